@@ -1,0 +1,116 @@
+// Package agent decides when which order is placed and which deployment is
+// made, and in what sequence: the plan, the steps of an order, the rollout of
+// its bundle, the one-shot and the service. It prints nothing and parses no
+// flags; what DNS, deployments and hooks consist of is the business of the
+// packages below it.
+package agent
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"dvagent/agent/config"
+	"dvagent/dnsvalidate"
+	"dvagent/internal/aliyun"
+	"dvagent/internal/bundle"
+	"dvagent/internal/hint"
+)
+
+// Agent works on the certificates of one configuration. It keeps nothing that
+// the disk or the servers do not know better, but for when to look again.
+type Agent struct {
+	config  *config.Config
+	log     *slog.Logger
+	observe func(Progress)
+	prover  *dnsvalidate.Prover
+
+	mu      sync.Mutex
+	clients map[string]*aliyun.Client
+	looks   map[string]*looks // by certificate
+
+	zonesMu sync.Mutex
+	zones   map[string]zoneList // by account
+}
+
+// Options are what an Agent tells its surroundings through.
+type Options struct {
+	Log      *slog.Logger
+	Progress func(Progress) // called at each change of a step; may be nil
+	Call     func(account string, call aliyun.Call)
+}
+
+// Progress is one change in the work on a certificate.
+type Progress struct {
+	At          time.Time
+	Certificate string
+	Step        string // a step of the order, "deploy", or "" for what is no step
+	Text        string // what happened, or what is waited for
+	Waiting     bool
+	Err         error
+}
+
+// New makes an agent for a sound configuration. It contacts nothing.
+func New(cfg *config.Config, options Options) (*Agent, error) {
+	a := &Agent{
+		config:  cfg,
+		log:     cmp.Or(options.Log, slog.New(slog.DiscardHandler)),
+		observe: options.Progress,
+		prover:  dnsvalidate.NewProver(cfg.DNS),
+		clients: map[string]*aliyun.Client{},
+		zones:   map[string]zoneList{},
+		looks:   map[string]*looks{},
+	}
+	if a.observe == nil {
+		a.observe = func(Progress) {}
+	}
+	for name, account := range cfg.Accounts {
+		if options.Call != nil {
+			account.Observe = func(call aliyun.Call) { options.Call(name, call) }
+		}
+		client, err := aliyun.New(account)
+		if err != nil {
+			return nil, fmt.Errorf("account %s: %w", name, err)
+		}
+		a.clients[name] = client
+	}
+	return a, nil
+}
+
+// client returns the account's client. A journal may name an account that is
+// gone from the configuration.
+func (a *Agent) client(account string) (*aliyun.Client, error) {
+	if client := a.clients[account]; client != nil {
+		return client, nil
+	}
+	return nil, hint.Add(fmt.Errorf("the account %q is not configured", account),
+		fmt.Sprintf("put [account.%s] back until its order has ended", account))
+}
+
+func (a *Agent) dir(certificate string) string {
+	return filepath.Join(a.config.StateDir, "certificates", certificate)
+}
+
+func (a *Agent) store(certificate string) *bundle.Store { return bundle.Open(a.dir(certificate)) }
+
+// Prepare makes the state directory and closes it to others.
+func Prepare(stateDir string) error {
+	if err := os.MkdirAll(stateDir, 0o700); err != nil {
+		return hint.Add(fmt.Errorf("make the state directory: %w", err), "install -d -m 0700 "+stateDir)
+	}
+	info, err := os.Stat(stateDir)
+	if err != nil {
+		return fmt.Errorf("look at the state directory: %w", err)
+	}
+	if info.Mode().Perm()&0o077 == 0 {
+		return nil
+	}
+	if err := os.Chmod(stateDir, 0o700); err != nil {
+		return hint.Add(fmt.Errorf("close the state directory to others: %w", err), "chmod 0700 "+stateDir)
+	}
+	return nil
+}

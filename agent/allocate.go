@@ -1,0 +1,152 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"dvagent/agent/order"
+	"dvagent/internal/aliyun"
+	"dvagent/internal/hint"
+)
+
+// allocate finds what the order can be done with: a certificate that the
+// account already has, an order of ours that is running, or a spare instance.
+// Nothing is claimed before each name has a zone of ours.
+func (w *work) allocate(ctx context.Context) (verdict, error) {
+	if w.newest == "" && !w.order.Forced {
+		found, err := w.reuse(ctx)
+		if err != nil || found {
+			return advance, err
+		}
+	}
+	if err := w.checkZones(ctx); err != nil {
+		return advance, err
+	}
+	if err := w.checkPace(); err != nil {
+		return advance, err
+	}
+	lists := w.account(ctx, w.Account)
+	adoptable, err := lists.adoptable()
+	if err != nil {
+		return advance, err
+	}
+	if running, found := adoptable[w.Name]; found {
+		return advance, w.adopt(running)
+	}
+	instances, err := lists.instances()
+	if err != nil {
+		return advance, err
+	}
+	return advance, w.claim(instances)
+}
+
+// checkZones finds the zone of each name, so that an order that could not be
+// proved is never placed.
+func (w *work) checkZones(ctx context.Context) error {
+	zones, err := w.zonesOf(ctx, w.DNSAccount)
+	if err != nil {
+		return err
+	}
+	for _, domain := range w.order.Domains {
+		if _, _, err := zones.Find(strings.TrimPrefix(domain, "*.")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkPace refuses a submission beyond the day's limit.
+func (w *work) checkPace() error {
+	limit := w.config.Limits.SubmissionsPerDay
+	n, oldest := w.instances.SubmissionsSince(w.Name, time.Now().Add(-24*time.Hour))
+	if n < limit {
+		return nil
+	}
+	next := oldest.Add(24 * time.Hour).Format(time.RFC3339)
+	return hint.Add(fmt.Errorf("submitted %d times within 24 hours, which is the limit", n),
+		fmt.Sprintf("the next submission is possible after %s; limits.submissions_per_day sets the limit", next))
+}
+
+// claim takes the first spare DV instance that nobody else may have.
+func (w *work) claim(instances []aliyun.Instance) error {
+	spare := slices.DeleteFunc(slices.Clone(instances), func(i aliyun.Instance) bool { return !w.usable(i) })
+	slices.SortFunc(spare, func(a, b aliyun.Instance) int {
+		return cmp.Or(w.preference(a)-w.preference(b), cmp.Compare(a.ID, b.ID))
+	})
+	for _, instance := range spare {
+		taken, err := w.instances.Claim(order.InstanceEntry{
+			At: time.Now(), Account: w.Account, Instance: instance.InstanceID, Certificate: w.Name,
+		})
+		if err != nil {
+			return err
+		}
+		if taken {
+			w.say(w.Name, string(order.Allocate), "claimed instance "+instance.InstanceID)
+			return w.record(order.Fact{Kind: order.Claimed, Instance: instance.InstanceID})
+		}
+	}
+	return w.noInstance(instances)
+}
+
+// preference puts the instance that we claimed before a crash first.
+func (w *work) preference(i aliyun.Instance) int {
+	if w.instances.Holder(w.Account, i.InstanceID) == w.Name {
+		return 0
+	}
+	return 1
+}
+
+func (w *work) usable(i aliyun.Instance) bool {
+	return strings.EqualFold(i.CertType, "DV") && i.Status.Spare() &&
+		w.allowed(i.InstanceID) && !w.instances.RefusedTo(w.Account, i.InstanceID, w.Name)
+}
+
+// allowed says that the instance is on the certificate's own list or, when it
+// has none, on nobody's.
+func (w *work) allowed(instance string) bool {
+	if len(w.Instances) > 0 {
+		return slices.Contains(w.Instances, instance)
+	}
+	for _, other := range w.config.Certificates {
+		if other.Account == w.Account && slices.Contains(other.Instances, instance) {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *work) noInstance(instances []aliyun.Instance) error {
+	err := fmt.Errorf("%w among the %d of account %s", errNoInstance, len(instances), w.Account)
+	advice := "buy a DV instance; the next look finds it by itself"
+	if len(w.Instances) > 0 {
+		err = fmt.Errorf("%w: none of the %d that it may consume is free", errNoInstance, len(w.Instances))
+		advice = "add one to its instances, or buy one"
+	}
+	return hint.Add(err, advice)
+}
+
+func (w *work) adopt(instance aliyun.Instance) error {
+	taken, err := w.instances.Claim(order.InstanceEntry{
+		At: time.Now(), Account: w.Account, Instance: instance.InstanceID, Certificate: w.Name,
+	})
+	if err != nil || !taken {
+		return errors.Join(err, errIf(!taken, "instance "+instance.InstanceID+" is being adopted by another certificate"))
+	}
+	w.say(w.Name, string(order.Allocate), "adopted the running order of instance "+instance.InstanceID)
+	if err := w.record(order.Fact{Kind: order.Claimed, Instance: instance.InstanceID, Adopted: true}); err != nil {
+		return err
+	}
+	return w.record(order.Fact{Kind: order.Submitted})
+}
+
+func errIf(condition bool, text string) error {
+	if !condition {
+		return nil
+	}
+	return errors.New(text)
+}

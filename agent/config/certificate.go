@@ -1,0 +1,227 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"dvagent/deploy"
+	"dvagent/internal/aliyun"
+	"dvagent/internal/hint"
+)
+
+var (
+	nameForm     = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,127}$`)
+	instanceForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
+)
+
+func buildCertificates(config *Config, doc document) error {
+	owners := map[string]string{} // output path or name set -> key of who has it
+	for i, table := range doc.Certificate {
+		key := fmt.Sprintf("certificate[%d]", i)
+		certificate, err := buildCertificate(config, doc, key, table)
+		if err != nil {
+			return err
+		}
+		if err := checkUnique(owners, key, certificate); err != nil {
+			return err
+		}
+		config.Certificates = append(config.Certificates, certificate)
+	}
+	return nil
+}
+
+func buildCertificate(config *Config, doc document, key string, table certificateTable) (Certificate, error) {
+	var certificate Certificate
+	if !nameForm.MatchString(table.Name) {
+		return certificate, at(key+".name", fmt.Errorf("%q is not a name: begin with a-z or 0-9, go on with dots and hyphens too", table.Name))
+	}
+	domains, err := Domains(table.Domains)
+	if err != nil {
+		return certificate, at(key+".domains", err)
+	}
+	account, err := chosen("account", table.Account, config.Accounts)
+	if err != nil {
+		return certificate, at(key+".account", err)
+	}
+	dnsAccount, err := chosen("account", cmp.Or(table.DNSAccount, account), config.Accounts)
+	if err != nil {
+		return certificate, at(key+".dns_account", err)
+	}
+	contact, err := buildContact(doc, key, table)
+	if err != nil {
+		return certificate, err
+	}
+	for _, instance := range table.Instances {
+		if !instanceForm.MatchString(instance) {
+			return certificate, at(key+".instances", fmt.Errorf("%q is not an instance", instance))
+		}
+	}
+	window, err := parseWindow(cmp.Or(table.RenewBefore, defaultRenewBefore))
+	if err != nil {
+		return certificate, at(key+".renew_before", err)
+	}
+	certificate = Certificate{
+		Name: table.Name, Domains: domains, Account: account, DNSAccount: dnsAccount,
+		Contact: contact, Instances: table.Instances, RenewBefore: window,
+	}
+	for i, target := range table.Deploy {
+		built, err := buildTarget(fmt.Sprintf("%s.deploy[%d]", key, i), domains, target)
+		if err != nil {
+			return certificate, err
+		}
+		certificate.Deploy = append(certificate.Deploy, built)
+	}
+	return certificate, nil
+}
+
+// chosen resolves a reference, which may be left out when there is only one to choose.
+func chosen[T any](kind, name string, all map[string]T) (string, error) {
+	if name == "" && len(all) == 1 {
+		for only := range all {
+			return only, nil
+		}
+	}
+	if _, known := all[name]; known {
+		return name, nil
+	}
+	if len(all) == 0 {
+		return "", hint.Add(fmt.Errorf("there is no [%s.…]", kind), fmt.Sprintf("add a table [%s.main]", kind))
+	}
+	names := strings.Join(slices.Sorted(maps.Keys(all)), ", ")
+	if name == "" {
+		return "", fmt.Errorf("is missing: choose one of %s", names)
+	}
+	return "", fmt.Errorf("no %s is named %q (there is %s)", kind, name, names)
+}
+
+func buildContact(doc document, key string, table certificateTable) (aliyun.Contact, error) {
+	name, err := chosen("contact", table.Contact, doc.Contact)
+	if err != nil {
+		return aliyun.Contact{}, at(key+".contact", err)
+	}
+	contact := doc.Contact[name]
+	for _, field := range []struct{ key, value string }{
+		{"username", contact.Username}, {"mobile", contact.Mobile}, {"email", contact.Email},
+		{"province", contact.Province}, {"city", contact.City},
+	} {
+		if field.value == "" {
+			return aliyun.Contact{}, at("contact."+name+"."+field.key, errors.New("is missing: an order needs it"))
+		}
+	}
+	return aliyun.Contact(contact), nil
+}
+
+func buildTarget(key string, domains []string, table deployTable) (deploy.Target, error) {
+	target := deploy.Target{
+		Fullchain: table.Fullchain, Key: table.Key, Cert: table.Cert, Chain: table.Chain,
+		Combined: table.Combined, PFX: table.PFX, JKS: table.JKS,
+		LegacyPFX: table.PFXLegacy, KeyFormat: table.KeyFormat,
+		Owner: table.Owner, Group: table.Group, Check: table.Check, Reload: table.Reload,
+		Probe: table.Probe, ServerName: cmp.Or(table.ProbeServerName, probeName(domains[0])),
+	}
+	if err := checkPaths(key, target); err != nil {
+		return target, err
+	}
+	if err := hostPorts(table.Probe); err != nil {
+		return target, at(key+".probe", err)
+	}
+	switch table.KeyFormat {
+	case "", "pkcs1", "pkcs8":
+	default:
+		return target, at(key+".key_format", fmt.Errorf("%q is neither pkcs1 nor pkcs8", table.KeyFormat))
+	}
+	var err error
+	if target.Timeout, err = optionalDuration(table.Timeout); err != nil {
+		return target, at(key+".timeout", err)
+	}
+	if target.Mode, err = parseMode(cmp.Or(table.Mode, defaultMode)); err != nil {
+		return target, at(key+".mode", err)
+	}
+	if target.KeyMode, err = parseMode(cmp.Or(table.KeyMode, defaultKeyMode)); err != nil {
+		return target, at(key+".key_mode", err)
+	}
+	target.Password, err = buildPassword(key, table)
+	return target, err
+}
+
+// probeName is a host name that the domain covers.
+func probeName(domain string) string {
+	if parent, wildcard := strings.CutPrefix(domain, "*."); wildcard {
+		return "www." + parent
+	}
+	return domain
+}
+
+func checkPaths(key string, target deploy.Target) error {
+	paths := target.Paths()
+	if len(paths) == 0 {
+		return at(key, errors.New("names no file to write (fullchain, key, cert, chain, combined, pfx or jks)"))
+	}
+	for i, path := range paths {
+		if err := absolute(path); err != nil {
+			return at(key, err)
+		}
+		if slices.Contains(paths[:i], path) {
+			return at(key, fmt.Errorf("%s is written twice", path))
+		}
+	}
+	return nil
+}
+
+func parseMode(text string) (fs.FileMode, error) {
+	mode, err := strconv.ParseUint(text, 8, 32)
+	if err != nil || mode == 0 || mode > 0o777 {
+		return 0, fmt.Errorf("%q is not a mode such as \"0640\"", text)
+	}
+	return fs.FileMode(mode), nil
+}
+
+// buildPassword reads the password of a pfx or jks target, which must have one.
+func buildPassword(key string, table deployTable) (string, error) {
+	if table.PFX == "" && table.JKS == "" {
+		return "", nil
+	}
+	key += ".password"
+	secret, err := buildSecret(key, table.Password, table.PasswordFile, table.PasswordEnv)
+	if err != nil {
+		return "", err
+	}
+	password, err := secret.Resolve()
+	if err != nil {
+		return "", at(key, fmt.Errorf("a pfx or jks file needs a password: %w", err))
+	}
+	return password, nil
+}
+
+// checkUnique refuses a second owner of a name, of a file, or of a set of
+// domains in one account.
+func checkUnique(owners map[string]string, key string, certificate Certificate) error {
+	domains := slices.Sorted(slices.Values(certificate.Domains))
+	claims := []struct{ key, claim, what string }{
+		{key + ".name", "name " + certificate.Name, fmt.Sprintf("the name %q", certificate.Name)},
+		{key + ".domains", "domains " + certificate.Account + " " + strings.Join(domains, " "), "the same set of domains in this account"},
+	}
+	for i, target := range certificate.Deploy {
+		for _, path := range target.Paths() {
+			claims = append(claims, struct{ key, claim, what string }{fmt.Sprintf("%s.deploy[%d]", key, i), "path " + path, "the file " + path})
+		}
+	}
+	for _, c := range claims {
+		if owner, taken := owners[c.claim]; taken {
+			err := fmt.Errorf("%s is already %s's", c.what, owner)
+			if strings.HasSuffix(c.key, ".domains") {
+				err = hint.Add(err, "to install one certificate in several places, give it several [[certificate.deploy]]")
+			}
+			return at(c.key, err)
+		}
+		owners[c.claim] = key
+	}
+	return nil
+}

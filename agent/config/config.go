@@ -1,0 +1,62 @@
+// Package config reads agent.toml: it decodes, checks and normalises what the
+// operator wrote, and says in one line with file, line and key what is wrong.
+// It contacts nothing and changes nothing.
+package config
+
+import (
+	"time"
+
+	"dvagent/deploy"
+	"dvagent/dnsvalidate"
+	"dvagent/hooks"
+	"dvagent/internal/aliyun"
+)
+
+// Config is a sound configuration: every reference resolves, every path is
+// absolute, every domain is in lower-case A-label form.
+type Config struct {
+	Path         string
+	StateDir     string
+	Accounts     map[string]aliyun.Config
+	DNS          dnsvalidate.Settings
+	Certificates []Certificate
+	Hooks        []hooks.Hook
+	Limits       Limits
+	Service      Service
+}
+
+// Certificate is one [[certificate]].
+type Certificate struct {
+	Name        string
+	Domains     []string
+	Account     string // whose instances are consumed
+	DNSAccount  string // whose zone the validation record goes into
+	Contact     aliyun.Contact
+	Instances   []string // the only ones it may consume; empty: any
+	RenewBefore Window
+	Deploy      []deploy.Target
+}
+
+// Limits is [limits].
+type Limits struct {
+	SubmissionsPerDay int // of one certificate
+	RequestsPerSecond int // of one account and API
+	ParallelOrders    int
+	OrderDeadline     time.Duration
+}
+
+// Service is [service].
+type Service struct {
+	Interval time.Duration
+	Listen   string // host:port, or empty
+}
+
+// Certificate returns the certificate of that name.
+func (c *Config) Certificate(name string) (Certificate, bool) {
+	for _, certificate := range c.Certificates {
+		if certificate.Name == name {
+			return certificate, true
+		}
+	}
+	return Certificate{}, false
+}

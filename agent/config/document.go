@@ -1,0 +1,126 @@
+package config
+
+// document is agent.toml as it is written. A new key goes here, with its
+// default in newDocument, and into agent.toml.example.
+type document struct {
+	StateDir    string                  `toml:"state_dir"`
+	Account     map[string]accountTable `toml:"account"`
+	Contact     map[string]contactTable `toml:"contact"`
+	DNS         dnsTable                `toml:"dns"`
+	Certificate []certificateTable      `toml:"certificate"`
+	Hook        []hookTable             `toml:"hook"`
+	Limits      limitsTable             `toml:"limits"`
+	Service     serviceTable            `toml:"service"`
+}
+
+type accountTable struct {
+	AccessKeyID         string `toml:"access_key_id"`
+	AccessKeyIDFile     string `toml:"access_key_id_file"`
+	AccessKeyIDEnv      string `toml:"access_key_id_env"`
+	AccessKeySecret     string `toml:"access_key_secret"`
+	AccessKeySecretFile string `toml:"access_key_secret_file"`
+	AccessKeySecretEnv  string `toml:"access_key_secret_env"`
+	SecurityToken       string `toml:"security_token"`
+	SecurityTokenFile   string `toml:"security_token_file"`
+	SecurityTokenEnv    string `toml:"security_token_env"`
+	RAMRole             string `toml:"ram_role"`
+	RoleARN             string `toml:"role_arn"`
+	Region              string `toml:"region"`
+	CASEndpoint         string `toml:"cas_endpoint"`
+	DNSEndpoint         string `toml:"dns_endpoint"`
+	STSEndpoint         string `toml:"sts_endpoint"`
+	CAFile              string `toml:"ca_file"`
+}
+
+type contactTable struct {
+	Username string `toml:"username"`
+	Mobile   string `toml:"mobile"`
+	Email    string `toml:"email"`
+	Province string `toml:"province"`
+	City     string `toml:"city"`
+}
+
+type dnsTable struct {
+	Resolvers          []string `toml:"resolvers"`
+	NameServers        []string `toml:"nameservers"`
+	PublicResolvers    []string `toml:"public_resolvers"`
+	PropagationTimeout string   `toml:"propagation_timeout"`
+	Quorum             string   `toml:"quorum"`
+	Delegate           []string `toml:"delegate"`
+	TTL                int      `toml:"ttl"`
+}
+
+type certificateTable struct {
+	Name        string        `toml:"name"`
+	Domains     []string      `toml:"domains"`
+	Account     string        `toml:"account"`
+	DNSAccount  string        `toml:"dns_account"`
+	Contact     string        `toml:"contact"`
+	Instances   []string      `toml:"instances"`
+	RenewBefore string        `toml:"renew_before"`
+	Deploy      []deployTable `toml:"deploy"`
+}
+
+type deployTable struct {
+	Fullchain       string   `toml:"fullchain"`
+	Key             string   `toml:"key"`
+	Cert            string   `toml:"cert"`
+	Chain           string   `toml:"chain"`
+	Combined        string   `toml:"combined"`
+	PFX             string   `toml:"pfx"`
+	JKS             string   `toml:"jks"`
+	Password        string   `toml:"password"`
+	PasswordFile    string   `toml:"password_file"`
+	PasswordEnv     string   `toml:"password_env"`
+	PFXLegacy       bool     `toml:"pfx_legacy"`
+	KeyFormat       string   `toml:"key_format"`
+	Owner           string   `toml:"owner"`
+	Group           string   `toml:"group"`
+	Mode            string   `toml:"mode"`
+	KeyMode         string   `toml:"key_mode"`
+	Check           []string `toml:"check"`
+	Reload          []string `toml:"reload"`
+	Timeout         string   `toml:"timeout"`
+	Probe           []string `toml:"probe"`
+	ProbeServerName string   `toml:"probe_server_name"`
+}
+
+type hookTable struct {
+	On      []string `toml:"on"`
+	Command []string `toml:"command"`
+	Timeout string   `toml:"timeout"`
+}
+
+type limitsTable struct {
+	SubmissionsPerDay int    `toml:"submissions_per_day"`
+	RequestsPerSecond int    `toml:"requests_per_second"`
+	ParallelOrders    int    `toml:"parallel_orders"`
+	OrderDeadline     string `toml:"order_deadline"`
+}
+
+type serviceTable struct {
+	Interval string `toml:"interval"`
+	Listen   string `toml:"listen"`
+}
+
+// Defaults of the keys in tables that may stand more than once.
+const (
+	defaultRegion      = "cn-hangzhou"
+	defaultCASEndpoint = "https://cas.aliyuncs.com"
+	defaultDNSEndpoint = "https://alidns.aliyuncs.com"
+	defaultSTSEndpoint = "https://sts.aliyuncs.com"
+	defaultRenewBefore = "33%"
+	defaultMode        = "0644"
+	defaultKeyMode     = "0600"
+	defaultTimeout     = "1m"
+)
+
+// newDocument holds the defaults of the keys that stand once.
+func newDocument() document {
+	return document{
+		StateDir: "/var/lib/dvagent",
+		DNS:      dnsTable{PropagationTimeout: "10m", Quorum: "all", TTL: 600},
+		Limits:   limitsTable{SubmissionsPerDay: 3, RequestsPerSecond: 10, ParallelOrders: 4, OrderDeadline: "48h"},
+		Service:  serviceTable{Interval: "1h"},
+	}
+}

@@ -1,0 +1,62 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/idna"
+)
+
+// Domains normalises names to lower-case A-labels without a trailing dot and
+// without repetition, in the order given. A wildcard stays "*." and a name.
+func Domains(names []string) ([]string, error) {
+	if len(names) == 0 {
+		return nil, errors.New("no domain is given")
+	}
+	var domains []string
+	for _, name := range names {
+		domain, err := normalise(name)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(domains, domain) {
+			domains = append(domains, domain)
+		}
+	}
+	return domains, nil
+}
+
+func normalise(name string) (string, error) {
+	host, wildcard := strings.CutPrefix(strings.TrimSuffix(name, "."), "*.")
+	ascii, err := idna.Lookup.ToASCII(host)
+	switch {
+	case err != nil || !dotted(ascii):
+		return "", fmt.Errorf("%q is not a domain name", name)
+	case len(ascii) > 253 || wildcard && len(ascii) > 251:
+		return "", fmt.Errorf("%q is longer than 253 characters", name)
+	case isAddress(ascii):
+		return "", fmt.Errorf("%q is an address, not a domain name", name)
+	case wildcard:
+		return "*." + ascii, nil
+	}
+	return ascii, nil
+}
+
+// dotted says that the name has at least two labels, each of them valid in length.
+func dotted(name string) bool {
+	labels := strings.Split(name, ".")
+	for _, label := range labels {
+		if label == "" || len(label) > 63 {
+			return false
+		}
+	}
+	return len(labels) > 1
+}
+
+func isAddress(name string) bool {
+	_, err := netip.ParseAddr(name)
+	return err == nil
+}

@@ -1,0 +1,206 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"dvagent/dnsvalidate"
+	"dvagent/hooks"
+	"dvagent/internal/aliyun"
+	"dvagent/internal/hint"
+)
+
+// Load reads and checks the configuration at path. Every error is an *Error.
+func Load(path string) (*Config, error) {
+	file, err := filepath.Abs(path)
+	if err != nil {
+		return nil, &Error{File: path, Err: err}
+	}
+	if err := checkPrivate(file); err != nil {
+		return nil, &Error{File: file, Err: err, Hint: hint.Of(err)}
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, &Error{File: file, Err: describe(err)}
+	}
+	config, err := parse(string(text))
+	if err != nil {
+		return nil, locate(err, file, string(text))
+	}
+	config.Path = file
+	return config, nil
+}
+
+func locate(err error, file, text string) error {
+	var located *Error
+	if !errors.As(err, &located) {
+		return &Error{File: file, Err: err}
+	}
+	located.File = file
+	if located.Line == 0 {
+		located.Line = lineOf(places(text), located.Key)
+	}
+	return located
+}
+
+// at names the key that err is about.
+func at(key string, err error) error {
+	return &Error{Key: key, Err: err, Hint: hint.Of(err)}
+}
+
+func parse(text string) (*Config, error) {
+	doc := newDocument()
+	if err := decode(text, &doc); err != nil {
+		return nil, err
+	}
+	config := &Config{StateDir: doc.StateDir, Accounts: map[string]aliyun.Config{}}
+	if err := absolute(doc.StateDir); err != nil {
+		return nil, at("state_dir", err)
+	}
+	for _, build := range []func(*Config, document) error{
+		buildLimits, buildAccounts, buildDNS, buildCertificates, buildHooks, buildService,
+	} {
+		if err := build(config, doc); err != nil {
+			return nil, err
+		}
+	}
+	return config, nil
+}
+
+func absolute(path string) error {
+	if !filepath.IsAbs(path) {
+		return fmt.Errorf("%q is not an absolute path", path)
+	}
+	return nil
+}
+
+func buildLimits(config *Config, doc document) error {
+	for key, value := range map[string]int{
+		"limits.submissions_per_day": doc.Limits.SubmissionsPerDay,
+		"limits.requests_per_second": doc.Limits.RequestsPerSecond,
+		"limits.parallel_orders":     doc.Limits.ParallelOrders,
+	} {
+		if value < 1 {
+			return at(key, fmt.Errorf("%d is less than 1", value))
+		}
+	}
+	deadline, err := parseDuration(doc.Limits.OrderDeadline)
+	if err != nil {
+		return at("limits.order_deadline", err)
+	}
+	config.Limits = Limits{
+		SubmissionsPerDay: doc.Limits.SubmissionsPerDay,
+		RequestsPerSecond: doc.Limits.RequestsPerSecond,
+		ParallelOrders:    doc.Limits.ParallelOrders,
+		OrderDeadline:     deadline,
+	}
+	return nil
+}
+
+func buildDNS(config *Config, doc document) error {
+	quorum, err := dnsvalidate.ParseQuorum(doc.DNS.Quorum)
+	if err != nil {
+		return at("dns.quorum", err)
+	}
+	propagationTimeout, err := parseDuration(doc.DNS.PropagationTimeout)
+	if err != nil {
+		return at("dns.propagation_timeout", err)
+	}
+	for key, addresses := range map[string][]string{
+		"dns.resolvers":        doc.DNS.Resolvers,
+		"dns.nameservers":      doc.DNS.NameServers,
+		"dns.public_resolvers": doc.DNS.PublicResolvers,
+	} {
+		if err := hostPorts(addresses); err != nil {
+			return at(key, err)
+		}
+	}
+	var delegate []string
+	if len(doc.DNS.Delegate) > 0 {
+		if delegate, err = Domains(doc.DNS.Delegate); err != nil {
+			return at("dns.delegate", err)
+		}
+	}
+	if doc.DNS.TTL < 1 {
+		return at("dns.ttl", fmt.Errorf("%d seconds is less than 1", doc.DNS.TTL))
+	}
+	config.DNS = dnsvalidate.Settings{
+		Resolvers:       doc.DNS.Resolvers,
+		NameServers:     doc.DNS.NameServers,
+		PublicResolvers: doc.DNS.PublicResolvers,
+		Quorum:          quorum,
+		Delegate:        delegate,
+		TTL:             doc.DNS.TTL,
+
+		PropagationTimeout: propagationTimeout,
+	}
+	return nil
+}
+
+func hostPorts(addresses []string) error {
+	for _, address := range addresses {
+		if err := hostPort(address); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func hostPort(address string) error {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || host == "" {
+		return fmt.Errorf("%q is not host:port", address)
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return fmt.Errorf("%q has no valid port", address)
+	}
+	return nil
+}
+
+func buildHooks(config *Config, doc document) error {
+	for i, table := range doc.Hook {
+		key := fmt.Sprintf("hook[%d]", i)
+		if len(table.On) == 0 {
+			return at(key+".on", errors.New("no event is given (issued, deployed or failed)"))
+		}
+		for _, event := range table.On {
+			if event != "issued" && event != "deployed" && event != "failed" {
+				return at(key+".on", fmt.Errorf("%q is not an event (issued, deployed or failed)", event))
+			}
+		}
+		if len(table.Command) == 0 || table.Command[0] == "" {
+			return at(key+".command", errors.New("no command is given"))
+		}
+		timeout, err := optionalDuration(table.Timeout)
+		if err != nil {
+			return at(key+".timeout", err)
+		}
+		config.Hooks = append(config.Hooks, hooks.Hook{On: table.On, Command: table.Command, Timeout: timeout})
+	}
+	return nil
+}
+
+func optionalDuration(text string) (time.Duration, error) {
+	if text == "" {
+		text = defaultTimeout
+	}
+	return parseDuration(text)
+}
+
+func buildService(config *Config, doc document) error {
+	interval, err := parseDuration(doc.Service.Interval)
+	if err != nil {
+		return at("service.interval", err)
+	}
+	if doc.Service.Listen != "" {
+		if err := hostPort(doc.Service.Listen); err != nil {
+			return at("service.listen", err)
+		}
+	}
+	config.Service = Service{Interval: interval, Listen: doc.Service.Listen}
+	return nil
+}

@@ -1,0 +1,209 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"dvagent/agent/config"
+	"dvagent/agent/rollout"
+	"dvagent/deploy"
+	"dvagent/hooks"
+	"dvagent/internal/bundle"
+	"dvagent/internal/hint"
+)
+
+// install stores a bundle and makes it the current version. A hold ends with
+// it.
+func (p *pass) install(s standing, b *bundle.Bundle) error {
+	id, err := s.store.Put(b)
+	if err != nil {
+		return err
+	}
+	if err := s.store.Switch(id); err != nil {
+		return err
+	}
+	if s.rollout.Held == "" {
+		return nil
+	}
+	return s.rollout.Record(rollout.Fact{At: time.Now(), Kind: rollout.Freed})
+}
+
+// heldByTargets is the pair that one of the targets holds already and that can
+// be kept, or nil.
+func (s standing) heldByTargets() *bundle.Bundle {
+	for _, target := range s.Deploy {
+		if b, err := deploy.Held(target); err == nil && s.fit(b) {
+			return b
+		}
+	}
+	return nil
+}
+
+// rolling is one certificate whose targets are compared with its current
+// version.
+type rolling struct {
+	standing
+	bundle *bundle.Bundle
+	owed   []Outcome // targets that wait for their next try
+	jobs   []deploy.Job
+}
+
+// rollout installs, on every target that does not hold and serve the current
+// version, what it lacks. Targets of all certificates that share a reload are
+// reloaded once.
+func (p *pass) rollout(ctx context.Context, certificates []config.Certificate, outcomes []Outcome) {
+	all := make([]*rolling, len(certificates))
+	var jobs []deploy.Job
+	for i, certificate := range certificates {
+		r, err := p.roll(ctx, certificate)
+		if err != nil {
+			outcomes[i] = outcomes[i].and(failed(certificate.Name, err))
+			continue
+		}
+		all[i] = r
+		jobs = append(jobs, r.jobs...)
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	results := map[string][]deploy.Result{}
+	for _, result := range deploy.Install(ctx, jobs) {
+		results[result.Job.Certificate] = append(results[result.Job.Certificate], result)
+	}
+	for i, r := range all {
+		if r == nil {
+			continue
+		}
+		outcome, err := p.conclude(ctx, r, results[r.Name])
+		if err != nil {
+			outcome = outcome.and(failed(r.Name, err))
+		}
+		outcomes[i] = outcomes[i].and(outcome)
+	}
+}
+
+// roll finds what the targets of a certificate lack, and notes that their
+// installation begins.
+func (p *pass) roll(ctx context.Context, certificate config.Certificate) (*rolling, error) {
+	s, err := p.read(certificate)
+	if err != nil {
+		return nil, err
+	}
+	r := &rolling{standing: s}
+	if s.current == "" || len(s.Deploy) == 0 {
+		return r, nil
+	}
+	if r.bundle, err = bundle.Load(s.store.Path(s.current)); err != nil {
+		return nil, err
+	}
+	for _, target := range s.Deploy {
+		if err := p.compare(ctx, r, target); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+func (p *pass) compare(ctx context.Context, r *rolling, target deploy.Target) error {
+	id := target.ID()
+	state := r.rollout.Targets[id]
+	if state.Error != "" && time.Now().Before(state.Until) && !state.FailedAt.Before(p.since) {
+		r.owed = append(r.owed, Outcome{Class: NotServed, Step: stepDeploy, Next: state.Until,
+			Err: hint.Add(errors.New(state.Error), state.Hint)})
+		return nil
+	}
+	// A reload that was begun and not seen to end has to run again, where no
+	// probe can tell.
+	unfinished := state.Started != "" && len(target.Probe) == 0
+	redeploy := p.redeploy && p.has(r.Name)
+	if !unfinished && !redeploy && deploy.Inspect(ctx, target, r.bundle).InPlace {
+		if state.Version == r.current && state.Error == "" {
+			return nil
+		}
+		return r.rollout.Record(rollout.Fact{At: time.Now(), Kind: rollout.Deployed, Target: id, Version: r.current})
+	}
+	r.jobs = append(r.jobs, deploy.Job{
+		Certificate: r.Name, Target: target, Bundle: r.bundle, Force: unfinished || redeploy,
+		Before: filepath.Join(p.dir(r.Name), "before"), Known: r.store.Has,
+	})
+	p.say(r.Name, stepDeploy, "installing at "+target.Paths()[0])
+	return r.rollout.Record(rollout.Fact{At: time.Now(), Kind: rollout.Started, Target: id, Version: r.current})
+}
+
+// stepDeploy stands for the rollout where a step is named.
+const stepDeploy = "deploy"
+
+// conclude records how the installations ended and tells the hooks.
+func (p *pass) conclude(ctx context.Context, r *rolling, results []deploy.Result) (Outcome, error) {
+	outcome := Outcome{Certificate: r.Name}
+	for _, owed := range r.owed {
+		outcome = outcome.and(owed)
+	}
+	for _, result := range results {
+		one, err := p.concludeOne(ctx, r, result)
+		if err != nil {
+			return outcome, err
+		}
+		outcome = outcome.and(one)
+	}
+	if outcome.Class != Served || r.current == "" {
+		return outcome, nil
+	}
+	return outcome, p.announce(ctx, r, len(results) > 0)
+}
+
+func (p *pass) concludeOne(ctx context.Context, r *rolling, result deploy.Result) (Outcome, error) {
+	target := result.Job.Target
+	fact := rollout.Fact{At: time.Now(), Kind: rollout.Deployed, Target: target.ID(), Version: r.current}
+	if result.Err == nil {
+		p.say(r.Name, stepDeploy, served(result))
+		return Outcome{Certificate: r.Name}, r.rollout.Record(fact)
+	}
+	if ctx.Err() != nil {
+		return Outcome{Class: NotServed, Step: stepDeploy, Err: result.Err}, nil
+	}
+	before := r.rollout.Targets[fact.Target]
+	fact.Kind, fact.Error, fact.Hint = rollout.Failed, result.Err.Error(), hint.Of(result.Err)
+	fact.Until = time.Now().Add(backoff(before.Failures, result.Err))
+	p.observe(Progress{At: time.Now(), Certificate: r.Name, Step: stepDeploy, Err: result.Err})
+	if fact.Error != before.Error {
+		p.hookFor(ctx, r.standing, hooks.Failed, r.current, result.Err)
+	}
+	return Outcome{Class: NotServed, Step: stepDeploy, Next: fact.Until, Err: result.Err}, r.rollout.Record(fact)
+}
+
+func served(result deploy.Result) string {
+	if len(result.Served) == 0 {
+		return "installed at " + result.Job.Target.Paths()[0]
+	}
+	return fmt.Sprintf("installed at %s; %s", result.Job.Target.Paths()[0], result.Served[0])
+}
+
+// announce runs the hooks of "deployed", once a version, and drops old
+// versions. What was found in place was not deployed by us, and is not told.
+func (p *pass) announce(ctx context.Context, r *rolling, deployed bool) error {
+	pending := r.rollout.Announced != r.current
+	if pending && len(r.Deploy) > 0 {
+		if deployed || r.rollout.Announced != "" {
+			p.hookFor(ctx, r.standing, hooks.Deployed, r.rollout.Announced, nil)
+		}
+		fact := rollout.Fact{At: time.Now(), Kind: rollout.Announced, Version: r.current}
+		if err := r.rollout.Record(fact); err != nil {
+			return err
+		}
+	}
+	if !pending && !deployed {
+		return nil
+	}
+	return r.store.Prune(versionsKept, func(id string) bool {
+		for _, target := range r.rollout.Targets {
+			if target.Version == id {
+				return true
+			}
+		}
+		return id == r.rollout.Held
+	})
+}

@@ -1,0 +1,92 @@
+// Package order keeps one order's facts: what was done, in which order, with
+// what answer. The state of an order is derived from its facts and never
+// stored. Beside the orders stand the account-wide ledgers of instances and of
+// owed records, and the lock of the state directory. The package touches the
+// disk only: it asks no server and decides nothing.
+package order
+
+import "time"
+
+// Kind names what a fact says.
+type Kind string
+
+// The kinds, in the order in which an order that goes well meets them.
+const (
+	Opened     Kind = "opened"     // Domains, Reason, Forced, Account, DNSAccount
+	Claimed    Kind = "claimed"    // Instance, Adopted
+	Submitting Kind = "submitting" // right before CreateDVOrderAudit
+	Submitted  Kind = "submitted"  // accepted, or found to have been applied
+	Unapplied  Kind = "unapplied"  // the server says that the submission never arrived
+	Refused    Kind = "refused"    // Code, Error: the instance is given back
+	Seen       Kind = "seen"       // Status: the server's, when it changed
+	Challenged Kind = "challenged" // Challenge
+	Adding     Kind = "adding"     // Record without an id: right before AddDomainRecord
+	Added      Kind = "added"      // Record
+	Kept       Kind = "kept"       // Record: someone else's identical one is there
+	Visible    Kind = "visible"    // the name servers show the record
+	Collected  Kind = "collected"  // Version: the bundle is stored
+	Announced  Kind = "announced"  // the hooks of "issued" ran
+	Removing   Kind = "removing"   // Record, with the id found for an unanswered add
+	Removed    Kind = "removed"    // Record
+	Waiting    Kind = "waiting"    // Reason: what the step waits for, when it changed
+	Failed     Kind = "failed"     // Error, Hint, Until; Stopped when a person is asked
+	Ended      Kind = "ended"      // Outcome, Error
+)
+
+// Outcome says how an order ended.
+type Outcome string
+
+const (
+	Issued    Outcome = "issued"    // its bundle is stored
+	Abandoned Outcome = "abandoned" // given up by a person
+	LetGo     Outcome = "let go"    // adopted, and not ours after all, or too slow
+	Withdrawn Outcome = "withdrawn" // nothing was claimed yet
+)
+
+// Fact is one line of an order's journal.
+type Fact struct {
+	At         time.Time  `json:"at"`
+	Kind       Kind       `json:"fact"`
+	Domains    []string   `json:"domains,omitempty"`
+	Account    string     `json:"account,omitempty"`
+	DNSAccount string     `json:"dns_account,omitempty"`
+	Reason     string     `json:"reason,omitempty"`
+	Forced     bool       `json:"forced,omitempty"`
+	Instance   string     `json:"instance,omitempty"`
+	Adopted    bool       `json:"adopted,omitempty"`
+	RequestID  string     `json:"request_id,omitempty"`
+	Status     string     `json:"status,omitempty"`
+	Challenge  *Challenge `json:"challenge,omitempty"`
+	Record     *Record    `json:"record,omitempty"`
+	Version    string     `json:"version,omitempty"`
+	Code       string     `json:"code,omitempty"`
+	Error      string     `json:"error,omitempty"`
+	Hint       string     `json:"hint,omitempty"`
+	Until      time.Time  `json:"until,omitzero"`
+	Stopped    bool       `json:"stopped,omitempty"`
+	Outcome    Outcome    `json:"outcome,omitempty"`
+}
+
+// Challenge is what the CA wants to see. Name is the checked host name that
+// CheckName stands for.
+type Challenge struct {
+	Type  string `json:"type"`
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Record is a validation record in a zone.
+type Record struct {
+	Account  string `json:"account"` // whose zone it is
+	Zone     string `json:"zone"`
+	RR       string `json:"rr"`
+	Name     string `json:"name"`
+	Value    string `json:"value"`
+	RecordID string `json:"record_id,omitempty"`
+}
+
+// same says that two records are one, whether or not the id is known yet.
+func (r Record) same(other Record) bool {
+	r.RecordID, other.RecordID = "", ""
+	return r == other
+}

@@ -1,0 +1,181 @@
+package order
+
+import (
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"dvagent/internal/journal"
+)
+
+// Instances is the ledger of instances of every account: who claimed which,
+// what was refused, and how often each certificate was submitted lately. It is
+// safe for concurrent use.
+type Instances struct {
+	mu      sync.Mutex
+	path    string
+	entries []InstanceEntry
+	Damaged int // lines that could not be read
+}
+
+// InstanceEntry is one line of the ledger.
+type InstanceEntry struct {
+	At          time.Time   `json:"at"`
+	Kind        InstanceUse `json:"fact"`
+	Account     string      `json:"account"`
+	Instance    string      `json:"instance"`
+	Certificate string      `json:"certificate,omitempty"`
+}
+
+// InstanceUse is what happened to an instance.
+type InstanceUse string
+
+const (
+	InstanceClaimed   InstanceUse = "claimed"
+	InstanceSubmitted InstanceUse = "submitted" // written before the request
+	InstanceReleased  InstanceUse = "released"  // the claim is over
+	InstanceRefused   InstanceUse = "refused"   // the claim is over, and not for this certificate again
+	InstanceAbandoned InstanceUse = "abandoned" // the claim is over, and for nobody until the server says that it is free
+	InstanceFree      InstanceUse = "free"      // the server said so of an abandoned one
+	InstanceForeign   InstanceUse = "foreign"   // being checked, and not for a name of ours
+)
+
+// LoadInstances reads the ledger of a state directory.
+func LoadInstances(stateDir string) (*Instances, error) {
+	path := filepath.Join(stateDir, "instances.journal")
+	entries, damaged, err := journal.Read[InstanceEntry](path)
+	if err != nil {
+		return nil, err
+	}
+	return &Instances{path: path, entries: entries, Damaged: damaged}, nil
+}
+
+// Record makes an entry durable.
+func (l *Instances) Record(entry InstanceEntry) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.record(entry)
+}
+
+func (l *Instances) record(entry InstanceEntry) error {
+	if err := journal.Append(l.path, entry); err != nil {
+		return err
+	}
+	l.entries = append(l.entries, entry)
+	return nil
+}
+
+// Claim takes an instance for a certificate. It answers false, and writes
+// nothing, when another certificate has it.
+func (l *Instances) Claim(entry InstanceEntry) (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if holder := l.holder(entry.Account, entry.Instance); holder != "" && holder != entry.Certificate {
+		return false, nil
+	}
+	entry.Kind = InstanceClaimed
+	return true, l.record(entry)
+}
+
+// Holder returns the certificate that has claimed the instance, or "".
+func (l *Instances) Holder(account, instance string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.holder(account, instance)
+}
+
+func (l *Instances) holder(account, instance string) string {
+	holder := ""
+	for _, e := range l.entries {
+		if e.Account != account || e.Instance != instance {
+			continue
+		}
+		switch e.Kind {
+		case InstanceClaimed:
+			holder = e.Certificate
+		case InstanceReleased, InstanceRefused, InstanceAbandoned:
+			holder = ""
+		}
+	}
+	return holder
+}
+
+// RefusedTo says that the server refused the instance to the certificate.
+func (l *Instances) RefusedTo(account, instance, certificate string) bool {
+	return l.last(account, instance, InstanceRefused, func(e InstanceEntry) bool {
+		return e.Certificate == certificate
+	})
+}
+
+// Abandoned says that the instance was given up and was not seen free since.
+func (l *Instances) Abandoned(account, instance string) bool {
+	return l.last(account, instance, InstanceAbandoned, nil)
+}
+
+// Foreign says that the instance is known to be checked for someone else's names.
+func (l *Instances) Foreign(account, instance string) bool {
+	return l.last(account, instance, InstanceForeign, nil)
+}
+
+// last says that an entry of that kind stands, and no "free" after it.
+func (l *Instances) last(account, instance string, kind InstanceUse, match func(InstanceEntry) bool) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	found := false
+	for _, e := range l.entries {
+		switch {
+		case e.Account != account || e.Instance != instance:
+		case e.Kind == InstanceFree:
+			found = false
+		case e.Kind == kind && (match == nil || match(e)):
+			found = true
+		}
+	}
+	return found
+}
+
+// SubmissionsSince counts the submissions of a certificate after a time, and
+// tells when the oldest of them was.
+func (l *Instances) SubmissionsSince(certificate string, since time.Time) (n int, oldest time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.entries {
+		if e.Kind != InstanceSubmitted || e.Certificate != certificate || !e.At.After(since) {
+			continue
+		}
+		if n++; n == 1 {
+			oldest = e.At
+		}
+	}
+	return n, oldest
+}
+
+// compactAt is how many entries the ledger may have before those that say
+// nothing any more are dropped.
+const compactAt = 500
+
+// Compact drops what says nothing any more, once the ledger has grown long:
+// the entries of instances whose claim ended without a trace, and submissions
+// older than two days.
+func (l *Instances) Compact(now time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.entries) < compactAt {
+		return nil
+	}
+	ended := map[[2]string]bool{}
+	for _, e := range l.entries {
+		ended[[2]string{e.Account, e.Instance}] = e.Kind == InstanceReleased || e.Kind == InstanceFree
+	}
+	recent := now.AddDate(0, 0, -2)
+	kept := slices.DeleteFunc(slices.Clone(l.entries), func(e InstanceEntry) bool {
+		return ended[[2]string{e.Account, e.Instance}] && e.Kind != InstanceRefused &&
+			!(e.Kind == InstanceSubmitted && e.At.After(recent))
+	})
+	if err := journal.Rewrite(l.path, kept); err != nil {
+		return err
+	}
+	l.entries = kept
+	return nil
+}

@@ -1,0 +1,86 @@
+package order
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// Lock is the right to change the state directory. The file is never removed,
+// so that two agents can not lock two files of one name.
+type Lock struct{ file *os.File }
+
+// HeldError says that another agent has the lock.
+type HeldError struct{ Holder string } // such as "pid 4711 (dvagent run)"
+
+func (e *HeldError) Error() string { return "another agent holds the lock: " + e.Holder }
+
+// TryLock takes the lock of a state directory at once or fails with
+// *HeldError. who is shown to those who come later.
+func TryLock(stateDir, who string) (*Lock, error) {
+	path := filepath.Join(stateDir, "lock")
+	for range 3 {
+		lock, err := tryFile(path)
+		if err != nil {
+			return nil, err
+		}
+		if lock.isAt(path) {
+			return lock, lock.sign(who)
+		}
+		lock.file.Close() // replaced while we took it
+	}
+	return nil, fmt.Errorf("take lock: %s is replaced again and again", path)
+}
+
+func tryFile(path string) (*Lock, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("take lock: %w", err)
+	}
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		defer file.Close()
+		return nil, &HeldError{Holder: holder(file)}
+	}
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("take lock %s: %w", path, err)
+	}
+	return &Lock{file}, nil
+}
+
+// isAt says that the locked file still is the one at path.
+func (l *Lock) isAt(path string) bool {
+	ours, err := l.file.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(path)
+	return err == nil && os.SameFile(ours, there)
+}
+
+func (l *Lock) sign(who string) error {
+	if err := l.file.Truncate(0); err != nil {
+		return fmt.Errorf("sign lock: %w", err)
+	}
+	_, err := l.file.WriteAt(fmt.Appendf(nil, "pid %d (%s)\n", os.Getpid(), who), 0)
+	if err != nil {
+		return fmt.Errorf("sign lock: %w", err)
+	}
+	return nil
+}
+
+func holder(file *os.File) string {
+	text, err := io.ReadAll(io.LimitReader(file, 200))
+	if err != nil || len(text) == 0 {
+		return "an unknown process"
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// Unlock gives the lock back.
+func (l *Lock) Unlock() error { return l.file.Close() }

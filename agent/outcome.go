@@ -1,0 +1,74 @@
+package agent
+
+import (
+	"slices"
+	"time"
+
+	"dvagent/internal/hint"
+)
+
+// Class says how the work on a certificate stands. Of several certificates the
+// worst one counts.
+type Class int
+
+// The classes, from good to bad.
+const (
+	Served     Class = iota // nothing is left to do now
+	Pending                 // an order is open, or a record is owed
+	NotServed               // issued, but a deployment is owed
+	NoInstance              // an order is due and there is no spare instance
+	Failure
+)
+
+// Outcome is how the work on a certificate stands after a pass.
+type Outcome struct {
+	Certificate string
+	Class       Class
+	Next        time.Time // when to look again
+	Step        string
+	Waiting     string // for what, while pending
+	Err         error
+	Ordered     bool // an order was completed in this pass
+	Retry       bool // looking again at Next may help without a person
+}
+
+// Hint is what the operator can do, or "".
+func (o Outcome) Hint() string { return hint.Of(o.Err) }
+
+func failed(certificate string, err error) Outcome {
+	return Outcome{Certificate: certificate, Class: Failure, Err: err}
+}
+
+// Worst is the class of the worst outcome.
+func Worst(outcomes []Outcome) Class {
+	worst := Served
+	for _, outcome := range outcomes {
+		worst = max(worst, outcome.Class)
+	}
+	return worst
+}
+
+// worse keeps the class that counts, and the sooner look.
+func (o Outcome) and(other Outcome) Outcome {
+	worse := o
+	if other.Class > o.Class {
+		worse = other
+	}
+	worse.Certificate = o.Certificate
+	worse.Ordered = o.Ordered || other.Ordered
+	worse.Retry = worse.Retry || o.Class == Pending && o.Retry
+	worse.Next = sooner(o.Next, other.Next)
+	return worse
+}
+
+// sooner returns the earlier of two times, of which zero is none.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func sameSet(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}

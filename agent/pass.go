@@ -1,0 +1,199 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"dvagent/agent/config"
+	"dvagent/agent/order"
+	"dvagent/internal/aliyun"
+)
+
+// scope says what a pass works on.
+type scope struct {
+	names map[string]bool // nil: every certificate
+	force map[string]bool // ordered although not due
+	since time.Time       // failures before it hold nothing up; zero: every backoff counts
+
+	redeploy bool // install again what is in place already
+}
+
+func (s scope) has(name string) bool { return s.names == nil || s.names[name] }
+
+// pass is one look at everything in scope, under the lock, with the ledgers
+// read anew and each list of the cloud read at most once.
+type pass struct {
+	*Agent
+	scope
+	instances *order.Instances
+	owed      *order.Owed
+
+	mu    sync.Mutex
+	lists map[string]*accountLists
+}
+
+// accountLists are an account's lists, read when first wanted.
+type accountLists struct {
+	instances    func() ([]aliyun.Instance, error)
+	adoptable    func() (map[string]aliyun.Instance, error)
+	certificates func() ([]aliyun.Certificate, error)
+}
+
+func (a *Agent) newPass(s scope) (*pass, error) {
+	instances, err := order.LoadInstances(a.config.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	owed, err := order.LoadOwed(a.config.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(instances.Compact(time.Now()), owed.Compact()); err != nil {
+		return nil, err
+	}
+	return &pass{Agent: a, scope: s, instances: instances, owed: owed, lists: map[string]*accountLists{}}, nil
+}
+
+// inScope lists the certificates that the pass works on.
+func (p *pass) inScope() []config.Certificate {
+	var certificates []config.Certificate
+	for _, certificate := range p.config.Certificates {
+		if p.has(certificate.Name) {
+			certificates = append(certificates, certificate)
+		}
+	}
+	return certificates
+}
+
+// run works on every certificate in scope until each has ended or waits.
+func (p *pass) run(ctx context.Context) []Outcome {
+	certificates := p.inScope()
+	outcomes := make([]Outcome, len(certificates))
+	var group errgroup.Group
+	group.SetLimit(p.config.Limits.ParallelOrders)
+	for i, certificate := range certificates {
+		group.Go(func() error {
+			outcomes[i] = p.guarded(ctx, certificate)
+			return nil
+		})
+	}
+	group.Wait()
+	p.rollout(ctx, certificates, outcomes)
+	return append(outcomes, p.sweep(ctx)...)
+}
+
+// guarded keeps a panic in one certificate's work from the others.
+func (p *pass) guarded(ctx context.Context, certificate config.Certificate) (outcome Outcome) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			p.log.Error("panic", "certificate", certificate.Name, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			outcome = failed(certificate.Name, fmt.Errorf("an error in dvagent itself: %v", cause))
+			outcome.Next = time.Now().Add(time.Hour)
+		}
+	}()
+	return p.orderWork(ctx, certificate)
+}
+
+// orderWork takes over, opens and advances the certificate's order as far as
+// it goes now.
+func (p *pass) orderWork(ctx context.Context, certificate config.Certificate) Outcome {
+	s, err := p.read(certificate)
+	if err != nil {
+		return failed(certificate.Name, err)
+	}
+	if s.order, err = p.settle(s); err != nil {
+		return failed(s.Name, err)
+	}
+	if s.newest == "" && s.order == nil {
+		if s, err = p.takeOver(s); err != nil {
+			return failed(s.Name, err)
+		}
+	}
+	if s.order == nil {
+		reason := s.due(time.Now())
+		if reason == "" && p.force[s.Name] {
+			reason = ReasonForced
+		}
+		if reason == "" {
+			return Outcome{Certificate: s.Name, Next: s.renewsAt()}
+		}
+		if s.order, err = p.open(s, reason); err != nil {
+			return failed(s.Name, err)
+		}
+	}
+	return (&work{pass: p, standing: s}).run(ctx)
+}
+
+// settle finishes what a killed process left of an ended order, and withdraws
+// an order that claimed nothing and has no reason any more: its certificate is
+// no longer due, its names were changed, or it was forced by an earlier call.
+func (p *pass) settle(s standing) (*order.Order, error) {
+	o := s.order
+	if o == nil {
+		return nil, nil
+	}
+	if o.Step() == order.Done {
+		return nil, p.finish(o)
+	}
+	if o.Instance != "" || len(o.Owed()) > 0 {
+		return o, nil
+	}
+	reason := s.due(time.Now())
+	sameNames := sameSet(o.Domains, s.Domains)
+	if sameNames && (reason != "" || p.force[s.Name]) {
+		return o, nil
+	}
+	return nil, p.closeOrder(o, order.Withdrawn, "no longer due")
+}
+
+func (p *pass) open(s standing, reason string) (*order.Order, error) {
+	p.forget(s.Name)
+	p.say(s.Name, string(order.Allocate), "ordering: "+reason)
+	return order.Open(p.dir(s.Name), order.Fact{
+		At: time.Now(), Domains: s.Domains, Account: s.Account, DNSAccount: s.DNSAccount,
+		Reason: reason, Forced: p.force[s.Name],
+	})
+}
+
+// closeOrder ends an order and its claim.
+func (p *pass) closeOrder(o *order.Order, outcome order.Outcome, why string) error {
+	err := o.Record(order.Fact{At: time.Now(), Kind: order.Ended, Outcome: outcome, Error: why})
+	if err != nil {
+		return err
+	}
+	return p.finish(o)
+}
+
+// finish gives the claim of an ended order back and sets its journal aside.
+func (p *pass) finish(o *order.Order) error {
+	if o.Instance != "" && p.instances.Holder(o.Account, o.Instance) == o.Certificate {
+		use := order.InstanceReleased
+		switch o.Outcome {
+		case order.Abandoned:
+			use = order.InstanceAbandoned
+		case order.LetGo:
+			use = order.InstanceForeign
+		}
+		if err := p.use(o, use); err != nil {
+			return err
+		}
+	}
+	return o.Archive()
+}
+
+// use writes what happens to the order's instance into the ledger.
+func (p *pass) use(o *order.Order, use order.InstanceUse) error {
+	return p.instances.Record(order.InstanceEntry{
+		At: time.Now(), Kind: use, Account: o.Account, Instance: o.Instance, Certificate: o.Certificate,
+	})
+}
+
+func (a *Agent) say(certificate, step, text string) {
+	a.observe(Progress{At: time.Now(), Certificate: certificate, Step: step, Text: text})
+}

@@ -1,0 +1,259 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"dvagent/agent/config"
+	"dvagent/agent/order"
+	"dvagent/agent/rollout"
+	"dvagent/deploy"
+	"dvagent/internal/bundle"
+)
+
+// Status is how everything stands, as `status --json` prints it.
+type Status struct {
+	At           time.Time           `json:"at"`
+	StateDir     string              `json:"state_dir"`
+	Certificates []CertificateStatus `json:"certificates"`
+	Orphans      []OrphanStatus      `json:"orphans,omitempty"` // open orders of certificates that are not configured
+	Records      []RecordStatus      `json:"owed_records,omitempty"`
+}
+
+// CertificateStatus is how one certificate stands.
+type CertificateStatus struct {
+	Name        string             `json:"name"`
+	Domains     []string           `json:"domains"`
+	Account     string             `json:"account"`
+	Version     string             `json:"version,omitempty"` // the current one
+	Held        bool               `json:"held"`
+	Fingerprint string             `json:"fingerprint,omitempty"` // SHA-256 of the current version's leaf
+	NotBefore   time.Time          `json:"not_before,omitzero"`
+	NotAfter    time.Time          `json:"not_after,omitzero"`
+	RenewsAt    time.Time          `json:"renews_at,omitzero"`
+	Reason      string             `json:"reason"` // why an order is due; empty when none is
+	Order       *OrderStatus       `json:"order,omitempty"`
+	Deployments []DeploymentStatus `json:"deployments"`
+	Deployed    bool               `json:"deployed"` // every target holds the current version
+	Served      bool               `json:"served"`   // every probe showed it, and there is one
+	Next        string             `json:"next"`     // what comes, or what to do, in words
+}
+
+// OrderStatus is an open order.
+type OrderStatus struct {
+	Step       string    `json:"step"`
+	Reason     string    `json:"reason"`
+	Instance   string    `json:"instance,omitempty"`
+	Adopted    bool      `json:"adopted"`
+	OpenedAt   time.Time `json:"opened_at"`
+	Submitted  time.Time `json:"submitted_at,omitzero"`
+	ServerSays string    `json:"server_says,omitempty"` // OrderStatus, as last seen
+	WaitsFor   string    `json:"waits_for,omitempty"`
+	Error      string    `json:"error,omitempty"`
+	Hint       string    `json:"hint,omitempty"`
+	RetryAt    time.Time `json:"retry_at,omitzero"`
+	Stopped    bool      `json:"stopped"` // a person is asked
+}
+
+// DeploymentStatus is one target.
+type DeploymentStatus struct {
+	Target  string    `json:"target"` // its first file
+	Paths   []string  `json:"paths"`
+	Version string    `json:"version,omitempty"` // that it was last seen to hold and serve
+	Lacks   []string  `json:"lacks,omitempty"`   // files that differ
+	Probes  []string  `json:"probes,omitempty"`  // what each one serves now
+	Served  bool      `json:"served"`
+	Error   string    `json:"error,omitempty"` // of the last try
+	Hint    string    `json:"hint,omitempty"`
+	RetryAt time.Time `json:"retry_at,omitzero"`
+}
+
+// OrphanStatus is an open order whose certificate is gone from the configuration.
+type OrphanStatus struct {
+	Certificate string      `json:"certificate"`
+	Order       OrderStatus `json:"order"`
+	Next        string      `json:"next"`
+}
+
+// RecordStatus is a validation record that is still to be removed.
+type RecordStatus struct {
+	Certificate string `json:"certificate"`
+	Zone        string `json:"zone"`
+	Name        string `json:"name"`
+	RecordID    string `json:"record_id,omitempty"`
+}
+
+// Status reads the state directory and shakes hands with the probes. It needs
+// no lock. With names, only those certificates are looked at.
+func (a *Agent) Status(ctx context.Context, now time.Time, names ...string) (Status, error) {
+	selected, err := a.selected(names)
+	if err != nil {
+		return Status{}, err
+	}
+	status := Status{At: now, StateDir: a.config.StateDir, Certificates: []CertificateStatus{}}
+	var certificates []config.Certificate
+	for _, certificate := range a.config.Certificates {
+		if selected[certificate.Name] {
+			certificates = append(certificates, certificate)
+		}
+	}
+	status.Certificates = make([]CertificateStatus, len(certificates))
+	var group errgroup.Group
+	group.SetLimit(4 * runtime.GOMAXPROCS(0))
+	for i, certificate := range certificates {
+		group.Go(func() (err error) {
+			status.Certificates[i], err = a.status(ctx, certificate, now)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil || len(names) > 0 {
+		return status, err
+	}
+	if status.Orphans, err = a.orphans(now); err != nil {
+		return status, err
+	}
+	status.Records, err = a.owedRecords()
+	return status, err
+}
+
+func (a *Agent) status(ctx context.Context, certificate config.Certificate, now time.Time) (CertificateStatus, error) {
+	s, err := a.read(certificate)
+	if err != nil {
+		return CertificateStatus{}, err
+	}
+	c := CertificateStatus{
+		Name: s.Name, Domains: s.Domains, Account: s.Account, Version: s.current, Held: s.rollout.Held != "",
+		RenewsAt: s.renewsAt(), Reason: s.due(now), Deployments: []DeploymentStatus{},
+	}
+	if s.order != nil {
+		c.Order = orderStatus(s.order)
+	}
+	if s.current == "" {
+		c.Next = s.next(c, now)
+		return c, nil
+	}
+	b, err := bundle.Load(s.store.Path(s.current))
+	if err != nil {
+		c.Next = s.next(c, now)
+		return c, nil // the reason says it
+	}
+	c.Fingerprint, c.NotBefore, c.NotAfter = bundle.Fingerprint(b.Leaf), b.Leaf.NotBefore, b.Leaf.NotAfter
+	s.deployments(ctx, &c, b)
+	c.Next = s.next(c, now)
+	return c, nil
+}
+
+func orderStatus(o *order.Order) *OrderStatus {
+	return &OrderStatus{
+		Step: string(o.Step()), Reason: o.Reason, Instance: o.Instance, Adopted: o.Adopted,
+		OpenedAt: o.OpenedAt, Submitted: o.SubmittedAt, ServerSays: o.Status, WaitsFor: o.Waiting,
+		Error: o.Error, Hint: o.Hint, RetryAt: o.Until, Stopped: o.Stopped,
+	}
+}
+
+func (s standing) deployments(ctx context.Context, c *CertificateStatus, b *bundle.Bundle) {
+	c.Deployed = true
+	probes, shown := 0, 0
+	for _, target := range s.Deploy {
+		drift := deploy.Inspect(ctx, target, b)
+		d := deploymentStatus(target, s.rollout.Targets[target.ID()], drift)
+		for _, handshake := range drift.Served {
+			probes++
+			if handshake.Shows(b) {
+				shown++
+			}
+		}
+		c.Deployed = c.Deployed && len(d.Lacks) == 0
+		c.Deployments = append(c.Deployments, d)
+	}
+	c.Served = probes > 0 && shown == probes
+}
+
+func deploymentStatus(target deploy.Target, state rollout.Target, drift deploy.Drift) DeploymentStatus {
+	d := DeploymentStatus{
+		Target: target.Paths()[0], Paths: target.Paths(), Version: state.Version, Lacks: drift.Files,
+		Served: len(drift.Served) > 0 && drift.InPlace, Error: state.Error, Hint: state.Hint, RetryAt: state.Until,
+	}
+	for _, handshake := range drift.Served {
+		d.Probes = append(d.Probes, handshake.String())
+	}
+	return d
+}
+
+// next says in words what comes, or what a person has to do.
+func (s standing) next(c CertificateStatus, now time.Time) string {
+	switch o := s.order; {
+	case o != nil && o.Stopped:
+		return "a person is asked: " + o.Hint
+	case o != nil && o.Error != "" && o.Hint != "":
+		return o.Hint
+	case o != nil && o.Step() != order.Done:
+		return "the order goes on at the step " + string(o.Step())
+	case c.Reason != "":
+		return "an order is due: " + c.Reason
+	}
+	for _, d := range c.Deployments {
+		switch {
+		case d.Error != "" && d.Hint != "":
+			return d.Hint
+		case d.Error != "" || len(d.Lacks) > 0:
+			return "the deployment to " + d.Target + " is owed"
+		case len(d.Probes) > 0 && !d.Served:
+			return "the server at " + d.Target + " does not serve it yet"
+		}
+	}
+	if c.Held {
+		return fmt.Sprintf("held at version %s; to end that: dvagent deploy --latest %s", c.Version, c.Name)
+	}
+	return "nothing until " + c.RenewsAt.UTC().Format(time.RFC3339)
+}
+
+// orphans finds open orders of certificates that are not configured.
+func (a *Agent) orphans(now time.Time) ([]OrphanStatus, error) {
+	open, err := filepath.Glob(filepath.Join(a.dir("*"), "order.journal"))
+	if err != nil {
+		return nil, err
+	}
+	configured := map[string]bool{}
+	for _, certificate := range a.config.Certificates {
+		configured[certificate.Name] = true
+	}
+	var orphans []OrphanStatus
+	for _, path := range open {
+		name := filepath.Base(filepath.Dir(path))
+		if configured[name] {
+			continue
+		}
+		o, err := order.Load(filepath.Dir(path))
+		if err != nil {
+			return nil, err
+		}
+		if o != nil && o.Step() != order.Done {
+			orphans = append(orphans, OrphanStatus{Certificate: name, Order: *orderStatus(o),
+				Next: "put the certificate back into the configuration, or: dvagent abandon " + name})
+		}
+	}
+	return orphans, nil
+}
+
+func (a *Agent) owedRecords() ([]RecordStatus, error) {
+	owed, err := order.LoadOwed(a.config.StateDir)
+	if os.IsNotExist(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var records []RecordStatus
+	for _, entry := range owed.All() {
+		records = append(records, RecordStatus{Certificate: entry.Certificate, Zone: entry.Record.Zone,
+			Name: entry.Record.Name, RecordID: entry.Record.RecordID})
+	}
+	return records, nil
+}

@@ -1,0 +1,203 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"dvagent/agent/order"
+	"dvagent/dnsvalidate"
+	"dvagent/internal/aliyun"
+	"dvagent/internal/hint"
+)
+
+const (
+	shortestLook = time.Second
+	longestLook  = 30 * time.Second
+	adoptedFor   = 2 * time.Hour // an adopted order that is not issued by then is let go
+)
+
+// nextLook is a tenth of the time already waited after the last look, so that
+// a result is seen at most a tenth late.
+func nextLook(last, since time.Time) time.Time {
+	delay := min(max(last.Sub(since)/10, shortestLook), longestLook)
+	return last.Add(delay + time.Duration(rand.Int64N(int64(delay)/10)))
+}
+
+// look asks for the order's result when the time has come, and records what is
+// new in it. It returns when to look next.
+func (w *work) look(ctx context.Context) (time.Time, error) {
+	looks := w.looksOf(w.Name)
+	if next := nextLook(looks.result, w.order.SubmittedAt); !looks.result.IsZero() && time.Now().Before(next) {
+		return next, nil
+	}
+	client, err := w.client(w.order.Account)
+	if err != nil {
+		return time.Time{}, err
+	}
+	result, err := client.DescribeDVOrderResult(ctx, w.order.Instance)
+	if err != nil {
+		return time.Time{}, err
+	}
+	looks.result = time.Now()
+	return nextLook(looks.result, w.order.SubmittedAt), w.note(result)
+}
+
+// note records what the server's answer adds to the facts.
+func (w *work) note(result aliyun.OrderResult) error {
+	switch {
+	case result.Status.Issued() && (result.Certificate == "" || result.PrivateKey == ""):
+		return nil // issued, and not yet to be had
+	case result.Status.Issued():
+		w.result = &result
+		w.say(w.Name, string(order.Issue), "issued")
+		return w.record(order.Fact{Kind: order.Seen, Status: order.StatusIssued})
+	case result.Status.Failed():
+		return w.refused(result)
+	}
+	if status := strings.ToLower(string(result.Status)); status != w.order.Status {
+		if err := w.record(order.Fact{Kind: order.Seen, Status: status}); err != nil {
+			return err
+		}
+	}
+	return w.noteChallenge(result)
+}
+
+func (w *work) noteChallenge(result aliyun.OrderResult) error {
+	if result.CheckName == "" || result.CheckValue == "" {
+		return nil
+	}
+	if !strings.EqualFold(result.CheckType, "DNS") && result.CheckType != "" {
+		return stop(fmt.Errorf("the CA wants a validation of type %q", result.CheckType), "dvagent can only write TXT records: dvagent abandon "+w.Name)
+	}
+	name, err := dnsvalidate.CheckName(result.CheckName, w.order.Domains)
+	if err != nil {
+		return stop(err, "this is not a name to write at: ask Alibaba Cloud's support, or dvagent abandon "+w.Name)
+	}
+	challenge := order.Challenge{Type: "DNS", Name: name, Value: result.CheckValue}
+	if w.order.Challenge != nil && *w.order.Challenge == challenge {
+		return nil
+	}
+	w.say(w.Name, string(order.Present), "the CA wants to see a TXT record at "+name)
+	return w.record(order.Fact{Kind: order.Challenged, Challenge: &challenge})
+}
+
+// refused records that the CA refused, and says what was to be seen where.
+func (w *work) refused(result aliyun.OrderResult) error {
+	where := "before a challenge was given"
+	if c := w.order.Challenge; c != nil {
+		where = fmt.Sprintf("with the TXT record %q at %s", c.Value, c.Name)
+	}
+	if err := w.record(order.Fact{Kind: order.Seen, Status: order.StatusFailed}); err != nil {
+		return err
+	}
+	return hint.Add(fmt.Errorf("the CA refused the validation (%s) %s", result.Status, where),
+		"see whether every name server shows the record, and whether a CAA record forbids the CA; the same instance is submitted again")
+}
+
+// present publishes the validation record as soon as the challenge is known.
+func (w *work) present(ctx context.Context) (verdict, error) {
+	if w.order.Challenge == nil {
+		next, err := w.look(ctx)
+		if err != nil || w.order.Step() != order.Present || w.order.Challenge != nil {
+			return advance, err
+		}
+		return w.patient(next, "the CA's challenge")
+	}
+	client, err := w.client(w.order.DNSAccount)
+	if err != nil {
+		return advance, err
+	}
+	record, err := w.validationRecord(ctx)
+	if err != nil {
+		return advance, err
+	}
+	placed := w.order.Placed()
+	attempted := placed != nil && placed.Asked
+	presence, err := dnsvalidate.Present(ctx, client, asValidation(record), w.config.DNS.TTL, attempted, func() error {
+		return w.recordBoth(order.Adding, record)
+	})
+	if err != nil {
+		return advance, err
+	}
+	record.RecordID = presence.RecordID
+	if !presence.Ours {
+		w.say(w.Name, string(order.Present), "the TXT record is already there: it is left to whoever made it")
+		return advance, w.recordBoth(order.Kept, record)
+	}
+	w.say(w.Name, string(order.Present), fmt.Sprintf("wrote the TXT record %s in zone %s", record.Name, record.Zone))
+	return advance, w.recordBoth(order.Added, record)
+}
+
+func (w *work) validationRecord(ctx context.Context) (order.Record, error) {
+	c := w.order.Challenge
+	record := order.Record{Account: w.order.DNSAccount, Name: c.Name, Value: c.Value}
+	zones, err := w.zonesOf(ctx, record.Account)
+	if err != nil {
+		return record, err
+	}
+	record.Zone, record.RR, err = zones.Find(c.Name)
+	return record, err
+}
+
+func asValidation(r order.Record) dnsvalidate.Record {
+	return dnsvalidate.Record{Zone: r.Zone, RR: r.RR, Name: r.Name, Value: r.Value, RecordID: r.RecordID}
+}
+
+// recordBoth writes a fact about a record into the ledger and into the order.
+func (w *work) recordBoth(kind order.Kind, record order.Record) error {
+	err := w.owed.Record(order.OwedRecord{At: time.Now(), Kind: kind, Certificate: w.Name, Record: record})
+	if err != nil {
+		return err
+	}
+	return w.record(order.Fact{Kind: kind, Record: &record})
+}
+
+// propagate watches the name servers until they show the record. The CA looks
+// on its own meanwhile, so the order is still looked at, and wins.
+func (w *work) propagate(ctx context.Context) (verdict, error) {
+	next, err := w.look(ctx)
+	if err != nil || w.order.Step() != order.Propagate {
+		return advance, err
+	}
+	looks := w.looksOf(w.Name)
+	if due := looks.dns.Add(w.prover.Interval(looks.dnsN)); looks.dnsN == 0 || !time.Now().Before(due) {
+		placed := w.order.Placed()
+		seen, err := w.prover.Look(ctx, placed.Zone, placed.Name, placed.Value)
+		if err != nil {
+			return advance, err
+		}
+		looks.dns, looks.dnsN, looks.verdict = time.Now(), looks.dnsN+1, seen.String()
+		if seen.Visible {
+			w.say(w.Name, string(order.Propagate), seen.String())
+			return advance, w.record(order.Fact{Kind: order.Visible})
+		}
+	}
+	return w.patient(sooner(next, looks.dns.Add(w.prover.Interval(looks.dnsN))), looks.verdict)
+}
+
+// issue polls the order until the CA has decided.
+func (w *work) issue(ctx context.Context) (verdict, error) {
+	next, err := w.look(ctx)
+	if err != nil || w.order.Step() != order.Issue {
+		return advance, err
+	}
+	return w.patient(next, fmt.Sprintf("issuance; the order is %q", w.order.Status))
+}
+
+// patient waits, up to the order's deadline.
+func (w *work) patient(next time.Time, why string) (verdict, error) {
+	waited := time.Since(w.order.SubmittedAt)
+	if w.order.Adopted && time.Since(w.order.ClaimedAt) > adoptedFor {
+		w.say(w.Name, string(w.order.Step()), "the adopted order is not issued in two hours and is let go")
+		return advance, errors.Join(w.closeOrder(w.order, order.LetGo, "not issued in two hours"), errClosed)
+	}
+	if deadline := w.config.Limits.OrderDeadline; waited > deadline {
+		return advance, stop(fmt.Errorf("the order is still %q after %s; it waits for %s", w.order.Status, waited.Round(time.Minute), why),
+			"ask Alibaba Cloud's support about the order, then run dvagent renew, or give it up: dvagent abandon "+w.Name)
+	}
+	return wait(next, why), nil
+}

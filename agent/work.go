@@ -1,0 +1,166 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"dvagent/agent/order"
+	"dvagent/hooks"
+	"dvagent/internal/aliyun"
+	"dvagent/internal/hint"
+)
+
+// work is the advancing of one order within a pass.
+type work struct {
+	*pass
+	standing
+	result *aliyun.OrderResult // of the last look, while it is fresh
+}
+
+// verdict is what a step answers: go on with the next one, or wait.
+type verdict struct {
+	until time.Time // zero: advance
+	why   string
+}
+
+var advance = verdict{}
+
+func wait(until time.Time, why string) verdict { return verdict{until, why} }
+
+// steps is what an order consists of. A step reads the facts, does one thing,
+// records it and returns; none of them sleeps.
+var steps = map[order.Step]func(*work, context.Context) (verdict, error){
+	order.Allocate:  (*work).allocate,
+	order.Submit:    (*work).submit,
+	order.Present:   (*work).present,
+	order.Propagate: (*work).propagate,
+	order.Issue:     (*work).issue,
+	order.Collect:   (*work).collect,
+	order.CleanUp:   (*work).cleanUp,
+}
+
+// mostSteps bounds one pass over an order: a detour through every instance
+// that may be refused, and no endless circle.
+const mostSteps = 50
+
+func (w *work) run(ctx context.Context) Outcome {
+	if held := w.heldBack(); held != nil {
+		return *held
+	}
+	ordered := false
+	for range mostSteps {
+		step := w.order.Step()
+		if step == order.Done {
+			return Outcome{Certificate: w.Name, Ordered: ordered, Next: w.renewsAt()}
+		}
+		v, err := steps[step](w, ctx)
+		ordered = ordered || w.order.Version != ""
+		switch {
+		case errors.Is(err, errClosed):
+			return Outcome{Certificate: w.Name, Ordered: ordered, Class: Pending, Next: time.Now(), Retry: true,
+				Waiting: "another look at the account"}
+		case err != nil:
+			return w.fail(ctx, step, err)
+		case !v.until.IsZero():
+			return w.waitFor(step, v)
+		}
+	}
+	return w.fail(ctx, w.order.Step(), fmt.Errorf("no end after %d steps", mostSteps))
+}
+
+// errClosed says that a step ended the order without a certificate, and that
+// another one may be opened.
+var errClosed = errors.New("the order was closed")
+
+// heldBack says whether an earlier failure keeps the order from going on.
+func (w *work) heldBack() *Outcome {
+	o := w.order
+	waiting := o.Error != "" && (o.Stopped || time.Now().Before(o.Until))
+	if !waiting || o.FailedAt.Before(w.since) || o.Stopped && w.force[w.Name] {
+		return nil
+	}
+	outcome := failed(w.Name, hint.Add(errors.New(o.Error), o.Hint))
+	outcome.Step, outcome.Next = string(o.Step()), o.Until
+	if !o.Stopped && o.Instance != "" {
+		outcome.Class = Pending
+	}
+	return &outcome
+}
+
+func (w *work) waitFor(step order.Step, v verdict) Outcome {
+	if v.why != w.order.Waiting {
+		if err := w.record(order.Fact{Kind: order.Waiting, Reason: v.why}); err != nil {
+			return failed(w.Name, err)
+		}
+		w.observe(Progress{At: time.Now(), Certificate: w.Name, Step: string(step), Text: v.why, Waiting: true})
+	}
+	return Outcome{Certificate: w.Name, Class: Pending, Next: v.until, Step: string(step), Waiting: v.why, Retry: true}
+}
+
+// record makes a fact of the order durable.
+func (w *work) record(fact order.Fact) error {
+	fact.At = time.Now()
+	return w.order.Record(fact)
+}
+
+// stopError ends the automatic part of an order: a person is asked.
+type stopError struct{ error }
+
+func (e stopError) Unwrap() error { return e.error }
+
+func stop(err error, hints string) error { return stopError{hint.Add(err, hints)} }
+
+// errNoInstance says that nothing is left to order with.
+var errNoInstance = errors.New("no spare instance")
+
+// fail records why a step failed and when it is tried again, and tells the
+// hooks when that is news. A cancelled context is no failure of the order.
+func (w *work) fail(ctx context.Context, step order.Step, err error) Outcome {
+	outcome := Outcome{Certificate: w.Name, Class: Failure, Step: string(step), Err: err}
+	if ctx.Err() != nil {
+		outcome.Class, outcome.Err, outcome.Waiting = Pending, nil, "interrupted"
+		return outcome
+	}
+	news := w.order.Error != err.Error()
+	fact := order.Fact{Kind: order.Failed, Error: err.Error(), Hint: hint.Of(err)}
+	var stopped stopError
+	fact.Stopped = errors.As(err, &stopped)
+	if !fact.Stopped {
+		fact.Until = time.Now().Add(backoff(w.order.Failures, err))
+	}
+	if err := w.record(fact); err != nil {
+		return failed(w.Name, errors.Join(outcome.Err, err))
+	}
+	outcome.Next = fact.Until
+	outcome.Retry = transient(err)
+	if errors.Is(err, errNoInstance) {
+		outcome.Class = NoInstance
+	} else if outcome.Retry && w.order.Instance != "" {
+		outcome.Class = Pending
+	}
+	w.observe(Progress{At: time.Now(), Certificate: w.Name, Step: string(step), Err: err})
+	if news && !outcome.Retry {
+		w.hook(ctx, hooks.Failed, w.current, err)
+	}
+	return outcome
+}
+
+// transient says that waiting may cure the failure.
+func transient(err error) bool {
+	var api *aliyun.Error
+	return errors.As(err, &api) && api.Transient()
+}
+
+// backoff grows with the failures in a row: from a second to five minutes for
+// what passes by itself, from a minute to an hour for what a person must mend.
+func backoff(failures int, err error) time.Duration {
+	first, longest := time.Minute, time.Hour
+	if transient(err) {
+		first, longest = time.Second, 5*time.Minute
+	}
+	delay := min(first<<min(failures, 12), longest)
+	return delay - time.Duration(rand.Int64N(int64(delay)/5+1))
+}

@@ -1,0 +1,186 @@
+package deploy
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+
+	"dvagent/internal/bundle"
+	"dvagent/internal/bundle/atomicfile"
+	"dvagent/internal/hint"
+)
+
+// file is one path of a target and how it shall be.
+type file struct {
+	format
+	path     string
+	mode     fs.FileMode
+	uid, gid int
+}
+
+// files resolves the target's paths, modes and owner.
+func (t Target) files() ([]file, error) {
+	uid, gid, err := t.owner()
+	if err != nil {
+		return nil, err
+	}
+	var files []file
+	for _, format := range formats {
+		if path := format.path(t); path != "" {
+			files = append(files, file{format, path, t.modeOf(format), uid, gid})
+		}
+	}
+	return files, nil
+}
+
+func (t Target) modeOf(f format) fs.FileMode {
+	mode, otherwise := t.Mode, fs.FileMode(0o644)
+	if f.secret {
+		mode, otherwise = t.KeyMode, 0o600
+	}
+	if mode == 0 {
+		return otherwise
+	}
+	return mode.Perm()
+}
+
+func (t Target) owner() (uid, gid int, err error) {
+	uid, err = id(t.Owner, func(name string) (string, error) {
+		u, err := user.Lookup(name)
+		if err != nil {
+			return "", err
+		}
+		return u.Uid, nil
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("look up owner: %w", err)
+	}
+	gid, err = id(t.Group, func(name string) (string, error) {
+		g, err := user.LookupGroup(name)
+		if err != nil {
+			return "", err
+		}
+		return g.Gid, nil
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("look up group: %w", err)
+	}
+	return uid, gid, nil
+}
+
+// id takes a number as it is, as chown does for a name that is none.
+func id(name string, lookUp func(string) (string, error)) (int, error) {
+	if name == "" {
+		return atomicfile.Keep, nil
+	}
+	number, err := lookUp(name)
+	if err != nil {
+		if n, bad := strconv.ParseUint(name, 10, 31); bad == nil {
+			return int(n), nil
+		}
+		return 0, err
+	}
+	return strconv.Atoi(number)
+}
+
+// original is what stood at a path before we wrote.
+type original struct {
+	exists   bool
+	link     string // where it leads, when it is a symlink
+	data     []byte // read through the link; nil when that dangles
+	mode     fs.FileMode
+	uid, gid int
+}
+
+// look reads what stands at path. An irregular or oversized file is an error:
+// it is no certificate, and must not be replaced.
+func look(path string) (original, error) {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return original{}, missingDirectory(path)
+	}
+	if err != nil {
+		return original{}, err
+	}
+	o := original{exists: true}
+	if info.Mode().Type() == fs.ModeSymlink {
+		if o.link, err = os.Readlink(path); err != nil {
+			return o, err
+		}
+		if info, err = os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return o, nil
+		} else if err != nil {
+			return o, err
+		}
+	}
+	o.mode = info.Mode().Perm()
+	o.uid, o.gid = atomicfile.Owner(info)
+	o.data, err = bundle.ReadFile(path)
+	return o, err
+}
+
+func missingDirectory(path string) error {
+	dir := filepath.Dir(path)
+	if _, err := os.Stat(dir); err != nil {
+		return hint.Add(err, "mkdir -p "+dir)
+	}
+	return nil
+}
+
+// differs says in what o is not as f shall be, "" when it is. A symlink is
+// judged by what it leads to.
+func (f file) differs(o original, t Target, b *bundle.Bundle) string {
+	switch {
+	case !o.exists:
+		return "is missing"
+	case o.data == nil:
+		return "is a link to nothing"
+	case !f.holds(t, o.data, b):
+		return "holds something else"
+	case o.mode != f.mode:
+		return fmt.Sprintf("has mode %04o, not %04o", o.mode, f.mode)
+	case f.uid != atomicfile.Keep && o.uid != f.uid:
+		return fmt.Sprintf("belongs to user %d, not %d", o.uid, f.uid)
+	case f.gid != atomicfile.Keep && o.gid != f.gid:
+		return fmt.Sprintf("belongs to group %d, not %d", o.gid, f.gid)
+	}
+	return ""
+}
+
+// stage writes what f shall hold beside its path.
+func (f file) stage(t Target, b *bundle.Bundle) error {
+	data, err := f.encode(t, b)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", f.path, err)
+	}
+	err = atomicfile.Stage(atomicfile.File{Path: f.path, Data: data, Mode: f.mode, UID: f.uid, GID: f.gid})
+	if errors.Is(err, fs.ErrPermission) {
+		return hint.Add(err, "run as root, or let the agent's user write there and leave owner and group out")
+	}
+	return err
+}
+
+// restore makes path what it was. Where the owner may not be given back, the
+// content still is.
+func (o original) restore(path string) error {
+	switch {
+	case !o.exists:
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return atomicfile.SyncDir(filepath.Dir(path))
+	case o.link != "":
+		return atomicfile.Symlink(o.link, path)
+	}
+	f := atomicfile.File{Path: path, Data: o.data, Mode: o.mode, UID: o.uid, GID: o.gid}
+	err := atomicfile.Write(f)
+	if errors.Is(err, fs.ErrPermission) {
+		f.UID, f.GID = atomicfile.Keep, atomicfile.Keep
+		err = atomicfile.Write(f)
+	}
+	return err
+}

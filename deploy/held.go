@@ -1,0 +1,131 @@
+package deploy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"dvagent/internal/bundle"
+)
+
+// Held returns the pair that the target's files hold now, whoever wrote them.
+// All of them must agree; the error says what is missing or does not match.
+// Dates and names are not looked at.
+func Held(t Target) (*bundle.Bundle, error) {
+	before := make(map[string]original)
+	for _, path := range t.Paths() {
+		o, err := look(path)
+		if err != nil {
+			return nil, fmt.Errorf("read target: %w", err)
+		}
+		before[path] = o
+	}
+	return held(t, before)
+}
+
+// held is Held for files that were read already, by path.
+func held(t Target, files map[string]original) (*bundle.Bundle, error) {
+	parts, err := decode(t, files)
+	if err != nil {
+		return nil, err
+	}
+	var pair *bundle.Bundle
+	for _, p := range parts {
+		if p.certificates == nil {
+			continue
+		}
+		b, err := bundle.Parse(append(p.certificates, files[t.Chain].data...), keyFor(p, parts))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", p.path, err)
+		}
+		if pair != nil && !pair.Leaf.Equal(b.Leaf) {
+			return nil, fmt.Errorf("%s holds another certificate than the files beside it", p.path)
+		}
+		if pair == nil || len(b.Chain) > len(pair.Chain) {
+			pair = b
+		}
+	}
+	if pair == nil {
+		return nil, errors.New("the target names no file with a certificate")
+	}
+	return pair, nil
+}
+
+// content is what one file of a target holds, as PEM.
+type content struct {
+	path              string
+	certificates, key []byte
+}
+
+func decode(t Target, files map[string]original) ([]content, error) {
+	var parts []content
+	for _, f := range formats {
+		path := f.path(t)
+		if path == "" {
+			continue
+		}
+		if files[path].data == nil {
+			return nil, fmt.Errorf("%s is missing", path)
+		}
+		certificates, key, err := f.decode(t, files[path].data)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		// A copy: a chain is appended to it.
+		parts = append(parts, content{path, bytes.Clone(certificates), key})
+	}
+	return parts, nil
+}
+
+// keyFor is the key in the same file, or else the first one of the target.
+func keyFor(p content, parts []content) []byte {
+	if p.key != nil {
+		return p.key
+	}
+	for _, other := range parts {
+		if other.key != nil {
+			return other.key
+		}
+	}
+	return nil
+}
+
+// Drift is in what a target is not as it shall be.
+type Drift struct {
+	Files   []string    // "PATH is missing" and the like, for each file that differs
+	Served  []Handshake // one look at each of Target.Probe, in that order
+	InPlace bool        // no file differs, and each probe shows the leaf
+}
+
+// Inspect compares what a target holds and serves with b. It changes nothing
+// and makes one handshake with each probe.
+func Inspect(ctx context.Context, t Target, b *bundle.Bundle) Drift {
+	drift := Drift{Files: differences(t, b), Served: probeAll(ctx, t, b)}
+	drift.InPlace = len(drift.Files) == 0 && allShow(drift.Served, b)
+	return drift
+}
+
+func differences(t Target, b *bundle.Bundle) []string {
+	files, err := t.files()
+	if err != nil {
+		return []string{err.Error()}
+	}
+	var found []string
+	for _, f := range files {
+		o, err := look(f.path)
+		if err != nil {
+			found = append(found, err.Error())
+		} else if why := f.differs(o, t, b); why != "" {
+			found = append(found, f.path+" "+why)
+		}
+	}
+	return found
+}
+
+// valid says whether the files hold a pair that may be served at now.
+func valid(t Target, files map[string]original, now time.Time) bool {
+	b, err := held(t, files)
+	return err == nil && now.Before(b.Leaf.NotAfter)
+}

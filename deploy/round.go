@@ -1,0 +1,151 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"dvagent/internal/command"
+)
+
+// round is the attempts that share a check and a reload.
+type round []*attempt
+
+// byCommands keeps the order of the jobs. Those without any command share
+// nothing.
+func byCommands(attempts []*attempt) []round {
+	var rounds []round
+	at := make(map[string]int)
+	for _, a := range attempts {
+		t := a.Job.Target
+		key := strings.Join(t.Check, "\x00") + "\x00\x00" + strings.Join(t.Reload, "\x00")
+		i, ok := at[key]
+		if !ok || len(t.Check)+len(t.Reload) == 0 {
+			i, at[key] = len(rounds), len(rounds)
+			rounds = append(rounds, nil)
+		}
+		rounds[i] = append(rounds[i], a)
+	}
+	return rounds
+}
+
+// apply writes, checks and reloads.
+func (r round) apply(ctx context.Context) {
+	for _, a := range r {
+		a.Err = a.write()
+		a.due = a.Err == nil && (a.Changed || a.Job.Force || len(a.was) == 0 || !allShow(a.was, a.Job.Bundle))
+	}
+	due := r.where(func(a *attempt) bool { return a.due })
+	if len(due) == 0 {
+		return
+	}
+	if check := due.check(ctx); check.Err != nil {
+		due.refuse(ctx, check)
+		return
+	}
+	reload := due.reload(ctx)
+	for _, a := range due {
+		a.applied = reload.Err == nil
+		a.Err = describe("reload", reload)
+	}
+}
+
+func (r round) where(keep func(*attempt) bool) round {
+	return slices.DeleteFunc(slices.Clone(r), func(a *attempt) bool { return !keep(a) })
+}
+
+// refuse puts valid files back after a failed check, and checks again: when
+// that fails too, the fault lies elsewhere.
+func (r round) refuse(ctx context.Context, check command.Result) {
+	undone := r.undo()
+	outcome := ""
+	if len(undone) > 0 && ctx.Err() == nil {
+		if again := undone.run(ctx, undone[0].Job.Target.Check); again.Err != nil {
+			outcome = ", and with the files before too: the fault is not in the certificate"
+		}
+	}
+	for _, a := range r {
+		a.Err = a.withOutcome(describe("check", check), outcome)
+	}
+}
+
+// undo puts the files before back where they were a valid pair, and returns
+// the attempts where it did.
+func (r round) undo() round {
+	return r.where(func(a *attempt) bool {
+		if !a.Changed || !valid(a.Job.Target, a.before, time.Now()) {
+			return false
+		}
+		a.restored = a.restore()
+		a.RolledBack = a.restored == nil
+		a.Changed = !a.RolledBack
+		return true
+	})
+}
+
+// withOutcome says what became of the files after err.
+func (a *attempt) withOutcome(err error, outcome string) error {
+	switch {
+	case a.restored != nil:
+		return fmt.Errorf("%w%s; %w", err, outcome, a.restored)
+	case a.RolledBack:
+		return fmt.Errorf("%w%s; the files before are back", err, outcome)
+	}
+	return fmt.Errorf("%w%s; the new files stay", err, outcome)
+}
+
+func (r round) check(ctx context.Context) command.Result {
+	result := r.run(ctx, r[0].Job.Target.Check)
+	for _, a := range r {
+		a.Check = result
+	}
+	return value(result)
+}
+
+func (r round) reload(ctx context.Context) command.Result {
+	result := r.run(ctx, r[0].Job.Target.Reload)
+	for _, a := range r {
+		a.Reload = result
+	}
+	return value(result)
+}
+
+// run is nil for a command that the targets have not.
+func (r round) run(ctx context.Context, argv []string) *command.Result {
+	if len(argv) == 0 {
+		return nil
+	}
+	var timeout time.Duration
+	for _, a := range r {
+		timeout = max(timeout, a.Job.Target.timeout())
+	}
+	result := command.Run(ctx, command.Command{Argv: argv, Env: command.BaseEnv(), Timeout: timeout})
+	return &result
+}
+
+func value(result *command.Result) command.Result {
+	if result == nil {
+		return command.Result{}
+	}
+	return *result
+}
+
+// describe names the command's part, and quotes the last line that it wrote.
+func describe(what string, result command.Result) error {
+	if result.Err == nil {
+		return nil
+	}
+	if line := lastLine(result.Output); line != "" {
+		return fmt.Errorf("%s: %w (%q)", what, result.Err, line)
+	}
+	return fmt.Errorf("%s: %w", what, result.Err)
+}
+
+func lastLine(output string) string {
+	const enough = 200
+	line := strings.TrimSpace(output)
+	line = line[strings.LastIndexAny(line, "\r\n")+1:]
+	return line[:min(len(line), enough)]
+}

@@ -1,0 +1,67 @@
+// Package dnsvalidate turns a challenge into a TXT record: it checks the name
+// that the server asks for, finds the zone that it falls into, publishes the
+// validation record, looks whether the name servers show it, and removes it.
+// It knows no orders and keeps no journal; what to record, when to look again
+// and when to give up is the caller's business. It logs nothing and never
+// touches a record that is not exactly the one named.
+package dnsvalidate
+
+import (
+	"strings"
+	"time"
+
+	"golang.org/x/net/idna"
+)
+
+// Settings is the [dns] table of the configuration. TTL (seconds) and
+// PropagationTimeout are carried for the caller; nothing here waits for them.
+type Settings struct {
+	Resolvers          []string // host:port; empty: the system's
+	NameServers        []string // host:port; when set, asked instead of those found
+	PublicResolvers    []string // host:port; asked once the name servers agree
+	Quorum             Quorum
+	Delegate           []string // zones that a CNAME at the validation name may lead into
+	TTL                int
+	PropagationTimeout time.Duration
+}
+
+// DelegateZone returns the longest of the Delegate zones that name lies in, as
+// an A-label name, or "": then no CNAME may be followed to name.
+func (s Settings) DelegateZone(name string) string {
+	name = canonical(name)
+	longest := ""
+	for _, zone := range s.Delegate {
+		if zone = canonical(zone); within(name, zone) && len(zone) > len(longest) {
+			longest = zone
+		}
+	}
+	return longest
+}
+
+// canonical spells a name in lower case, in A-labels and without the trailing
+// dot, so that names can be compared. A label that IDNA refuses is kept as it
+// is, and then equals no hosted name.
+func canonical(name string) string {
+	labels := strings.Split(strings.TrimSuffix(name, "."), ".")
+	for i, label := range labels {
+		labels[i] = strings.ToLower(label)
+		if isASCII(label) {
+			continue // "_dnsauth", "@" and "*" are no business of IDNA's
+		}
+		if ascii, err := idna.Lookup.ToASCII(label); err == nil {
+			labels[i] = ascii
+		}
+	}
+	return strings.Join(labels, ".")
+}
+
+func isASCII(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r >= 0x80 }) < 0
+}
+
+// within says that name is zone or lies below it; both are canonical.
+func within(name, zone string) bool {
+	return zone != "" && (name == zone || below(name, zone))
+}
+
+func below(name, zone string) bool { return strings.HasSuffix(name, "."+zone) }

@@ -1,0 +1,168 @@
+package dnsvalidate
+
+import (
+	"context"
+	"errors"
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+const (
+	// askLimit bounds one question to one address, over UDP and TCP together;
+	// a server that takes two seconds is still heard.
+	askLimit     = 3 * time.Second
+	resendAfter  = time.Second // one datagram may be lost
+	maxDatagrams = 64          // read for one question: a flood ends
+	udpSize      = 1232        // offered by EDNS0; larger answers are fragmented on their way
+)
+
+// unheard is a question that brought no usable answer, in a verdict's words.
+type unheard struct {
+	state  State
+	detail string
+}
+
+func (u *unheard) Error() string { return join(string(u.state), u.detail) }
+
+func question(name string, qtype uint16, recursive bool) *dns.Msg {
+	query := new(dns.Msg).SetQuestion(dns.Fqdn(name), qtype)
+	query.RecursionDesired = recursive
+	return query.SetEdns0(udpSize, false)
+}
+
+// ask puts one question to one address (host:port): over UDP, and over TCP
+// when the answer was truncated. Its errors are *unheard.
+func ask(ctx context.Context, address string, query *dns.Msg) (*dns.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	answer, err := overUDP(ctx, address, query)
+	if err != nil || !answer.Truncated {
+		return answer, err
+	}
+	if answer, err = overTCP(ctx, address, query); err != nil {
+		return nil, &unheard{Truncated, "over UDP, and TCP failed: " + err.Error()}
+	}
+	return answer, nil
+}
+
+func overUDP(ctx context.Context, address string, query *dns.Msg) (*dns.Msg, error) {
+	packet, err := query.Pack()
+	if err != nil {
+		return nil, &unheard{Failed, "the name cannot be asked for"}
+	}
+	conn, err := dial(ctx, "udp", address)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+
+	var heard error = &unheard{state: Silent}
+	for _, patience := range []time.Duration{resendAfter, askLimit} {
+		if _, err := conn.Write(packet); err != nil {
+			return nil, dialed(err)
+		}
+		conn.SetReadDeadline(time.Now().Add(patience))
+		answer, err := listen(conn, query)
+		if err == nil {
+			return answer, nil
+		}
+		if reason := dialed(err); reason.detail != "" {
+			heard = reason
+		}
+	}
+	return nil, heard
+}
+
+// listen reads datagrams until one answers query. Others are skipped, for they
+// may be forged or late; the last of them is the error when no answer comes.
+func listen(conn net.Conn, query *dns.Msg) (*dns.Msg, error) {
+	var skipped error
+	buffer := make([]byte, dns.MaxMsgSize)
+	for range maxDatagrams {
+		n, err := conn.Read(buffer)
+		if err != nil {
+			if skipped != nil {
+				return nil, skipped
+			}
+			return nil, err
+		}
+		answer, err := parse(query, buffer[:n])
+		if err == nil {
+			return answer, nil
+		}
+		skipped = err
+	}
+	return nil, skipped
+}
+
+func overTCP(ctx context.Context, address string, query *dns.Msg) (*dns.Msg, error) {
+	conn, err := dial(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	wire := dns.Conn{Conn: conn}
+	if err := wire.WriteMsg(query); err != nil {
+		return nil, dialed(err)
+	}
+	packet, err := wire.ReadMsgHeader(nil)
+	if err != nil {
+		return nil, dialed(err)
+	}
+	return parse(query, packet)
+}
+
+// parse makes a packet the answer to query, or says why it is none.
+func parse(query *dns.Msg, packet []byte) (*dns.Msg, error) {
+	answer := new(dns.Msg)
+	err := answer.Unpack(packet)
+	cut := answer.Truncated && len(packet) >= 12 // what was cut off cannot be read
+	switch {
+	case err != nil && !cut:
+		return nil, &unheard{Malformed, "the packet cannot be read"}
+	case !answer.Response:
+		return nil, &unheard{Malformed, "not an answer"}
+	case answer.Id != query.Id:
+		return nil, &unheard{Malformed, "wrong id"}
+	case !cut && !sameQuestion(query, answer):
+		return nil, &unheard{Malformed, "answers another question"}
+	}
+	return answer, nil
+}
+
+// sameQuestion lets a refusal leave the question out, as many servers do.
+func sameQuestion(query, answer *dns.Msg) bool {
+	if len(answer.Question) == 0 {
+		return answer.Rcode != dns.RcodeSuccess && answer.Rcode != dns.RcodeNameError
+	}
+	asked, got := query.Question[0], answer.Question[0]
+	return len(answer.Question) == 1 && got.Qtype == asked.Qtype && got.Qclass == asked.Qclass &&
+		canonical(got.Name) == canonical(asked.Name)
+}
+
+func dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, dialed(err)
+	}
+	return conn, nil
+}
+
+// dialed puts a network error into a verdict's words; *unheard stays itself.
+func dialed(err error) *unheard {
+	if reason, ok := errors.AsType[*unheard](err); ok {
+		return reason
+	}
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return &unheard{Silent, "port closed"}
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EAFNOSUPPORT):
+		return &unheard{NoRoute, "this host cannot reach the address"}
+	}
+	return &unheard{state: Silent}
+}

@@ -1,0 +1,114 @@
+package dnsvalidate
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/miekg/dns"
+)
+
+// judge reads an authoritative server's answer to the TXT question for name.
+func judge(answer *dns.Msg, name, value string) ServerVerdict {
+	verdict := ServerVerdict{serial: serialIn(answer), recursive: answer.RecursionAvailable}
+	switch {
+	case answer.Rcode == dns.RcodeRefused:
+		verdict.State = Refused
+	case !existenceKnown(answer):
+		verdict.State, verdict.Detail = Failed, dns.RcodeToString[answer.Rcode]
+	case !answer.Authoritative:
+		verdict.State, verdict.Detail = Lame, referral(answer)
+	default:
+		verdict.State, verdict.Detail = content(answer, name, value)
+	}
+	return verdict
+}
+
+// judgeResolver reads a public resolver's answer. The name servers already
+// agree, so an answer without the value is an old one from its cache.
+func judgeResolver(answer *dns.Msg, name, value string) ServerVerdict {
+	switch {
+	case answer.Rcode == dns.RcodeRefused:
+		return ServerVerdict{State: Refused}
+	case !existenceKnown(answer):
+		return ServerVerdict{State: Failed, Detail: dns.RcodeToString[answer.Rcode]}
+	}
+	state, detail := content(answer, name, value)
+	if state == NotYet {
+		return ServerVerdict{State: Cached, Detail: expiry(answer)}
+	}
+	return ServerVerdict{State: state, Detail: detail}
+}
+
+func existenceKnown(answer *dns.Msg) bool {
+	return answer.Rcode == dns.RcodeSuccess || answer.Rcode == dns.RcodeNameError
+}
+
+// content looks for the value among the answer's records at name.
+func content(answer *dns.Msg, name, value string) (state State, detail string) {
+	others := 0
+	for _, rr := range answer.Answer {
+		if canonical(rr.Header().Name) != name {
+			continue
+		}
+		switch rr := rr.(type) {
+		case *dns.CNAME:
+			return Alias, canonical(rr.Target)
+		case *dns.TXT:
+			if strings.Join(rr.Txt, "") == escaped(value) {
+				return Visible, ""
+			}
+			others++
+		}
+	}
+	if others > 0 {
+		return NotYet, fmt.Sprintf("%d other values", others)
+	}
+	return NotYet, ""
+}
+
+// escaped spells value as the dns package spells the strings of a TXT record.
+func escaped(value string) string {
+	var spelled strings.Builder
+	for _, b := range []byte(value) {
+		switch {
+		case b == '"' || b == '\\':
+			spelled.WriteByte('\\')
+			spelled.WriteByte(b)
+		case b < ' ' || b > '~':
+			fmt.Fprintf(&spelled, `\%03d`, b)
+		default:
+			spelled.WriteByte(b)
+		}
+	}
+	return spelled.String()
+}
+
+// serialIn returns the serial of the SOA that an answer carries, or 0.
+func serialIn(answer *dns.Msg) uint32 {
+	for _, rr := range append(answer.Answer[:len(answer.Answer):len(answer.Answer)], answer.Ns...) {
+		if soa, ok := rr.(*dns.SOA); ok {
+			return soa.Serial
+		}
+	}
+	return 0
+}
+
+// referral names the servers that a non-authoritative answer sends us to.
+func referral(answer *dns.Msg) string {
+	for _, rr := range answer.Ns {
+		if ns, ok := rr.(*dns.NS); ok {
+			return fmt.Sprintf("refers %s to %s", canonical(ns.Header().Name), canonical(ns.Ns))
+		}
+	}
+	return ""
+}
+
+// expiry says how long a negative answer stays cached (RFC 2308: the SOA's TTL).
+func expiry(answer *dns.Msg) string {
+	for _, rr := range answer.Ns {
+		if soa, ok := rr.(*dns.SOA); ok {
+			return fmt.Sprintf("for %d s", min(soa.Hdr.Ttl, soa.Minttl))
+		}
+	}
+	return ""
+}

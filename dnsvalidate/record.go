@@ -1,0 +1,176 @@
+package dnsvalidate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"dvagent/internal/aliyun"
+	"dvagent/internal/hint"
+)
+
+// Provider is the part of AliDNS that is used; *aliyun.Client has it.
+type Provider interface {
+	// DescribeSubDomainRecords lists the records at fqdn; an empty recordType means every type.
+	DescribeSubDomainRecords(ctx context.Context, zone, fqdn, recordType string) ([]aliyun.Record, error)
+	AddDomainRecord(ctx context.Context, r aliyun.Record) (recordID string, err error)
+	DeleteDomainRecord(ctx context.Context, recordID string) error
+}
+
+// Record is a validation record: a TXT record that was made here, or is to be.
+type Record struct {
+	Zone     string // A-labels
+	RR       string // relative to Zone, "@" at the apex
+	Name     string // the whole name, without a trailing dot
+	Value    string // CheckValue, without quotes
+	RecordID string // AliDNS's RecordId, empty while it is not known
+}
+
+// Presence says which record shows the value. Ours is false when somebody
+// else's identical record stood there first: it serves, and must be kept.
+type Presence struct {
+	RecordID string
+	Ours     bool
+}
+
+// CNAMEError says that a CNAME stands at a validation name, so that no TXT
+// record can. Where Settings.DelegateZone knows the target, the record belongs there.
+type CNAMEError struct{ Name, Target string }
+
+func (e *CNAMEError) Error() string {
+	return fmt.Sprintf("a CNAME to %q stands at %s", e.Target, e.Name)
+}
+
+// OperatorHint is for package hint.
+func (e *CNAMEError) OperatorHint() string {
+	return "remove the CNAME, or list the zone that it leads into under delegate in [dns]"
+}
+
+// Present makes sure that the record exists: DescribeSubDomainRecords, then
+// AddDomainRecord with ttl (seconds) where it is missing. attempted says that
+// an earlier add may have been applied without an answer; the record found is
+// then ours. beforeAdd is called right before an add is sent, and its error
+// stops it. Errors: *aliyun.Error, *CNAMEError, or beforeAdd's own, wrapped.
+func Present(ctx context.Context, p Provider, r Record, ttl int, attempted bool, beforeAdd func() error) (Presence, error) {
+	presence, err := present(ctx, p, r, ttl, attempted, beforeAdd)
+	if err != nil {
+		return Presence{}, fmt.Errorf("publish the validation record %s: %w", r.Name, err)
+	}
+	return presence, nil
+}
+
+func present(ctx context.Context, p Provider, r Record, ttl int, attempted bool, beforeAdd func() error) (Presence, error) {
+	if r.Value == "" {
+		return Presence{}, errors.New("the challenge has no value")
+	}
+	id, err := standing(ctx, p, r)
+	if err != nil {
+		return Presence{}, err
+	}
+	if id != "" {
+		return Presence{RecordID: id, Ours: attempted}, nil
+	}
+	if err := beforeAdd(); err != nil {
+		return Presence{}, err
+	}
+	id, err = p.AddDomainRecord(ctx, aliyun.Record{Zone: r.Zone, RR: r.RR, Type: "TXT", Value: r.Value, TTL: ttl})
+	if isKind(err, aliyun.Duplicate) {
+		return readBack(ctx, p, r, attempted, err)
+	}
+	if err != nil {
+		return Presence{}, err
+	}
+	return Presence{RecordID: id, Ours: true}, nil
+}
+
+// readBack trusts DomainRecordDuplicate only when the record shows our value.
+func readBack(ctx context.Context, p Provider, r Record, attempted bool, duplicate error) (Presence, error) {
+	id, err := standing(ctx, p, r)
+	if err != nil {
+		return Presence{}, err
+	}
+	if id == "" {
+		return Presence{}, fmt.Errorf("it does not read back: %w", duplicate)
+	}
+	return Presence{RecordID: id, Ours: attempted}, nil
+}
+
+// standing returns the RecordId of the record that serves r, or "" when r may
+// be added. What is in the way of an add is an error.
+func standing(ctx context.Context, p Provider, r Record) (string, error) {
+	records, err := p.DescribeSubDomainRecords(ctx, r.Zone, r.Name, "")
+	if err != nil {
+		return "", err
+	}
+	disabled := ""
+	for _, found := range records {
+		switch {
+		case r.at(found) && found.Type == "CNAME" && enabled(found):
+			return "", &CNAMEError{Name: r.Name, Target: canonical(found.Value)}
+		case r.is(found) && enabled(found):
+			return found.RecordID, nil
+		case r.is(found):
+			disabled = found.RecordID
+		}
+	}
+	if disabled != "" {
+		err := fmt.Errorf("record %q has the value, but is disabled", disabled)
+		return "", hint.Add(err, "enable or delete that record in the AliDNS console")
+	}
+	return "", nil
+}
+
+// Find returns the RecordId of exactly this zone, name, type TXT and value, or
+// "" when there is none (DescribeSubDomainRecords).
+func Find(ctx context.Context, p Provider, r Record) (recordID string, err error) {
+	records, err := p.DescribeSubDomainRecords(ctx, r.Zone, r.Name, "TXT")
+	if err != nil {
+		return "", fmt.Errorf("look up the validation record %s: %w", r.Name, err)
+	}
+	for _, found := range records {
+		if r.is(found) {
+			return found.RecordID, nil
+		}
+	}
+	return "", nil
+}
+
+// Remove deletes the record by its RecordID (DeleteDomainRecord); one that is
+// already gone is success.
+func Remove(ctx context.Context, p Provider, r Record) error {
+	if r.RecordID == "" {
+		return fmt.Errorf("remove the validation record %s: its RecordId is not known", r.Name)
+	}
+	err := p.DeleteDomainRecord(ctx, r.RecordID)
+	if err == nil || isKind(err, aliyun.NotFound) {
+		return nil
+	}
+	return fmt.Errorf("remove the validation record %s (RecordId %q): %w", r.Name, r.RecordID, err)
+}
+
+// is says that found has exactly this name, type and value. A record on
+// another line than the default is somebody's own routing, never ours.
+func (r Record) is(found aliyun.Record) bool {
+	return r.at(found) && found.Type == "TXT" && unquote(found.Value) == r.Value &&
+		(found.Line == "" || found.Line == "default")
+}
+
+// at compares the place again, because AliDNS matches names loosely.
+func (r Record) at(found aliyun.Record) bool {
+	return canonical(found.RR) == r.RR && (found.Zone == "" || canonical(found.Zone) == r.Zone)
+}
+
+func enabled(found aliyun.Record) bool { return !strings.EqualFold(found.Status, "DISABLE") }
+
+func unquote(value string) string {
+	if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
+		return value[1 : len(value)-1]
+	}
+	return value
+}
+
+func isKind(err error, kind aliyun.Kind) bool {
+	failure, ok := errors.AsType[*aliyun.Error](err)
+	return ok && failure.Kind == kind
+}

@@ -1,0 +1,130 @@
+package dnsvalidate
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"time"
+)
+
+// State is what one server said, in the word that is shown to a person.
+type State string
+
+// The states of a server. Only Visible counts towards the quorum; NoRoute is
+// left out of it, since it says more of this host than of the server.
+const (
+	Visible     State = "visible"
+	NotYet      State = "not yet"             // authoritative, without the value
+	Stale       State = "stale"               // as NotYet, with an older serial than a server that has it
+	Flapping    State = "flapping"            // visible, and gone at the second look
+	Silent      State = "silent"              // no answer within three seconds, or the port is closed
+	Refused     State = "refused"             // REFUSED
+	Failed      State = "failed"              // another error code, which Detail names
+	Lame        State = "lame"                // answers without authority
+	Intercepted State = "port 53 intercepted" // every server answers as a recursive resolver would
+	Truncated   State = "truncated"           // and TCP does not work
+	Malformed   State = "malformed"           // wrong id, wrong question, unreadable
+	Alias       State = "CNAME"               // the name is a CNAME, to Detail
+	NoRoute     State = "no route"            // such as an IPv6 address on a host without IPv6
+	Cached      State = "negative cache"      // a public resolver remembers the absence; it holds up nothing
+	Bogus       State = "DNSSEC bogus"        // a public resolver answers only with checking disabled
+)
+
+// ServerVerdict is what one address of one server said.
+type ServerVerdict struct {
+	Name     string // the name server's, or "" when only its address is configured
+	Address  string // host:port; "" when the name has no address
+	State    State
+	Detail   string
+	Duration time.Duration // until it answered, or was given up
+
+	serial    uint32 // of the SOA, 0 while unknown
+	recursive bool   // offers recursion
+}
+
+// String is such as "ns2 (127.0.0.2:53) not yet (serial 2026112301)".
+func (v ServerVerdict) String() string {
+	server := v.Address
+	if v.Name != "" {
+		host, port, err := net.SplitHostPort(v.Address)
+		if err != nil || port != "53" {
+			host = v.Address
+		}
+		server = strings.TrimSpace(v.Name + " " + parenthesised(host))
+	}
+	if v.State == Alias {
+		return server + " CNAME to " + v.Detail
+	}
+	detail := v.Detail
+	if detail == "" && v.serial != 0 {
+		detail = fmt.Sprintf("serial %d", v.serial)
+	}
+	return server + " " + join(string(v.State), detail)
+}
+
+func join(state, detail string) string {
+	return strings.TrimSpace(state + " " + parenthesised(detail))
+}
+
+func parenthesised(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "(" + s + ")"
+}
+
+// Verdict is the outcome of one look at a validation record.
+type Verdict struct {
+	Visible   bool            // the quorum shows the value, twice, and no public resolver finds it unusable
+	Name      string          // where the record was looked for: the name asked for, or where its CNAMEs lead
+	Servers   []ServerVerdict // every address of every name server
+	Resolvers []ServerVerdict // the public resolvers, once the name servers agree
+	Note      string          // what is odd about the zone's delegation, or ""
+}
+
+// String is one line for a person: who does not show the record and why, then
+// how many do.
+func (v Verdict) String() string {
+	var parts []string
+	for _, server := range append(v.Servers[:len(v.Servers):len(v.Servers)], v.Resolvers...) {
+		if server.State != Visible {
+			parts = append(parts, server.String())
+		}
+	}
+	if v.Note != "" {
+		parts = append(parts, v.Note)
+	}
+	visible, total := v.count()
+	return strings.Join(append(parts, fmt.Sprintf("%d of %d visible", visible, total)), "; ")
+}
+
+// count leaves out the addresses that this host has no route to.
+func (v Verdict) count() (visible, total int) {
+	for _, server := range v.Servers {
+		if server.State == Visible {
+			visible++
+		}
+		if server.State != NoRoute {
+			total++
+		}
+	}
+	return visible, total
+}
+
+// alias returns the name that every server with an opinion says the name is a
+// CNAME to, or "".
+func (v Verdict) alias() string {
+	target := ""
+	for _, server := range v.Servers {
+		switch server.State {
+		case Visible, NotYet, Flapping, Stale:
+			return ""
+		case Alias:
+			if target != "" && target != server.Detail {
+				return ""
+			}
+			target = server.Detail
+		}
+	}
+	return target
+}

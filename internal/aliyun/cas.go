@@ -1,0 +1,187 @@
+package aliyun
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
+)
+
+// casRequest declares an operation of CAS 2018-07-13 on the SDK's core, whose
+// newest version no longer has it. All goes by POST with the parameters in the
+// body: net/http repeats a GET whose connection died unanswered, and keys and
+// contacts do not belong in a URL.
+func casRequest(action string, parameters map[string]string) build {
+	return func() requests.AcsRequest {
+		request := &requests.RpcRequest{}
+		request.InitWithApiInfo("cas", "2018-07-13", action, "cas", "openAPI")
+		request.FormParams = parameters
+		return request
+	}
+}
+
+// CreateDVOrderAudit submits an order, validated by DNS, and so consumes
+// a.InstanceID. It is not idempotent: after an error that MayHaveBeenApplied,
+// ask DescribeDVOrderResult. The result is the RequestId.
+func (c *Client) CreateDVOrderAudit(ctx context.Context, a Application) (requestID string, err error) {
+	answer, err := c.write(ctx, &c.cas, casRequest("CreateDVOrderAudit", map[string]string{
+		"InstanceId":       a.InstanceID,
+		"Domain":           strings.Join(a.Domains, ","),
+		"DomainVerifyType": "DNS",
+		"Username":         a.Contact.Username,
+		"Mobile":           a.Contact.Mobile,
+		"Email":            a.Contact.Email,
+		"Province":         a.Contact.Province,
+		"City":             a.Contact.City,
+	}), "RequestId")
+	return answer.text("RequestId"), err
+}
+
+// DescribeDVOrderResult reads how an order stands. Every field but Status may
+// be empty, even Certificate and PrivateKey of an order that is issued: poll on.
+func (c *Client) DescribeDVOrderResult(ctx context.Context, instanceID string) (OrderResult, error) {
+	answer, err := c.read(ctx, &c.cas, casRequest("DescribeDVOrderResult", map[string]string{
+		"InstanceId": instanceID,
+	}), "OrderStatus")
+	if err != nil {
+		return OrderResult{}, err
+	}
+	return OrderResult{
+		Status:      Status(answer.text("OrderStatus")),
+		CheckType:   answer.text("CheckType"),
+		CheckName:   answer.text("CheckName"),
+		CheckValue:  answer.text("CheckValue"),
+		Certificate: answer.text("Certificate"),
+		PrivateKey:  answer.text("PrivateKey"),
+	}, nil
+}
+
+// DescribeOrderInstanceList reads every page of the account's order instances.
+// The API knows StartIndex alone and no size of a page.
+func (c *Client) DescribeOrderInstanceList(ctx context.Context) ([]Instance, error) {
+	const action = "DescribeOrderInstanceList"
+	const usualSize = 10 // pages hold a multiple of it
+	type identity struct {
+		instance string
+		id       int64
+	}
+	identify := func(i Instance) identity { return identity{i.InstanceID, i.ID} }
+	return pages(action, usualSize, identify, func(_, start int) ([]Instance, int64, error) {
+		answer, err := c.read(ctx, &c.cas, casRequest(action, map[string]string{
+			"StartIndex": strconv.Itoa(start),
+		}), "OrderList", "TotalCount")
+		return each(answer.rows("OrderList"), instanceFrom), answer.number("TotalCount"), err
+	})
+}
+
+func instanceFrom(row object) Instance {
+	return Instance{
+		ID:         row.number("Id"),
+		InstanceID: row.text("InstanceId"),
+		Source:     row.text("Source"),
+		Status:     Status(row.text("Status")),
+		CertType:   row.text("CertType"),
+	}
+}
+
+// DescribeUserCertificateList reads every page of the account's certificates,
+// without Cert and Key.
+func (c *Client) DescribeUserCertificateList(ctx context.Context) ([]Certificate, error) {
+	const action, size = "DescribeUserCertificateList", 50
+	identify := func(c Certificate) int64 { return c.ID }
+	return pages(action, size, identify, func(page, _ int) ([]Certificate, int64, error) {
+		answer, err := c.read(ctx, &c.cas, casRequest(action, map[string]string{
+			"CurrentPage": strconv.Itoa(page),
+			"ShowSize":    strconv.Itoa(size),
+		}), "CertificateList", "TotalCount")
+		return each(answer.rows("CertificateList"), certificateFrom), answer.number("TotalCount"), err
+	})
+}
+
+// DescribeUserCertificateDetail reads one certificate with Cert and Key; one
+// without either is Malformed.
+func (c *Client) DescribeUserCertificateDetail(ctx context.Context, id int64) (Certificate, error) {
+	const action = "DescribeUserCertificateDetail"
+	answer, err := c.read(ctx, &c.cas, casRequest(action, map[string]string{
+		"CertId": strconv.FormatInt(id, 10),
+	}))
+	if err != nil {
+		return Certificate{}, err
+	}
+	found := certificateFrom(answer)
+	if found.Cert == "" || found.Key == "" {
+		return Certificate{}, &Error{Operation: action, Kind: Malformed, RequestID: answer.text("RequestId"),
+			Err: errors.New("the answer has no Cert or no Key")}
+	}
+	return found, nil
+}
+
+// certificateFrom takes a row of the list, in lowerCamel, and the detail, in
+// PascalCase, alike.
+func certificateFrom(row object) Certificate {
+	return Certificate{
+		ID:          row.number("Id"),
+		Name:        row.text("Name"),
+		Common:      row.text("Common"),
+		Fingerprint: row.text("Fingerprint"),
+		Issuer:      row.text("Issuer"),
+		OrgName:     row.text("OrgName"),
+		Province:    row.text("Province"),
+		City:        row.text("City"),
+		Country:     row.text("Country"),
+		StartDate:   row.text("StartDate"),
+		EndDate:     row.text("EndDate"),
+		Sans:        row.text("Sans"),
+		Expired:     row.yes("Expired"),
+		BuyInAliyun: row.yes("BuyInAliyun"),
+		Cert:        row.text("Cert"),
+		Key:         row.text("Key"),
+	}
+}
+
+// CreateUserCertificate uploads a pair (PEM) under a name that is unique in
+// the account; a name that exists is Duplicate. An answer without CertId is
+// completed from DescribeUserCertificateList.
+func (c *Client) CreateUserCertificate(ctx context.Context, name, certPEM, keyPEM string) (id int64, err error) {
+	const action = "CreateUserCertificate"
+	answer, err := c.write(ctx, &c.cas, casRequest(action, map[string]string{
+		"Name": name,
+		"Cert": certPEM,
+		"Key":  keyPEM,
+	}), "CertId", "RequestId")
+	if err != nil {
+		return 0, err
+	}
+	if id = answer.number("CertId"); id != 0 {
+		return id, nil
+	}
+	all, err := c.DescribeUserCertificateList(ctx)
+	for _, certificate := range all {
+		if certificate.Name == name {
+			return certificate.ID, nil
+		}
+	}
+	if err == nil {
+		err = errors.New("the server took the certificate, and does not list it yet")
+	}
+	return 0, &Error{Operation: action, Kind: Unanswered, RequestID: answer.text("RequestId"), Err: err}
+}
+
+// DeleteUserCertificate removes a certificate and its key from the account;
+// one that is not there is NotFound.
+func (c *Client) DeleteUserCertificate(ctx context.Context, id int64) error {
+	_, err := c.write(ctx, &c.cas, casRequest("DeleteUserCertificate", map[string]string{
+		"CertId": strconv.FormatInt(id, 10),
+	}), "RequestId")
+	return err
+}
+
+func each[T any](rows []object, from func(object) T) []T {
+	all := make([]T, len(rows))
+	for i, row := range rows {
+		all[i] = from(row)
+	}
+	return all
+}

@@ -1,0 +1,192 @@
+package aliyun
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
+	"golang.org/x/time/rate"
+)
+
+// Config says which account to use and how. Only Credentials has no usable
+// zero value of its own: see there.
+type Config struct {
+	Credentials       Credentials
+	Region            string     // RegionId; default cn-hangzhou
+	CASEndpoint       string     // default https://cas.aliyuncs.com
+	DNSEndpoint       string     // default https://alidns.aliyuncs.com
+	STSEndpoint       string     // default https://sts.aliyuncs.com; used with Credentials.RoleARN alone
+	CAFile            string     // PEM: trusted beside the system's roots
+	RequestsPerSecond int        // for each API; default 10
+	Observe           func(Call) // told of every HTTP round trip, from any goroutine; may be nil
+}
+
+// Call is one HTTP round trip, a retry being a Call of its own.
+type Call struct {
+	API       string // CAS, AliDNS or STS
+	Operation string // such as AddDomainRecord
+	Duration  time.Duration
+	Err       error // an *Error, or nil
+}
+
+const (
+	maxTries   = 4
+	firstPause = 200 * time.Millisecond // before the second try of a read; doubles
+	tryTimeout = 30 * time.Second
+)
+
+// Client is one account at Alibaba Cloud. It is safe for concurrent use.
+type Client struct {
+	cas, dns, sts service
+	region        string
+	keys          *keyring
+	session       *session
+	transport     http.RoundTripper
+	observe       func(Call)
+	pause         time.Duration
+}
+
+// service is one of Alibaba's APIs: where it answers and how fast it may be asked.
+type service struct {
+	name     string // as in Call.API
+	ram      string // the prefix of its RAM actions
+	endpoint string
+	limit    *rate.Limiter
+}
+
+// New returns a client and contacts nothing. It fails on a configuration that
+// cannot work and while DEBUG=sdk is set.
+func New(config Config) (*Client, error) {
+	if err := RefuseDebug(); err != nil {
+		return nil, err
+	}
+	if err := config.Credentials.check(); err != nil {
+		return nil, err
+	}
+	if config.RequestsPerSecond < 0 {
+		return nil, errors.New("requests per second must not be negative")
+	}
+	transport, err := newTransport(config.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{
+		region:    cmp.Or(config.Region, "cn-hangzhou"),
+		keys:      newKeyring(config.Credentials),
+		session:   newSession(config.Credentials.RoleARN),
+		transport: transport,
+		observe:   config.Observe,
+		pause:     firstPause,
+	}
+	perSecond := cmp.Or(config.RequestsPerSecond, 10)
+	c.cas, err = newService("CAS", "yundun-cert", cmp.Or(config.CASEndpoint, "https://cas.aliyuncs.com"), perSecond)
+	if err != nil {
+		return nil, err
+	}
+	c.dns, err = newService("AliDNS", "alidns", cmp.Or(config.DNSEndpoint, "https://alidns.aliyuncs.com"), perSecond)
+	if err != nil {
+		return nil, err
+	}
+	c.sts, err = newService("STS", "sts", cmp.Or(config.STSEndpoint, "https://sts.aliyuncs.com"), perSecond)
+	return c, err
+}
+
+func newService(name, ram, endpoint string, perSecond int) (service, error) {
+	if err := CheckEndpoint(endpoint); err != nil {
+		return service{}, err
+	}
+	return service{name, ram, endpoint, rate.NewLimiter(rate.Limit(perSecond), perSecond)}, nil
+}
+
+// build makes the request anew for each try: the SDK leaves the parameters of
+// the last signature in a request that it has sent.
+type build func() requests.AcsRequest
+
+// read asks until an answer says something, maxTries times at most, and wants
+// at least one of the named fields in it. Waiting ends with ctx.
+func (c *Client) read(ctx context.Context, to *service, request build, anyOf ...string) (object, error) {
+	pause := c.pause
+	for try := 1; ; try++ {
+		answer, again, err := c.ask(ctx, to, request(), anyOf)
+		if err == nil {
+			return answer, nil
+		}
+		again = again || err.worthAnotherTry()
+		if try == maxTries || !again || !sleep(ctx, jitter(pause)) {
+			return nil, err
+		}
+		pause *= 2
+	}
+}
+
+// write asks once: what became of a write without an intelligible answer is
+// for the caller to find out.
+func (c *Client) write(ctx context.Context, to *service, request build, anyOf ...string) (object, error) {
+	answer, _, err := c.ask(ctx, to, request(), anyOf)
+	if err == nil {
+		return answer, nil
+	}
+	if err.Kind == Malformed {
+		err.Kind = Unanswered
+	}
+	return nil, err
+}
+
+// ask sends the request once with the account's key. again says that the key
+// was of a session which is now dropped: the next try gets a new one.
+func (c *Client) ask(ctx context.Context, to *service, request requests.AcsRequest, anyOf []string) (answer object, again bool, err *Error) {
+	key, err := c.key(ctx)
+	if err != nil {
+		err.Operation = cmp.Or(err.Operation, request.GetActionName())
+		return nil, false, err
+	}
+	answer, err = c.send(ctx, to, request, key, anyOf)
+	if err != nil && err.Kind == Credential {
+		c.keys.forget()
+		again = c.session.forget(key)
+	}
+	return answer, again, err
+}
+
+// send is one round trip: rate limit, signature, exchange, judgement.
+func (c *Client) send(ctx context.Context, to *service, request requests.AcsRequest, key key, anyOf []string) (object, *Error) {
+	operation := request.GetActionName()
+	if to.limit.Wait(ctx) != nil {
+		// Wait gives up early when its turn lies beyond the deadline.
+		return nil, local(operation, cmp.Or(ctx.Err(), context.DeadlineExceeded))
+	}
+	x := &exchange{ctx: ctx, transport: c.transport}
+	start := time.Now()
+	if err := sign(x, c.region, to.endpoint, request, key); !x.started {
+		return nil, local(operation, errors.New(redact(err.Error(), secretsOf(request, key))))
+	}
+	answer, err := judge(x, anyOf)
+	if err != nil {
+		err.Operation = operation
+		err.Message = redact(err.Message, secretsOf(request, key))
+		err.advise(to.ram, x.skew)
+	}
+	if c.observe != nil {
+		c.observe(Call{to.name, operation, time.Since(start), asError(err)})
+	}
+	return answer, err
+}
+
+// sleep returns false when ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// jitter spreads d over [d/2, 3d/2).
+func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) }

@@ -1,0 +1,3 @@
+package aliyun
+
+func replyMetadata(n int, r request) (int, string) { return 404, "" }

@@ -1,0 +1,49 @@
+package aliyun
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
+)
+
+const maxMessage = 300 // bytes of server text that are kept
+
+var (
+	// A gateway that refuses a signature repeats what it signed: the whole
+	// request, the token and an uploaded key included.
+	stringToSign = regexp.MustCompile(`(?is)string ?to ?sign.*`)
+	webAddress   = regexp.MustCompile(`(?i)https?://[^\s"']+`)
+	privateKey   = regexp.MustCompile(`(?i)private(\s|\+|%20|%2B|%25)+.{0,8}key`)
+)
+
+// secretsOf lists what must not come back in an error: the key, the
+// signature, and each line of an uploaded private key.
+func secretsOf(request requests.AcsRequest, key key) []string {
+	secrets := []string{key.id, key.secret, key.token, request.GetQueryParams()["Signature"]}
+	for line := range strings.Lines(request.GetFormParams()["Key"]) {
+		secrets = append(secrets, strings.TrimSpace(line))
+	}
+	return secrets
+}
+
+// redact shortens what others wrote to what may be shown and logged.
+func redact(text string, secrets []string) string {
+	if privateKey.MatchString(text) {
+		return "(withheld: it speaks of a private key)"
+	}
+	for _, secret := range secrets {
+		if len(secret) < 4 {
+			continue
+		}
+		once := url.QueryEscape(secret)
+		text = strings.NewReplacer(secret, "***", once, "***", url.QueryEscape(once), "***").Replace(text)
+	}
+	text = stringToSign.ReplaceAllString(text, "string to sign withheld")
+	text = webAddress.ReplaceAllString(text, "(address)")
+	if len(text) > maxMessage {
+		text = strings.ToValidUTF8(text[:maxMessage], "") + "…"
+	}
+	return text
+}

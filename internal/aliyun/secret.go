@@ -1,0 +1,72 @@
+package aliyun
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+)
+
+// Secret is where a secret is: in Literal itself, in a File, or in the
+// environment variable Env; one of them at most. Formatting, marshalling or
+// logging it shows the place and never the secret.
+type Secret struct {
+	Literal, File, Env string
+}
+
+func (s Secret) check() error {
+	given := 0
+	for _, place := range []string{s.Literal, s.File, s.Env} {
+		if place != "" {
+			given++
+		}
+	}
+	if given > 1 {
+		return errors.New("a secret has one place: the text itself, a file, or an environment variable")
+	}
+	return nil
+}
+
+// Resolve reads the secret as it is now, without a file's trailing newline.
+// An empty one is an error.
+func (s Secret) Resolve() (string, error) {
+	found := s.Literal
+	switch {
+	case s.File != "":
+		text, err := os.ReadFile(s.File)
+		if err != nil {
+			return "", err
+		}
+		found = strings.TrimRight(string(text), "\r\n")
+	case s.Env != "":
+		found = os.Getenv(s.Env)
+	}
+	if found == "" {
+		return "", fmt.Errorf("%s is empty", s)
+	}
+	return found, nil
+}
+
+// String tells the place.
+func (s Secret) String() string {
+	switch {
+	case s.File != "":
+		return fmt.Sprintf("file %q", s.File)
+	case s.Env != "":
+		return "environment variable " + s.Env
+	case s.Literal != "":
+		return "literal"
+	}
+	return "unset"
+}
+
+// Format is String for every verb.
+func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
+
+// MarshalText is String.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// LogValue is String.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }

@@ -1,0 +1,150 @@
+package aliyun
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"dvagent/internal/hint"
+)
+
+const (
+	maxAnswer = 8 << 20 // bytes of a body
+	maxHeader = 64 << 10
+)
+
+// CheckEndpoint says why raw cannot be an endpoint: it must be a URL with a
+// scheme and a host alone, and http:// is allowed to a loopback address only,
+// since answers carry private keys. The error never repeats raw, which may hold
+// a password.
+func CheckEndpoint(raw string) error {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Hostname() == "" || strings.ContainsAny(u.Host, "%\\"):
+		return errors.New("an endpoint must be a URL such as https://cas.aliyuncs.com")
+	case u.User != nil:
+		return errors.New("an endpoint must not hold a user or password")
+	case strings.Trim(u.Path, "/") != "" || strings.ContainsAny(raw, "?#"):
+		return errors.New("an endpoint must not have a path, query or fragment")
+	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+		return hint.Add(errors.New("http:// is allowed to a loopback address only"), "write https://")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return errors.New("an endpoint must begin with https://")
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// newTransport is net/http's own, proxies from the environment included (never
+// for loopback). It stays with HTTP/1.1: GODEBUG=http2debug would print
+// signatures, and each request has its connection to itself.
+func newTransport(caFile string) (*http.Transport, error) {
+	trust := &tls.Config{MinVersion: tls.VersionTLS12}
+	if caFile != "" {
+		roots, err := readRoots(caFile)
+		if err != nil {
+			return nil, err
+		}
+		trust.RootCAs = roots
+	}
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:        trust,
+		TLSHandshakeTimeout:    10 * time.Second,
+		MaxIdleConnsPerHost:    16,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: maxHeader,
+	}, nil
+}
+
+func readRoots(file string) (*x509.CertPool, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read ca_file: %w", err)
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("read ca_file: %s holds no PEM certificate", file)
+	}
+	return roots, nil
+}
+
+// exchange is the http.RoundTripper of one request. It keeps the answer for
+// us and gives the SDK an empty one, so that the SDK never parses, follows or
+// prints what a server says.
+type exchange struct {
+	ctx       context.Context
+	transport http.RoundTripper
+
+	started bool
+	written atomic.Bool // the server may have read the request
+	status  int
+	skew    time.Duration // our clock minus the server's; 0 without a Date
+	body    []byte
+	err     error // no whole answer: why
+}
+
+var errTooLong = errors.New("the answer is longer than 8 MiB")
+
+// RoundTrip sends request under the caller's context instead of its own.
+func (x *exchange) RoundTrip(request *http.Request) (*http.Response, error) {
+	if x.started {
+		return nil, errors.New("one exchange sends one request")
+	}
+	x.started = true
+	ctx, cancel := context.WithTimeout(x.ctx, tryTimeout)
+	defer cancel()
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteHeaders: func() { x.written.Store(true) },
+	})
+	if x.err = x.receive(request.WithContext(ctx)); x.err != nil && ctx.Err() != nil {
+		x.err = x.ctx.Err()
+		if x.err == nil {
+			x.err = fmt.Errorf("no answer within %s", tryTimeout)
+		}
+	}
+	return &http.Response{
+		StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{}, Body: http.NoBody, Request: request,
+	}, nil
+}
+
+func (x *exchange) receive(request *http.Request) error {
+	response, err := x.transport.RoundTrip(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	x.status = response.StatusCode
+	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
+		x.skew = time.Since(date)
+	}
+	var body bytes.Buffer
+	n, err := body.ReadFrom(io.LimitReader(response.Body, maxAnswer+1))
+	if n > maxAnswer {
+		return errTooLong
+	}
+	x.body = body.Bytes()
+	return err
+}

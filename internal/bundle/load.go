@@ -1,0 +1,137 @@
+package bundle
+
+import (
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/big"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// The files of a version.
+const (
+	CertFile      = "cert.pem"
+	ChainFile     = "chain.pem"
+	FullchainFile = "fullchain.pem"
+	KeyFile       = "privkey.pem"
+)
+
+// Load reads the fullchain.pem and privkey.pem of a version's directory.
+func Load(dir string) (*Bundle, error) {
+	fullchain, err := read(dir, FullchainFile)
+	if err != nil {
+		return nil, fmt.Errorf("load version: %w", err)
+	}
+	key, err := read(dir, KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("load version: %w", err)
+	}
+	b, err := Parse(fullchain, key)
+	if err != nil {
+		return nil, fmt.Errorf("load version %s: %w", dir, err)
+	}
+	return b, nil
+}
+
+// LoadLeaf reads the cert.pem of a version's directory, and no more.
+func LoadLeaf(dir string) (*x509.Certificate, error) {
+	data, err := read(dir, CertFile)
+	if err != nil {
+		return nil, fmt.Errorf("load leaf: %w", err)
+	}
+	certificates, err := parseCertificates(data)
+	if err != nil {
+		return nil, fmt.Errorf("load leaf in %s: %w", dir, err)
+	}
+	return certificates[0], nil
+}
+
+// PairMatches is nil when the privkey.pem in a version's directory is the key
+// of its cert.pem. It compares public parts and does not prove that the rest
+// of the key is sound; Load does.
+func PairMatches(dir string) error {
+	leaf, err := LoadLeaf(dir)
+	if err != nil {
+		return err
+	}
+	return KeyMatches(dir, leaf)
+}
+
+// KeyMatches is PairMatches for a leaf that LoadLeaf has read already.
+func KeyMatches(dir string, leaf *x509.Certificate) error {
+	data, err := read(dir, KeyFile)
+	if err != nil {
+		return fmt.Errorf("match key: %w", err)
+	}
+	block, err := keyBlock(data)
+	if err != nil {
+		return fmt.Errorf("match key in %s: %w", dir, err)
+	}
+	if public, ok := leaf.PublicKey.(*rsa.PublicKey); ok {
+		if n := modulus(block.Type, block.Bytes); n != nil && n.Cmp(public.N) == 0 {
+			return nil
+		}
+	}
+	key, err := decodeKey(block)
+	if err != nil {
+		return fmt.Errorf("match key in %s: %w", dir, err)
+	}
+	if !SameKey(leaf.PublicKey, key.Public()) {
+		return fmt.Errorf("match key in %s: the private key does not belong to the certificate", dir)
+	}
+	return nil
+}
+
+// modulus reads an RSA key's modulus without the checks and tables of a full
+// decoding, which cost a hundred times as much. It is nil for what it does not
+// understand. Elements after those named here are ignored by encoding/asn1.
+func modulus(blockType string, der []byte) *big.Int {
+	if blockType == pkcs8 {
+		var outer struct {
+			Version   int
+			Algorithm asn1.RawValue
+			Key       []byte
+		}
+		if _, err := asn1.Unmarshal(der, &outer); err != nil {
+			return nil
+		}
+		der = outer.Key
+	}
+	var key struct {
+		Version int
+		N       *big.Int
+	}
+	if _, err := asn1.Unmarshal(der, &key); err != nil {
+		return nil
+	}
+	return key.N
+}
+
+func read(dir, name string) ([]byte, error) { return ReadFile(filepath.Join(dir, name)) }
+
+// ReadFile reads a regular file, or one behind a symlink, of at most 1 MiB. It
+// does not wait for the writer of a FIFO.
+func ReadFile(path string) ([]byte, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("not a regular file")}
+	}
+	if info.Size() > maxBytes {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: syscall.EFBIG}
+	}
+	return io.ReadAll(io.LimitReader(file, maxBytes))
+}

@@ -1,0 +1,77 @@
+package bundle
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Verify says in one line why b may not be served for names at now, or nil.
+// The key must be the leaf's, every name covered (more may be), now within the
+// dates of leaf and chain, and the chain hold at least the leaf's issuer, each
+// certificate signed by the next. Names are A-labels, compared without case; a wildcard
+// asks for the same wildcard. No root store is asked.
+func (b *Bundle) Verify(names []string, now time.Time) error {
+	if !SameKey(b.Leaf.PublicKey, b.Key.Public()) {
+		return errors.New("the private key does not belong to the certificate")
+	}
+	if err := verifyNames(b.Leaf, names); err != nil {
+		return err
+	}
+	if err := verifyDates(b.Leaf, now); err != nil {
+		return err
+	}
+	return b.verifyChain(now)
+}
+
+func verifyNames(leaf *x509.Certificate, names []string) error {
+	for _, name := range names {
+		if !Covers(leaf, name) {
+			return fmt.Errorf("the certificate does not cover %q: it is for %q", name, leaf.DNSNames)
+		}
+	}
+	return nil
+}
+
+// Covers says whether the leaf is good for a host name, or for exactly this
+// wildcard.
+func Covers(leaf *x509.Certificate, name string) bool {
+	name = strings.TrimSuffix(name, ".")
+	if strings.HasPrefix(name, "*.") {
+		return slices.ContainsFunc(leaf.DNSNames, func(san string) bool {
+			return strings.EqualFold(san, name)
+		})
+	}
+	return leaf.VerifyHostname(name) == nil
+}
+
+func verifyDates(c *x509.Certificate, now time.Time) error {
+	const minute = "2006-01-02 15:04 UTC"
+	if now.Before(c.NotBefore) {
+		return fmt.Errorf("the certificate of %q is not valid before %s", title(c), c.NotBefore.UTC().Format(minute))
+	}
+	if now.After(c.NotAfter) {
+		return fmt.Errorf("the certificate of %q expired on %s", title(c), c.NotAfter.UTC().Format(minute))
+	}
+	return nil
+}
+
+func (b *Bundle) verifyChain(now time.Time) error {
+	if len(b.Chain) == 0 {
+		return fmt.Errorf("the chain is missing: no certificate of the issuer %q", b.Leaf.Issuer)
+	}
+	c := b.Leaf
+	for _, issuer := range b.Chain {
+		if !signed(issuer, c) {
+			return fmt.Errorf("the chain is broken: %q did not sign %q", title(issuer), title(c))
+		}
+		if err := verifyDates(issuer, now); err != nil {
+			return fmt.Errorf("the chain is not usable: %w", err)
+		}
+		c = issuer
+	}
+	return nil
+}

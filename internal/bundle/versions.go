@@ -1,0 +1,128 @@
+package bundle
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"dvagent/internal/bundle/atomicfile"
+)
+
+// Versions lists the IDs of the stored versions, newest first: by the date in
+// the ID, and within a day by the leaf's NotBefore.
+func (s *Store) Versions() ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(s.dir, versionsDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list versions: %w", err)
+	}
+	var ids []string
+	for _, entry := range entries {
+		if entry.IsDir() && validID.MatchString(entry.Name()) {
+			ids = append(ids, entry.Name())
+		}
+	}
+	s.sortNewestFirst(ids)
+	return ids, nil
+}
+
+// sortNewestFirst reads leaves only where two versions share a date.
+func (s *Store) sortNewestFirst(ids []string) {
+	date := func(id string) string { return id[:len("20060102")] }
+	starts := make(map[string]time.Time)
+	start := func(id string) time.Time {
+		if _, ok := starts[id]; !ok {
+			starts[id] = s.notBefore(id)
+		}
+		return starts[id]
+	}
+	slices.SortFunc(ids, func(a, b string) int {
+		if order := strings.Compare(date(b), date(a)); order != 0 {
+			return order
+		}
+		return cmp.Or(start(b).Compare(start(a)), strings.Compare(b, a))
+	})
+}
+
+// notBefore is the zero time for a version without a readable leaf, which puts
+// it last.
+func (s *Store) notBefore(id string) time.Time {
+	leaf, err := LoadLeaf(s.Path(id))
+	if err != nil {
+		return time.Time{}
+	}
+	return leaf.NotBefore
+}
+
+// Previous is the ID of the version before the current one, "" when there is
+// none.
+func (s *Store) Previous() (string, error) {
+	current, err := s.Current()
+	if err != nil {
+		return "", err
+	}
+	ids, err := s.Versions()
+	if err != nil {
+		return "", err
+	}
+	if i := slices.Index(ids, current); i >= 0 && i+1 < len(ids) {
+		return ids[i+1], nil
+	}
+	return "", nil
+}
+
+// Prune removes all but the newest keep versions; the current one and those
+// that inUse names stay in any case. What a killed Put or Prune left is
+// removed too.
+func (s *Store) Prune(keep int, inUse func(id string) bool) error {
+	current, err := s.Current()
+	if err != nil {
+		return err
+	}
+	ids, err := s.Versions()
+	if err != nil {
+		return err
+	}
+	for _, id := range ids[min(keep, len(ids)):] {
+		if id == current || inUse(id) {
+			continue
+		}
+		if err := s.remove(id); err != nil {
+			return fmt.Errorf("remove version %s: %w", id, err)
+		}
+	}
+	return s.sweep()
+}
+
+// remove renames first: a version is there whole, or not at all.
+func (s *Store) remove(id string) error {
+	temporary := s.Path("." + id)
+	if err := os.RemoveAll(temporary); err != nil {
+		return err
+	}
+	if err := os.Rename(s.Path(id), temporary); err != nil {
+		return err
+	}
+	return os.RemoveAll(temporary)
+}
+
+func (s *Store) sweep() error {
+	leftovers, err := filepath.Glob(s.Path(".*-*"))
+	if err != nil || len(leftovers) == 0 {
+		return err
+	}
+	for _, path := range leftovers {
+		if err := os.RemoveAll(path); err != nil {
+			return fmt.Errorf("remove what is left of a version: %w", err)
+		}
+	}
+	return atomicfile.SyncDir(filepath.Join(s.dir, versionsDir))
+}

@@ -1,0 +1,172 @@
+// Package journal keeps facts in a text file that is only ever appended to:
+// one line of JSON a fact, each with a checksum of its own, fsynced before the
+// append returns. A line that was torn or flipped invalidates itself and not
+// its neighbours. The package does not know what the facts mean.
+package journal
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+)
+
+const (
+	header     = "dvagent-journal 1"
+	headerName = "dvagent-journal "
+	maxLine    = 1 << 20
+)
+
+// ErrLater says that the file was written by a later dvagent, whose facts this
+// one cannot read.
+var ErrLater = errors.New("written by a later version of dvagent")
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Read returns the facts of the file at path in the order they were written,
+// and how many damaged lines it passed over. A missing file holds no facts.
+func Read[T any](path string) (facts []T, damaged int, err error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("read journal: %w", err)
+	}
+	defer file.Close()
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, maxLine)
+	for first := true; lines.Scan(); first = false {
+		line := lines.Bytes()
+		switch {
+		case len(line) == 0 || string(line) == header:
+		case first && bytes.HasPrefix(line, []byte(headerName)) && laterVersion(line):
+			return nil, 0, fmt.Errorf("read journal %s: %w", path, ErrLater)
+		default:
+			var fact T
+			if json.Unmarshal(checked(line), &fact) != nil {
+				damaged++
+				continue
+			}
+			facts = append(facts, fact)
+		}
+	}
+	if errors.Is(lines.Err(), bufio.ErrTooLong) {
+		return facts, damaged + 1, nil
+	}
+	if err := lines.Err(); err != nil {
+		return nil, 0, fmt.Errorf("read journal %s: %w", path, err)
+	}
+	return facts, damaged, nil
+}
+
+// laterVersion tells a header with a higher number from one that was damaged.
+func laterVersion(line []byte) bool {
+	var version int
+	n, err := fmt.Sscanf(string(line[len(headerName):]), "%d", &version)
+	return err == nil && n == 1 && version > 1
+}
+
+// checked returns the JSON of a line whose checksum is right, or nil.
+func checked(line []byte) []byte {
+	sum, body, found := bytes.Cut(line, []byte(" "))
+	if !found || string(sum) != checksum(body) {
+		return nil
+	}
+	return body
+}
+
+func checksum(body []byte) string {
+	return fmt.Sprintf("%08x", crc32.Checksum(body, castagnoli))
+}
+
+func encode(fact any) ([]byte, error) {
+	body, err := json.Marshal(fact)
+	if err != nil {
+		return nil, err
+	}
+	return fmt.Appendf(nil, "%s %s\n", checksum(body), body), nil
+}
+
+// Append writes one fact at the end of the file at path and fsyncs it. The
+// file is made, readable by its owner alone, when it is not there; its
+// directory must exist. After an error the fact may or may not be there.
+func Append(path string, fact any) error {
+	line, err := encode(fact)
+	if err != nil {
+		return fmt.Errorf("encode fact: %w", err)
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("append to journal: %w", err)
+	}
+	defer file.Close()
+	return appendTo(file, line)
+}
+
+func appendTo(file *os.File, line []byte) error {
+	end, err := file.Seek(0, io.SeekEnd)
+	if err != nil {
+		return fmt.Errorf("append to journal: %w", err)
+	}
+	if end == 0 {
+		line = append([]byte(header+"\n"), line...)
+	} else if torn(file, end) {
+		line = append([]byte("\n"), line...)
+	}
+	if _, err := file.Write(line); err != nil {
+		return fmt.Errorf("append to journal: %w", err)
+	}
+	if err := file.Sync(); err != nil {
+		return fmt.Errorf("append to journal: %w", err)
+	}
+	if end == 0 {
+		return SyncDir(filepath.Dir(file.Name()))
+	}
+	return nil
+}
+
+// torn says that the last line was cut off before its newline.
+func torn(file *os.File, end int64) bool {
+	last := make([]byte, 1)
+	_, err := file.ReadAt(last, end-1)
+	return err != nil || last[0] != '\n'
+}
+
+// Rewrite replaces the file at path by one that holds just these facts, in one
+// rename.
+func Rewrite[T any](path string, facts []T) error {
+	text := []byte(header + "\n")
+	for _, fact := range facts {
+		line, err := encode(fact)
+		if err != nil {
+			return fmt.Errorf("encode fact: %w", err)
+		}
+		text = append(text, line...)
+	}
+	if err := renameio.WriteFile(path, text, 0o600); err != nil {
+		return fmt.Errorf("rewrite journal: %w", err)
+	}
+	return SyncDir(filepath.Dir(path))
+}
+
+// SyncDir makes the names in a directory durable.
+func SyncDir(dir string) error {
+	file, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("sync directory: %w", err)
+	}
+	defer file.Close()
+	if err := file.Sync(); err != nil {
+		return fmt.Errorf("sync directory: %w", err)
+	}
+	return nil
+}

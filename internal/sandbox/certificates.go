@@ -1,0 +1,148 @@
+package sandbox
+
+import (
+	"crypto/sha1" //nolint:gosec // the API's fingerprint is SHA-1
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// certificate is a pair in the account's list, issued here or uploaded.
+type certificate struct {
+	id             int64
+	name           string
+	leaf           *x509.Certificate
+	cert, key      string // PEM
+	bought         bool
+	province, city string
+}
+
+// fields are the certificate's own, named as in DescribeUserCertificateDetail.
+func (c *certificate) fields() object {
+	organization := strings.Join(c.leaf.Subject.Organization, " ")
+	issuer := strings.Join(c.leaf.Issuer.Organization, " ")
+	if issuer == "" {
+		issuer = c.leaf.Issuer.CommonName
+	}
+	return object{
+		"Id": c.id, "Name": c.name, "Common": c.common(), "Sans": strings.Join(c.leaf.DNSNames, ","),
+		"Fingerprint": fmt.Sprintf("%X", sha1.Sum(c.leaf.Raw)), "Issuer": issuer, "OrgName": organization,
+		"Province": c.province, "City": c.city, "Country": "CN",
+		"StartDate": c.leaf.NotBefore.UTC().Format(time.DateOnly), "EndDate": c.leaf.NotAfter.UTC().Format(time.DateOnly),
+		"Expired": time.Now().After(c.leaf.NotAfter), "BuyInAliyun": c.bought,
+	}
+}
+
+func (c *certificate) common() string {
+	if c.leaf.Subject.CommonName == "" && len(c.leaf.DNSNames) > 0 {
+		return c.leaf.DNSNames[0]
+	}
+	return c.leaf.Subject.CommonName
+}
+
+// newCertificate reads a pair; it fails when the two do not match.
+func newCertificate(name, cert, key string) (*certificate, error) {
+	pair, err := tls.X509KeyPair([]byte(cert), []byte(key))
+	if err != nil {
+		return nil, err
+	}
+	return &certificate{name: name, leaf: pair.Leaf, cert: cert, key: key}, nil
+}
+
+// describeUserCertificateList spells the fields with a small first letter, unlike the detail.
+func (s *cas) describeUserCertificateList(c *call) (object, error) {
+	current, err := c.params.integer("CurrentPage", 1, 1, math.MaxInt32)
+	if err != nil {
+		return nil, err
+	}
+	size, err := c.pageSize("ShowSize", 50, 1000)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rows := []object{}
+	for _, c := range slices.Backward(s.certificates) {
+		row := object{}
+		for name, value := range c.fields() {
+			row[strings.ToLower(name[:1])+name[1:]] = value
+		}
+		rows = append(rows, row)
+	}
+	return object{
+		"CurrentPage": current, "ShowSize": size, "TotalCount": len(rows),
+		"CertificateList": page(rows, (current-1)*size, size),
+	}, nil
+}
+
+func (s *cas) describeUserCertificateDetail(c *call) (object, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, err := s.certificateIndex(c.params)
+	if err != nil {
+		return nil, err
+	}
+	detail := s.certificates[i].fields()
+	detail["Cert"], detail["Key"] = s.certificates[i].cert, s.certificates[i].key
+	return detail, nil
+}
+
+func (s *cas) createUserCertificate(c *call) (object, error) {
+	if err := c.params.require("Name", "Cert", "Key"); err != nil {
+		return nil, err
+	}
+	uploaded, err := newCertificate(c.params["Name"], c.params["Cert"], c.params["Key"])
+	if err != nil {
+		return nil, invalidParameter("Cert")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, other := range s.certificates {
+		if other.name == uploaded.name {
+			return nil, nameTaken(c.params["Lang"])
+		}
+	}
+	uploaded.id = s.nextID()
+	s.certificates = append(s.certificates, uploaded)
+	return object{"CertId": uploaded.id}, nil
+}
+
+func nameTaken(language string) error {
+	if language == "en" {
+		return refusal(http.StatusBadRequest, "NameRepeat", "The certificate name already exists.")
+	}
+	return refusal(http.StatusBadRequest, "NameRepeat", "名称重复，请重新输入。")
+}
+
+func (s *cas) deleteUserCertificate(c *call) (object, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, err := s.certificateIndex(c.params)
+	if err != nil {
+		return nil, err
+	}
+	s.certificates = slices.Delete(s.certificates, i, i+1)
+	return object{}, nil
+}
+
+// certificateIndex finds what CertId names; the caller holds the lock.
+func (s *cas) certificateIndex(p params) (int, error) {
+	if err := p.require("CertId"); err != nil {
+		return 0, err
+	}
+	id, err := strconv.ParseInt(p["CertId"], 10, 64)
+	if err != nil {
+		return 0, invalidParameter("CertId")
+	}
+	i := slices.IndexFunc(s.certificates, func(c *certificate) bool { return c.id == id })
+	if i < 0 {
+		return 0, notFound(p["Lang"])
+	}
+	return i, nil
+}

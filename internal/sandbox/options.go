@@ -1,0 +1,115 @@
+package sandbox
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Options say what to start; the zero value is a sandbox for example.com with
+// two name servers, five paid instances, and nothing faulty.
+type Options struct {
+	Listen      string          // host:port of CAS, AliDNS and STS over HTTP; loopback only; "" is 127.0.0.1:0
+	DNS         string          // host:port of the first name server, UDP and TCP; "" is 127.0.0.1:0
+	Management  string          // host:port; "" is 127.0.0.1:0
+	NameServers int             // 0 is 2; the further ones get a free port of 127.0.0.1
+	Zones       []string        // hosted zones; none is example.com
+	Instances   int             // PAYED DV instances; 0 is 5, negative is none
+	Faults      []Fault         // in force from the start
+	Seed        uint64          // chooses among random faults: the same seed, the same run
+	Propagation []time.Duration // per name server, after a record changes; the last one holds for the rest; none is 300ms, 900ms, 1.5s, …
+	IssueAfter  time.Duration   // between the record that the CA has seen and the certificate; 0 is 1s
+	Lifetime    time.Duration   // of issued leaves; 0 is 200 days
+
+	AccessKeyID, AccessKeySecret string // random when empty
+
+	Dir string // where ca.pem is written; "" is a temporary directory that Close removes
+}
+
+const anyPort = "127.0.0.1:0"
+
+// completed fills in the defaults and refuses addresses that are not loopback.
+func (o Options) completed() (Options, error) {
+	for _, address := range []*string{&o.Listen, &o.DNS, &o.Management} {
+		*address = cmp.Or(*address, anyPort)
+		if err := requireLoopback(*address); err != nil {
+			return o, err
+		}
+	}
+	o.NameServers = cmp.Or(max(o.NameServers, 0), 2)
+	o.Instances = max(cmp.Or(o.Instances, 5), 0)
+	o.IssueAfter = cmp.Or(o.IssueAfter, time.Second)
+	o.Lifetime = cmp.Or(o.Lifetime, 200*24*time.Hour)
+	o.AccessKeyID = cmp.Or(o.AccessKeyID, "LTAI"+randomText(20, alphanumeric))
+	o.AccessKeySecret = cmp.Or(o.AccessKeySecret, randomText(30, alphanumeric))
+	if len(o.Zones) == 0 {
+		o.Zones = []string{"example.com"}
+	}
+	return o, nil
+}
+
+// delay tells how long a change takes to reach name server i.
+func (o Options) delay(i int) time.Duration {
+	if n := len(o.Propagation); n > 0 {
+		return o.Propagation[min(i, n-1)]
+	}
+	return 300*time.Millisecond + time.Duration(i)*600*time.Millisecond
+}
+
+func requireLoopback(address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return err
+	}
+	ip, err := netip.ParseAddr(host)
+	if err != nil || !ip.IsLoopback() {
+		return fmt.Errorf("listen on %s: only a loopback address is allowed, such as 127.0.0.1:0", address)
+	}
+	return nil
+}
+
+// agentConfig takes the state directory, the key's id and secret, the API's
+// address twice, the name servers twice, the first zone twice, and a wildcard under it.
+const agentConfig = `state_dir = %q
+
+[account.main]
+access_key_id = %q
+access_key_secret = %q
+cas_endpoint = %q
+dns_endpoint = %q
+
+[contact.sandbox]
+username = "Zhang San"
+mobile = "13300000000"
+email = "ops@example.com"
+province = "zhejiang"
+city = "hangzhou"
+
+[dns]
+resolvers = [%s]
+nameservers = [%s]
+
+[[certificate]]
+name = %q
+domains = [%q, %q]
+account = "main"
+contact = "sandbox"
+`
+
+// AgentConfig is the text of an agent.toml that lets the agent work against
+// this sandbox: one account, one contact, and one certificate for the first
+// zone and a wildcard under it.
+func (s *Sandbox) AgentConfig(stateDir string) string {
+	r := s.Ready()
+	var servers []string
+	for _, address := range r.DNS {
+		servers = append(servers, fmt.Sprintf("%q", address))
+	}
+	dns := strings.Join(servers, ", ")
+	zone := s.zones.hosted()[0].punycode
+	return fmt.Sprintf(agentConfig, stateDir, r.AccessKeyID, r.AccessKeySecret, r.API, r.API,
+		dns, dns, zone, zone, "*."+zone)
+}

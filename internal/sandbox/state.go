@@ -1,0 +1,67 @@
+package sandbox
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// AddInstance puts an instance into the account, as a purchase would, and
+// tells its InstanceId; an empty id makes a new one. certType is DV, OV, EV or
+// FREE, source BUY or another origin, status PAYED or another state.
+func (s *Sandbox) AddInstance(certType, source, status, id string) string {
+	return s.cas.addInstance(Instance{CertType: certType, Source: source, Status: status, InstanceID: id})
+}
+
+// Instances lists the account's instances, oldest first.
+func (s *Sandbox) Instances() []Instance { return s.cas.list() }
+
+// Submitted counts the calls of CreateDVOrderAudit that were accepted, over all instances.
+func (s *Sandbox) Submitted() int {
+	total := 0
+	for _, i := range s.Instances() {
+		total += i.Submissions
+	}
+	return total
+}
+
+// Orders lists the last order of each instance that had one, the earliest first.
+func (s *Sandbox) Orders() []Order {
+	s.cas.mu.Lock()
+	defer s.cas.mu.Unlock()
+	list := []Order{}
+	for _, o := range s.cas.orders {
+		list = append(list, o.Order)
+	}
+	slices.SortFunc(list, func(a, b Order) int { return a.Submitted.Compare(b.Submitted) })
+	return list
+}
+
+// Submit places an order on an instance as another holder of the account would.
+func (s *Sandbox) Submit(instanceID string, domains ...string) error {
+	list, err := splitDomains(strings.Join(domains, ","))
+	if err != nil {
+		return err
+	}
+	return s.cas.submit(newOrder(instanceID, list, "DNS"), &call{faults: s.faults})
+}
+
+// ForceOrder puts the order on an instance into a state: checking, check_fail,
+// checked_fail, issued (the certificate is made at once, whatever the name
+// servers show), or any other text, which the order then has as its OrderStatus.
+func (s *Sandbox) ForceOrder(instanceID, status string) error {
+	s.cas.mu.Lock()
+	o, ok := s.cas.orders[instanceID]
+	if !ok {
+		s.cas.mu.Unlock()
+		return fmt.Errorf("no order on instance %q", instanceID)
+	}
+	o.fate = ""
+	forced := *o
+	s.cas.mu.Unlock()
+	if status == issued {
+		return s.cas.issue(s.ctx, forced)
+	}
+	s.cas.setStatus(instanceID, status)
+	return nil
+}
