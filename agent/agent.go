@@ -81,9 +81,9 @@ func New(cfg *config.Config, options Options) (*Agent, error) {
 	return a, nil
 }
 
-// client returns the account's client. A journal may name an account that is
+// Client returns the account's client. A journal may name an account that is
 // gone from the configuration.
-func (a *Agent) client(account string) (*aliyun.Client, error) {
+func (a *Agent) Client(account string) (*aliyun.Client, error) {
 	if client := a.clients[account]; client != nil {
 		return client, nil
 	}

@@ -20,7 +20,7 @@ const versionsKept = 5
 // version.
 func (w *work) collect(ctx context.Context) (verdict, error) {
 	if w.result == nil {
-		client, err := w.client(w.order.Account)
+		client, err := w.Client(w.order.Account)
 		if err != nil {
 			return advance, err
 		}
@@ -103,7 +103,7 @@ func (w *work) cleanUp(ctx context.Context) (verdict, error) {
 // remove deletes one validation record. The id of an add that was not answered
 // is looked up and recorded before anything is deleted.
 func (p *pass) remove(ctx context.Context, certificate string, r order.Record, note func(order.Kind, order.Record) error) error {
-	client, err := p.client(r.Account)
+	client, err := p.Client(r.Account)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func (a *Agent) zonesOf(ctx context.Context, account string) (dnsvalidate.Zones,
 	if list, known := a.zones[account]; known && time.Since(list.at) < zonesLive {
 		return list.zones, nil
 	}
-	client, err := a.client(account)
+	client, err := a.Client(account)
 	if err != nil {
 		return nil, err
 	}
@@ -49,14 +49,14 @@ func (p *pass) account(ctx context.Context, name string) *accountLists {
 	}
 	lists := &accountLists{
 		instances: sync.OnceValues(func() ([]aliyun.Instance, error) {
-			client, err := p.client(name)
+			client, err := p.Client(name)
 			if err != nil {
 				return nil, err
 			}
 			return client.DescribeOrderInstanceList(ctx)
 		}),
 		certificates: sync.OnceValues(func() ([]aliyun.Certificate, error) {
-			client, err := p.client(name)
+			client, err := p.Client(name)
 			if err != nil {
 				return nil, err
 			}
@@ -78,7 +78,7 @@ func (p *pass) account(ctx context.Context, name string) *accountLists {
 // has claimed for whose name it is. The answer maps certificates to instances.
 func (p *pass) findAdoptable(ctx context.Context, account string, instances []aliyun.Instance) (map[string]aliyun.Instance, error) {
 	adoptable := map[string]aliyun.Instance{}
-	client, err := p.client(account)
+	client, err := p.Client(account)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ func (w *work) reuse(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	client, err := w.client(w.Account)
+	client, err := w.Client(w.Account)
 	if err != nil {
 		return false, err
 	}

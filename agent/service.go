@@ -3,7 +3,9 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
+	"sync/atomic"
 	"time"
 
 	"dvagent/agent/order"
@@ -12,14 +14,49 @@ import (
 // Service is the agent at work for as long as it runs.
 type Service struct {
 	agent    *Agent
+	replaced <-chan *Agent
 	lockWait time.Duration
 	who      string
 	due      map[string]time.Time // when each certificate is looked at again
+
+	shown  atomic.Pointer[Agent] // the agent, for other goroutines
+	looked atomic.Int64          // when the scheduler last moved, in Unix seconds
 }
 
-// NewService makes a service; nothing happens before Run.
-func NewService(a *Agent, lockWait time.Duration, who string) *Service {
-	return &Service{agent: a, lockWait: lockWait, who: who, due: map[string]time.Time{}}
+// NewService makes a service; nothing happens before Run. An agent that comes
+// from replaced takes over between two passes.
+func NewService(a *Agent, replaced <-chan *Agent, lockWait time.Duration, who string) *Service {
+	s := &Service{agent: a, replaced: replaced, lockWait: lockWait, who: who, due: map[string]time.Time{}}
+	s.shown.Store(a)
+	s.looked.Store(time.Now().Unix())
+	return s
+}
+
+// Status is how everything stands under the present configuration.
+func (s *Service) Status(ctx context.Context) (Status, error) {
+	return s.shown.Load().Status(ctx, time.Now())
+}
+
+// standstill is how long the scheduler may do nothing; a pass takes minutes
+// when commands run into their time limits.
+const standstill = 15 * time.Minute
+
+// Healthy says what is wrong: a certificate close to its end, or a scheduler
+// that stands still.
+func (s *Service) Healthy(ctx context.Context) error {
+	if still := time.Since(time.Unix(s.looked.Load(), 0)); still > standstill {
+		return fmt.Errorf("the scheduler stands still since %s", still.Round(time.Second))
+	}
+	plan, err := s.shown.Load().Plan(ctx, time.Now())
+	if err != nil {
+		return err
+	}
+	for _, p := range plan.Certificates {
+		if p.Reason == ReasonEmergency {
+			return fmt.Errorf("certificate %s ends on %s", p.Name, p.NotAfter.Format(time.RFC3339))
+		}
+	}
+	return nil
 }
 
 // Run renews what is due and converges what has drifted until ctx is done. Its
@@ -41,8 +78,29 @@ func (s *Service) Run(ctx context.Context) error {
 		if err != nil {
 			s.postpone(10 * time.Second)
 		}
-		if sleepUntil(ctx, s.nextDue()) != nil {
+		if !s.rest(ctx) {
 			return nil
+		}
+	}
+}
+
+// rest waits until something is due, and no longer than a minute at a time: a
+// machine that slept has moved the wall clock. It answers false when ctx is
+// done.
+func (s *Service) rest(ctx context.Context) bool {
+	for {
+		s.looked.Store(time.Now().Unix())
+		left := time.Until(s.nextDue().Round(0))
+		if left <= 0 {
+			return ctx.Err() == nil
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case s.agent = <-s.replaced:
+			s.shown.Store(s.agent)
+			s.due = map[string]time.Time{}
+		case <-time.After(min(left, time.Minute)):
 		}
 	}
 }
@@ -50,9 +108,6 @@ func (s *Service) Run(ctx context.Context) error {
 // pass works under the lock on what is due by now.
 func (s *Service) pass(ctx context.Context) error {
 	names := s.dueNames(time.Now())
-	if len(names) == 0 {
-		return nil
-	}
 	return s.agent.underLock(ctx, s.lockWait, s.who, scope{names: names}, func(p *pass) error {
 		for name := range names {
 			s.due[name] = time.Now().Add(s.agent.config.Service.Interval)
@@ -76,7 +131,7 @@ func (s *Service) following(outcome Outcome) time.Time {
 }
 
 // dueNames are the certificates whose time has come. One that was never looked
-// at is due; so are those that are known from owed records alone.
+// at is due.
 func (s *Service) dueNames(now time.Time) map[string]bool {
 	names := map[string]bool{}
 	for _, certificate := range s.agent.config.Certificates {
@@ -84,7 +139,7 @@ func (s *Service) dueNames(now time.Time) map[string]bool {
 			names[certificate.Name] = true
 		}
 	}
-	for name, at := range s.due {
+	for name, at := range s.due { // known from owed records alone
 		if !now.Before(at) {
 			names[name] = true
 		}
@@ -92,18 +147,26 @@ func (s *Service) dueNames(now time.Time) map[string]bool {
 	return names
 }
 
+// nextDue is when the next certificate is looked at; the past means now.
 func (s *Service) nextDue() time.Time {
 	next := time.Now().Add(s.agent.config.Service.Interval)
+	for _, certificate := range s.agent.config.Certificates {
+		if at := s.due[certificate.Name]; at.Before(next) {
+			next = at
+		}
+	}
 	for at := range maps.Values(s.due) {
 		next = sooner(next, at)
 	}
 	return next
 }
 
+// postpone lets nothing happen for a while after a pass that failed as a whole.
 func (s *Service) postpone(delay time.Duration) {
-	for name, at := range s.due {
-		if later := time.Now().Add(delay); at.Before(later) {
-			s.due[name] = later
+	later := time.Now().Add(delay)
+	for _, certificate := range s.agent.config.Certificates {
+		if s.due[certificate.Name].Before(later) {
+			s.due[certificate.Name] = later
 		}
 	}
 }

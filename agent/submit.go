@@ -18,7 +18,7 @@ const mostSubmissions = 3
 // begun and not finished is asked about before it is sent again, and it is
 // sent again for the same instance only.
 func (w *work) submit(ctx context.Context) (verdict, error) {
-	client, err := w.client(w.order.Account)
+	client, err := w.Client(w.order.Account)
 	if err != nil {
 		return advance, err
 	}

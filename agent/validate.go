@@ -34,7 +34,7 @@ func (w *work) look(ctx context.Context) (time.Time, error) {
 	if next := nextLook(looks.result, w.order.SubmittedAt); !looks.result.IsZero() && time.Now().Before(next) {
 		return next, nil
 	}
-	client, err := w.client(w.order.Account)
+	client, err := w.Client(w.order.Account)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -107,7 +107,7 @@ func (w *work) present(ctx context.Context) (verdict, error) {
 		}
 		return w.patient(next, "the CA's challenge")
 	}
-	client, err := w.client(w.order.DNSAccount)
+	client, err := w.Client(w.order.DNSAccount)
 	if err != nil {
 		return advance, err
 	}

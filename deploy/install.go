@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -14,6 +13,7 @@ type attempt struct {
 	Result
 	files    []file
 	before   map[string]original // by path
+	written  []file              // those that may have been renamed into place
 	restored error               // why the files before could not be put back
 	was      []Handshake         // what the probes showed before the first write
 	due      bool                // its commands have to run
@@ -59,9 +59,8 @@ func (a *attempt) write() error {
 	if err := a.read(); err != nil {
 		return fmt.Errorf("read target: %w", err)
 	}
-	t, b := a.Job.Target, a.Job.Bundle
 	stale := slices.DeleteFunc(slices.Clone(a.files), func(f file) bool {
-		return f.differs(a.before[f.path], t, b) == ""
+		return f.differs(a.before[f.path], a.Job.Target, a.Job.Bundle) == ""
 	})
 	if len(stale) == 0 {
 		return nil
@@ -96,33 +95,38 @@ func (a *attempt) read() (err error) {
 func (a *attempt) replace(stale []file) error {
 	for i, f := range stale {
 		if err := f.stage(a.Job.Target, a.Job.Bundle); err != nil {
-			return errors.Join(err, discard(stale[:i]))
+			discard(stale[:i])
+			return err
 		}
 	}
-	for i, f := range stale {
+	for _, f := range stale {
+		a.written = append(a.written, f) // also when only the directory's sync fails
 		if err := atomicfile.Commit(f.path); err != nil {
-			return errors.Join(err, discard(stale[i+1:]), a.restore())
+			discard(stale)
+			if again := a.restore(); again != nil {
+				return fmt.Errorf("%w; %w", err, again)
+			}
+			return err
 		}
 	}
 	return nil
 }
 
-func discard(files []file) error {
-	var all []error
+// discard removes staged files as far as it can: the next stage does the rest.
+func discard(files []file) {
 	for _, f := range files {
-		all = append(all, atomicfile.Discard(f.path))
+		_ = atomicfile.Discard(f.path)
 	}
-	return errors.Join(all...)
 }
 
-// restore makes every path what it was.
+// restore makes every path that was written what it was, and goes on after a
+// failure: a part of the old pair is no worse than none.
 func (a *attempt) restore() error {
-	var all []error
-	for path, o := range a.before {
-		all = append(all, o.restore(path))
+	var first error
+	for _, f := range a.written {
+		if err := a.before[f.path].restore(f.path); err != nil && first == nil {
+			first = fmt.Errorf("put the files before back: %w", err)
+		}
 	}
-	if err := errors.Join(all...); err != nil {
-		return fmt.Errorf("put the files before back: %w", err)
-	}
-	return nil
+	return first
 }

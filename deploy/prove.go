@@ -14,7 +14,7 @@ import (
 )
 
 // handshakesAtOnce bounds how many probes run side by side.
-const handshakesAtOnce = 16
+const handshakesAtOnce = 64
 
 // longestPause ends the doubling of the pauses between two looks.
 const longestPause = 16 * time.Second
@@ -71,19 +71,38 @@ func (a *attempt) prove(ctx context.Context) {
 	a.look(ctx, time.Now().Add(wait), func(h Handshake) bool { return h.Shows(a.Job.Bundle) })
 }
 
-// look refreshes a.Served until all are good, at least once. No handshake is
-// cut short by the deadline: a broken one must be the server's doing.
+// look refreshes a.Served until all are good, at least once.
 func (a *attempt) look(ctx context.Context, deadline time.Time, good func(Handshake) bool) {
 	name := serverName(a.Job.Target, a.Job.Bundle)
 	for i, address := range a.Job.Target.Probe {
-		a.Served[i] = Probe(ctx, address, name)
+		look := func() Handshake { return Probe(ctx, address, name) }
+		h := steady(ctx, look, good)
 		for pause := range pauses {
-			if good(a.Served[i]) || !sleep(ctx, pause, deadline) {
+			if good(h) || !sleep(ctx, pause, deadline) {
 				break
 			}
-			a.Served[i] = Probe(ctx, address, name)
+			h = steady(ctx, look, good)
 		}
+		a.Served[i] = h
 	}
+}
+
+// confirmations are the pauses before each further look that a good one needs
+// to be believed. A server that hands over to new workers answers from old
+// ones too for a while, as nginx does for a tenth of a second.
+var confirmations = []time.Duration{50 * time.Millisecond, 150 * time.Millisecond}
+
+// steady returns the first look that is not good, or the last one. No handshake
+// is cut short by the deadline: a broken one must be the server's doing.
+func steady(ctx context.Context, look func() Handshake, good func(Handshake) bool) Handshake {
+	h := look()
+	for _, pause := range confirmations {
+		if !good(h) || !sleep(ctx, pause, time.Now().Add(pause)) {
+			break
+		}
+		h = look()
+	}
+	return h
 }
 
 // pauses yields 50 ms and 200 ms, for servers that reload at once, then 1, 2,

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"dvagent/internal/hint"
 )
 
 const (
@@ -51,6 +52,14 @@ func (p *Prover) delegation(ctx context.Context, zone string) (delegation, error
 	}
 	p.remember(zone, found)
 	return found, nil
+}
+
+func nobody(zone string, err error) error {
+	if err == nil {
+		err = errors.New("it has none")
+	}
+	err = fmt.Errorf("find the name servers of %s: %w", zone, err)
+	return hint.Add(err, "check that the zone is delegated and that the resolvers answer, or set nameservers in [dns]")
 }
 
 func (p *Prover) remembered(zone string) (delegation, bool) {
@@ -208,8 +217,7 @@ func (p *Prover) addresses(ctx context.Context, host string) []string {
 			found[i] = addressesIn(answer.Answer)
 		}
 	})
-	both := slices.Concat(found...)
-	return both[:min(len(both), maxServers)]
+	return slices.Concat(found...)
 }
 
 func addressesIn(records []dns.RR) []string {
@@ -258,7 +266,7 @@ func at(name, port string, addresses []string) []nameServer {
 		return []nameServer{{name, ""}}
 	}
 	var servers []nameServer
-	for _, address := range addresses {
+	for _, address := range addresses[:min(len(addresses), maxServers)] {
 		servers = append(servers, nameServer{name, net.JoinHostPort(address, port)})
 	}
 	return servers
@@ -276,19 +284,12 @@ func union(a, b []string) []string {
 }
 
 func difference(parent, child []string) string {
-	if len(parent) == 0 || len(child) == 0 || maps.Equal(set(parent), set(child)) {
+	same := slices.Equal(slices.Sorted(slices.Values(parent)), slices.Sorted(slices.Values(child)))
+	if same || len(parent) == 0 || len(child) == 0 {
 		return ""
 	}
 	return fmt.Sprintf("the parent delegates to %s, but the zone names %s",
 		strings.Join(parent, ", "), strings.Join(child, ", "))
-}
-
-func set(names []string) map[string]bool {
-	members := make(map[string]bool)
-	for _, name := range names {
-		members[name] = true
-	}
-	return members
 }
 
 // withPort adds port 53 where a setting leaves it out.

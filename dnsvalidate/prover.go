@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
-
-	"dvagent/internal/hint"
 )
 
 const (
@@ -273,12 +271,4 @@ func inParallel(n int, do func(i int)) {
 		group.Go(func() { do(i) })
 	}
 	group.Wait()
-}
-
-func nobody(zone string, err error) error {
-	if err == nil {
-		err = errors.New("it has none")
-	}
-	err = fmt.Errorf("find the name servers of %s: %w", zone, err)
-	return hint.Add(err, "check that the zone is delegated and that the resolvers answer, or set nameservers in [dns]")
 }

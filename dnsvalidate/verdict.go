@@ -2,7 +2,6 @@ package dnsvalidate
 
 import (
 	"fmt"
-	"net"
 	"strings"
 	"time"
 )
@@ -46,11 +45,7 @@ type ServerVerdict struct {
 func (v ServerVerdict) String() string {
 	server := v.Address
 	if v.Name != "" {
-		host, port, err := net.SplitHostPort(v.Address)
-		if err != nil || port != "53" {
-			host = v.Address
-		}
-		server = strings.TrimSpace(v.Name + " " + parenthesised(host))
+		server = join(v.Name, v.Address)
 	}
 	if v.State == Alias {
 		return server + " CNAME to " + v.Detail
@@ -62,15 +57,11 @@ func (v ServerVerdict) String() string {
 	return server + " " + join(string(v.State), detail)
 }
 
-func join(state, detail string) string {
-	return strings.TrimSpace(state + " " + parenthesised(detail))
-}
-
-func parenthesised(s string) string {
-	if s == "" {
-		return ""
+func join(word, detail string) string {
+	if detail == "" {
+		return word
 	}
-	return "(" + s + ")"
+	return word + " (" + detail + ")"
 }
 
 // Verdict is the outcome of one look at a validation record.

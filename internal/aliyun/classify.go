@@ -147,12 +147,12 @@ func (e *Error) advise(ram string, skew time.Duration) {
 func adviseClock(skew time.Duration) string {
 	skew = skew.Round(time.Second)
 	switch {
-	case skew > 0:
+	case skew > time.Minute:
 		return fmt.Sprintf("the local clock is %s ahead of the server's: set it", skew)
-	case skew < 0:
+	case skew < -time.Minute:
 		return fmt.Sprintf("the local clock is %s behind the server's: set it", -skew)
 	}
-	return "the server finds the local clock off, and does not say by how much: check it"
+	return "the server finds the local clock off, and shows no other time itself: check it"
 }
 
 func adviseTLS(err error) string {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"time"
@@ -162,12 +163,12 @@ func (c *Client) send(ctx context.Context, to *service, request requests.AcsRequ
 	x := &exchange{ctx: ctx, transport: c.transport}
 	start := time.Now()
 	if err := sign(x, c.region, to.endpoint, request, key); !x.started {
-		return nil, local(operation, errors.New(redact(err.Error(), secretsOf(request, key))))
+		return nil, local(operation, errors.New(redact(fmt.Sprint(err), secretsOf(request, key))))
 	}
 	answer, err := judge(x, anyOf)
 	if err != nil {
 		err.Operation = operation
-		err.Message = redact(err.Message, secretsOf(request, key))
+		err.redact(secretsOf(request, key))
 		err.advise(to.ram, x.skew)
 	}
 	if c.observe != nil {

@@ -120,9 +120,12 @@ func asOurs(t testing.TB, err error) *Error {
 	if !errors.As(err, &e) {
 		t.Fatalf("error is %T (%v), want *Error", err, err)
 	}
-	shown := e.Error() + e.Hint + e.Message + e.Code
+	if line := e.Error() + e.Hint; strings.ContainsAny(line, "\n\r\x1b") {
+		t.Errorf("error is not one line: %q", line)
+	}
+	shown := e.Error() + e.Hint + e.Message + e.Code + e.RequestID
 	for _, secret := range []string{canaryID, canarySecret, canaryToken, url.QueryEscape(canarySecret),
-		url.QueryEscape(canaryToken), "Signature=", "http://", "https://", "\n", "\x1b", "PRIVATE KEY", canaryLine} {
+		url.QueryEscape(canaryToken), "http://", "https://", "PRIVATE KEY", canaryLine} {
 		if strings.Contains(shown, secret) {
 			t.Errorf("error shows %q: %q", secret, shown)
 		}

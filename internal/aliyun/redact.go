@@ -47,3 +47,9 @@ func redact(text string, secrets []string) string {
 	}
 	return text
 }
+
+func (e *Error) redact(secrets []string) {
+	e.Message = redact(e.Message, secrets)
+	e.Code = redact(e.Code, secrets)
+	e.RequestID = redact(e.RequestID, secrets)
+}

@@ -70,7 +70,7 @@ func newTransport(caFile string) (*http.Transport, error) {
 		TLSClientConfig:        trust,
 		TLSHandshakeTimeout:    10 * time.Second,
 		MaxIdleConnsPerHost:    16,
-		IdleConnTimeout:        90 * time.Second,
+		IdleConnTimeout:        20 * time.Second, // before the server closes: a write there would go unanswered
 		MaxResponseHeaderBytes: maxHeader,
 	}, nil
 }
@@ -118,7 +118,7 @@ func (x *exchange) RoundTrip(request *http.Request) (*http.Response, error) {
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		WroteHeaders: func() { x.written.Store(true) },
 	})
-	if x.err = x.receive(request.WithContext(ctx)); x.err != nil && ctx.Err() != nil {
+	if x.err = x.receive(request); x.err != nil && ctx.Err() != nil {
 		x.err = x.ctx.Err()
 		if x.err == nil {
 			x.err = fmt.Errorf("no answer within %s", tryTimeout)

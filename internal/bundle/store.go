@@ -78,10 +78,12 @@ func (s *Store) build(id string, b *Bundle) error {
 		return err
 	}
 	if err := fill(temporary, b); err != nil {
-		return errors.Join(err, os.RemoveAll(temporary))
+		_ = os.RemoveAll(temporary) // the first error is the one to tell
+		return err
 	}
 	if err := os.Rename(temporary, s.Path(id)); err != nil {
-		return errors.Join(err, os.RemoveAll(temporary))
+		_ = os.RemoveAll(temporary)
+		return err
 	}
 	return atomicfile.SyncDir(filepath.Dir(temporary))
 }

@@ -125,19 +125,31 @@ func checkWhole(t *testing.T, store *bundle.Store, id string) {
 	}
 }
 
-// fault 54
-func TestPutClaimsNothingWhenFsyncFails(t *testing.T) {
+func TestPutClaimsNothingWhenFsyncFails(t *testing.T) { // fault 54
+	putWithout(t, syscall.SYS_FSYNC, syscall.EIO)
+}
+
+func TestPutClaimsNothingWhenTheDiskIsFull(t *testing.T) { // fault 50
+	putWithout(t, syscall.SYS_FCHMOD, syscall.ENOSPC)
+}
+
+// putWithout stores a second version where one system call fails.
+func putWithout(t *testing.T, call uintptr, errno syscall.Errno) {
 	b := bundletest.NewCA(t, "Test").Issue(t, bundletest.Leaf{Names: []string{"example.com"}})
 	bundletest.InChild(t, func() {
 		store := bundle.Open(t.TempDir())
-		if err := bundletest.Refuse(syscall.SYS_FSYNC, syscall.EIO); err != nil {
+		first := stored(t, store, 1)
+		if err := bundletest.Refuse(call, errno); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.Put(b); !errors.Is(err, syscall.EIO) {
-			t.Errorf("Put: %v, want %v", err, syscall.EIO)
+		if _, err := store.Put(b); !errors.Is(err, errno) {
+			t.Errorf("Put: %v, want %v", err, errno)
 		}
-		if ids, err := store.Versions(); len(ids) > 0 || err != nil {
+		if ids, err := store.Versions(); !slices.Equal(ids, first) || err != nil {
 			t.Errorf("versions %v, error %v", ids, err)
+		}
+		if left, _ := filepath.Glob(store.Path(".*")); len(left) > 0 {
+			t.Errorf("left over: %v", left)
 		}
 	})
 }

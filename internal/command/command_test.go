@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"dvagent/internal/bundle/bundletest"
 	"dvagent/internal/command"
 	"dvagent/internal/hint"
 )
@@ -248,5 +249,19 @@ func running(group int) bool {
 		_, after, _ := strings.Cut(string(data), ") ")
 		fields := strings.Fields(after) // state, parent, group, …
 		return fields[0] != "Z" && fields[2] == strconv.Itoa(group)
+	})
+}
+
+// fault 53
+func TestRunSaysWhenThereAreNoDescriptors(t *testing.T) {
+	bundletest.InChild(t, func() {
+		if err := bundletest.Refuse(syscall.SYS_PIPE2, syscall.EMFILE); err != nil {
+			t.Fatal(err)
+		}
+		got := shell(t.Context(), "echo", nil)
+		checkError(t, got.Err, "start /bin/sh: pipe2: too many open files")
+		if got.ExitCode != -1 {
+			t.Errorf("exit code %d", got.ExitCode)
+		}
 	})
 }

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -20,7 +19,6 @@ type authority struct {
 	root, intermediate *x509.Certificate
 	key                *ecdsa.PrivateKey // the intermediate's
 	lifetime           time.Duration
-	keys               chan *rsa.PrivateKey // made ahead, so that issuing does not wait
 }
 
 func newAuthority(lifetime time.Duration) (*authority, error) {
@@ -32,7 +30,7 @@ func newAuthority(lifetime time.Duration) (*authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &authority{root: root, lifetime: lifetime, keys: make(chan *rsa.PrivateKey)}
+	a := &authority{root: root, lifetime: lifetime}
 	if a.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
 		return nil, err
 	}
@@ -60,20 +58,8 @@ func newIssuer(name string, key *ecdsa.PrivateKey, parent *x509.Certificate, sig
 	return x509.ParseCertificate(der)
 }
 
-// makeKeys keeps one RSA key ahead of the need until the context ends.
-func (a *authority) makeKeys(ctx context.Context) {
-	for {
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
-		if err != nil {
-			return
-		}
-		select {
-		case a.keys <- key:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
+// newKey makes the key of a leaf; it takes a tenth of a second, or several.
+func newKey() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) }
 
 // domainValidated is the policy of certificates whose domains alone were checked.
 var domainValidated = asn1.ObjectIdentifier{2, 23, 140, 1, 2, 1}
@@ -117,14 +103,4 @@ func keyPEM(key *rsa.PrivateKey) string {
 func newSerial() *big.Int {
 	n, _ := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	return n
-}
-
-// takeKey waits for a key of 2048 bits, which is mostly made already.
-func (a *authority) takeKey(ctx context.Context) (*rsa.PrivateKey, error) {
-	select {
-	case key := <-a.keys:
-		return key, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }

@@ -18,6 +18,8 @@ type cas struct {
 	orders       map[string]*order // by InstanceId
 	certificates []*certificate
 	lastID       int64
+
+	keys sync.WaitGroup // those that are being made
 }
 
 func newCAS(zs *zones, a *authority) *cas {
@@ -72,6 +74,7 @@ func (s *cas) submit(o *order, c *call) error {
 	instance.Status = instanceStatus(o.Status)
 	instance.Submissions++
 	s.orders[o.InstanceID] = o
+	s.keys.Go(func() { _, _ = o.keyPair() })
 	return nil
 }
 

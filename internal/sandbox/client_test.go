@@ -109,6 +109,9 @@ func (c *client) call(version, action string, pairs ...string) (answer, error) {
 	return c.send(c.sign(p))
 }
 
+// bodyLimit is where the client stops to read.
+const bodyLimit = 16 << 20
+
 const absent = "\x00absent"
 
 func (c *client) sign(p map[string]string) (method string, form url.Values) {
@@ -157,7 +160,7 @@ func (c *client) do(r *http.Request) (answer, error) {
 	}
 	defer func() { _ = response.Body.Close() }()
 	a := answer{status: response.StatusCode, header: response.Header}
-	if a.body, err = io.ReadAll(io.LimitReader(response.Body, 64<<20)); err != nil {
+	if a.body, err = io.ReadAll(io.LimitReader(response.Body, bodyLimit)); err != nil {
 		return a, err
 	}
 	_ = json.Unmarshal(a.body, &a.fields)

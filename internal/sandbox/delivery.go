@@ -59,7 +59,7 @@ func sendHuge(w http.ResponseWriter, r *http.Request, out reply) {
 // sendEndless ends with the client's patience or the server's write timeout.
 func sendEndless(w http.ResponseWriter, r *http.Request, out reply) {
 	w.Header().Set("Content-Type", out.contentType)
-	blanks := bytes.Repeat([]byte(" "), 64<<10)
+	blanks := bytes.Repeat([]byte(" "), 1<<20)
 	for r.Context().Err() == nil {
 		if _, err := w.Write(blanks); err != nil {
 			return

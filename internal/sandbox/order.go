@@ -1,10 +1,12 @@
 package sandbox
 
 import (
+	"crypto/rsa"
 	"crypto/x509"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/net/idna"
@@ -44,7 +46,8 @@ type order struct {
 	foreignKey     bool                      // the answer carries a key that is not the leaf's
 	certificate    string
 	key            string
-	collected      int // answers that carried the certificate
+	collected      int                             // answers that carried the certificate
+	keyPair        func() (*rsa.PrivateKey, error) // the leaf's, made once, from the submission on
 }
 
 const (
@@ -58,7 +61,7 @@ const (
 func newOrder(instanceID string, domains []string, verifyType string) *order {
 	o := &order{Order: Order{
 		InstanceID: instanceID, Domains: domains, Status: checking, CheckType: verifyType, Submitted: time.Now(),
-	}}
+	}, keyPair: sync.OnceValues(newKey)}
 	o.ask(validationName(domains[0]))
 	if verifyType == "FILE" {
 		o.CheckName = strings.TrimPrefix(domains[0], "*.") + "/.well-known/pki-validation/fileauth.txt"

@@ -3,9 +3,7 @@ package sandbox
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"os"
-	"slices"
 	"testing"
 )
 
@@ -52,23 +50,6 @@ func verify(t *testing.T, s *Sandbox, pair tls.Certificate, names ...string) {
 	for _, name := range names {
 		if _, err := pair.Leaf.Verify(x509.VerifyOptions{DNSName: name, Roots: roots, Intermediates: issuers}); err != nil {
 			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-func TestReadyIsOneLineOfJSON(t *testing.T) {
-	s := start(t, quick)
-	line, err := json.Marshal(s.Ready())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var fields map[string]any
-	if err := json.Unmarshal(line, &fields); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"api", "dns", "access_key_id", "access_key_secret", "zones", "ca_file", "management"} {
-		if fields[name] == nil || slices.Contains(line, '\n') {
-			t.Errorf("%s is missing in %s", name, line)
 		}
 	}
 }

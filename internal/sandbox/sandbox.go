@@ -103,7 +103,6 @@ func (s *Sandbox) startAPI() (err error) {
 	for range s.options.Instances {
 		s.cas.addInstance(Instance{CertType: "DV", Source: "BUY", Status: "PAYED"})
 	}
-	s.done.Go(func() { s.authority.makeKeys(s.ctx) })
 	v := s.newValidator()
 	s.done.Go(func() { v.run(s.ctx) })
 	s.api, err = listen(s.options.Listen, s.newGateway())
@@ -132,6 +131,9 @@ func (s *Sandbox) Close() error {
 		errs = append(errs, n.close())
 	}
 	s.done.Wait()
+	if s.cas != nil {
+		s.cas.keys.Wait()
+	}
 	if s.ownsDir {
 		errs = append(errs, os.RemoveAll(s.dir))
 	}

@@ -60,7 +60,7 @@ func (s *Sandbox) ForceOrder(instanceID, status string) error {
 	forced := *o
 	s.cas.mu.Unlock()
 	if status == issued {
-		return s.cas.issue(s.ctx, forced)
+		return s.cas.issue(forced)
 	}
 	s.cas.setStatus(instanceID, status)
 	return nil

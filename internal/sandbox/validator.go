@@ -47,8 +47,8 @@ func (v *validator) run(ctx context.Context) {
 	}
 }
 
-// advance takes one order a step further: fail it as a fault decided, renew
-// its token, note that its record is there, or issue.
+// advance takes one order a step further: fail it as a fault or a CAA record
+// decided, renew its token, note that its record is there, or issue.
 func (v *validator) advance(ctx context.Context, o order) {
 	now := time.Now()
 	switch {
@@ -59,8 +59,13 @@ func (v *validator) advance(ctx context.Context, o order) {
 	case now.After(o.until):
 		v.cas.renewToken(o.InstanceID)
 	case !o.Seen.IsZero() && now.Sub(o.Seen) >= v.issueAfter:
-		_ = v.cas.issue(ctx, o)
+		_ = v.cas.issue(o)
 	case o.Seen.IsZero() && v.proven(ctx, o):
+		forbidden := func(domain string) bool { return v.forbidden(ctx, domain) }
+		if slices.ContainsFunc(o.Domains, forbidden) {
+			v.cas.setStatus(o.InstanceID, "check_fail")
+			return
+		}
 		v.cas.recordSeen(o.Order)
 	}
 }
@@ -81,20 +86,23 @@ func (v *validator) proven(ctx context.Context, o order) bool {
 }
 
 func (v *validator) shows(ctx context.Context, server, name, value string) bool {
-	q := new(dns.Msg).SetQuestion(dns.Fqdn(toASCII(name)), dns.TypeTXT)
+	m, err := v.query(ctx, server, name, dns.TypeTXT)
+	return err == nil && slices.ContainsFunc(m.Answer, func(rr dns.RR) bool {
+		txt, ok := rr.(*dns.TXT)
+		return ok && strings.Join(txt.Txt, "") == value
+	})
+}
+
+// query asks over UDP, and again over TCP when the answer was cut.
+func (v *validator) query(ctx context.Context, server, name string, qtype uint16) (*dns.Msg, error) {
+	q := new(dns.Msg).SetQuestion(dns.Fqdn(toASCII(name)), qtype)
 	q.SetEdns0(dns.DefaultMsgSize, false)
 	m, _, err := v.client.ExchangeContext(ctx, q, server)
 	if err == nil && m.Truncated {
 		overTCP := dns.Client{Net: "tcp", Timeout: v.client.Timeout}
 		m, _, err = overTCP.ExchangeContext(ctx, q, server)
 	}
-	if err != nil {
-		return false
-	}
-	return slices.ContainsFunc(m.Answer, func(rr dns.RR) bool {
-		txt, ok := rr.(*dns.TXT)
-		return ok && strings.Join(txt.Txt, "") == value
-	})
+	return m, err
 }
 
 // open copies the orders that are being checked.
@@ -141,8 +149,8 @@ func (s *cas) setStatus(instanceID, status string) {
 }
 
 // issue signs the order's certificate, and puts it into the account's list.
-func (s *cas) issue(ctx context.Context, o order) error {
-	key, err := s.authority.takeKey(ctx)
+func (s *cas) issue(o order) error {
+	key, err := o.keyPair()
 	if err != nil {
 		return err
 	}
@@ -159,7 +167,7 @@ func (s *cas) issue(ctx context.Context, o order) error {
 		return err
 	}
 	if o.foreignKey {
-		other, err := s.authority.takeKey(ctx)
+		other, err := newKey()
 		if err != nil {
 			return err
 		}

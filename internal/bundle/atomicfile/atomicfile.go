@@ -38,17 +38,19 @@ func Stage(f File) error {
 	if err := Discard(f.Path); err != nil {
 		return err
 	}
-	if err := Create(Temporary(f.Path), f); err != nil {
-		return errors.Join(err, Discard(f.Path))
+	err := Create(Temporary(f.Path), f)
+	if err != nil {
+		_ = Discard(f.Path) // the first error is the one to tell
 	}
-	return nil
+	return err
 }
 
 // Commit renames what was staged for path into place and syncs the directory.
 // A symlink at path is replaced, never followed.
 func Commit(path string) error {
 	if err := os.Rename(Temporary(path), path); err != nil {
-		return errors.Join(err, Discard(path))
+		_ = Discard(path) // the first error is the one to tell
+		return err
 	}
 	return SyncDir(filepath.Dir(path))
 }
@@ -85,7 +87,11 @@ func Create(path string, f File) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(fill(file, f), file.Close())
+	if err := fill(file, f); err != nil {
+		_ = file.Close() // the first error is the one to tell
+		return err
+	}
+	return file.Close()
 }
 
 // fill sets the owner before the mode, and both before the data: nobody can
@@ -124,7 +130,8 @@ func SyncDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	defer d.Close()
+	return d.Sync()
 }
 
 // MkdirAll makes dir and what is missing above it with the given mode,

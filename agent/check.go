@@ -1,0 +1,196 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"dvagent/agent/config"
+	"dvagent/deploy"
+	"dvagent/internal/aliyun"
+	"dvagent/internal/command"
+	"dvagent/internal/hint"
+)
+
+// Finding is one thing that was checked.
+type Finding struct {
+	Subject string // such as a certificate, a path or an account
+	OK      string // what was found to be right; empty when Err is set
+	Err     error
+	Warning bool // Err does not keep the agent from working
+}
+
+// CheckHost looks at paths, permissions, commands and the clock of this host.
+// It contacts nothing and changes nothing.
+func (a *Agent) CheckHost(now time.Time) []Finding {
+	findings := []Finding{checkStateDir(a.config.StateDir), checkClock(now)}
+	for _, certificate := range a.config.Certificates {
+		for _, target := range certificate.Deploy {
+			findings = append(findings, checkTarget(certificate.Name, target)...)
+		}
+	}
+	for _, hook := range a.config.Hooks {
+		findings = append(findings, checkCommand("hook", hook.Command))
+	}
+	return findings
+}
+
+func checkStateDir(dir string) Finding {
+	existing := dir
+	for {
+		if _, err := os.Stat(existing); err == nil || existing == "/" {
+			break
+		}
+		existing = filepath.Dir(existing)
+	}
+	if err := unix.Access(existing, unix.W_OK|unix.X_OK); err != nil {
+		return Finding{Subject: "state_dir", Err: hint.Add(fmt.Errorf("%s cannot be written: %w", existing, err), "install -d -m 0700 "+dir)}
+	}
+	return Finding{Subject: "state_dir", OK: dir + " can be written"}
+}
+
+// checkClock knows no better clock than the time when this was built.
+func checkClock(now time.Time) Finding {
+	if now.Year() < 2026 {
+		return Finding{Subject: "clock", Err: fmt.Errorf("it shows %s, which has passed", now.Format(time.DateOnly))}
+	}
+	return Finding{Subject: "clock", OK: "shows " + now.Format(time.RFC3339)}
+}
+
+func checkTarget(name string, target deploy.Target) []Finding {
+	var findings []Finding
+	for _, path := range target.Paths() {
+		finding := Finding{Subject: name, OK: path + " can be written"}
+		if err := unix.Access(filepath.Dir(path), unix.W_OK|unix.X_OK); err != nil {
+			finding = Finding{Subject: name, Err: fmt.Errorf("%s cannot be written: its directory: %w", path, err)}
+		}
+		findings = append(findings, finding)
+	}
+	if err := checkOwner(target); err != nil {
+		findings = append(findings, Finding{Subject: name, Err: err})
+	}
+	for _, argv := range [][]string{target.Check, target.Reload} {
+		if len(argv) > 0 {
+			findings = append(findings, checkCommand(name, argv))
+		}
+	}
+	if len(target.Probe) == 0 {
+		findings = append(findings, Finding{Subject: name, Warning: true, Err: hint.Add(
+			fmt.Errorf("%s has no probe: whether the certificate is served will not be seen", target.Paths()[0]),
+			`add probe = ["127.0.0.1:443"]`)})
+	}
+	return findings
+}
+
+func checkOwner(target deploy.Target) error {
+	if _, err := strconv.Atoi(target.Owner); target.Owner != "" && err != nil {
+		if _, err := user.Lookup(target.Owner); err != nil {
+			return fmt.Errorf("owner %q: %w", target.Owner, err)
+		}
+	}
+	if _, err := strconv.Atoi(target.Group); target.Group != "" && err != nil {
+		if _, err := user.LookupGroup(target.Group); err != nil {
+			return fmt.Errorf("group %q: %w", target.Group, err)
+		}
+	}
+	return nil
+}
+
+func checkCommand(subject string, argv []string) Finding {
+	path, err := command.LookPath(argv)
+	if err != nil {
+		return Finding{Subject: subject, Err: err}
+	}
+	return Finding{Subject: subject, OK: path + " can be run"}
+}
+
+// CheckOnline asks each account for what the agent will need of it. It changes
+// nothing.
+func (a *Agent) CheckOnline(ctx context.Context) []Finding {
+	var findings []Finding
+	for _, name := range slices.Sorted(maps.Keys(a.config.Accounts)) {
+		findings = append(findings, a.checkAccount(ctx, name)...)
+	}
+	for _, certificate := range a.config.Certificates {
+		findings = append(findings, a.checkZone(ctx, certificate)...)
+	}
+	return findings
+}
+
+func (a *Agent) checkAccount(ctx context.Context, name string) []Finding {
+	subject := "account " + name
+	client, err := a.Client(name)
+	if err != nil {
+		return []Finding{{Subject: subject, Err: err}}
+	}
+	instances, err := client.DescribeOrderInstanceList(ctx)
+	if err != nil {
+		return []Finding{{Subject: subject, Err: err}}
+	}
+	findings := []Finding{{Subject: subject, OK: "the credentials are accepted"}, a.checkSpare(name, instances)}
+	if _, err := client.DescribeUserCertificateList(ctx); err != nil {
+		findings = append(findings, Finding{Subject: subject, Err: err})
+	}
+	return findings
+}
+
+// checkSpare compares the spare instances with the certificates of the account.
+func (a *Agent) checkSpare(account string, instances []aliyun.Instance) Finding {
+	spare, needed := 0, 0
+	for _, i := range instances {
+		if strings.EqualFold(i.CertType, "DV") && i.Status.Spare() {
+			spare++
+		}
+	}
+	for _, certificate := range a.config.Certificates {
+		if certificate.Account == account {
+			needed++
+		}
+	}
+	text := fmt.Sprintf("%d spare DV instances for the next renewal of %d certificates", spare, needed)
+	if spare < needed {
+		return Finding{Subject: "account " + account, Warning: true, Err: hint.Add(errors.New(text), "buy more DV instances in time")}
+	}
+	return Finding{Subject: "account " + account, OK: text}
+}
+
+// checkZone finds the zone of each domain, reads its records and asks its name
+// servers.
+func (a *Agent) checkZone(ctx context.Context, certificate config.Certificate) []Finding {
+	zones, err := a.zonesOf(ctx, certificate.DNSAccount)
+	if err != nil {
+		return []Finding{{Subject: certificate.Name, Err: err}}
+	}
+	client, err := a.Client(certificate.DNSAccount)
+	if err != nil {
+		return []Finding{{Subject: certificate.Name, Err: err}}
+	}
+	var findings []Finding
+	seen := map[string]bool{}
+	for _, domain := range certificate.Domains {
+		zone, _, err := zones.Find(strings.TrimPrefix(domain, "*."))
+		if err != nil {
+			findings = append(findings, Finding{Subject: certificate.Name, Err: err})
+		}
+		if err != nil || seen[zone] {
+			continue
+		}
+		seen[zone] = true
+		if _, err := client.DescribeSubDomainRecords(ctx, zone, zone, "TXT"); err != nil {
+			findings = append(findings, Finding{Subject: certificate.Name, Err: err})
+			continue
+		}
+		findings = append(findings, Finding{Subject: certificate.Name, OK: "zone " + zone + " is hosted here and can be read"})
+	}
+	return findings
+}

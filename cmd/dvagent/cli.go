@@ -1,0 +1,227 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dvagent/agent"
+	"dvagent/agent/config"
+	"dvagent/agent/order"
+	"dvagent/internal/hint"
+)
+
+// Exit codes, as documented for users.
+const (
+	exitOK         = 0
+	exitFailed     = 1
+	exitUsage      = 2  // usage or configuration
+	exitPending    = 3  // an order is pending, or a record is owed
+	exitNotServed  = 4  // issued, but a deployment or its proof failed
+	exitNoInstance = 5  // no spare instance
+	exitLocked     = 75 // another agent holds the lock
+)
+
+// cli holds the global flags and where to print.
+type cli struct {
+	stdout, stderr      io.Writer
+	configPath          string
+	logLevel, logFormat string
+	started             bool // the command line was understood
+}
+
+// exitError ends a command that has said everything already.
+type exitError struct{ code int }
+
+func (e exitError) Error() string { return fmt.Sprintf("exit %d", e.code) }
+
+// usageError is a mistake on the command line or in the configuration.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func (c *cli) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "dvagent",
+		Short:         "DV certificates from Alibaba Cloud: ordered, proved, installed, served",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	flags := root.PersistentFlags()
+	flags.StringVar(&c.configPath, "config", cmp.Or(os.Getenv("DVAGENT_CONFIG"), "/etc/dvagent/agent.toml"), "configuration `FILE` (environment DVAGENT_CONFIG)")
+	flags.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error")
+	flags.StringVar(&c.logFormat, "log-format", "text", "text or json")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		c.started = true
+		return c.checkLogFlags()
+	}
+	root.AddCommand(c.demoCommand(), c.runCommand(), c.renewCommand(), c.planCommand(), c.statusCommand(),
+		c.checkCommand(), c.deployCommand(), c.rollbackCommand(), c.abandonCommand(), c.ordersCommand(),
+		c.certsCommand(), c.sandboxCommand(), c.versionCommand(), serveTLSCommand())
+	return root
+}
+
+// exitCode prints what a command failed with, in one line, and chooses the code.
+func (c *cli) exitCode(err error) int {
+	var done exitError
+	var held *order.HeldError
+	var wrong *config.Error
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &done):
+		return done.code
+	}
+	c.complain(err)
+	switch {
+	case errors.As(err, &held):
+		return exitLocked
+	case errors.As(err, &wrong), errors.As(err, &usage), !c.started:
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// complain prints an error and its hint in one line.
+func (c *cli) complain(err error) {
+	line := "dvagent: " + oneLine(err.Error())
+	if advice := hint.Of(err); advice != "" {
+		line += " (hint: " + oneLine(advice) + ")"
+	}
+	fmt.Fprintln(c.stderr, line)
+}
+
+// oneLine keeps text of others from moving the cursor or breaking the line.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+func (c *cli) checkLogFlags() error {
+	if new(slog.LevelVar).UnmarshalText([]byte(c.logLevel)) != nil {
+		return usageError{fmt.Errorf("--log-level %q is none of debug, info, warn, error", c.logLevel)}
+	}
+	if c.logFormat != "text" && c.logFormat != "json" {
+		return usageError{fmt.Errorf("--log-format %q is neither text nor json", c.logFormat)}
+	}
+	return nil
+}
+
+// log writes to standard error as the flags say.
+func (c *cli) log() *slog.Logger {
+	level := new(slog.LevelVar)
+	level.UnmarshalText([]byte(c.logLevel)) // checked before
+	options := &slog.HandlerOptions{Level: level}
+	if c.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(c.stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(c.stderr, options))
+}
+
+// agent loads the configuration and makes an agent of it. Nothing is contacted.
+func (c *cli) agent(options agent.Options) (*agent.Agent, *config.Config, error) {
+	cfg, err := config.Load(c.configPath)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := agent.New(cfg, options)
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+	return a, cfg, nil
+}
+
+// worker is agent for the commands that change something: the state directory
+// is made.
+func (c *cli) worker(options agent.Options) (*agent.Agent, *config.Config, error) {
+	a, cfg, err := c.agent(options)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := agent.Prepare(cfg.StateDir); err != nil {
+		return nil, nil, usageError{err}
+	}
+	return a, cfg, nil
+}
+
+// who is shown to those who wait for the lock.
+func who(cmd *cobra.Command) string { return cmd.CommandPath() }
+
+func addLockWait(cmd *cobra.Command, wait *time.Duration) {
+	cmd.Flags().DurationVar(wait, "lock-wait", 10*time.Second, "wait so long for another agent to finish")
+}
+
+// certificateNames completes the names of configured certificates.
+func (c *cli) certificateNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	cfg, err := config.Load(c.configPath)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, certificate := range cfg.Certificates {
+		names = append(names, certificate.Name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// outcomeCode is the exit code of the worst outcome.
+func outcomeCode(outcomes []agent.Outcome) int {
+	return map[agent.Class]int{
+		agent.Served: exitOK, agent.Pending: exitPending, agent.NotServed: exitNotServed,
+		agent.NoInstance: exitNoInstance, agent.Failure: exitFailed,
+	}[agent.Worst(outcomes)]
+}
+
+// finish prints how things ended, and turns it into the exit code.
+func (c *cli) finish(outcomes []agent.Outcome, quiet bool) error {
+	for _, outcome := range outcomes {
+		if outcome.Err != nil {
+			c.complain(hint.Add(fmt.Errorf("%s: %w", outcome.Certificate, outcome.Err), outcome.Hint()))
+		}
+		if !quiet || outcome.Err == nil && outcome.Class != agent.Served {
+			fmt.Fprintf(c.stdout, "%s: %s\n", outcome.Certificate, describe(outcome))
+		}
+	}
+	if code := outcomeCode(outcomes); code != exitOK {
+		return exitError{code}
+	}
+	return nil
+}
+
+func describe(o agent.Outcome) string {
+	next := o.Next.Format(time.RFC3339)
+	switch o.Class {
+	case agent.Pending:
+		if o.Waiting == "" {
+			return "pending at the step " + o.Step
+		}
+		return fmt.Sprintf("pending at the step %s, waiting for: %s", o.Step, oneLine(o.Waiting))
+	case agent.NotServed:
+		return "issued, but not served; the deployment is owed"
+	case agent.NoInstance:
+		return "no spare instance"
+	case agent.Failure:
+		return "failed at the step " + cmp.Or(o.Step, "of reading its state")
+	}
+	if o.Ordered {
+		return "renewed; next renewal " + next
+	}
+	if o.Next.IsZero() {
+		return "done"
+	}
+	return "nothing to do until " + next
+}

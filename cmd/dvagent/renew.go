@@ -1,0 +1,133 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dvagent/agent"
+)
+
+func (c *cli) renewCommand() *cobra.Command {
+	var r agent.Renewal
+	var quiet bool
+	cmd := &cobra.Command{
+		Use:               "renew [NAME...]",
+		Short:             "Do all that is due and wait for it (for cron)",
+		ValidArgsFunction: c.certificateNames,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if r.Timeout <= 0 {
+				return usageError{errors.New("--timeout must be longer than nothing")}
+			}
+			r.Names, r.Who = names, who(cmd)
+			options, closeProgress := c.tell(quiet)
+			a, _, err := c.worker(options)
+			if err != nil {
+				closeProgress()
+				return err
+			}
+			outcomes, err := a.Renew(cmd.Context(), r)
+			closeProgress()
+			if err != nil {
+				return err
+			}
+			return c.finish(outcomes, quiet)
+		},
+	}
+	flags := cmd.Flags()
+	flags.DurationVar(&r.Timeout, "timeout", 45*time.Minute, "stop waiting after so long; the order stays open")
+	flags.BoolVar(&r.NoWait, "no-wait", false, "leave an order pending (exit 3); the next call resumes it")
+	flags.BoolVar(&r.Force, "force", false, "renew what is not due")
+	flags.BoolVar(&quiet, "quiet", false, "print nothing on success")
+	addLockWait(cmd, &r.LockWait)
+	return cmd
+}
+
+// tell returns the options that show progress, or only what goes wrong.
+func (c *cli) tell(quiet bool) (agent.Options, func()) {
+	if quiet {
+		c.logLevel = "error"
+		return agent.Options{Log: c.log()}, func() {}
+	}
+	p := c.progress()
+	return agent.Options{Log: c.log(), Progress: p.show}, p.close
+}
+
+func (c *cli) deployCommand() *cobra.Command {
+	var r agent.Redeployment
+	cmd := &cobra.Command{
+		Use:               "deploy [NAME...]",
+		Short:             "Install the current version again and run the hooks",
+		ValidArgsFunction: c.certificateNames,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if r.Latest && len(names) == 0 {
+				return usageError{errors.New("--latest wants a NAME")}
+			}
+			r.Names, r.Who = names, who(cmd)
+			options, closeProgress := c.tell(false)
+			defer closeProgress()
+			a, _, err := c.worker(options)
+			if err != nil {
+				return err
+			}
+			outcomes, err := a.Deploy(cmd.Context(), r)
+			if err != nil {
+				return err
+			}
+			return c.finish(outcomes, false)
+		},
+	}
+	cmd.Flags().BoolVar(&r.Latest, "latest", false, "end a hold: deploy the newest version")
+	addLockWait(cmd, &r.LockWait)
+	return cmd
+}
+
+func (c *cli) rollbackCommand() *cobra.Command {
+	var lockWait time.Duration
+	cmd := &cobra.Command{
+		Use:               "rollback NAME",
+		Short:             "Make the version before current, deploy it and hold it",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: c.certificateNames,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			options, closeProgress := c.tell(false)
+			defer closeProgress()
+			a, _, err := c.worker(options)
+			if err != nil {
+				return err
+			}
+			outcome, err := a.Rollback(cmd.Context(), args[0], lockWait, who(cmd))
+			if err != nil {
+				return err
+			}
+			return c.finish([]agent.Outcome{outcome}, false)
+		},
+	}
+	addLockWait(cmd, &lockWait)
+	return cmd
+}
+
+func (c *cli) abandonCommand() *cobra.Command {
+	var lockWait time.Duration
+	cmd := &cobra.Command{
+		Use:   "abandon NAME",
+		Short: "Give up the open order of a certificate and remove its record",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			options, closeProgress := c.tell(false)
+			defer closeProgress()
+			a, _, err := c.worker(options)
+			if err != nil {
+				return err
+			}
+			outcome, err := a.Abandon(cmd.Context(), args[0], lockWait, who(cmd))
+			if err != nil {
+				return err
+			}
+			return c.finish([]agent.Outcome{outcome}, false)
+		},
+	}
+	addLockWait(cmd, &lockWait)
+	return cmd
+}

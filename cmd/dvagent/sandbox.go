@@ -1,0 +1,89 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/renameio/v2"
+	"github.com/spf13/cobra"
+
+	"dvagent/internal/sandbox"
+)
+
+func (c *cli) sandboxCommand() *cobra.Command {
+	var o sandbox.Options
+	var faults []string
+	var configOut string
+	cmd := &cobra.Command{
+		Use:   "sandbox",
+		Short: "Stand in for Alibaba Cloud on this machine",
+		Long:  "Loopback CAS, AliDNS, name servers and CA. When it is ready it prints one line of JSON, and runs until it is interrupted.\n\nFaults (--fault KIND[:ACTION[:N]], N being how often):\n" + faultHelp(),
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, spec := range faults {
+				fault, err := sandbox.ParseFault(spec)
+				if err != nil {
+					return usageError{err}
+				}
+				o.Faults = append(o.Faults, fault)
+			}
+			if o.Instances == 0 {
+				o.Instances = -1 // asked for none
+			}
+			s, err := sandbox.Start(o)
+			if err != nil {
+				return usageError{err}
+			}
+			defer s.Close()
+			if configOut != "" {
+				if err := writeAgentConfig(s, configOut); err != nil {
+					return err
+				}
+			}
+			if err := json.NewEncoder(c.stdout).Encode(s.Ready()); err != nil {
+				return err
+			}
+			<-cmd.Context().Done()
+			return s.Close()
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.Listen, "listen", "127.0.0.1:0", "`ADDRESS` of CAS and AliDNS")
+	flags.StringVar(&o.DNS, "dns", "127.0.0.1:0", "`ADDRESS` of the first name server")
+	flags.StringVar(&o.Management, "management", "127.0.0.1:0", "`ADDRESS` of the management port")
+	flags.StringArrayVar(&o.Zones, "zone", []string{"example.com"}, "a hosted `ZONE`; may be given again")
+	flags.IntVar(&o.NameServers, "nameservers", 2, "how many name servers")
+	flags.IntVar(&o.Instances, "instances", 5, "how many paid DV instances")
+	flags.DurationVar(&o.IssueAfter, "issue-after", time.Second, "time between the visible record and the certificate")
+	flags.DurationVar(&o.Lifetime, "lifetime", 200*24*time.Hour, "of the certificates")
+	flags.DurationSliceVar(&o.Propagation, "propagation", nil, "until a change shows, for each name server (default 300ms,900ms)")
+	flags.StringArrayVar(&faults, "fault", nil, "a `KIND[:ACTION[:N]]` of fault; may be given again")
+	flags.Uint64Var(&o.Seed, "seed", 1, "chooses among random faults")
+	flags.StringVar(&configOut, "config-out", "", "write an agent.toml that uses this sandbox to `FILE`")
+	return cmd
+}
+
+func faultHelp() string {
+	var help strings.Builder
+	for _, kind := range sandbox.FaultKinds() {
+		fmt.Fprintf(&help, "  %-26s %s\n", kind.Name, kind.Description)
+	}
+	return help.String()
+}
+
+// writeAgentConfig writes a configuration whose state stands beside it.
+func writeAgentConfig(s *sandbox.Sandbox, path string) error {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	text := s.AgentConfig(filepath.Join(filepath.Dir(absolute), "state"))
+	if err := renameio.WriteFile(absolute, []byte(text), 0o600); err != nil {
+		return usageError{errors.Join(errors.New("--config-out"), err)}
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dvagent/agent"
+)
+
+func (c *cli) statusCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:               "status [NAME]",
+		Short:             "Show how each certificate stands; works while the service runs",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: c.certificateNames,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a, _, err := c.agent(agent.Options{})
+			if err != nil {
+				return err
+			}
+			status, err := a.Status(cmd.Context(), time.Now(), args...)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return c.printJSON(status)
+			}
+			return c.printStatus(status)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func (c *cli) printStatus(status agent.Status) error {
+	rows := [][]string{{"CERTIFICATE", "NAMES", "NOT AFTER", "RENEWS AT", "ORDER", "DEPLOYED", "SERVED", "NEXT"}}
+	for _, s := range status.Certificates {
+		rows = append(rows, []string{s.Name, strings.Join(s.Domains, ","), day(s.NotAfter), minute(s.RenewsAt),
+			orderCell(s.Order), deployedCell(s), servedCell(s), s.Next})
+	}
+	for _, o := range status.Orphans {
+		rows = append(rows, []string{o.Certificate, "(not configured)", "-", "-", orderCell(&o.Order), "-", "-", o.Next})
+	}
+	if err := c.table(rows...); err != nil {
+		return err
+	}
+	for _, s := range status.Certificates {
+		c.printTroubles(s)
+	}
+	for _, r := range status.Records {
+		fmt.Fprintf(c.stdout, "%s: the TXT record %s in zone %s is in place or still to be removed\n", r.Certificate, oneLine(r.Name), oneLine(r.Zone))
+	}
+	return nil
+}
+
+func (c *cli) printTroubles(s agent.CertificateStatus) {
+	if s.Order != nil && s.Order.Error != "" {
+		fmt.Fprintf(c.stdout, "%s: order: %s\n", s.Name, oneLine(s.Order.Error))
+	}
+	for _, d := range s.Deployments {
+		if d.Error != "" {
+			fmt.Fprintf(c.stdout, "%s: %s: %s\n", s.Name, d.Target, oneLine(d.Error))
+		}
+		for _, probe := range d.Probes {
+			fmt.Fprintf(c.stdout, "%s: %s\n", s.Name, oneLine(probe))
+		}
+	}
+}
+
+func orderCell(o *agent.OrderStatus) string {
+	switch {
+	case o == nil:
+		return "-"
+	case o.Stopped:
+		return o.Step + " (stopped)"
+	case o.WaitsFor != "":
+		return o.Step + ": " + o.WaitsFor
+	}
+	return o.Step
+}
+
+func deployedCell(s agent.CertificateStatus) string {
+	switch {
+	case len(s.Deployments) == 0:
+		return "-"
+	case s.Held:
+		return yes(s.Deployed) + " (held)"
+	}
+	return yes(s.Deployed)
+}
+
+func servedCell(s agent.CertificateStatus) string {
+	for _, d := range s.Deployments {
+		if len(d.Probes) > 0 {
+			return yes(s.Served)
+		}
+	}
+	return "-"
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}

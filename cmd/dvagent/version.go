@@ -1,0 +1,37 @@
+package main
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// version is stamped by the build: -ldflags "-X main.version=…".
+var version = "devel"
+
+func (c *cli) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print version, commit, Go and SDK versions",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			commit, sdk, goVersion := "unknown", "unknown", "unknown"
+			if info, ok := debug.ReadBuildInfo(); ok {
+				goVersion = info.GoVersion
+				for _, setting := range info.Settings {
+					if setting.Key == "vcs.revision" {
+						commit = setting.Value
+					}
+				}
+				for _, module := range info.Deps {
+					if module.Path == "github.com/aliyun/alibaba-cloud-sdk-go" {
+						sdk = module.Version
+					}
+				}
+			}
+			_, err := fmt.Fprintf(c.stdout, "dvagent %s\ncommit %s\n%s\nalibaba-cloud-sdk-go %s\n", version, commit, goVersion, sdk)
+			return err
+		},
+	}
+}

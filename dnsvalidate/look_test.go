@@ -1,0 +1,322 @@
+package dnsvalidate
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"testing/quick"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+func look(t *testing.T, settings Settings) Verdict {
+	t.Helper()
+	return lookFor(t, settings, testValue)
+}
+
+func lookFor(t *testing.T, settings Settings, value string) Verdict {
+	t.Helper()
+	verdict, err := NewProver(settings).Look(t.Context(), testZone, testName, value)
+	if err != nil {
+		t.Error(err)
+	}
+	return verdict
+}
+
+func TestWhatANameServerSaysIsItsState(t *testing.T) {
+	packed := func(change func(*dns.Msg)) func(*dns.Msg) []byte {
+		return func(query *dns.Msg) []byte {
+			packet, err := changed(published(), change)(query).Pack()
+			if err != nil {
+				panic(err)
+			}
+			return packet
+		}
+	}
+	tests := []struct {
+		name    string
+		answer  reply
+		packets func(*dns.Msg) []byte
+		want    string
+	}{
+		{name: "a server with the record shows it", answer: published(), want: "visible"},
+		{name: "a server without the record does not yet", answer: zoneWith(7), want: "not yet (serial 7)"},
+		// fault 36
+		{name: "a server that refuses", answer: withCode(dns.RcodeRefused), want: "refused"},
+		// fault 37
+		{name: "a server that fails", answer: withCode(dns.RcodeServerFailure), want: "failed (SERVFAIL)"},
+		{name: "a server that does not implement the question", answer: withCode(dns.RcodeNotImplemented), want: "failed (NOTIMP)"},
+		{name: "a server without authority is lame", answer: changed(published(), func(m *dns.Msg) { m.Authoritative = false }), want: "lame"},
+		{name: "a recursive resolver in the server's place", answer: changed(published(), func(m *dns.Msg) {
+			m.Authoritative, m.RecursionAvailable = false, true
+		}), want: "port 53 intercepted"},
+		{name: "a referral says where to", answer: changed(zoneWith(1), func(m *dns.Msg) {
+			m.Authoritative, m.Rcode, m.Ns = false, dns.RcodeSuccess, parseRecords([]string{"_dnsauth.example.com. 60 NS ns.example.net."})
+		}), want: "lame (refers _dnsauth.example.com to ns.example.net)"},
+		// fault 34
+		{name: "a truncated answer with TCP closed", packets: packed(func(m *dns.Msg) { m.Truncated, m.Answer = true, nil }), want: "truncated (over UDP, and TCP failed: silent (port closed))"},
+		// fault 35
+		{name: "a black hole", packets: func(*dns.Msg) []byte { return nil }, want: "silent"},
+		// fault 43
+		{name: "a wrong id is no answer", packets: packed(func(m *dns.Msg) { m.Id++ }), want: "malformed (wrong id)"},
+		{name: "another question's answer is no answer", packets: packed(func(m *dns.Msg) { m.Question[0].Name = "www.example.com." }), want: "malformed (answers another question)"},
+		{name: "a query sent back is no answer", packets: packed(func(m *dns.Msg) { m.Response = false }), want: "malformed (not an answer)"},
+		{name: "rubbish is no answer", packets: func(*dns.Msg) []byte { return []byte("rubbish") }, want: "malformed (the packet cannot be read)"},
+		// fault 39
+		{name: "a record that is gone at the second look", answer: inTurn(published(), zoneWith(3)), want: "flapping (not yet at the second look)"},
+		// fault 41
+		{name: "a CNAME leads elsewhere", answer: zoneWith(1, testName+" 60 CNAME x.example.net."), want: "CNAME to x.example.net"},
+		// fault 42
+		{name: "a wildcard masks the name", answer: zoneWith(1, txt(testName, "v=spf1 -all")), want: "not yet (1 other values)"},
+	}
+	addresses := make([]string, len(tests))
+	for i, test := range tests {
+		if test.packets != nil {
+			addresses[i] = servePackets(t, test.packets)
+		} else {
+			addresses[i] = serve(t, "127.0.0.1", "0", test.answer)
+		}
+	}
+	verdicts := make([]Verdict, len(tests))
+	inParallel(len(tests), func(i int) { verdicts[i] = look(t, Settings{NameServers: addresses[i : i+1]}) })
+	for i, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got := strings.TrimPrefix(verdicts[i].Servers[0].String(), addresses[i]+" ")
+			if got != test.want || verdicts[i].Visible != (test.want == "visible") {
+				t.Errorf("said %q (visible %t), want %q", got, verdicts[i].Visible, test.want)
+			}
+		})
+	}
+}
+
+func TestOnlyTheExactValueIsVisible(t *testing.T) {
+	long := strings.Repeat("0123456789", 60)
+	tests := []struct {
+		name, value string
+		records     []string
+		want        bool
+	}{
+		// fault 40
+		{"ours is the last of several values", testValue, []string{txt(testName, "a"), txt(testName, "b"), txt(testName, testValue)}, true},
+		{"a value comes in strings of 255 bytes", long, []string{testName + ` 60 TXT "` + long[:255] + `" "` + long[255:510] + `" "` + long[510:] + `"`}, true},
+		{"another case is another value", "AbC", []string{txt(testName, "abc")}, false},
+		{"quotes in the value count", "abc", []string{testName + ` 60 TXT "\"abc\""`}, false},
+		{"quotes are compared like any byte", `a"b\c`, []string{testName + ` 60 TXT "a\"b\\c"`}, true},
+		{"a longer value is another", "abc", []string{txt(testName, "abcd")}, false},
+		{"a record at another name does not count", testValue, []string{txt("www.example.com", testValue)}, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			address := serve(t, "127.0.0.1", "0", zoneWith(1, test.records...))
+			if got := lookFor(t, Settings{NameServers: []string{address}}, test.value); got.Visible != test.want {
+				t.Errorf("visible is %t: %s", got.Visible, got)
+			}
+		})
+	}
+}
+
+func TestAnyValueIsRecognisedOnTheWire(t *testing.T) {
+	property := func(value []byte) bool {
+		value = value[:min(len(value), 255)]
+		query := question(testName, dns.TypeTXT, false)
+		response := new(dns.Msg).SetReply(query)
+		response.Answer = []dns.RR{&dns.TXT{
+			Hdr: dns.RR_Header{Name: testName + ".", Rrtype: dns.TypeTXT, Class: dns.ClassINET},
+			Txt: []string{escaped(string(value))},
+		}}
+		packet, err := response.Pack()
+		if err != nil {
+			return false
+		}
+		answer, err := parse(query, packet)
+		if err != nil {
+			return false
+		}
+		state, _ := content(answer, testName, string(value))
+		return state == Visible
+	}
+	if err := quick.Check(property, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// fault 33
+func TestATruncatedAnswerIsFetchedOverTCP(t *testing.T) {
+	if verdict := look(t, Settings{NameServers: []string{serveTruncated(t, published())}}); !verdict.Visible {
+		t.Error(verdict)
+	}
+}
+
+// fault 32
+func TestAStaleServerIsNamed(t *testing.T) {
+	fresh := serve(t, "127.0.0.1", "0", zoneWith(2026112302, txt(testName, testValue)))
+	stale := serve(t, "127.0.0.2", "0", zoneWith(2026112301))
+	verdict := look(t, Settings{NameServers: []string{fresh, stale}})
+	want := stale + " stale (serial 2026112301, others have 2026112302); 1 of 2 visible"
+	if verdict.Visible || verdict.String() != want {
+		t.Errorf("got  %s\nwant %s", verdict, want)
+	}
+}
+
+func TestAServerWithTheSameSerialIsNotStale(t *testing.T) {
+	fresh := serve(t, "127.0.0.1", "0", published())
+	behind := serve(t, "127.0.0.2", "0", zoneWith(2, txt(testName, "other")))
+	verdict := look(t, Settings{NameServers: []string{fresh, behind}})
+	if got := verdict.Servers[1].State; verdict.Visible || got != NotYet {
+		t.Errorf("state is %q: %s", got, verdict)
+	}
+}
+
+// fault 38
+func TestSlowServersAreAskedSideBySide(t *testing.T) {
+	t.Parallel()
+	var addresses []string
+	for range 4 {
+		addresses = append(addresses, serve(t, "127.0.0.1", "0", after(800*time.Millisecond, published())))
+	}
+	addresses = append(addresses, serve(t, "127.0.0.1", "0", inTurn(after(2*time.Second, published()), published())))
+	begun := time.Now()
+	verdict := look(t, Settings{NameServers: addresses})
+	if took := time.Since(begun); !verdict.Visible || took > 4*time.Second {
+		t.Errorf("took %s: %s", took, verdict)
+	}
+}
+
+func TestServersThatAgreeAreSeenWithin50Milliseconds(t *testing.T) {
+	var addresses []string
+	for range 4 {
+		addresses = append(addresses, serve(t, "127.0.0.1", "0", published()))
+	}
+	prover := NewProver(Settings{NameServers: addresses})
+	fastest := time.Hour
+	for range 5 { // another test may hold the machine for a moment
+		begun := time.Now()
+		if verdict, err := prover.Look(t.Context(), testZone, testName, testValue); err != nil || !verdict.Visible {
+			t.Fatal(verdict, err)
+		}
+		fastest = min(fastest, time.Since(begun))
+	}
+	if fastest < confirmAfter || fastest > 50*time.Millisecond {
+		t.Errorf("took %s", fastest)
+	}
+}
+
+func TestAQuorumLeavesASilentServerOut(t *testing.T) {
+	t.Parallel()
+	addresses := []string{silent(t)}
+	for range 3 {
+		addresses = append(addresses, serve(t, "127.0.0.1", "0", published()))
+	}
+	quorum, err := ParseQuorum("75%")
+	if err != nil {
+		t.Fatal(err)
+	}
+	verdict := look(t, Settings{NameServers: addresses, Quorum: quorum})
+	want := addresses[0] + " silent; 3 of 4 visible"
+	if !verdict.Visible || verdict.String() != want {
+		t.Errorf("visible %t: %s", verdict.Visible, verdict)
+	}
+}
+
+// fault 45
+func TestAnAddressWithoutARouteDoesNotCount(t *testing.T) {
+	verdict := Verdict{Servers: []ServerVerdict{
+		{Name: "ns1.example.com", Address: "127.0.0.1:53", State: Visible},
+		{Name: "ns2.example.com", Address: "[2001:db8::1]:53", State: NoRoute},
+	}}
+	if visible, total := verdict.count(); visible != 1 || total != 1 {
+		t.Errorf("%d of %d visible", visible, total)
+	}
+	if want := "ns2.example.com ([2001:db8::1]:53) no route; 1 of 1 visible"; verdict.String() != want {
+		t.Errorf("got %s", verdict)
+	}
+}
+
+func TestACancelledLookEndsAtOnce(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	address := servePackets(t, func(*dns.Msg) []byte { cancel(); return nil })
+	begun := time.Now()
+	_, err := NewProver(Settings{NameServers: []string{address}}).Look(ctx, testZone, testName, testValue)
+	if took := time.Since(begun); err == nil || took > resendAfter {
+		t.Errorf("ended after %s with %v", took, err)
+	}
+}
+
+func TestPublicResolversAreAskedOnceTheNameServersAgree(t *testing.T) {
+	signed := func(query *dns.Msg) *dns.Msg {
+		if query.CheckingDisabled {
+			return published()(query)
+		}
+		return withCode(dns.RcodeServerFailure)(query)
+	}
+	tests := []struct {
+		name     string
+		resolver reply
+		want     State
+		visible  bool
+	}{
+		{"a resolver that shows the value", published(), Visible, true},
+		// fault 31
+		{"a negative cache holds up nothing", zoneWith(1), Cached, true},
+		{"a refusal holds up nothing", withCode(dns.RcodeRefused), Refused, true},
+		{"a failure is the CA's too", withCode(dns.RcodeServerFailure), Failed, false},
+		// fault 49
+		{"broken DNSSEC is the CA's too", signed, Bogus, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			server := serve(t, "127.0.0.1", "0", published())
+			resolver := serve(t, "127.0.0.2", "0", test.resolver)
+			verdict := look(t, Settings{NameServers: []string{server}, PublicResolvers: []string{resolver}})
+			if len(verdict.Resolvers) != 1 || verdict.Resolvers[0].State != test.want || verdict.Visible != test.visible {
+				t.Errorf("visible %t: %s", verdict.Visible, verdict)
+			}
+		})
+	}
+	t.Run("none is asked before", func(t *testing.T) {
+		server := serve(t, "127.0.0.1", "0", zoneWith(1))
+		resolver := servePackets(t, func(*dns.Msg) []byte { t.Error("the resolver was asked"); return nil })
+		look(t, Settings{NameServers: []string{server}, PublicResolvers: []string{resolver}})
+	})
+}
+
+// fault 41
+func TestACNAMEIsFollowedWhereItIsDelegated(t *testing.T) {
+	const target = "_ours.acme.example.net"
+	chain := zoneWith(1, testName+" 60 CNAME "+target+".", txt(target, testValue))
+	loop := zoneWith(1, testName+" 60 CNAME "+target+".", target+" 60 CNAME "+testName+".")
+	tests := []struct {
+		name     string
+		answer   reply
+		delegate []string
+		visible  bool
+		at       string
+		says     string
+	}{
+		{"into a zone that is delegated", chain, []string{"Acme.example.net."}, true, target, "1 of 1 visible"},
+		{"into any other it is reported", chain, []string{"example.org", "le.net"}, false, testName, "CNAME to " + target},
+		{"a loop ends", loop, []string{"example.net", "example.com"}, false, target, "the CNAMEs end nowhere"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			address := serve(t, "127.0.0.1", "0", test.answer)
+			verdict := look(t, Settings{NameServers: []string{address}, Delegate: test.delegate})
+			if verdict.Visible != test.visible || verdict.Name != test.at || !strings.Contains(verdict.String(), test.says) {
+				t.Errorf("visible %t at %s: %s", verdict.Visible, verdict.Name, verdict)
+			}
+		})
+	}
+}
+
+func TestTheIntervalGrowsFromAQuarterSecondToTen(t *testing.T) {
+	prover := NewProver(Settings{})
+	var intervals []time.Duration
+	for looks := range 20 {
+		intervals = append(intervals, prover.Interval(looks))
+	}
+	if !slices.IsSorted(intervals) || intervals[0] != firstInterval || intervals[19] != lastInterval {
+		t.Error(intervals)
+	}
+}

@@ -1,0 +1,73 @@
+package dnsvalidate
+
+import (
+	"testing"
+
+	"dvagent/internal/aliyun"
+	"dvagent/internal/hint"
+)
+
+// fault 46
+func TestTheLongestHostedZoneIsFound(t *testing.T) {
+	zones := Zones{
+		{Name: "example.com"},
+		{Name: "sub.example.com"},
+		{Name: "a.co.uk"},
+		{Name: "例子.中国", PunyCode: "xn--fsqu00a.xn--fiqs8s"},
+		{Name: "公司.cn"},
+		{Name: ""},
+	}
+	tests := []struct{ name, fqdn, zone, rr string }{
+		{"a name below the apex", "_dnsauth.example.com", "example.com", "_dnsauth"},
+		{"a name below a host", "_dnsauth.www.example.com", "example.com", "_dnsauth.www"},
+		{"a hosted subzone", "_dnsauth.sub.example.com", "sub.example.com", "_dnsauth"},
+		{"a sibling of the subzone", "_dnsauth.notsub.example.com", "example.com", "_dnsauth.notsub"},
+		{"the apex", "example.com", "example.com", "@"},
+		{"a suffix of two labels", "_dnsauth.a.co.uk", "a.co.uk", "_dnsauth"},
+		{"a zone in Unicode with PunyCode", "_dnsauth.xn--fsqu00a.xn--fiqs8s", "xn--fsqu00a.xn--fiqs8s", "_dnsauth"},
+		{"a zone in Unicode alone", "_dnsauth.xn--55qx5d.cn", "xn--55qx5d.cn", "_dnsauth"},
+		{"a name in Unicode", "_dnsauth.公司.cn", "xn--55qx5d.cn", "_dnsauth"},
+		{"capitals and a trailing dot", "_DNSAUTH.Example.Com.", "example.com", "_dnsauth"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			zone, rr, err := zones.Find(test.fqdn)
+			if err != nil || zone != test.zone || rr != test.rr {
+				t.Errorf("got %q in %q and %v, want %q in %q", rr, zone, err, test.rr, test.zone)
+			}
+		})
+	}
+}
+
+func TestANameThatNoHostedZoneContainsIsAnErrorWithAHint(t *testing.T) {
+	zones := Zones{aliyun.Domain{Name: "example.com"}}
+	for _, fqdn := range []string{"_dnsauth.notexample.com", "com", "_dnsauth.example.net"} {
+		zone, _, err := zones.Find(fqdn)
+		if err == nil || hint.Of(err) == "" {
+			t.Errorf("%s: found in %q, %v, hint %q", fqdn, zone, err, hint.Of(err))
+		}
+	}
+}
+
+func TestAQuorumIsAShareOfTheNameServers(t *testing.T) {
+	tests := []struct {
+		text           string
+		visible, total int
+		want           bool
+	}{
+		{"all", 4, 4, true}, {"all", 3, 4, false}, {"all", 0, 0, false},
+		{"75%", 3, 4, true}, {"75%", 2, 4, false}, {"75%", 2, 3, false},
+		{"1%", 1, 4, true}, {"1%", 0, 4, false}, {"100%", 3, 4, false},
+	}
+	for _, test := range tests {
+		quorum, err := ParseQuorum(test.text)
+		if err != nil || quorum.Reached(test.visible, test.total) != test.want {
+			t.Errorf("%s with %d of %d: want %t, %v", test.text, test.visible, test.total, test.want, err)
+		}
+	}
+	for _, text := range []string{"", "ALL", "75", "0%", "101%", "-1%", "50.5%", "%", "75 %", "300%"} {
+		if quorum, err := ParseQuorum(text); err == nil {
+			t.Errorf("%q became %v", text, quorum)
+		}
+	}
+}

@@ -1,0 +1,267 @@
+package aliyun
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestSecretNeverShowsItself(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	os.WriteFile(file, []byte(canarySecret), 0o600)
+	t.Setenv("CANARY", canarySecret)
+	for _, secret := range []Secret{{Literal: canarySecret}, {File: file}, {Env: "CANARY"}} {
+		holder := Config{Credentials: Credentials{AccessKeySecret: secret}}
+		var shown bytes.Buffer
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t"} {
+			fmt.Fprintf(&shown, verb+verb, secret, holder.Credentials)
+			fmt.Fprintf(&shown, verb, &secret)
+		}
+		marshalled, err := json.Marshal(holder.Credentials)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown.Write(marshalled)
+		logger := slog.New(slog.NewTextHandler(&shown, nil))
+		logger.Info("m", "secret", secret, "holder", holder.Credentials)
+		slog.New(slog.NewJSONHandler(&shown, nil)).Info("m", "secret", secret, "holder", holder.Credentials)
+		if text := shown.String(); strings.Contains(text, canarySecret) || strings.Contains(text, fmt.Sprintf("%x", canarySecret)) {
+			t.Errorf("shown: %s", text)
+		}
+		if got, err := secret.Resolve(); got != canarySecret || err != nil {
+			t.Errorf("%s resolves to %d bytes, %v", secret, len(got), err)
+		}
+	}
+}
+
+func TestCredentialsThatCannotWork(t *testing.T) {
+	id, secret := Secret{Literal: canaryID}, Secret{Literal: canarySecret}
+	for name, credentials := range map[string]Credentials{
+		"an id alone":               {AccessKeyID: id},
+		"a secret alone":            {AccessKeySecret: secret},
+		"a token alone":             {SecurityToken: secret},
+		"a key and a RAM role":      {AccessKeyID: id, AccessKeySecret: secret, RAMRole: "r"},
+		"a secret with two places":  {AccessKeyID: id, AccessKeySecret: Secret{Literal: canarySecret, File: "/f"}},
+		"a token with three places": {AccessKeyID: id, AccessKeySecret: secret, SecurityToken: Secret{"a", "b", "c"}},
+	} {
+		if _, err := New(Config{Credentials: credentials}); err == nil {
+			t.Errorf("%s: no error", name)
+		} else if strings.Contains(err.Error(), canarySecret) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestRotatedFileCountsAtOnce(t *testing.T) { // faults 11 and 79
+	cloud := newCloud(t, replyAsDocumented)
+	file := filepath.Join(t.TempDir(), "secret")
+	client := newTestClient(t, cloud.url, func(c *Config) { c.Credentials.AccessKeySecret = Secret{File: file} })
+	for i, secret := range []string{canarySecret, "another" + canarySecret} {
+		os.WriteFile(file, []byte(secret+"\r\n"), 0o600)
+		if _, err := client.DescribeDomains(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		checkSignature(t, cloud.seen()[i], secret)
+	}
+	os.WriteFile(file, []byte("\n"), 0o600)
+	for _, remove := range []bool{false, true} {
+		if remove {
+			os.Remove(file)
+		}
+		_, err := client.DescribeDomains(t.Context())
+		if e := asOurs(t, err); e.Kind != Local || e.Hint == "" || len(cloud.seen()) != 2 {
+			t.Errorf("without a secret: %v is %s", e, e.Kind)
+		}
+	}
+}
+
+func TestKeyFromTheEnvironmentByTheSDKsChain(t *testing.T) {
+	cloud := newCloud(t, replyAsDocumented)
+	client := newTestClient(t, cloud.url, func(c *Config) { c.Credentials = Credentials{} })
+	for i, secret := range []string{canarySecret, "another" + canarySecret} {
+		t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "chain-id")
+		t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", secret)
+		if _, err := client.DescribeDomains(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if r := cloud.seen()[i]; r.get("AccessKeyId") != "chain-id" || r.Query.Has("SecurityToken") {
+			t.Errorf("signed by %q", r.get("AccessKeyId"))
+		}
+		checkSignature(t, cloud.seen()[i], secret)
+	}
+}
+
+func TestChainThatFindsNothingIsAskedAgain(t *testing.T) {
+	for _, name := range []string{"ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN"} {
+		t.Setenv(name, "")
+	}
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")
+	cloud := newCloud(t, replyAsDocumented)
+	client := newTestClient(t, cloud.url, func(c *Config) { c.Credentials = Credentials{} })
+	_, err := client.DescribeDomains(t.Context())
+	if e := asOurs(t, err); e.Kind != Local || e.Hint == "" || len(cloud.seen()) != 0 {
+		t.Fatalf("%v is %s", e, e.Kind)
+	}
+	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", canaryID)
+	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", canarySecret)
+	if _, err := client.DescribeDomains(t.Context()); err != nil {
+		t.Errorf("once there is a key: %v", err)
+	}
+}
+
+// replyMetadata is the ECS metadata service, for the role "web" alone.
+func replyMetadata(_ int, r request) (int, string) {
+	switch r.Path {
+	case "/latest/api/token":
+		return 200, "metadata-token"
+	case "/latest/meta-data/ram/security-credentials/web":
+		return 200, sessionJSON("ecs-id", time.Now().Add(time.Hour), `,"Code":"Success"`)
+	case "/latest/meta-data/ram/security-credentials/slow":
+		time.Sleep(500 * time.Millisecond)
+	case "/latest/meta-data/ram/security-credentials/broken":
+		return 200, `{"AccessKeyId":"a","AccessKeySecret":"b","SecurityToken":"c"}`
+	}
+	return 404, ""
+}
+
+func sessionJSON(id string, until time.Time, more string) string {
+	return fmt.Sprintf(`{"AccessKeyId":%q,"AccessKeySecret":%q,"SecurityToken":%q,"Expiration":%q%s}`,
+		id, canarySecret, canaryToken, until.UTC().Format(time.RFC3339), more)
+}
+
+func TestRoleOfTheECSInstance(t *testing.T) {
+	cloud := newCloud(t, replyAsDocumented)
+	client := newTestClient(t, cloud.url, func(c *Config) { c.Credentials = Credentials{RAMRole: "web"} })
+	before := len(metadata.seen())
+	for range 3 {
+		if _, err := client.DescribeDomains(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := cloud.seen()[0]; r.get("AccessKeyId") != "ecs-id" || r.get("SecurityToken") != canaryToken {
+		t.Errorf("signed by %q", r.get("AccessKeyId"))
+	}
+	if asked := len(metadata.seen()) - before; asked != 2 { // the token and the session, once
+		t.Errorf("the metadata service was asked %d times", asked)
+	}
+	for _, role := range []string{"missing", "broken"} { // the SDK panics on the latter
+		client := newTestClient(t, cloud.url, func(c *Config) { c.Credentials = Credentials{RAMRole: role} })
+		_, err := client.DescribeDomains(t.Context())
+		if e := asOurs(t, err); e.Kind != Local {
+			t.Errorf("role %s: %v is %s", role, e, e.Kind)
+		}
+	}
+}
+
+func TestSlowSourceOfKeysEndsWithTheContext(t *testing.T) {
+	client := newTestClient(t, newCloud(t, replyAsDocumented).url, func(c *Config) { c.Credentials = Credentials{RAMRole: "slow"} })
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	for range 2 { // the second waits for its turn
+		_, err := client.DescribeDomains(ctx)
+		if e := asOurs(t, err); e.Kind != Local || !errors.Is(e, context.DeadlineExceeded) {
+			t.Errorf("%v is %s", e, e.Kind)
+		}
+	}
+	if took := time.Since(start); took > 120*time.Millisecond {
+		t.Errorf("took %s", took)
+	}
+}
+
+func assumed(c *Config) { c.Credentials.RoleARN = "acs:ram::1:role/dv" }
+
+func TestSessionOfAnAssumedRole(t *testing.T) { // fault 12
+	var lasts time.Duration
+	sessions, refuse := 0, ""
+	cloud := newCloud(t, func(n int, r request) (int, string) {
+		switch {
+		case r.get("Action") == "AssumeRole":
+			sessions++
+			return 200, `{"RequestId":"R","Credentials":` + sessionJSON(fmt.Sprint("session-", sessions), time.Now().Add(lasts), "") + `}`
+		case r.get("AccessKeyId") == refuse:
+			return 400, `{"Code":"InvalidSecurityToken.Expired"}`
+		}
+		return replyAsDocumented(n, r)
+	})
+	client := newTestClient(t, cloud.url, assumed)
+	call := func(want int) {
+		t.Helper()
+		if _, err := client.DescribeDomains(t.Context()); err != nil || sessions != want {
+			t.Errorf("%d sessions, %v; want %d", sessions, err, want)
+		}
+	}
+	lasts = time.Minute // shorter than the margin: used for this call, not kept
+	call(1)
+	lasts = time.Hour
+	call(2)
+	call(2)
+	refuse = "session-2" // revoked early: a read gets a new session
+	call(3)
+	refuse = "session-3" // a write does not, though the next one does
+	if err := client.DeleteDomainRecord(t.Context(), "42"); asOurs(t, err).Kind != Credential || sessions != 3 {
+		t.Errorf("%d sessions, %v", sessions, err)
+	}
+	if err := client.DeleteDomainRecord(t.Context(), "42"); err != nil || sessions != 4 {
+		t.Errorf("%d sessions, %v", sessions, err)
+	}
+	r := cloud.seen()[0]
+	checkSignature(t, r, canarySecret)
+	want := map[string]string{"RoleArn": "acs:ram::1:role/dv", "RoleSessionName": "dvagent", "DurationSeconds": "3600"}
+	if got := own(r); fmt.Sprint(got) != fmt.Sprint(want) || r.get("Version") != "2015-04-01" || r.get("AccessKeyId") != canaryID {
+		t.Errorf("AssumeRole with %v", got)
+	}
+}
+
+func TestFailureToAssumeTheRole(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		status int
+		body   string
+		kind   Kind
+	}{
+		{"the role may not be assumed", 403, `{"Code":"NoPermission"}`, Forbidden},
+		{"the key is not accepted", 404, `{"Code":"InvalidAccessKeyId.NotFound"}`, Credential},
+		{"STS is down", 503, ``, Unreachable},
+		{"STS answers rubbish", 200, `<html><body>a<p>b</p></body></html>`, Unreachable},
+		{"a session without a token", 200, `{"Credentials":{"AccessKeyId":"a","AccessKeySecret":"b"}}`, Unreachable},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			cloud := newCloud(t, always(test.status, test.body))
+			err := newTestClient(t, cloud.url, assumed).DeleteDomainRecord(t.Context(), "42")
+			if e := asOurs(t, err); e.Kind != test.kind || e.MayHaveBeenApplied() || e.Operation != "AssumeRole" {
+				t.Errorf("%v is %s", e, e.Kind)
+			}
+			if test.kind == Forbidden && !strings.Contains(asOurs(t, err).Hint, "sts:AssumeRole") {
+				t.Errorf("hint %q", asOurs(t, err).Hint)
+			}
+		})
+	}
+}
+
+func TestWaitForASessionEndsWithTheContext(t *testing.T) {
+	release := make(chan struct{})
+	cloud := newCloud(t, func(int, request) (int, string) { <-release; return 503, "" })
+	t.Cleanup(func() { close(release) })
+	client := newTestClient(t, cloud.url, assumed)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	failed := make(chan error, 4)
+	for range cap(failed) {
+		go func() { failed <- client.DeleteDomainRecord(ctx, "42") }()
+	}
+	for range cap(failed) {
+		if e := asOurs(t, <-failed); e.Kind != Local {
+			t.Errorf("%v is %s", e, e.Kind)
+		}
+	}
+}

@@ -1,0 +1,111 @@
+package aliyun
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// certificatePages answers DescribeUserCertificateList from a number of rows.
+type certificatePages struct {
+	name        string
+	rows, total int
+	cap         int  // rows a page at most, whatever is asked; 0 for none
+	all         bool // the page and its size are ignored
+	first       bool // page one comes again and again
+	calls       int  // that the client should need
+}
+
+func (p certificatePages) reply(_ int, r request) (int, string) {
+	page, _ := strconv.Atoi(r.get("CurrentPage"))
+	size, _ := strconv.Atoi(r.get("ShowSize"))
+	if p.cap > 0 {
+		size = min(size, p.cap)
+	}
+	if p.first {
+		page = 1
+	}
+	from, to := min((page-1)*size, p.rows), min(page*size, p.rows)
+	if p.all {
+		from, to = 0, p.rows
+	}
+	var rows []string
+	for id := from + 1; id <= to; id++ {
+		rows = append(rows, fmt.Sprintf(`{"id":%d,"name":"n%d"}`, id, id))
+	}
+	return 200, fmt.Sprintf(`{"TotalCount":%d,"CertificateList":[%s]}`, p.total, strings.Join(rows, ","))
+}
+
+func TestPages(t *testing.T) { // fault 21
+	for _, test := range []certificatePages{
+		{name: "no row costs one call", rows: 0, total: 0, calls: 1},
+		{name: "one short page costs one call", rows: 7, total: 7, calls: 1},
+		{name: "a row on page two is found", rows: 51, total: 51, calls: 2},
+		{name: "a full page is not believed to be the last", rows: 50, total: 50, calls: 2},
+		{name: "a total that counts the page alone is not believed", rows: 51, total: 50, calls: 3},
+		{name: "a total that is too low", rows: 60, total: 1, calls: 3},
+		{name: "a total that is too high", rows: 60, total: 999, calls: 3},
+		{name: "no total", rows: 60, total: 0, calls: 3},
+		{name: "the page size is ignored", rows: 120, total: 120, all: true, calls: 1},
+		{name: "the page size is capped", rows: 45, total: 45, cap: 20, calls: 3},
+		{name: "page one comes again", rows: 120, total: 120, first: true, calls: 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			cloud := newCloud(t, test.reply)
+			got, err := newTestClient(t, cloud.url).DescribeUserCertificateList(t.Context())
+			want := test.rows
+			if test.first {
+				want = 50
+			}
+			if err != nil || len(got) != want || len(cloud.seen()) != test.calls {
+				t.Errorf("%d rows in %d calls, %v; want %d in %d", len(got), len(cloud.seen()), err, want, test.calls)
+			}
+		})
+	}
+}
+
+func TestInstancesArePagedByStartIndex(t *testing.T) { // fault 21
+	for _, test := range []struct {
+		name              string
+		rows, size, total int
+		fixed             bool // StartIndex is ignored
+		want, calls       int
+	}{
+		{"five of five cost one call", 5, 20, 5, false, 5, 1},
+		{"ten of ten might be a page", 10, 10, 10, false, 10, 2},
+		{"the second page is found", 25, 20, 25, false, 25, 2},
+		{"the second page is found though the total counts one page", 25, 20, 20, false, 25, 3},
+		{"a page of two", 5, 2, 5, false, 5, 3},
+		{"StartIndex is fixed", 25, 20, 25, true, 20, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			cloud := newCloud(t, func(_ int, r request) (int, string) {
+				start, _ := strconv.Atoi(r.get("StartIndex"))
+				if test.fixed {
+					start = 0
+				}
+				var rows []string
+				for id := start + 1; id <= min(start+test.size, test.rows); id++ {
+					rows = append(rows, fmt.Sprintf(`{"Id":%d,"InstanceId":"cas-%d"}`, id, id))
+				}
+				return 200, fmt.Sprintf(`{"TotalCount":%d,"OrderList":[%s]}`, test.total, strings.Join(rows, ","))
+			})
+			got, err := newTestClient(t, cloud.url).DescribeOrderInstanceList(t.Context())
+			if err != nil || len(got) != test.want || len(cloud.seen()) != test.calls {
+				t.Errorf("%d rows in %d calls, %v; want %d in %d", len(got), len(cloud.seen()), err, test.want, test.calls)
+			}
+		})
+	}
+}
+
+func TestListWithoutEndIsCutOff(t *testing.T) { // fault 21
+	fetches := 0
+	_, err := pages("List", 10, func(i int) int { return i }, func(page, start int) ([]int, int64, error) {
+		fetches++
+		return []int{page}, 1 << 40, nil
+	})
+	if e := asOurs(t, err); e.Kind != Malformed || fetches != maxPages {
+		t.Errorf("%v after %d fetches", e, fetches)
+	}
+}
