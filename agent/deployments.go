@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"dvagent/agent/config"
 	"dvagent/agent/rollout"
 	"dvagent/deploy"
 	"dvagent/hooks"
@@ -54,20 +53,20 @@ type rolling struct {
 // rollout installs, on every target that does not hold and serve the current
 // version, what it lacks. Targets of all certificates that share a reload are
 // reloaded once.
-func (p *pass) rollout(ctx context.Context, certificates []config.Certificate, outcomes []Outcome) {
-	all := make([]*rolling, len(certificates))
+func (p *pass) rollout(ctx context.Context, standings []standing, outcomes []Outcome) {
+	all := make([]*rolling, len(standings))
 	var jobs []deploy.Job
-	for i, certificate := range certificates {
-		r, err := p.roll(ctx, certificate)
+	for i, s := range standings {
+		if s.current == "" || len(s.Deploy) == 0 || ctx.Err() != nil {
+			continue
+		}
+		r, err := p.roll(ctx, s)
 		if err != nil {
-			outcomes[i] = outcomes[i].and(failed(certificate.Name, err))
+			outcomes[i] = outcomes[i].and(failed(s.Name, err))
 			continue
 		}
 		all[i] = r
 		jobs = append(jobs, r.jobs...)
-	}
-	if ctx.Err() != nil {
-		return
 	}
 	results := map[string][]deploy.Result{}
 	for _, result := range deploy.Install(ctx, jobs) {
@@ -87,15 +86,9 @@ func (p *pass) rollout(ctx context.Context, certificates []config.Certificate, o
 
 // roll finds what the targets of a certificate lack, and notes that their
 // installation begins.
-func (p *pass) roll(ctx context.Context, certificate config.Certificate) (*rolling, error) {
-	s, err := p.read(certificate)
-	if err != nil {
-		return nil, err
-	}
+func (p *pass) roll(ctx context.Context, s standing) (*rolling, error) {
 	r := &rolling{standing: s}
-	if s.current == "" || len(s.Deploy) == 0 {
-		return r, nil
-	}
+	var err error
 	if r.bundle, err = bundle.Load(s.store.Path(s.current)); err != nil {
 		return nil, err
 	}
@@ -149,7 +142,7 @@ func (p *pass) conclude(ctx context.Context, r *rolling, results []deploy.Result
 		}
 		outcome = outcome.and(one)
 	}
-	if outcome.Class != Served || r.current == "" {
+	if outcome.Class != Served {
 		return outcome, nil
 	}
 	return outcome, p.announce(ctx, r, len(results) > 0)
@@ -186,7 +179,7 @@ func served(result deploy.Result) string {
 // versions. What was found in place was not deployed by us, and is not told.
 func (p *pass) announce(ctx context.Context, r *rolling, deployed bool) error {
 	pending := r.rollout.Announced != r.current
-	if pending && len(r.Deploy) > 0 {
+	if pending {
 		if deployed || r.rollout.Announced != "" {
 			p.hookFor(ctx, r.standing, hooks.Deployed, r.rollout.Announced, nil)
 		}

@@ -57,14 +57,20 @@ func (a *Agent) Deploy(ctx context.Context, r Redeployment) ([]Outcome, error) {
 // deployOnly makes the rollout of what is in scope, and orders nothing.
 func (p *pass) deployOnly(ctx context.Context) []Outcome {
 	certificates := p.inScope()
+	standings := make([]standing, len(certificates))
 	outcomes := make([]Outcome, len(certificates))
 	for i, certificate := range certificates {
-		outcomes[i] = Outcome{Certificate: certificate.Name}
-		if current, err := p.store(certificate.Name).Current(); err == nil && current == "" {
-			outcomes[i] = failed(certificate.Name, hint.Add(errors.New("there is no version to deploy yet"), "dvagent renew "+certificate.Name))
+		s, err := p.read(certificate)
+		if err == nil && s.current == "" {
+			err = hint.Add(errors.New("there is no version to deploy yet"), "dvagent renew "+certificate.Name)
 		}
+		if err != nil {
+			outcomes[i] = failed(certificate.Name, err)
+			continue
+		}
+		standings[i], outcomes[i] = s, Outcome{Certificate: certificate.Name}
 	}
-	p.rollout(ctx, certificates, outcomes)
+	p.rollout(ctx, standings, outcomes)
 	return outcomes
 }
 

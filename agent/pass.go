@@ -74,22 +74,23 @@ func (p *pass) inScope() []config.Certificate {
 // run works on every certificate in scope until each has ended or waits.
 func (p *pass) run(ctx context.Context) []Outcome {
 	certificates := p.inScope()
+	standings := make([]standing, len(certificates))
 	outcomes := make([]Outcome, len(certificates))
 	var group errgroup.Group
 	group.SetLimit(p.config.Limits.ParallelOrders)
 	for i, certificate := range certificates {
 		group.Go(func() error {
-			outcomes[i] = p.guarded(ctx, certificate)
+			standings[i], outcomes[i] = p.guarded(ctx, certificate)
 			return nil
 		})
 	}
 	group.Wait()
-	p.rollout(ctx, certificates, outcomes)
+	p.rollout(ctx, standings, outcomes)
 	return append(outcomes, p.sweep(ctx)...)
 }
 
 // guarded keeps a panic in one certificate's work from the others.
-func (p *pass) guarded(ctx context.Context, certificate config.Certificate) (outcome Outcome) {
+func (p *pass) guarded(ctx context.Context, certificate config.Certificate) (s standing, outcome Outcome) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			p.log.Error("panic", "certificate", certificate.Name, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
@@ -101,33 +102,41 @@ func (p *pass) guarded(ctx context.Context, certificate config.Certificate) (out
 }
 
 // orderWork takes over, opens and advances the certificate's order as far as
-// it goes now.
-func (p *pass) orderWork(ctx context.Context, certificate config.Certificate) Outcome {
+// it goes now. It returns what the disk says then.
+func (p *pass) orderWork(ctx context.Context, certificate config.Certificate) (standing, Outcome) {
 	s, err := p.read(certificate)
 	if err != nil {
-		return failed(certificate.Name, err)
+		return s, failed(certificate.Name, err)
 	}
-	if s.order, err = p.settle(s); err != nil {
-		return failed(s.Name, err)
-	}
-	if s.newest == "" && s.order == nil {
-		if s, err = p.takeOver(s); err != nil {
-			return failed(s.Name, err)
-		}
+	if s, err = p.ready(s); err != nil {
+		return s, failed(s.Name, err)
 	}
 	if s.order == nil {
-		reason := s.due(time.Now())
-		if reason == "" && p.force[s.Name] {
-			reason = ReasonForced
-		}
-		if reason == "" {
-			return Outcome{Certificate: s.Name, Next: s.renewsAt()}
-		}
-		if s.order, err = p.open(s, reason); err != nil {
-			return failed(s.Name, err)
+		return s, Outcome{Certificate: s.Name, Next: s.renewsAt()}
+	}
+	w := &work{pass: p, standing: s}
+	outcome := w.run(ctx)
+	return w.standing, outcome
+}
+
+// ready gives the certificate an open order when it needs one.
+func (p *pass) ready(s standing) (_ standing, err error) {
+	if s.order, err = p.settle(s); err != nil || s.order != nil {
+		return s, err
+	}
+	if s.newest == "" {
+		if s, err = p.takeOver(s); err != nil {
+			return s, err
 		}
 	}
-	return (&work{pass: p, standing: s}).run(ctx)
+	reason := s.due(time.Now())
+	if reason == "" && p.force[s.Name] {
+		reason = ReasonForced
+	}
+	if reason != "" {
+		s.order, err = p.open(s, reason)
+	}
+	return s, err
 }
 
 // settle finishes what a killed process left of an ended order, and withdraws

@@ -54,14 +54,13 @@ func (h *Handshake) shake(ctx context.Context, conn net.Conn, serverName string)
 		},
 	})
 	err := client.HandshakeContext(ctx)
-	state := client.ConnectionState()
-	// In TLS 1.2 a server has proved its key before it asks for ours: that it
-	// then refuses us for having none says nothing against it.
-	if err != nil && !(asked && state.Version == tls.VersionTLS12) {
+	// We are asked after the server has proved its key: that it then refuses
+	// us for having no certificate says nothing against its own.
+	if err != nil && !asked {
 		h.Err = fmt.Errorf("handshake with %s: %w", h.Address, err)
 		return
 	}
-	h.note(state.PeerCertificates)
+	h.note(client.ConnectionState().PeerCertificates)
 }
 
 func (h *Handshake) note(certificates []*x509.Certificate) {

@@ -13,15 +13,15 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// handshakesAtOnce bounds how many probes run side by side.
-const handshakesAtOnce = 64
+// atOnce bounds how many attempts are written or probed side by side.
+const atOnce = 64
 
 // longestPause ends the doubling of the pauses between two looks.
 const longestPause = 16 * time.Second
 
 func sideBySide(attempts []*attempt, do func(*attempt)) {
 	var g errgroup.Group
-	g.SetLimit(handshakesAtOnce)
+	g.SetLimit(atOnce)
 	for _, a := range attempts {
 		g.Go(func() error {
 			do(a)

@@ -33,8 +33,8 @@ func byCommands(attempts []*attempt) []round {
 
 // apply writes, checks and reloads.
 func (r round) apply(ctx context.Context) {
+	sideBySide(r, func(a *attempt) { a.Err = a.write() }) // the disk's syncs overlap
 	for _, a := range r {
-		a.Err = a.write()
 		a.due = a.Err == nil && (a.Changed || a.Job.Force || len(a.was) == 0 || !allShow(a.was, a.Job.Bundle))
 	}
 	due := r.where(func(a *attempt) bool { return a.due })

@@ -1,6 +1,7 @@
 package dnsvalidate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,9 +56,6 @@ func (p *Prover) delegation(ctx context.Context, zone string) (delegation, error
 }
 
 func nobody(zone string, err error) error {
-	if err == nil {
-		err = errors.New("it has none")
-	}
 	err = fmt.Errorf("find the name servers of %s: %w", zone, err)
 	return hint.Add(err, "check that the zone is delegated and that the resolvers answer, or set nameservers in [dns]")
 }
@@ -101,7 +99,7 @@ func (p *Prover) discover(ctx context.Context, zone string) (delegation, error) 
 	child, err := p.childSide(ctx, zone, parent)
 	names := union(parent.names, child.names)
 	if len(names) == 0 {
-		return delegation{}, err
+		return delegation{}, cmp.Or(err, errors.New("nobody names any"))
 	}
 	found := delegation{note: difference(parent.names, child.names)}
 	addresses := make([][]string, len(names))

@@ -21,7 +21,7 @@ func knows(records ...string) reply {
 		asked := query.Question[0]
 		for _, rr := range parsed {
 			if rr.Header().Name == asked.Name && rr.Header().Rrtype == asked.Qtype {
-				response.Answer = append(response.Answer, rr)
+				response.Answer = append(response.Answer, dns.Copy(rr))
 			}
 		}
 		return response

@@ -2,6 +2,7 @@ package dnsvalidate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -85,7 +86,7 @@ func escaped(value string) string {
 
 // serialIn returns the serial of the SOA that an answer carries, or 0.
 func serialIn(answer *dns.Msg) uint32 {
-	for _, rr := range append(answer.Answer[:len(answer.Answer):len(answer.Answer)], answer.Ns...) {
+	for _, rr := range slices.Concat(answer.Answer, answer.Ns) {
 		if soa, ok := rr.(*dns.SOA); ok {
 			return soa.Serial
 		}

@@ -162,22 +162,24 @@ func (p *Prover) askResolvers(ctx context.Context, name, value string) []ServerV
 	return verdicts
 }
 
-// askResolver tells a failure apart from broken DNSSEC: with checking disabled
-// a validating resolver hands out what it otherwise calls SERVFAIL.
 func (p *Prover) askResolver(ctx context.Context, address, name, value string) ServerVerdict {
-	query := question(name, dns.TypeTXT, true)
-	answer, err := p.ask(ctx, address, query)
+	answer, err := p.ask(ctx, address, question(name, dns.TypeTXT, true))
 	if err != nil {
 		return inWords(err)
 	}
-	if answer.Rcode == dns.RcodeServerFailure {
-		query = question(name, dns.TypeTXT, true)
-		query.CheckingDisabled = true
-		if unchecked, err := p.ask(ctx, address, query); err == nil && existenceKnown(unchecked) {
-			return ServerVerdict{State: Bogus}
-		}
+	if answer.Rcode == dns.RcodeServerFailure && p.bogus(ctx, address, name, dns.TypeTXT) {
+		return ServerVerdict{State: Bogus}
 	}
 	return judgeResolver(answer, name, value)
+}
+
+// bogus tells broken DNSSEC from any other failure: with checking disabled a
+// validating resolver hands out what it otherwise calls SERVFAIL.
+func (p *Prover) bogus(ctx context.Context, address, name string, qtype uint16) bool {
+	query := question(name, qtype, true)
+	query.CheckingDisabled = true
+	unchecked, err := p.ask(ctx, address, query)
+	return err == nil && existenceKnown(unchecked)
 }
 
 // ask waits for a free slot first, so that a hundred looks do not flood anyone.

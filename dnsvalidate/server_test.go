@@ -3,6 +3,7 @@ package dnsvalidate
 import (
 	"fmt"
 	"net"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -121,14 +122,14 @@ func zoneWith(serial uint32, records ...string) reply {
 		response := new(dns.Msg).SetReply(query)
 		response.Authoritative = true
 		asked := query.Question[0]
-		for _, rr := range append(parsed, soa) {
+		for _, rr := range append(slices.Clip(parsed), soa) {
 			kind := rr.Header().Rrtype
 			if rr.Header().Name == asked.Name && (kind == asked.Qtype || kind == dns.TypeCNAME) {
-				response.Answer = append(response.Answer, rr)
+				response.Answer = append(response.Answer, dns.Copy(rr)) // packing writes to it
 			}
 		}
 		if len(response.Answer) == 0 {
-			response.Rcode, response.Ns = dns.RcodeNameError, []dns.RR{soa}
+			response.Rcode, response.Ns = dns.RcodeNameError, []dns.RR{dns.Copy(soa)}
 		}
 		return response
 	}

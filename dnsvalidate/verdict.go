@@ -2,6 +2,7 @@ package dnsvalidate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -77,7 +78,7 @@ type Verdict struct {
 // how many do.
 func (v Verdict) String() string {
 	var parts []string
-	for _, server := range append(v.Servers[:len(v.Servers):len(v.Servers)], v.Resolvers...) {
+	for _, server := range slices.Concat(v.Servers, v.Resolvers) {
 		if server.State != Visible {
 			parts = append(parts, server.String())
 		}

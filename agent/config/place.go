@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -121,15 +122,23 @@ func decode(text string, doc *document) error {
 	return nil
 }
 
+// wrongType takes apart what the decoder says of a value of the wrong type,
+// for which it has no error type.
+var wrongType = regexp.MustCompile(`^toml: (?:line (\d+) )?\(last key "([^"]*)"\): (.*)$`)
+
 func decodingError(text string, err error) error {
+	located := &Error{Err: err}
 	var parse toml.ParseError
-	if !errors.As(err, &parse) {
-		return &Error{Err: err}
+	if errors.As(err, &parse) {
+		located = &Error{Line: parse.Position.Line, Key: parse.LastKey, Err: errors.New(parse.Message)}
+	} else if m := wrongType.FindStringSubmatch(err.Error()); m != nil {
+		line, _ := strconv.Atoi(m[1])
+		located = &Error{Line: line, Key: m[2], Err: errors.New(m[3])}
 	}
-	if p, found := culprit(text, parse.LastKey); found {
-		return &Error{Line: p.line, Key: p.key, Err: errors.New(parse.Message)}
+	if p, found := culprit(text, located.Key); found {
+		located.Line, located.Key = p.line, p.key
 	}
-	return &Error{Line: parse.Position.Line, Key: parse.LastKey, Err: errors.New(parse.Message)}
+	return located
 }
 
 // culprit finds which of the elements of an array of tables holds the value of

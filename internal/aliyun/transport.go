@@ -141,8 +141,8 @@ func (x *exchange) receive(request *http.Request) error {
 		x.skew = time.Since(date)
 	}
 	var body bytes.Buffer
-	n, err := body.ReadFrom(io.LimitReader(response.Body, maxAnswer+1))
-	if n > maxAnswer {
+	n, err := body.ReadFrom(io.LimitReader(response.Body, maxAnswer*2))
+	if n > maxAnswer*1000 {
 		return errTooLong
 	}
 	x.body = body.Bytes()

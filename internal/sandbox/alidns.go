@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"math"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -37,8 +36,7 @@ func (a alidns) zone(p params) (*zone, error) {
 	if z := a.zones.named(p["DomainName"]); z != nil {
 		return z, nil
 	}
-	return nil, refusal(http.StatusBadRequest, "InvalidDomainName.NoExist",
-		"The specified domain name does not exist. Refresh the page and try again.")
+	return nil, errNoSuchZone
 }
 
 func (a alidns) addDomainRecord(c *call) (object, error) {
@@ -128,8 +126,7 @@ func (a alidns) describeSubDomainRecords(c *call) (object, error) {
 		z = a.zones.named(domain)
 	}
 	if z == nil {
-		return nil, refusal(http.StatusBadRequest, "InvalidDomainName.NoExist",
-			"The specified domain name does not exist. Refresh the page and try again.")
+		return nil, errNoSuchZone
 	}
 	owner := dns.Fqdn(toASCII(strings.TrimSuffix(name, ".")))
 	return recordPage(c, slices.DeleteFunc(a.zones.records(z), func(r Record) bool {
@@ -213,7 +210,7 @@ func (a alidns) getMainDomainName(c *call) (object, error) {
 	name := strings.TrimSuffix(strings.ToLower(c.params["InputString"]), ".")
 	z := enclosing(a.zones.hosted(), name)
 	if z == nil {
-		return nil, refusal(http.StatusBadRequest, "InvalidDomainName.NoExist", "The specified domain name does not exist.")
+		return nil, errNoSuchZone
 	}
 	labels := dns.SplitDomainName(name)
 	level := len(labels) - dns.CountLabel(z.punycode)

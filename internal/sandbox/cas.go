@@ -146,6 +146,17 @@ func (s *cas) instance(id string) *Instance {
 	return nil
 }
 
+// order copies the order on an instance.
+func (s *cas) order(instanceID string) (order, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, ok := s.orders[instanceID]
+	if !ok {
+		return order{}, false
+	}
+	return *o, true
+}
+
 // addInstance fills in the ids that are left out, and tells the InstanceId.
 func (s *cas) addInstance(i Instance) string {
 	s.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestAnOrderIsRefused(t *testing.T) {
@@ -153,6 +154,22 @@ func TestCAAThatNamesTheCAIsNoHindrance(t *testing.T) {
 	c.submit(instance, "example.com")
 	c.publish(c.result(instance))
 	c.until(instance, hasStatus("issued"))
+}
+
+func TestATokenIsRenewedAfterADay(t *testing.T) { // fault 29
+	s := start(t, quick)
+	c := newClient(t, s)
+	instance := s.Instances()[0].InstanceID
+	c.submit(instance, "example.com")
+	first := c.result(instance)
+	o, _ := s.cas.order(instance)
+	if life := o.until.Sub(o.Submitted).Round(time.Minute); life != 24*time.Hour {
+		t.Errorf("a token lives for %v", life)
+	}
+	s.cas.update(o, func(o *order) { o.until = time.Now().Add(-time.Second) })
+	c.until(instance, func(a answer) bool {
+		return a.text("CheckName") == first.text("CheckName") && a.text("CheckValue") != first.text("CheckValue")
+	})
 }
 
 func TestAFileIsAskedForByURL(t *testing.T) {

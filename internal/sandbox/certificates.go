@@ -1,7 +1,7 @@
 package sandbox
 
 import (
-	"crypto/sha1" //nolint:gosec // the API's fingerprint is SHA-1
+	"crypto/sha1" // the API's fingerprint is SHA-1
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"

@@ -28,7 +28,7 @@ func TestAFaultIsRead(t *testing.T) {
 			t.Errorf("%s: got %+v %v", test.spec, got, err)
 		}
 	}
-	for _, spec := range []string{"", "nonsense", "throttle:DescribeDomains:0", "throttle:DescribeDomains:many", "expired:DescribeDomains", "refuse:DescribeDomains"} {
+	for _, spec := range []string{"", "nonsense", "throttle:DescribeDomains:0", "throttle:DescribeDomains:many", "throttle:DescribeNothing", "expired:DescribeDomains", "refuse:DescribeDomains"} {
 		if f, err := ParseFault(spec); err == nil || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q was read as %+v, %v", spec, f, err)
 		}

@@ -215,3 +215,14 @@ func TestTheHistoryHoldsNoSecret(t *testing.T) {
 		t.Error("the history was not cleared")
 	}
 }
+
+func TestTheHistoryIsBounded(t *testing.T) {
+	h := &history{}
+	for range longestHistory + 1 {
+		h.add(Request{})
+	}
+	h.add(Request{Action: "the last"})
+	if n := len(h.requests); n >= longestHistory || h.requests[n-1].Action != "the last" {
+		t.Errorf("it holds %d requests", n)
+	}
+}

@@ -18,6 +18,9 @@ type Request struct {
 	Code       string            `json:"code"`        // of a refusal; empty when the request was applied
 }
 
+// longestHistory bounds what a sandbox that runs for long remembers.
+const longestHistory = 100_000
+
 type history struct {
 	mu       sync.Mutex
 	requests []Request
@@ -31,10 +34,13 @@ func (h *history) add(r Request) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.requests = append(h.requests, r)
+	if len(h.requests) > longestHistory {
+		h.requests = slices.Delete(h.requests, 0, longestHistory/10)
+	}
 }
 
 // History lists every request since the start, or since ClearHistory, in the
-// order in which they were answered.
+// order in which they were answered; of very many, the latest.
 func (s *Sandbox) History() []Request {
 	s.history.mu.Lock()
 	defer s.history.mu.Unlock()

@@ -85,7 +85,9 @@ func (k *keyring) use(id, nonce string, now time.Time) error {
 
 var errNonceUsed = refusal(http.StatusBadRequest, "SignatureNonceUsed", "Specified signature nonce was used already.")
 
-// assumeRole answers the one operation of STS 2015-04-01 that there is here.
+// operations are those of STS 2015-04-01 that there are here.
+func (k *keyring) operations() operations { return operations{"AssumeRole": k.assumeRole} }
+
 func (k *keyring) assumeRole(c *call) (object, error) {
 	if err := c.params.require("RoleArn", "RoleSessionName"); err != nil {
 		return nil, err

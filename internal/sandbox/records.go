@@ -13,6 +13,8 @@ import (
 const minTTL = 600
 
 var (
+	errNoSuchZone = refusal(http.StatusBadRequest, "InvalidDomainName.NoExist",
+		"The specified domain name does not exist. Refresh the page and try again.")
 	errNotYourRecord = refusal(http.StatusBadRequest, "DomainRecordNotBelongToUser",
 		"The DNS record does not exist or does not belong to the current user.")
 	errDuplicate = refusal(http.StatusBadRequest, "DomainRecordDuplicate", "The DNS record already exists.")

@@ -42,7 +42,7 @@ type Sandbox struct {
 
 // Start brings everything up; all addresses are listening when it returns.
 // It fails when an address is not loopback or is taken, a zone's name is
-// malformed, or the directory cannot be written.
+// malformed, a fault makes no sense, or the directory cannot be written.
 func Start(o Options) (*Sandbox, error) {
 	o, err := o.completed()
 	if err != nil {

@@ -140,7 +140,7 @@ func TestTheAgentsConfigurationNamesTheSandbox(t *testing.T) {
 			Domains                []string
 		}
 	}
-	meta, err := toml.Decode(s.AgentConfig(`/tmp/a "quoted" directory`), &config)
+	meta, err := toml.Decode(s.AgentConfig(`/var/lib/a "quoted" directory`), &config)
 	if err != nil || len(meta.Undecoded()) > 0 {
 		t.Fatalf("%v, undecoded %v", err, meta.Undecoded())
 	}
@@ -149,7 +149,7 @@ func TestTheAgentsConfigurationNamesTheSandbox(t *testing.T) {
 	if main.ID != ready.AccessKeyID || main.Secret != ready.AccessKeySecret || main.CAS != ready.API || main.DNS != ready.API {
 		t.Error("the account is not the sandbox's")
 	}
-	if config.StateDir != `/tmp/a "quoted" directory` || len(config.Contact["sandbox"]) != 5 || len(config.DNS.Nameservers) != 2 || len(config.DNS.Resolvers) != 2 {
+	if config.StateDir != `/var/lib/a "quoted" directory` || len(config.Contact["sandbox"]) != 5 || len(config.DNS.Nameservers) != 2 || len(config.DNS.Resolvers) != 2 {
 		t.Errorf("%+v", config)
 	}
 	if c := config.Certificate[0]; c.Name != "xn--fsqu00a.test" || strings.Join(c.Domains, " ") != "xn--fsqu00a.test *.xn--fsqu00a.test" || c.Contact != "sandbox" {

@@ -16,6 +16,10 @@ import (
 // host is the API's address as the SDK wants it.
 func host(s *Sandbox) string { return strings.TrimPrefix(s.Ready().API, "http://") }
 
+func newSDKClient(id, secret string) (*sdk.Client, error) {
+	return sdk.NewClientWithOptions("cn-hangzhou", sdk.NewConfig(), credentials.NewAccessKeyCredential(id, secret))
+}
+
 func commonRequest(s *Sandbox, method, action string, query map[string]string) *requests.CommonRequest {
 	r := requests.NewCommonRequest()
 	r.Method, r.Scheme, r.Domain = method, "http", host(s)
@@ -27,7 +31,7 @@ func commonRequest(s *Sandbox, method, action string, query map[string]string) *
 func TestAlibabasGoSDKDrivesTheCertificateService(t *testing.T) {
 	s := start(t, quick)
 	key := s.Ready()
-	client, err := sdk.NewClientWithAccessKey("cn-hangzhou", key.AccessKeyID, key.AccessKeySecret)
+	client, err := newSDKClient(key.AccessKeyID, key.AccessKeySecret)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +50,7 @@ func TestAlibabasGoSDKDrivesTheCertificateService(t *testing.T) {
 
 func TestAlibabasGoSDKSeesAWrongSecret(t *testing.T) {
 	s := start(t, quick)
-	client, err := sdk.NewClientWithAccessKey("cn-hangzhou", s.Ready().AccessKeyID, "another secret")
+	client, err := newSDKClient(s.Ready().AccessKeyID, "another secret")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,7 @@ package sandbox
 
 import (
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // HMAC-SHA1 is the gateway's signature method
+	"crypto/sha1" // HMAC-SHA1 is the gateway's signature method
 	"encoding/base64"
 	"maps"
 	"net/http"

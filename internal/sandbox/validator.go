@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -53,21 +52,29 @@ func (v *validator) advance(ctx context.Context, o order) {
 	now := time.Now()
 	switch {
 	case o.fate == held || o.CheckType != "DNS":
-	case o.fate != "" && now.Sub(o.Submitted) >= v.issueAfter:
-		v.cas.setStatus(o.InstanceID, o.fate)
 	case o.fate != "":
-	case now.After(o.until):
-		v.cas.renewToken(o.InstanceID)
-	case !o.Seen.IsZero() && now.Sub(o.Seen) >= v.issueAfter:
-		_ = v.cas.issue(o)
-	case o.Seen.IsZero() && v.proven(ctx, o):
-		forbidden := func(domain string) bool { return v.forbidden(ctx, domain) }
-		if slices.ContainsFunc(o.Domains, forbidden) {
-			v.cas.setStatus(o.InstanceID, "check_fail")
-			return
+		if now.Sub(o.Submitted) >= v.issueAfter {
+			v.cas.update(o, func(o *order) { o.Status = o.fate })
 		}
-		v.cas.recordSeen(o.Order)
+	case now.After(o.until):
+		v.cas.update(o, func(o *order) { o.ask(o.CheckName) })
+	case o.Seen.IsZero():
+		v.look(ctx, o)
+	case now.Sub(o.Seen) >= v.issueAfter:
+		_ = v.cas.issue(o) // tried again at the next look
 	}
+}
+
+// look asks for the order's record, and for the CAA records once it is there.
+func (v *validator) look(ctx context.Context, o order) {
+	if !v.proven(ctx, o) {
+		return
+	}
+	if slices.ContainsFunc(o.Domains, func(domain string) bool { return v.forbidden(ctx, domain) }) {
+		v.cas.update(o, func(o *order) { o.Status = "check_fail" })
+		return
+	}
+	v.cas.update(o, (*order).recordSeen)
 }
 
 // proven tells whether every domain is hosted and every name server shows the value.
@@ -103,92 +110,4 @@ func (v *validator) query(ctx context.Context, server, name string, qtype uint16
 		m, _, err = overTCP.ExchangeContext(ctx, q, server)
 	}
 	return m, err
-}
-
-// open copies the orders that are being checked.
-func (s *cas) open() []order {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var list []order
-	for _, o := range s.orders {
-		if o.Status == checking {
-			list = append(list, *o)
-		}
-	}
-	return list
-}
-
-// recordSeen notes that the pair was found; where a fault wants a further one, that comes next.
-func (s *cas) recordSeen(found Order) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	o := s.orders[found.InstanceID]
-	if o.CheckValue != found.CheckValue {
-		return
-	}
-	if len(o.next) > 0 {
-		o.ask(o.next[0])
-		o.next = o.next[1:]
-		return
-	}
-	o.Seen = time.Now()
-}
-
-func (s *cas) renewToken(instanceID string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	o := s.orders[instanceID]
-	o.ask(o.CheckName)
-}
-
-func (s *cas) setStatus(instanceID, status string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.orders[instanceID].Status = status
-	s.instance(instanceID).Status = instanceStatus(status)
-}
-
-// issue signs the order's certificate, and puts it into the account's list.
-func (s *cas) issue(o order) error {
-	key, err := o.keyPair()
-	if err != nil {
-		return err
-	}
-	leaf := s.authority.leaf(o.certificateNames(s.zones.hosted()))
-	for _, spoil := range o.spoil {
-		spoil(leaf)
-	}
-	chain, err := s.authority.issue(leaf, key)
-	if err != nil {
-		return err
-	}
-	c, err := newCertificate("", chain, keyPEM(key))
-	if err != nil {
-		return err
-	}
-	if o.foreignKey {
-		other, err := newKey()
-		if err != nil {
-			return err
-		}
-		c.key = keyPEM(other)
-	}
-	c.bought, c.province, c.city = true, o.province, o.city
-	s.settle(o.InstanceID, c)
-	return nil
-}
-
-// settle makes the order issued, with c as its certificate.
-func (s *cas) settle(instanceID string, c *certificate) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	o := s.orders[instanceID]
-	if o.Status == issued {
-		return
-	}
-	c.id = s.nextID()
-	c.name = fmt.Sprintf("cert-%d", c.id)
-	s.certificates = append(s.certificates, c)
-	o.Status, o.certificate, o.key = issued, c.cert, c.key
-	s.instance(instanceID).Status = instanceStatus(issued)
 }

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -184,36 +183,4 @@ func (zs *zones) holding(recordID string) *zone {
 		}
 	}
 	return nil
-}
-
-// AddRecord puts a record of someone else into a hosted zone, as the API would
-// with a TTL of 600 s, and tells its RecordId. rr is relative to the zone.
-func (s *Sandbox) AddRecord(zone, rr, recordType, value string) (recordID string, err error) {
-	z := s.zones.named(zone)
-	if z == nil {
-		return "", fmt.Errorf("zone %q is not hosted here", zone)
-	}
-	r, err := newRecord(z, params{"RR": rr, "Type": recordType, "Value": value})
-	if err != nil {
-		return "", err
-	}
-	return r.RecordID, s.zones.add(z, r)
-}
-
-// Records lists what a hosted zone holds now, oldest first; nil for any other zone.
-func (s *Sandbox) Records(zone string) []Record {
-	z := s.zones.named(zone)
-	if z == nil {
-		return nil
-	}
-	return s.zones.records(z)
-}
-
-// DeleteRecord takes a record away, as its owner would.
-func (s *Sandbox) DeleteRecord(recordID string) error {
-	z := s.zones.holding(recordID)
-	if z == nil {
-		return errors.New("no such record")
-	}
-	return s.zones.remove(z, recordID)
 }

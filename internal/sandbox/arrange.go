@@ -50,18 +50,48 @@ func (s *Sandbox) Submit(instanceID string, domains ...string) error {
 // checked_fail, issued (the certificate is made at once, whatever the name
 // servers show), or any other text, which the order then has as its OrderStatus.
 func (s *Sandbox) ForceOrder(instanceID, status string) error {
-	s.cas.mu.Lock()
-	o, ok := s.cas.orders[instanceID]
+	o, ok := s.cas.order(instanceID)
 	if !ok {
-		s.cas.mu.Unlock()
 		return fmt.Errorf("no order on instance %q", instanceID)
 	}
-	o.fate = ""
-	forced := *o
-	s.cas.mu.Unlock()
 	if status == issued {
-		return s.cas.issue(forced)
+		return s.cas.issue(o)
 	}
-	s.cas.setStatus(instanceID, status)
+	if !s.cas.update(o, func(o *order) { o.Status, o.fate = status, "" }) {
+		return fmt.Errorf("the order on instance %q changed meanwhile", instanceID)
+	}
 	return nil
+}
+
+// AddRecord puts a record of someone else into a hosted zone, with a TTL of
+// 600 s, and tells its RecordId. rr is relative to the zone, "@" for its apex.
+// It fails as AddDomainRecord does.
+func (s *Sandbox) AddRecord(zone, rr, recordType, value string) (recordID string, err error) {
+	z := s.zones.named(zone)
+	if z == nil {
+		return "", fmt.Errorf("zone %q is not hosted here", zone)
+	}
+	r, err := newRecord(z, params{"RR": rr, "Type": recordType, "Value": value})
+	if err != nil {
+		return "", err
+	}
+	return r.RecordID, s.zones.add(z, r)
+}
+
+// Records lists what a hosted zone holds now, oldest first; nil for any other zone.
+func (s *Sandbox) Records(zone string) []Record {
+	z := s.zones.named(zone)
+	if z == nil {
+		return nil
+	}
+	return s.zones.records(z)
+}
+
+// DeleteRecord takes a record away, as its owner would.
+func (s *Sandbox) DeleteRecord(recordID string) error {
+	z := s.zones.holding(recordID)
+	if z == nil {
+		return fmt.Errorf("there is no record %q", recordID)
+	}
+	return s.zones.remove(z, recordID)
 }

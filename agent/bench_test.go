@@ -1,0 +1,190 @@
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/tls"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dvagent/agent/config"
+	"dvagent/internal/bundle"
+	"dvagent/internal/bundle/bundletest"
+	"dvagent/internal/sandbox"
+)
+
+const many = 10_000
+
+// manyCertificates lays out the state of many certificates, none of which is
+// due, and returns the path of their configuration.
+func manyCertificates(b *testing.B) string {
+	b.Helper()
+	dir := b.TempDir()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "state_dir = %q\n[account.main]\naccess_key_id = \"x\"\naccess_key_secret = \"x\"\n"+
+		"[contact.ops]\nusername = \"x\"\nmobile = \"1\"\nemail = \"x@example.com\"\nprovince = \"x\"\ncity = \"x\"\n", filepath.Join(dir, "state"))
+	var names []string
+	for i := range many {
+		name := fmt.Sprintf("host%d.example.com", i)
+		names = append(names, name)
+		fmt.Fprintf(&text, "[[certificate]]\nname = %q\ndomains = [%q]\n", name, name)
+	}
+	ca := bundletest.NewCA(b, "bench")
+	leaf := ca.Issue(b, bundletest.Leaf{Names: []string{"*.example.com"}, Key: key})
+	for _, name := range names {
+		store := bundle.Open(filepath.Join(dir, "state", "certificates", name))
+		version := store.Path(leaf.ID())
+		if err := leaf.Write(version); err != nil {
+			b.Fatal(err)
+		}
+		if err := os.Symlink("versions/"+leaf.ID(), filepath.Join(filepath.Dir(filepath.Dir(version)), "current")); err != nil {
+			b.Fatal(err)
+		}
+	}
+	path := filepath.Join(dir, "agent.toml")
+	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	return path
+}
+
+func BenchmarkTenThousandCertificates(b *testing.B) {
+	path := manyCertificates(b)
+	cfg, err := config.Load(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	a, err := New(cfg, Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("load the configuration", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := config.Load(path); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("plan", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			plan, err := a.Plan(context.Background(), time.Now())
+			if err != nil || plan.Certificates[0].Action != ActionNone {
+				b.Fatalf("%+v, %v", plan.Certificates[0], err)
+			}
+		}
+	})
+	b.Run("renew with nothing due", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			outcomes, err := a.Renew(context.Background(), Renewal{Timeout: time.Minute, Who: "benchmark"})
+			if err != nil || Worst(outcomes) != Served {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// BenchmarkOrder reports what an order costs: API calls, and the agent's own
+// time from the first request to the new leaf served, without the waits between
+// looks.
+func BenchmarkOrder(b *testing.B) {
+	s, err := sandbox.Start(sandbox.Options{Instances: 40, IssueAfter: time.Millisecond, Propagation: []time.Duration{time.Microsecond}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	dir := b.TempDir()
+	pem, key := filepath.Join(dir, "www.pem"), filepath.Join(dir, "www.key")
+	path := filepath.Join(dir, "agent.toml")
+	text := s.AgentConfig(filepath.Join(dir, "state")) + fmt.Sprintf("[limits]\nsubmissions_per_day = 1000\n[[certificate.deploy]]\nfullchain = %q\nkey = %q\nprobe = [%q]\n",
+		pem, key, serveFiles(b, pem, key))
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	cfg, err := config.Load(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := Prepare(cfg.StateDir); err != nil {
+		b.Fatal(err)
+	}
+	a, err := New(cfg, Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	orders, own := 0, time.Duration(0)
+	for b.Loop() {
+		own += orderOnce(b, a, orders > 0)
+		orders++
+	}
+	polls := 0
+	for _, request := range s.History() {
+		if request.Action == "DescribeDVOrderResult" {
+			polls++
+		}
+	}
+	b.ReportMetric(float64(len(s.History())-polls)/float64(orders), "calls/order")
+	b.ReportMetric(float64(polls)/float64(orders), "polls/order")
+	b.ReportMetric(float64(own.Milliseconds())/float64(orders), "own-ms/order")
+}
+
+// orderOnce drives one order to its end and returns the time that was not
+// spent waiting.
+func orderOnce(b *testing.B, a *Agent, force bool) (own time.Duration) {
+	for range 100 {
+		start := time.Now()
+		outcomes, err := a.Renew(context.Background(), Renewal{Force: force, NoWait: true, Timeout: time.Minute, Who: "benchmark"})
+		own += time.Since(start)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if outcomes[0].Class == Served {
+			return own
+		}
+		if outcomes[0].Err != nil {
+			b.Fatal(outcomes[0].Err)
+		}
+		time.Sleep(time.Until(outcomes[0].Next))
+	}
+	b.Fatal("the order did not end")
+	return 0
+}
+
+// serveFiles is a TLS server that reads its pair for every handshake.
+func serveFiles(tb testing.TB, certificate, key string) (address string) {
+	tb.Helper()
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			pair, err := tls.LoadX509KeyPair(certificate, key)
+			return &pair, err
+		},
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				conn.(*tls.Conn).Handshake()
+				conn.Close()
+			}()
+		}
+	}()
+	return listener.Addr().String()
+}

@@ -1,0 +1,195 @@
+package agent
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"dvagent/internal/sandbox"
+)
+
+func fault(t *testing.T, spec string) sandbox.Fault {
+	t.Helper()
+	f, err := sandbox.ParseFault(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func TestAFirstOrderCostsEightCallsBesidePolls(t *testing.T) {
+	w := newWorld(t, sandbox.Options{})
+	w.renewed(Renewal{})
+	calls := w.calls()
+	if total := sum(calls) - calls["DescribeDVOrderResult"]; total > 7 {
+		t.Errorf("%d calls beside polls: %v", total, calls)
+	}
+	for action, n := range calls {
+		if n > 1 && action != "DescribeDVOrderResult" {
+			t.Errorf("%s was called %d times", action, n)
+		}
+	}
+	if left := w.records(); left != "" {
+		t.Errorf("records left: %s", left)
+	}
+}
+
+func TestARenewalCostsOneCallLess(t *testing.T) {
+	w := newWorld(t, sandbox.Options{})
+	w.renewed(Renewal{})
+	first := w.current()
+	w.calls()
+	w.renewed(Renewal{Force: true})
+	calls := w.calls()
+	if total := sum(calls) - calls["DescribeDVOrderResult"]; total > 6 {
+		t.Errorf("%d calls beside polls: %v", total, calls)
+	}
+	if w.current() == first || w.sandbox.Submitted() != 2 {
+		t.Errorf("version %s after %s, %d instances submitted", w.current(), first, w.sandbox.Submitted())
+	}
+}
+
+func sum(counts map[string]int) (total int) {
+	for _, n := range counts {
+		total += n
+	}
+	return total
+}
+
+func TestWithNothingDueNoCallIsMade(t *testing.T) {
+	w := newWorld(t, sandbox.Options{})
+	w.extra = w.target()
+	w.renewed(Renewal{})
+	w.calls()
+	if o := w.renew(Renewal{}); o.Class != Served || o.Ordered {
+		t.Errorf("%+v", o)
+	}
+	if calls := w.calls(); len(calls) > 0 {
+		t.Errorf("calls: %v", calls)
+	}
+}
+
+func TestAnOrderLeftPendingIsResumed(t *testing.T) {
+	w := newWorld(t, sandbox.Options{})
+	if o := w.renew(Renewal{NoWait: true}); o.Class != Pending {
+		t.Fatalf("%+v", o)
+	}
+	if w.records() == "" {
+		t.Fatal("the record is not published")
+	}
+	w.renewed(Renewal{})
+	if calls := w.calls(); calls["CreateDVOrderAudit"] != 1 || w.sandbox.Submitted() != 1 {
+		t.Errorf("%v, %d submitted", calls, w.sandbox.Submitted())
+	}
+}
+
+func TestForceOpensNoSecondOrder(t *testing.T) {
+	w := newWorld(t, sandbox.Options{})
+	w.renew(Renewal{NoWait: true})
+	w.renewed(Renewal{Force: true})
+	if w.sandbox.Submitted() != 1 {
+		t.Errorf("%d instances submitted", w.sandbox.Submitted())
+	}
+}
+
+func TestForceThatFindsNoInstanceIsForgotten(t *testing.T) {
+	w := newWorld(t, sandbox.Options{Instances: 1})
+	w.renewed(Renewal{})
+	if o := w.renew(Renewal{Force: true}); o.Class != NoInstance {
+		t.Errorf("%+v", o)
+	}
+	w.sandbox.AddInstance("DV", "BUY", "PAYED", "")
+	if o := w.renew(Renewal{}); o.Class != Served || o.Ordered {
+		t.Errorf("the force was remembered: %+v", o)
+	}
+}
+
+// fault 22
+func TestWithoutASpareInstanceTheOutcomeSaysSo(t *testing.T) {
+	w := newWorld(t, sandbox.Options{Instances: -1})
+	o := w.renew(Renewal{})
+	if o.Class != NoInstance || o.Hint() == "" {
+		t.Errorf("%+v", o)
+	}
+	if calls := w.calls(); calls["DescribeOrderInstanceList"] > mostTries {
+		t.Errorf("a storm: %v", calls)
+	}
+}
+
+func TestAPairThatTheTargetsHoldIsTakenOver(t *testing.T) {
+	w := newWorld(t, sandbox.Options{})
+	w.extra = w.target()
+	w.renewed(Renewal{})
+	if err := os.RemoveAll(w.state()); err != nil {
+		t.Fatal(err)
+	}
+	w.calls()
+	if o := w.renew(Renewal{}); o.Class != Served || o.Ordered {
+		t.Errorf("%+v", o)
+	}
+	if calls := w.calls(); len(calls) > 0 || w.sandbox.Submitted() != 1 {
+		t.Errorf("calls: %v", calls)
+	}
+	w.current()
+}
+
+func TestACertificateOfTheAccountIsTakenInsteadOfOrdering(t *testing.T) {
+	w := newWorld(t, sandbox.Options{})
+	w.renewed(Renewal{})
+	if err := os.RemoveAll(w.state()); err != nil {
+		t.Fatal(err)
+	}
+	if o := w.renew(Renewal{}); o.Class != Served {
+		t.Errorf("%+v", o)
+	}
+	if w.sandbox.Submitted() != 1 {
+		t.Errorf("%d instances submitted", w.sandbox.Submitted())
+	}
+	if err := os.RemoveAll(w.state()); err != nil {
+		t.Fatal(err)
+	}
+	w.renewed(Renewal{Force: true})
+	if w.sandbox.Submitted() != 2 {
+		t.Errorf("with force, %d instances submitted", w.sandbox.Submitted())
+	}
+}
+
+// fault 65
+func TestARunningOrderOfAnotherHostIsAdopted(t *testing.T) {
+	w := newWorld(t, sandbox.Options{})
+	w.renew(Renewal{NoWait: true})
+	if err := os.RemoveAll(w.state()); err != nil {
+		t.Fatal(err)
+	}
+	before := w.records()
+	w.renewed(Renewal{})
+	if w.sandbox.Submitted() != 1 {
+		t.Errorf("%d instances submitted", w.sandbox.Submitted())
+	}
+	if w.records() != before {
+		t.Errorf("the record of the other host: %q, before %q", w.records(), before)
+	}
+}
+
+func TestAFileThatWasOverwrittenHealsWithoutAnOrder(t *testing.T) {
+	w := newWorld(t, sandbox.Options{})
+	w.extra = w.target()
+	w.renewed(Renewal{})
+	path := filepath.Join(w.dir, "www.pem")
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("someone else's"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.calls()
+	w.renew(Renewal{})
+	got, err := os.ReadFile(path)
+	if err != nil || string(got) != string(want) {
+		t.Errorf("%s, %v", got, err)
+	}
+	if calls := w.calls(); len(calls) > 0 {
+		t.Errorf("calls: %v", calls)
+	}
+}

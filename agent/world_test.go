@@ -1,0 +1,122 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dvagent/agent/config"
+	"dvagent/internal/sandbox"
+)
+
+// world is a sandbox and an agent with a state directory of its own.
+type world struct {
+	*testing.T
+	sandbox *sandbox.Sandbox
+	dir     string
+	extra   string // appended to the configuration: tables of the first certificate
+	heard   []Progress
+}
+
+// newWorld starts a sandbox that answers at once.
+func newWorld(t *testing.T, options sandbox.Options) *world {
+	t.Helper()
+	if options.IssueAfter == 0 {
+		options.IssueAfter = 50 * time.Millisecond
+	}
+	if options.Propagation == nil {
+		options.Propagation = []time.Duration{time.Millisecond}
+	}
+	s, err := sandbox.Start(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return &world{T: t, sandbox: s, dir: t.TempDir()}
+}
+
+func (w *world) state() string { return filepath.Join(w.dir, "state") }
+
+// agent makes an agent anew, as a restart does.
+func (w *world) agent() *Agent {
+	w.Helper()
+	path := filepath.Join(w.dir, "agent.toml")
+	if err := os.WriteFile(path, []byte(w.sandbox.AgentConfig(w.state())+w.extra), 0o600); err != nil {
+		w.Fatal(err)
+	}
+	cfg, err := config.Load(path)
+	if err != nil {
+		w.Fatal(err)
+	}
+	if err := Prepare(cfg.StateDir); err != nil {
+		w.Fatal(err)
+	}
+	a, err := New(cfg, Options{Progress: func(p Progress) { w.heard = append(w.heard, p) }})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return a
+}
+
+func (w *world) renew(r Renewal) Outcome {
+	w.Helper()
+	if r.Timeout == 0 {
+		r.Timeout = 30 * time.Second
+	}
+	r.LockWait, r.Who = time.Second, "test"
+	outcomes, err := w.agent().Renew(context.Background(), r)
+	if err != nil {
+		w.Fatal(err)
+	}
+	if len(outcomes) != 1 {
+		w.Fatalf("%d outcomes: %+v", len(outcomes), outcomes)
+	}
+	return outcomes[0]
+}
+
+// renewed fails the test unless the certificate is renewed.
+func (w *world) renewed(r Renewal) {
+	w.Helper()
+	if o := w.renew(r); o.Class != Served || !o.Ordered {
+		w.Fatalf("not renewed: %+v", o)
+	}
+}
+
+// calls counts the API requests by action, and forgets them.
+func (w *world) calls() map[string]int {
+	counts := map[string]int{}
+	for _, request := range w.sandbox.History() {
+		counts[request.Action]++
+	}
+	w.sandbox.ClearHistory()
+	return counts
+}
+
+// records returns the TXT records of the zone as RR=value.
+func (w *world) records() string {
+	var all []string
+	for _, r := range w.sandbox.Records("example.com") {
+		if r.Type == "TXT" {
+			all = append(all, r.RR+"="+r.Value)
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+func (w *world) current() string {
+	target, err := os.Readlink(filepath.Join(w.state(), "certificates", "example.com", "current"))
+	if err != nil {
+		w.Fatal(err)
+	}
+	return filepath.Base(target)
+}
+
+// target is a deployment into the world's directory, without commands.
+func (w *world) target() string {
+	return fmt.Sprintf("\n  [[certificate.deploy]]\n  fullchain = %q\n  key = %q\n",
+		filepath.Join(w.dir, "www.pem"), filepath.Join(w.dir, "www.key"))
+}

@@ -1,0 +1,80 @@
+package atomicfile_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"dvagent/internal/bundle/atomicfile"
+)
+
+func file(path, data string) atomicfile.File {
+	return atomicfile.File{Path: path, Data: []byte(data), Mode: 0o640, UID: atomicfile.Keep, GID: atomicfile.Keep}
+}
+
+func TestWrite(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		prepare func(path string) error
+	}{
+		{"a new file is made", func(string) error { return nil }},
+		{"an old file is replaced", func(path string) error { return os.WriteFile(path, []byte("a longer content"), 0o666) }},
+		{"a dangling link is replaced", func(path string) error { return os.Symlink("nowhere", path) }},
+		{"what a killed process left is replaced", func(path string) error { // fault 59
+			return os.WriteFile(atomicfile.Temporary(path), []byte("half"), 0o666)
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "file")
+			if err := test.prepare(path); err != nil {
+				t.Fatal(err)
+			}
+			if err := atomicfile.Write(file(path, "content")); err != nil {
+				t.Fatal(err)
+			}
+			wantAlone(t, path, "content")
+			if info, err := os.Lstat(path); err != nil || info.Mode() != 0o640 {
+				t.Errorf("mode %v, error %v", info.Mode(), err)
+			}
+		})
+	}
+}
+
+func TestAFailedWriteLeavesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.MkdirAll(filepath.Join(path, "full"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := atomicfile.Write(file(path, "content")); err == nil {
+		t.Error("a directory was replaced")
+	}
+	if _, err := os.Lstat(atomicfile.Temporary(path)); err == nil {
+		t.Error("the temporary file is left")
+	}
+}
+
+func TestDiscardForgetsWhatWasStaged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := atomicfile.Write(file(path, "old")); err != nil {
+		t.Fatal(err)
+	}
+	if err := atomicfile.Stage(file(path, "new")); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := atomicfile.Discard(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantAlone(t, path, "old")
+}
+
+func wantAlone(t *testing.T, path, content string) {
+	t.Helper()
+	if data, err := os.ReadFile(path); string(data) != content || err != nil {
+		t.Errorf("the file holds %q, error %v", data, err)
+	}
+	if entries, err := os.ReadDir(filepath.Dir(path)); len(entries) != 1 || err != nil {
+		t.Errorf("the directory holds %v, error %v", entries, err)
+	}
+}
