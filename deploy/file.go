@@ -10,7 +10,7 @@ import (
 	"strconv"
 
 	"dvagent/internal/bundle"
-	"dvagent/internal/bundle/atomicfile"
+	"dvagent/internal/atomicfile"
 	"dvagent/internal/hint"
 )
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"dvagent/internal/bundle/atomicfile"
+	"dvagent/internal/atomicfile"
 )
 
 // attempt is one job under way.

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"dvagent/internal/bundle"
-	"dvagent/internal/bundle/atomicfile"
+	"dvagent/internal/atomicfile"
 )
 
 // keptSets bounds Job.Before where another program writes the same files. The

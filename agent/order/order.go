@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"dvagent/internal/atomicfile"
 	"dvagent/internal/journal"
 )
 
@@ -136,7 +137,10 @@ func (o *Order) Archive() error {
 	if err := os.Rename(o.path, filepath.Join(dir, lastName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("close order: %w", err)
 	}
-	return journal.SyncDir(dir)
+	if err := atomicfile.SyncDir(dir); err != nil {
+		return fmt.Errorf("close order: %w", err)
+	}
+	return nil
 }
 
 // Step derives what comes next.

@@ -2,15 +2,14 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
+	"dvagent/internal/atomicfile"
 	"dvagent/internal/sandbox"
 )
 
@@ -82,8 +81,9 @@ func writeAgentConfig(s *sandbox.Sandbox, path string) error {
 		return err
 	}
 	text := s.AgentConfig(filepath.Join(filepath.Dir(absolute), "state"))
-	if err := renameio.WriteFile(absolute, []byte(text), 0o600); err != nil {
-		return usageError{errors.Join(errors.New("--config-out"), err)}
+	file := atomicfile.File{Path: absolute, Data: []byte(text), Mode: 0o600, UID: atomicfile.Keep, GID: atomicfile.Keep}
+	if err := atomicfile.Write(file); err != nil {
+		return usageError{fmt.Errorf("--config-out: %w", err)}
 	}
 	return nil
 }

@@ -118,7 +118,7 @@ func (x *exchange) RoundTrip(request *http.Request) (*http.Response, error) {
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		WroteHeaders: func() { x.written.Store(true) },
 	})
-	if x.err = x.receive(request); x.err != nil && ctx.Err() != nil {
+	if x.err = x.receive(request.WithContext(ctx)); x.err != nil && ctx.Err() != nil {
 		x.err = x.ctx.Err()
 		if x.err == nil {
 			x.err = fmt.Errorf("no answer within %s", tryTimeout)
@@ -141,8 +141,8 @@ func (x *exchange) receive(request *http.Request) error {
 		x.skew = time.Since(date)
 	}
 	var body bytes.Buffer
-	n, err := body.ReadFrom(io.LimitReader(response.Body, maxAnswer*2))
-	if n > maxAnswer*1000 {
+	n, err := body.ReadFrom(io.LimitReader(response.Body, maxAnswer+1))
+	if n > maxAnswer {
 		return errTooLong
 	}
 	x.body = body.Bytes()

@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"dvagent/internal/bundle/atomicfile"
+	"dvagent/internal/atomicfile"
 	"dvagent/internal/hint"
 )
 

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"dvagent/internal/bundle/atomicfile"
+	"dvagent/internal/atomicfile"
 )
 
 // Versions lists the IDs of the stored versions, newest first: by the date in

@@ -3,7 +3,7 @@ package bundle
 import (
 	"fmt"
 
-	"dvagent/internal/bundle/atomicfile"
+	"dvagent/internal/atomicfile"
 )
 
 // Write puts the files of a version into dir, which is made when it is

@@ -16,7 +16,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/google/renameio/v2"
+	"dvagent/internal/atomicfile"
 )
 
 const (
@@ -128,8 +128,11 @@ func appendTo(file *os.File, line []byte) error {
 	if err := file.Sync(); err != nil {
 		return fmt.Errorf("append to journal: %w", err)
 	}
-	if end == 0 {
-		return SyncDir(filepath.Dir(file.Name()))
+	if end > 0 {
+		return nil
+	}
+	if err := atomicfile.SyncDir(filepath.Dir(file.Name())); err != nil {
+		return fmt.Errorf("append to journal: %w", err)
 	}
 	return nil
 }
@@ -152,21 +155,9 @@ func Rewrite[T any](path string, facts []T) error {
 		}
 		text = append(text, line...)
 	}
-	if err := renameio.WriteFile(path, text, 0o600); err != nil {
+	file := atomicfile.File{Path: path, Data: text, Mode: 0o600, UID: atomicfile.Keep, GID: atomicfile.Keep}
+	if err := atomicfile.Write(file); err != nil {
 		return fmt.Errorf("rewrite journal: %w", err)
-	}
-	return SyncDir(filepath.Dir(path))
-}
-
-// SyncDir makes the names in a directory durable.
-func SyncDir(dir string) error {
-	file, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("sync directory: %w", err)
-	}
-	defer file.Close()
-	if err := file.Sync(); err != nil {
-		return fmt.Errorf("sync directory: %w", err)
 	}
 	return nil
 }

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"dvagent/internal/bundle/atomicfile"
+	"dvagent/internal/atomicfile"
 )
 
 func file(path, data string) atomicfile.File {

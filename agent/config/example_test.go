@@ -1,0 +1,135 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/BurntSushi/toml"
+)
+
+const examplePath = "../../agent.toml.example"
+
+// example returns the file as it is shipped, and with every key in force.
+func example(t *testing.T) (shipped, whole string) {
+	t.Helper()
+	text, err := os.ReadFile(examplePath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	off := regexp.MustCompile(`(?m)^( *)#([a-z\[])`)
+	return string(text), off.ReplaceAllString(string(text), "$1$2")
+}
+
+func decodeExample(t *testing.T) (document, toml.MetaData) {
+	t.Helper()
+	_, whole := example(t)
+	var doc document
+	metadata, err := toml.Decode(whole, &doc)
+	if err != nil {
+		t.Fatalf("with every key in force: %v", err)
+	}
+	return doc, metadata
+}
+
+func TestTheExampleIsSound(t *testing.T) {
+	shipped, _ := example(t)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "secret"), []byte("not-a-secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "agent.toml")
+	text := strings.ReplaceAll(shipped, "/etc/dvagent", dir)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Certificates) != 1 || len(c.Certificates[0].Deploy) != 1 {
+		t.Errorf("the example has one certificate with one deployment, not %+v", c.Certificates)
+	}
+}
+
+func TestTheExampleNamesEveryKey(t *testing.T) {
+	_, metadata := decodeExample(t)
+	if unknown := metadata.Undecoded(); len(unknown) > 0 {
+		t.Errorf("it names keys that there are not: %v", unknown)
+	}
+	named := map[string]bool{}
+	for _, key := range metadata.Keys() {
+		named[withoutName(key)] = true
+	}
+	for _, key := range keysOf(reflect.TypeFor[document]()) {
+		if !named[key] {
+			t.Errorf("it does not name %s", key)
+		}
+	}
+}
+
+// withoutName leaves out what the operator calls an account or a contact.
+func withoutName(key toml.Key) string {
+	if len(key) > 1 && (key[0] == "account" || key[0] == "contact") {
+		key = slices.Concat(key[:1], key[2:])
+	}
+	return strings.Join(key, ".")
+}
+
+// keysOf lists the key paths of a table, its tables' own keys included.
+func keysOf(table reflect.Type) []string {
+	var keys []string
+	for field := range table.Fields() {
+		key := field.Tag.Get("toml")
+		keys = append(keys, key)
+		inner := field.Type
+		for inner.Kind() == reflect.Slice || inner.Kind() == reflect.Map {
+			inner = inner.Elem()
+		}
+		if inner.Kind() != reflect.Struct {
+			continue
+		}
+		for _, sub := range keysOf(inner) {
+			keys = append(keys, key+"."+sub)
+		}
+	}
+	return keys
+}
+
+func TestTheExampleShowsTheDefaults(t *testing.T) {
+	doc, _ := decodeExample(t)
+	defaults := newDocument()
+	account := doc.Account[slices.Sorted(maps.Keys(doc.Account))[0]]
+	certificate := doc.Certificate[0]
+	target := certificate.Deploy[0]
+	for _, tt := range []struct {
+		key         string
+		shown, real any
+	}{
+		{"state_dir", doc.StateDir, defaults.StateDir},
+		{"dns", doc.DNS, defaults.DNS},
+		{"limits", doc.Limits, defaults.Limits},
+		{"service", doc.Service, defaults.Service},
+		{"account.region", account.Region, defaultRegion},
+		{"account.cas_endpoint", account.CASEndpoint, defaultCASEndpoint},
+		{"account.dns_endpoint", account.DNSEndpoint, defaultDNSEndpoint},
+		{"account.sts_endpoint", account.STSEndpoint, defaultSTSEndpoint},
+		{"certificate.renew_before", certificate.RenewBefore, defaultRenewBefore},
+		{"certificate.deploy.pfx_legacy", target.PFXLegacy, false},
+		{"certificate.deploy.mode", target.Mode, defaultMode},
+		{"certificate.deploy.key_mode", target.KeyMode, defaultKeyMode},
+		{"certificate.deploy.timeout", target.Timeout, defaultTimeout},
+		{"hook.timeout", doc.Hook[0].Timeout, defaultTimeout},
+	} {
+		// An empty list in the file is no list in the code.
+		if shown, real := fmt.Sprintf("%+v", tt.shown), fmt.Sprintf("%+v", tt.real); shown != real {
+			t.Errorf("%s is shown as %s; the default is %s", tt.key, shown, real)
+		}
+	}
+}

@@ -1,0 +1,127 @@
+package dvagent_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// allowed is the architecture: which of our packages each one may import.
+// Imports run downward, so a package stands above everything that it names.
+// Tests may import what they like.
+var allowed = map[string][]string{
+	"cmd/dvagent": {
+		"agent", "agent/config", "agent/order", "deploy",
+		"internal/aliyun", "internal/atomicfile", "internal/bundle", "internal/hint", "internal/sandbox",
+	},
+	"agent": {
+		"agent/config", "agent/order", "agent/rollout", "deploy", "dnsvalidate", "hooks",
+		"internal/aliyun", "internal/bundle", "internal/command", "internal/hint",
+	},
+	"agent/config":  {"deploy", "dnsvalidate", "hooks", "internal/aliyun", "internal/hint"},
+	"agent/order":   {"internal/journal"},
+	"agent/rollout": {"internal/journal"},
+
+	"deploy":      {"internal/atomicfile", "internal/bundle", "internal/command", "internal/hint"},
+	"dnsvalidate": {"internal/aliyun", "internal/hint"},
+	"hooks":       {"internal/bundle", "internal/command"},
+
+	"internal/aliyun":     {"internal/hint"},
+	"internal/bundle":     {"internal/atomicfile", "internal/hint"},
+	"internal/command":    {"internal/hint"},
+	"internal/journal":    {"internal/atomicfile"},
+	"internal/atomicfile": {},
+	"internal/hint":       {},
+	"internal/sandbox":    {}, // shares no code with the client that it tests
+
+	"internal/bundle/bundletest": {"internal/bundle"},
+}
+
+const (
+	module = "dvagent/"
+	sdk    = "github.com/aliyun/alibaba-cloud-sdk-go/"
+	sdkAt  = "internal/aliyun"
+)
+
+// unit is one package that is more than tests.
+type unit struct {
+	path, name, doc string // path without the module's
+	imports         []string
+}
+
+func units(t *testing.T) []unit {
+	t.Helper()
+	const format = "{{if .GoFiles}}{{.ImportPath}}\t{{.Name}}\t{{.Doc}}\t{{join .Imports \" \"}}{{end}}"
+	out, err := exec.Command("go", "list", "-f", format, "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []unit
+	for line := range strings.Lines(string(out)) {
+		field := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		all = append(all, unit{strings.TrimPrefix(field[0], module), field[1], field[2], strings.Fields(field[3])})
+	}
+	if len(all) == 0 {
+		t.Fatal("go list finds no package")
+	}
+	return all
+}
+
+func TestImportsFollowTheTable(t *testing.T) {
+	for _, u := range units(t) {
+		row, known := allowed[u.path]
+		if !known {
+			t.Errorf("%s is not in the table: say what it may import", u.path)
+			continue
+		}
+		for _, path := range u.imports {
+			if ours, found := strings.CutPrefix(path, module); found && !slices.Contains(row, ours) {
+				t.Errorf("%s imports %s, which the table does not allow", u.path, ours)
+			}
+		}
+	}
+}
+
+func TestTheTableNamesPackagesThatExist(t *testing.T) {
+	there := map[string]bool{}
+	for _, u := range units(t) {
+		there[u.path] = true
+	}
+	for path, row := range allowed {
+		for _, named := range append([]string{path}, row...) {
+			if !there[named] {
+				t.Errorf("the table names %s in the row of %s, and there is no such package", named, path)
+			}
+		}
+	}
+}
+
+func TestOnePackageImportsTheSDK(t *testing.T) {
+	wall := false
+	for _, u := range units(t) {
+		imports := slices.ContainsFunc(u.imports, func(path string) bool { return strings.HasPrefix(path, sdk) })
+		wall = wall || imports && u.path == sdkAt
+		if imports && u.path != sdkAt {
+			t.Errorf("%s imports the SDK; %s alone may", u.path, sdkAt)
+		}
+	}
+	if !wall {
+		t.Errorf("%s does not import the SDK: this test looks for the wrong path", sdkAt)
+	}
+}
+
+func TestEachPackageSaysWhatItIs(t *testing.T) {
+	for _, u := range units(t) {
+		form := "Package " + u.name + " "
+		if u.name == "main" {
+			form = "Command "
+		}
+		if !strings.HasPrefix(u.doc, form) {
+			t.Errorf("%s has no package comment that begins with %q", u.path, form)
+		}
+		if slices.Contains([]string{"util", "common", "helpers", "manager", "types"}, u.name) {
+			t.Errorf("%s: the name says nothing of what is in it", u.path)
+		}
+	}
+}
