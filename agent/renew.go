@@ -81,7 +81,6 @@ type oneShot struct {
 	started  time.Time
 	tries    map[string]int
 	standing map[string]Outcome
-	forced   []string
 }
 
 // pass works under the lock on what is due.

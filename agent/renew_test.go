@@ -8,15 +8,6 @@ import (
 	"dvagent/internal/sandbox"
 )
 
-func fault(t *testing.T, spec string) sandbox.Fault {
-	t.Helper()
-	f, err := sandbox.ParseFault(spec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
-}
-
 func TestAFirstOrderCostsEightCallsBesidePolls(t *testing.T) {
 	w := newWorld(t, sandbox.Options{})
 	w.renewed(Renewal{})

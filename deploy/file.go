@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"dvagent/internal/bundle"
 	"dvagent/internal/atomicfile"
+	"dvagent/internal/bundle"
 	"dvagent/internal/hint"
 )
 

@@ -13,8 +13,8 @@ import (
 	"slices"
 	"time"
 
-	"dvagent/internal/bundle"
 	"dvagent/internal/atomicfile"
+	"dvagent/internal/bundle"
 )
 
 // keptSets bounds Job.Before where another program writes the same files. The

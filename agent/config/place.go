@@ -111,15 +111,18 @@ func decode(text string, doc *document) error {
 	if err != nil {
 		return decodingError(text, err)
 	}
-	for _, unknown := range metadata.Undecoded() {
-		for _, p := range places(text) {
-			if indices.ReplaceAllString(p.key, "") == unknown.String() {
-				return &Error{Line: p.line, Key: p.key, Err: errors.New("unknown key")}
-			}
-		}
-		return &Error{Key: unknown.String(), Err: errors.New("unknown key")}
+	unknown := metadata.Undecoded()
+	if len(unknown) == 0 {
+		return nil
 	}
-	return nil
+	located := &Error{Key: unknown[0].String(), Err: errors.New("unknown key")}
+	for _, p := range places(text) {
+		if indices.ReplaceAllString(p.key, "") == located.Key {
+			located.Line, located.Key = p.line, p.key
+			break
+		}
+	}
+	return located
 }
 
 // wrongType takes apart what the decoder says of a value of the wrong type,
