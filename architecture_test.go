@@ -20,7 +20,7 @@ var allowed = map[string][]string{
 		"internal/aliyun", "internal/bundle", "internal/command", "internal/hint",
 	},
 	"agent/config":  {"deploy", "dnsvalidate", "hooks", "internal/aliyun", "internal/hint"},
-	"agent/order":   {"internal/journal"},
+	"agent/order":   {"internal/atomicfile", "internal/journal"},
 	"agent/rollout": {"internal/journal"},
 
 	"deploy":      {"internal/atomicfile", "internal/bundle", "internal/command", "internal/hint"},

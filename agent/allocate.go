@@ -3,7 +3,6 @@ package agent
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -134,19 +133,15 @@ func (w *work) adopt(instance aliyun.Instance) error {
 	taken, err := w.instances.Claim(order.InstanceEntry{
 		At: time.Now(), Account: w.Account, Instance: instance.InstanceID, Certificate: w.Name,
 	})
-	if err != nil || !taken {
-		return errors.Join(err, errIf(!taken, "instance "+instance.InstanceID+" is being adopted by another certificate"))
+	if err != nil {
+		return err
+	}
+	if !taken {
+		return fmt.Errorf("instance %s is being adopted by another certificate", instance.InstanceID)
 	}
 	w.say(w.Name, string(order.Allocate), "adopted the running order of instance "+instance.InstanceID)
 	if err := w.record(order.Fact{Kind: order.Claimed, Instance: instance.InstanceID, Adopted: true}); err != nil {
 		return err
 	}
 	return w.record(order.Fact{Kind: order.Submitted})
-}
-
-func errIf(condition bool, text string) error {
-	if !condition {
-		return nil
-	}
-	return errors.New(text)
 }

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -63,9 +62,17 @@ func (w *work) unfit(err error) error {
 	err = fmt.Errorf("the issued certificate is refused: %w", err)
 	if w.order.Adopted {
 		w.say(w.Name, string(order.Collect), err.Error()+"; the adopted order is let go")
-		return errors.Join(w.closeOrder(w.order, order.LetGo, err.Error()), errClosed)
+		return w.letGo(err.Error())
 	}
 	return stop(err, "ask Alibaba Cloud's support about the order; what is installed stays. To order anew: dvagent abandon "+w.Name)
+}
+
+// letGo ends an adopted order; another one is opened at the next look.
+func (w *work) letGo(why string) error {
+	if err := w.closeOrder(w.order, order.LetGo, why); err != nil {
+		return err
+	}
+	return errClosed
 }
 
 // keep stores the bundle, makes it current and tells the hooks.
@@ -91,18 +98,26 @@ func (w *work) cleanUp(ctx context.Context) (verdict, error) {
 			return advance, err
 		}
 	}
-	for _, record := range w.order.Owed() {
-		if err := w.remove(ctx, w.Name, record, w.recordBoth); err != nil {
-			return advance, hint.Add(fmt.Errorf("remove the TXT record %s: %w", record.Name, err), hint.Of(err))
-		}
-		w.say(w.Name, string(order.CleanUp), "removed the TXT record "+record.Name)
+	if err := w.removeRecords(ctx); err != nil {
+		return advance, err
 	}
 	return advance, w.closeOrder(w.order, order.Issued, "")
 }
 
+// removeRecords removes every record that the order owes.
+func (w *work) removeRecords(ctx context.Context) error {
+	for _, record := range w.order.Owed() {
+		if err := w.remove(ctx, record, w.recordBoth); err != nil {
+			return hint.Add(fmt.Errorf("remove the TXT record %s: %w", record.Name, err), hint.Of(err))
+		}
+		w.say(w.Name, string(order.CleanUp), "removed the TXT record "+record.Name)
+	}
+	return nil
+}
+
 // remove deletes one validation record. The id of an add that was not answered
 // is looked up and recorded before anything is deleted.
-func (p *pass) remove(ctx context.Context, certificate string, r order.Record, note func(order.Kind, order.Record) error) error {
+func (p *pass) remove(ctx context.Context, r order.Record, note func(order.Kind, order.Record) error) error {
 	client, err := p.Client(r.Account)
 	if err != nil {
 		return err
@@ -134,7 +149,7 @@ func (p *pass) sweep(ctx context.Context) []Outcome {
 		if !p.has(entry.Certificate) || p.inOpenOrder(entry) {
 			continue
 		}
-		err := p.remove(ctx, entry.Certificate, entry.Record, func(kind order.Kind, r order.Record) error {
+		err := p.remove(ctx, entry.Record, func(kind order.Kind, r order.Record) error {
 			return p.owed.Record(order.OwedRecord{At: time.Now(), Kind: kind, Certificate: entry.Certificate, Record: r})
 		})
 		if err == nil {

@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -48,7 +50,7 @@ func Worst(outcomes []Outcome) Class {
 	return worst
 }
 
-// worse keeps the class that counts, and the sooner look.
+// and keeps the class that counts, and the sooner look.
 func (o Outcome) and(other Outcome) Outcome {
 	worse := o
 	if other.Class > o.Class {
@@ -67,6 +69,14 @@ func sooner(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// also puts two errors into one line.
+func also(err, other error) error {
+	if err == nil || other == nil {
+		return cmp.Or(err, other)
+	}
+	return fmt.Errorf("%w; %w", err, other)
 }
 
 func sameSet(a, b []string) bool {

@@ -141,7 +141,7 @@ func (p *pass) ready(s standing) (_ standing, err error) {
 
 // settle finishes what a killed process left of an ended order, and withdraws
 // an order that claimed nothing and has no reason any more: its certificate is
-// no longer due, its names were changed, or it was forced by an earlier call.
+// no longer due, its configuration was changed, or an earlier call forced it.
 func (p *pass) settle(s standing) (*order.Order, error) {
 	o := s.order
 	if o == nil {
@@ -153,9 +153,8 @@ func (p *pass) settle(s standing) (*order.Order, error) {
 	if o.Instance != "" || len(o.Owed()) > 0 {
 		return o, nil
 	}
-	reason := s.due(time.Now())
-	sameNames := sameSet(o.Domains, s.Domains)
-	if sameNames && (reason != "" || p.force[s.Name]) {
+	asConfigured := sameSet(o.Domains, s.Domains) && o.Account == s.Account && o.DNSAccount == s.DNSAccount
+	if asConfigured && (s.due(time.Now()) != "" || p.force[s.Name]) {
 		return o, nil
 	}
 	return nil, p.closeOrder(o, order.Withdrawn, "no longer due")

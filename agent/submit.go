@@ -73,7 +73,7 @@ func (w *work) notAccepted(ctx context.Context, client *aliyun.Client, err error
 		return advance, hint.Add(fmt.Errorf("%w; the server is asked before anything is sent again", err), hint.Of(err))
 	}
 	if api.Kind != aliyun.Refused && api.Kind != aliyun.NotFound {
-		return advance, errors.Join(err, w.record(order.Fact{Kind: order.Unapplied}))
+		return advance, also(err, w.record(order.Fact{Kind: order.Unapplied}))
 	}
 	applied, askErr := w.applied(ctx, client)
 	if askErr != nil {

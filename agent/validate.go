@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -43,11 +42,11 @@ func (w *work) look(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	looks.result = time.Now()
-	return nextLook(looks.result, w.order.SubmittedAt), w.note(result)
+	return nextLook(looks.result, w.order.SubmittedAt), w.note(ctx, result)
 }
 
 // note records what the server's answer adds to the facts.
-func (w *work) note(result aliyun.OrderResult) error {
+func (w *work) note(ctx context.Context, result aliyun.OrderResult) error {
 	switch {
 	case result.Status.Issued() && (result.Certificate == "" || result.PrivateKey == ""):
 		return nil // issued, and not yet to be had
@@ -56,7 +55,7 @@ func (w *work) note(result aliyun.OrderResult) error {
 		w.say(w.Name, string(order.Issue), "issued")
 		return w.record(order.Fact{Kind: order.Seen, Status: order.StatusIssued})
 	case result.Status.Failed():
-		return w.refused(result)
+		return w.refused(ctx, result)
 	}
 	if status := strings.ToLower(string(result.Status)); status != w.order.Status {
 		if err := w.record(order.Fact{Kind: order.Seen, Status: status}); err != nil {
@@ -85,8 +84,9 @@ func (w *work) noteChallenge(result aliyun.OrderResult) error {
 	return w.record(order.Fact{Kind: order.Challenged, Challenge: &challenge})
 }
 
-// refused records that the CA refused, and says what was to be seen where.
-func (w *work) refused(result aliyun.OrderResult) error {
+// refused records that the CA refused, removes the records and says what was
+// to be seen where. A record that cannot be removed stays owed.
+func (w *work) refused(ctx context.Context, result aliyun.OrderResult) error {
 	where := "before a challenge was given"
 	if c := w.order.Challenge; c != nil {
 		where = fmt.Sprintf("with the TXT record %q at %s", c.Value, c.Name)
@@ -94,7 +94,8 @@ func (w *work) refused(result aliyun.OrderResult) error {
 	if err := w.record(order.Fact{Kind: order.Seen, Status: order.StatusFailed}); err != nil {
 		return err
 	}
-	return hint.Add(fmt.Errorf("the CA refused the validation (%s) %s", result.Status, where),
+	err := fmt.Errorf("the CA refused the validation (%s) %s", result.Status, where)
+	return hint.Add(also(err, w.removeRecords(ctx)),
 		"see whether every name server shows the record, and whether a CAA record forbids the CA; the same instance is submitted again")
 }
 
@@ -193,7 +194,7 @@ func (w *work) patient(next time.Time, why string) (verdict, error) {
 	waited := time.Since(w.order.SubmittedAt)
 	if w.order.Adopted && time.Since(w.order.ClaimedAt) > adoptedFor {
 		w.say(w.Name, string(w.order.Step()), "the adopted order is not issued in two hours and is let go")
-		return advance, errors.Join(w.closeOrder(w.order, order.LetGo, "not issued in two hours"), errClosed)
+		return advance, w.letGo("not issued in two hours")
 	}
 	if deadline := w.config.Limits.OrderDeadline; waited > deadline {
 		return advance, stop(fmt.Errorf("the order is still %q after %s; it waits for %s", w.order.Status, waited.Round(time.Minute), why),

@@ -132,7 +132,7 @@ func (w *work) fail(ctx context.Context, step order.Step, err error) Outcome {
 		fact.Until = time.Now().Add(backoff(w.order.Failures, err))
 	}
 	if err := w.record(fact); err != nil {
-		return failed(w.Name, errors.Join(outcome.Err, err))
+		return failed(w.Name, also(outcome.Err, err))
 	}
 	outcome.Next = fact.Until
 	outcome.Retry = transient(err)

@@ -49,7 +49,7 @@ func TestTheAnswerIsHeardAmongForgedOnes(t *testing.T) {
 		}
 		forged, honest := zoneWith(1)(query), published()(query)
 		forged.Id++
-		for _, response := range []*dns.Msg{forged, honest} {
+		for _, response := range []*dns.Msg{forged, forged, forged, honest} {
 			packet, _ := response.Pack()
 			_, _ = conn.WriteTo(packet, from)
 		}

@@ -310,6 +310,16 @@ func TestACNAMEIsFollowedWhereItIsDelegated(t *testing.T) {
 	}
 }
 
+func TestACNAMEThatNotEveryServerHasIsNotFollowed(t *testing.T) {
+	const target = "_ours.acme.example.net"
+	with := serve(t, "127.0.0.1", "0", zoneWith(1, testName+" 60 CNAME "+target+".", txt(target, testValue)))
+	without := serve(t, "127.0.0.2", "0", zoneWith(1, txt(target, testValue)))
+	verdict := look(t, Settings{NameServers: []string{with, without}, Delegate: []string{"example.net"}})
+	if verdict.Visible || verdict.Name != testName {
+		t.Errorf("followed to %s: %s", verdict.Name, verdict)
+	}
+}
+
 func TestTheIntervalGrowsFromAQuarterSecondToTen(t *testing.T) {
 	prover := NewProver(Settings{})
 	var intervals []time.Duration

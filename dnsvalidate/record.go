@@ -15,6 +15,7 @@ type Provider interface {
 	// DescribeSubDomainRecords lists the records at fqdn; an empty recordType means every type.
 	DescribeSubDomainRecords(ctx context.Context, zone, fqdn, recordType string) ([]aliyun.Record, error)
 	AddDomainRecord(ctx context.Context, r aliyun.Record) (recordID string, err error)
+	// DeleteDomainRecord succeeds when the record is already gone.
 	DeleteDomainRecord(ctx context.Context, recordID string) error
 }
 
@@ -75,7 +76,7 @@ func present(ctx context.Context, p Provider, r Record, ttl int, attempted bool,
 		return Presence{}, err
 	}
 	id, err = p.AddDomainRecord(ctx, aliyun.Record{Zone: r.Zone, RR: r.RR, Type: "TXT", Value: r.Value, TTL: ttl})
-	if isKind(err, aliyun.Duplicate) {
+	if isDuplicate(err) {
 		return readBack(ctx, p, r, attempted, err)
 	}
 	if err != nil {
@@ -142,11 +143,10 @@ func Remove(ctx context.Context, p Provider, r Record) error {
 	if r.RecordID == "" {
 		return fmt.Errorf("remove the validation record %s: its RecordId is not known", r.Name)
 	}
-	err := p.DeleteDomainRecord(ctx, r.RecordID)
-	if err == nil || isKind(err, aliyun.NotFound) {
-		return nil
+	if err := p.DeleteDomainRecord(ctx, r.RecordID); err != nil {
+		return fmt.Errorf("remove the validation record %s (RecordId %q): %w", r.Name, r.RecordID, err)
 	}
-	return fmt.Errorf("remove the validation record %s (RecordId %q): %w", r.Name, r.RecordID, err)
+	return nil
 }
 
 // is says that found has exactly this name, type and value. A record on
@@ -170,7 +170,7 @@ func unquote(value string) string {
 	return value
 }
 
-func isKind(err error, kind aliyun.Kind) bool {
+func isDuplicate(err error) bool {
 	failure, ok := errors.AsType[*aliyun.Error](err)
-	return ok && failure.Kind == kind
+	return ok && failure.Kind == aliyun.Duplicate
 }

@@ -10,8 +10,9 @@ import (
 // fault 46
 func TestTheLongestHostedZoneIsFound(t *testing.T) {
 	zones := Zones{
-		{Name: "example.com"},
 		{Name: "sub.example.com"},
+		{Name: "example.com"},
+		{Name: "deep.sub.example.com"},
 		{Name: "a.co.uk"},
 		{Name: "例子.中国", PunyCode: "xn--fsqu00a.xn--fiqs8s"},
 		{Name: "公司.cn"},
@@ -21,6 +22,7 @@ func TestTheLongestHostedZoneIsFound(t *testing.T) {
 		{"a name below the apex", "_dnsauth.example.com", "example.com", "_dnsauth"},
 		{"a name below a host", "_dnsauth.www.example.com", "example.com", "_dnsauth.www"},
 		{"a hosted subzone", "_dnsauth.sub.example.com", "sub.example.com", "_dnsauth"},
+		{"a zone below a subzone", "_dnsauth.deep.sub.example.com", "deep.sub.example.com", "_dnsauth"},
 		{"a sibling of the subzone", "_dnsauth.notsub.example.com", "example.com", "_dnsauth.notsub"},
 		{"the apex", "example.com", "example.com", "@"},
 		{"a suffix of two labels", "_dnsauth.a.co.uk", "a.co.uk", "_dnsauth"},

@@ -110,7 +110,7 @@ func TestTheExampleShowsTheDefaults(t *testing.T) {
 	target := certificate.Deploy[0]
 	for _, tt := range []struct {
 		key         string
-		shown, real any
+		shown, want any
 	}{
 		{"state_dir", doc.StateDir, defaults.StateDir},
 		{"dns", doc.DNS, defaults.DNS},
@@ -128,8 +128,8 @@ func TestTheExampleShowsTheDefaults(t *testing.T) {
 		{"hook.timeout", doc.Hook[0].Timeout, defaultTimeout},
 	} {
 		// An empty list in the file is no list in the code.
-		if shown, real := fmt.Sprintf("%+v", tt.shown), fmt.Sprintf("%+v", tt.real); shown != real {
-			t.Errorf("%s is shown as %s; the default is %s", tt.key, shown, real)
+		if shown, want := fmt.Sprintf("%+v", tt.shown), fmt.Sprintf("%+v", tt.want); shown != want {
+			t.Errorf("%s is shown as %s; the default is %s", tt.key, shown, want)
 		}
 	}
 }

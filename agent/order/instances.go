@@ -94,7 +94,7 @@ func (l *Instances) holder(account, instance string) string {
 		switch e.Kind {
 		case InstanceClaimed:
 			holder = e.Certificate
-		case InstanceReleased, InstanceRefused, InstanceAbandoned:
+		case InstanceReleased, InstanceRefused, InstanceAbandoned, InstanceForeign:
 			holder = ""
 		}
 	}

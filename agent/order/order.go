@@ -121,16 +121,6 @@ func (o *Order) Record(fact Fact) error {
 	return nil
 }
 
-// Close ends the order: its journal is kept as the last one, and no order is
-// open any more.
-func (o *Order) Close(ended Fact) error {
-	ended.Kind = Ended
-	if err := o.Record(ended); err != nil {
-		return err
-	}
-	return o.Archive()
-}
-
 // Archive sets the journal of an ended order aside as the last one.
 func (o *Order) Archive() error {
 	dir := filepath.Dir(o.path)

@@ -141,16 +141,18 @@ func TestHintSaysHowFarTheClockIsOff(t *testing.T) { // fault 10
 // would have signed, in the code.
 func TestNoErrorRepeatsASecret(t *testing.T) {
 	for name, echo := range map[string]func(r request) string{
-		"the key id":               func(r request) string { return "unknown key " + r.get("AccessKeyId") },
-		"the secret":               func(request) string { return "is it " + canarySecret },
-		"the token":                func(r request) string { return "token " + r.get("SecurityToken") },
-		"the signature":            func(r request) string { return "got " + r.get("Signature") },
-		"the query":                func(r request) string { return "query " + r.Query.Encode() },
-		"the body":                 func(r request) string { return "body " + r.Body.Encode() },
-		"a line of the key":        func(r request) string { return "cannot parse " + strings.Split(r.get("Key")+"\n\n", "\n")[1] },
-		"the key":                  func(r request) string { return "cannot parse " + r.get("Key") + canaryKey },
-		"an address":               func(r request) string { return "see https://example.com/?AccessKeyId=" + r.get("AccessKeyId") },
-		"the string to sign":       func(r request) string { return "server string to sign is:POST&%2F&AccessKeyId%3D" + r.Query.Encode() },
+		"the key id":        func(r request) string { return "unknown key " + r.get("AccessKeyId") },
+		"the secret":        func(request) string { return "is it " + canarySecret },
+		"the token":         func(r request) string { return "token " + r.get("SecurityToken") },
+		"the signature":     func(r request) string { return "got " + r.get("Signature") },
+		"the query":         func(r request) string { return "query " + r.Query.Encode() },
+		"the body":          func(r request) string { return "body " + r.Body.Encode() },
+		"a line of the key": func(r request) string { return "cannot parse " + strings.Split(r.get("Key")+"\n\n", "\n")[1] },
+		"the key":           func(r request) string { return "cannot parse " + r.get("Key") + canaryKey },
+		"an address":        func(r request) string { return "see https://example.com/?AccessKeyId=" + r.get("AccessKeyId") },
+		"the string to sign": func(r request) string {
+			return "server string to sign is:POST&%2F&AccessKeyId%3D" + r.get("AccessKeyId") + canaryLine
+		},
 		"the string in one word":   func(r request) string { return "StringToSign=" + r.Body.Encode() },
 		"the key in a broken word": func(r request) string { return "-----BEGIN%20RSA%20PRIVATE%20KEY-----" + r.Body.Encode() },
 	} {

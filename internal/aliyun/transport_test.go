@@ -37,7 +37,7 @@ func TestCheckEndpoint(t *testing.T) {
 		{"a query is refused", "https://cas.aliyuncs.com?a=b", false},
 		{"an empty query is refused", "https://cas.aliyuncs.com?", false},
 		{"a fragment is refused", "https://cas.aliyuncs.com#a", false},
-		{"a user is refused", "https://user:" + canarySecret + "@cas.aliyuncs.com", false},
+		{"a user is refused", "https://user:" + canaryID + "@cas.aliyuncs.com", false},
 		{"a bare host is refused", "cas.aliyuncs.com", false},
 		{"nothing is refused", "", false},
 		{"another scheme is refused", "ftp://127.0.0.1", false},
@@ -49,7 +49,7 @@ func TestCheckEndpoint(t *testing.T) {
 			if (err == nil) != test.ok {
 				t.Fatalf("CheckEndpoint(%q) = %v", test.endpoint, err)
 			}
-			if err != nil && (strings.Contains(err.Error(), canarySecret) || strings.Contains(err.Error(), "\n")) {
+			if err != nil && (strings.Contains(err.Error(), canaryID) || strings.Contains(err.Error(), "\n")) {
 				t.Errorf("error repeats the endpoint: %q", err)
 			}
 			if _, err := New(Config{CASEndpoint: test.endpoint}); test.endpoint != "" && (err == nil) != test.ok {

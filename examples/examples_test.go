@@ -1,0 +1,200 @@
+// Package examples_test loads or runs every file in this directory as an
+// operator would use it, with paths and ports of the test's own in place of
+// those of a host.
+package examples_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"dvagent/agent/config"
+	"dvagent/hooks"
+	"dvagent/internal/sandbox"
+)
+
+const installed = "/usr/local/bin/dvagent" // where the examples expect it
+
+var dvagent string // the binary under test
+
+func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
+
+func buildAndRun(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "dvagent-examples-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	dvagent = filepath.Join(dir, "dvagent")
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", dvagent, "dvagent/cmd/dvagent")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "build dvagent:", err)
+		return 1
+	}
+	return m.Run()
+}
+
+// host is a machine with dvagent on it, and a sandbox for its cloud.
+type host struct {
+	sandbox *sandbox.Sandbox
+	config  string
+	state   string
+}
+
+// newHost appends the tables, which may belong to its one certificate, to the
+// configuration.
+func newHost(t *testing.T, tables string) host {
+	t.Helper()
+	s, err := sandbox.Start(sandbox.Options{
+		IssueAfter:  50 * time.Millisecond,
+		Propagation: []time.Duration{10 * time.Millisecond},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	dir := t.TempDir()
+	h := host{s, filepath.Join(dir, "agent.toml"), filepath.Join(dir, "state")}
+	write(t, h.config, s.AgentConfig(h.state)+tables)
+	return h
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// adapted reads an example and puts each new text in place of the old one
+// before it. An old text that is not there is a mistake in the test.
+func adapted(t *testing.T, path string, oldNew ...string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(oldNew); i += 2 {
+		if !bytes.Contains(text, []byte(oldNew[i])) {
+			t.Fatalf("%s does not hold %q", path, oldNew[i])
+		}
+	}
+	return strings.NewReplacer(oldNew...).Replace(string(text))
+}
+
+// need skips a test whose tool is missing.
+func need(t *testing.T, tool string) {
+	t.Helper()
+	if _, err := exec.LookPath(tool); err != nil {
+		t.Skipf("%s is not installed: what the example does with it was not tried", tool)
+	}
+}
+
+func TestCronRenewsAndKeepsQuiet(t *testing.T) {
+	h := newHost(t, "")
+	path, command := cronJob(t, adapted(t, "cron/dvagent", installed, dvagent))
+	run := func() {
+		t.Helper()
+		job := exec.Command("/bin/sh", "-c", command)
+		job.Env = []string{path, "HOME=/", "DVAGENT_CONFIG=" + h.config}
+		if out, err := job.CombinedOutput(); err != nil || len(out) > 0 {
+			t.Fatalf("%v, and cron would send a mail: %q", err, out)
+		}
+	}
+	run()
+	if _, err := os.Stat(filepath.Join(h.state, "certificates", "example.com", "current", "cert.pem")); err != nil {
+		t.Error(err)
+	}
+	h.sandbox.ClearHistory()
+	run()
+	if calls := h.sandbox.History(); len(calls) > 0 {
+		t.Errorf("with nothing due, %d API calls were made", len(calls))
+	}
+}
+
+// cronJob returns the PATH and the one command of a file for /etc/cron.d.
+func cronJob(t *testing.T, text string) (path, command string) {
+	t.Helper()
+	job := regexp.MustCompile(`^([0-9*/,-]+\s+){5}root\s+([^%]+)$`)
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		switch m := job.FindStringSubmatch(line); {
+		case line == "" || strings.HasPrefix(line, "#"):
+		case strings.HasPrefix(line, "PATH="):
+			path = line
+		case m != nil && command == "":
+			command = m[2]
+		default:
+			t.Fatalf("cron would not understand %q", line)
+		}
+	}
+	return path, command
+}
+
+func TestUnitsAreSound(t *testing.T) {
+	units, err := filepath.Glob("systemd/dvagent*")
+	if err != nil || len(units) != 3 {
+		t.Fatalf("%d units: %v", len(units), err)
+	}
+	dir := t.TempDir()
+	start := regexp.MustCompile(`(?m)^ExecStart=` + regexp.QuoteMeta(installed) + ` (.+)$`)
+	verify := []string{"verify"}
+	for _, unit := range units {
+		text := adapted(t, unit)
+		for _, m := range start.FindAllStringSubmatch(text, -1) {
+			if out, err := exec.Command(dvagent, append(strings.Fields(m[1]), "--help")...).CombinedOutput(); err != nil {
+				t.Errorf("%s: dvagent does not understand %q: %s", unit, m[1], out)
+			}
+		}
+		path := filepath.Join(dir, filepath.Base(unit))
+		write(t, path, strings.ReplaceAll(text, installed, dvagent))
+		verify = append(verify, path)
+	}
+	need(t, "systemd-analyze")
+	if out, err := exec.Command("systemd-analyze", verify...).CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("systemd-analyze: %v: %s", err, out)
+	}
+}
+
+func TestNotifyTellsTheLog(t *testing.T) {
+	script, err := filepath.Abs("hooks/notify")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newHost(t, adapted(t, "hooks/hook.toml", "/usr/local/bin/notify", script))
+	cfg, err := config.Load(h.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	logger := fmt.Sprintf("#!/bin/sh\nprintf '%%s|' \"$@\" > %s/said\n", bin)
+	if err := os.WriteFile(filepath.Join(bin, "logger"), []byte(logger), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":/usr/bin:/bin")
+
+	for _, tt := range []struct{ event, said string }{
+		{hooks.Issued, "-t|dvagent|-p|daemon.notice|--|www (example.com *.example.com): a new certificate is stored, valid until 2027-06-11T00:00:00Z|"},
+		{hooks.Deployed, "-t|dvagent|-p|daemon.notice|--|www (example.com *.example.com): the certificate valid until 2027-06-11T00:00:00Z is deployed|"},
+		{hooks.Failed, "-t|dvagent|-p|daemon.err|--|www (example.com *.example.com): failed: $(no) `spare` instance|"},
+	} {
+		results := hooks.Run(t.Context(), cfg.Hooks, hooks.Event{
+			Name: tt.event, Certificate: "www", Domains: []string{"example.com", "*.example.com"},
+			NotAfter: time.Date(2027, 6, 11, 0, 0, 0, 0, time.UTC), Error: "$(no) `spare` instance",
+		})
+		if len(results) != 1 || results[0].Err != nil {
+			t.Fatalf("%s: %+v", tt.event, results)
+		}
+		if said, err := os.ReadFile(filepath.Join(bin, "said")); err != nil || string(said) != tt.said {
+			t.Errorf("%s: %v: logger was given %q, not %q", tt.event, err, said, tt.said)
+		}
+	}
+}
