@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets this test binary be dvagent too: the stories run it by name.
+func TestMain(m *testing.M) {
+	flag.Set("test.parallel", "6") // stories wait more than they work
+	testscript.Main(m, map[string]func(){"dvagent": main})
+}
+
+// TestStories plays testdata/stories: sessions of an operator with the real
+// binary against the real sandbox. Each one has a directory of its own, $WORK,
+// and ends with a search for secrets in all that it left there.
+//
+// Beside testscript's commands a story has those of the table below; their
+// functions say what they do. $DVAGENT is the binary's path, for commands in
+// agent.toml. The sandbox serves the zone example.com, so that is the name of
+// the certificate.
+func TestStories(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "stories"),
+		Setup:               setTheStage,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"await":     on((*stage).await),
+			"becomes":   on((*stage).becomes),
+			"called":    on((*stage).called),
+			"capture":   on((*stage).capture),
+			"configure": on((*stage).configure),
+			"exits":     on((*stage).exits),
+			"expired":   on((*stage).expired),
+			"fault":     on((*stage).fault),
+			"forget":    on((*stage).forget),
+			"instances": on((*stage).instances),
+			"mode":      on((*stage).mode),
+			"records":   on((*stage).records),
+			"sandbox":   on((*stage).startSandbox),
+			"shows":     on((*stage).shows),
+			"start":     on((*stage).start),
+			"stop":      on((*stage).stopProcess),
+			"submit":    on((*stage).submit),
+			"web":       on((*stage).web),
+		},
+	})
+}
+
+func setTheStage(env *testscript.Env) error {
+	binary, err := exec.LookPath("dvagent")
+	if err != nil {
+		return err
+	}
+	s := &stage{dir: env.WorkDir, processes: map[string]*process{}}
+	env.Values[stageKey{}] = s
+	env.Setenv("DVAGENT", binary)
+	env.Setenv("DVAGENT_CONFIG", filepath.Join(env.WorkDir, "agent.toml"))
+	env.Setenv("TZ", "UTC")
+	env.Defer(func() { s.clear(env.T().(testing.TB)) })
+	return os.Chmod(env.WorkDir, 0o700)
+}
+
+// on makes a command of testscript of one of the stage.
+func on(command func(*stage, *testscript.TestScript, []string)) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg {
+			ts.Fatalf("this command cannot be negated")
+		}
+		command(ts.Value(stageKey{}).(*stage), ts, args)
+	}
+}
+
+// dvagent runs the program in this process.
+func dvagent(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, err lines
+	code = run(context.Background(), args, &out, &err)
+	return code, out.String(), err.String()
+}
