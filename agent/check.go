@@ -122,7 +122,7 @@ func (a *Agent) CheckOnline(ctx context.Context) []Finding {
 		findings = append(findings, a.checkAccount(ctx, name)...)
 	}
 	for _, certificate := range a.config.Certificates {
-		findings = append(findings, a.checkZone(ctx, certificate)...)
+		findings = append(findings, a.checkZones(ctx, certificate)...)
 	}
 	return findings
 }
@@ -164,33 +164,56 @@ func (a *Agent) checkSpare(account string, instances []aliyun.Instance) Finding 
 	return Finding{Subject: "account " + account, OK: text}
 }
 
-// checkZone finds the zone of each domain, reads its records and asks its name
-// servers.
-func (a *Agent) checkZone(ctx context.Context, certificate config.Certificate) []Finding {
+// issuers are the CAA names of the CAs whose DV certificates CAS sells.
+var issuers = []string{
+	"digicert.com", "digicert.cn", "geotrust.com", "rapidssl.com", "thawte.com", "symantec.com",
+	"globalsign.com", "cfca.com.cn", "vtrus.cn", "sectigo.com", "trust-provider.com",
+}
+
+// checkZones looks at each zone that the certificate's domains lie in.
+func (a *Agent) checkZones(ctx context.Context, certificate config.Certificate) []Finding {
 	zones, err := a.zonesOf(ctx, certificate.DNSAccount)
 	if err != nil {
 		return []Finding{{Subject: certificate.Name, Err: err}}
 	}
+	var findings []Finding
+	domains := map[string][]string{} // by zone
+	hosted := map[string]aliyun.Domain{}
+	for _, domain := range certificate.Domains {
+		host := strings.TrimPrefix(domain, "*.")
+		zone, _, err := zones.Find(host)
+		if err != nil {
+			findings = append(findings, Finding{Subject: certificate.Name, Err: err})
+			continue
+		}
+		domains[zone] = append(domains[zone], domain)
+		hosted[zone], _ = zones.Hosting(host)
+	}
+	for _, zone := range slices.Sorted(maps.Keys(domains)) {
+		findings = append(findings, a.checkZone(ctx, certificate, zone, hosted[zone], domains[zone])...)
+	}
+	return findings
+}
+
+// checkZone reads the zone's records and asks its name servers.
+func (a *Agent) checkZone(ctx context.Context, certificate config.Certificate, zone string, hosted aliyun.Domain, domains []string) []Finding {
 	client, err := a.Client(certificate.DNSAccount)
 	if err != nil {
 		return []Finding{{Subject: certificate.Name, Err: err}}
 	}
-	var findings []Finding
-	seen := map[string]bool{}
-	for _, domain := range certificate.Domains {
-		zone, _, err := zones.Find(strings.TrimPrefix(domain, "*."))
-		if err != nil {
-			findings = append(findings, Finding{Subject: certificate.Name, Err: err})
-		}
-		if err != nil || seen[zone] {
-			continue
-		}
-		seen[zone] = true
-		if _, err := client.DescribeSubDomainRecords(ctx, zone, zone, "TXT"); err != nil {
-			findings = append(findings, Finding{Subject: certificate.Name, Err: err})
-			continue
-		}
-		findings = append(findings, Finding{Subject: certificate.Name, OK: "zone " + zone + " is hosted here and can be read"})
+	if _, err := client.DescribeSubDomainRecords(ctx, zone, zone, "TXT"); err != nil {
+		return []Finding{{Subject: certificate.Name, Err: err}}
+	}
+	findings := []Finding{{Subject: certificate.Name, OK: "zone " + zone + " is hosted here and can be read"}}
+	seen, err := a.prover.Preflight(ctx, hosted, "", domains, issuers)
+	if err != nil {
+		return append(findings, Finding{Subject: certificate.Name, Err: err})
+	}
+	for _, f := range seen {
+		findings = append(findings, Finding{Subject: certificate.Name, Err: hint.Add(errors.New(f.Text), f.Hint), Warning: !f.Blocks})
+	}
+	if len(seen) == 0 {
+		findings = append(findings, Finding{Subject: certificate.Name, OK: "the name servers of " + zone + ", DNSSEC and CAA allow an order"})
 	}
 	return findings
 }

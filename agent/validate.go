@@ -166,18 +166,25 @@ func (w *work) propagate(ctx context.Context) (verdict, error) {
 	}
 	looks := w.looksOf(w.Name)
 	if due := looks.dns.Add(w.prover.Interval(looks.dnsN)); looks.dnsN == 0 || !time.Now().Before(due) {
-		placed := w.order.Placed()
-		seen, err := w.prover.Look(ctx, placed.Zone, placed.Name, placed.Value)
-		if err != nil {
-			return advance, err
-		}
-		looks.dns, looks.dnsN, looks.verdict = time.Now(), looks.dnsN+1, seen.String()
-		if seen.Visible {
-			w.say(w.Name, string(order.Propagate), seen.String())
+		visible := w.lookAtServers(ctx, looks)
+		if visible {
+			w.say(w.Name, string(order.Propagate), looks.verdict)
 			return advance, w.record(order.Fact{Kind: order.Visible})
 		}
 	}
 	return w.patient(sooner(next, looks.dns.Add(w.prover.Interval(looks.dnsN))), looks.verdict)
+}
+
+// lookAtServers asks the name servers once. That they cannot be asked is a
+// verdict like another: the CA may reach them nevertheless.
+func (w *work) lookAtServers(ctx context.Context, looks *looks) bool {
+	placed := w.order.Placed()
+	seen, err := w.prover.Look(ctx, placed.Zone, placed.Name, placed.Value)
+	looks.dns, looks.dnsN, looks.verdict = time.Now(), looks.dnsN+1, seen.String()
+	if err != nil {
+		looks.verdict = err.Error()
+	}
+	return err == nil && seen.Visible
 }
 
 // issue polls the order until the CA has decided.

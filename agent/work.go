@@ -135,10 +135,10 @@ func (w *work) fail(ctx context.Context, step order.Step, err error) Outcome {
 		return failed(w.Name, also(outcome.Err, err))
 	}
 	outcome.Next = fact.Until
-	outcome.Retry = transient(err)
+	outcome.Retry = transient(err) || rejected(err)
 	if errors.Is(err, errNoInstance) {
 		outcome.Class = NoInstance
-	} else if outcome.Retry && w.order.Instance != "" {
+	} else if transient(err) && w.order.Instance != "" {
 		outcome.Class = Pending
 	}
 	w.observe(Progress{At: time.Now(), Certificate: w.Name, Step: string(step), Err: err})
@@ -154,12 +154,23 @@ func transient(err error) bool {
 	return errors.As(err, &api) && api.Transient()
 }
 
+// rejected says that the credentials were not accepted. They are read anew for
+// each call, so that a rotation cures it.
+func rejected(err error) bool {
+	var api *aliyun.Error
+	return errors.As(err, &api) && api.Kind == aliyun.Credential
+}
+
 // backoff grows with the failures in a row: from a second to five minutes for
-// what passes by itself, from a minute to an hour for what a person must mend.
+// what passes by itself, from five seconds for credentials that may be rotating,
+// and from a minute to an hour for what a person must mend.
 func backoff(failures int, err error) time.Duration {
 	first, longest := time.Minute, time.Hour
-	if transient(err) {
+	switch {
+	case transient(err):
 		first, longest = time.Second, 5*time.Minute
+	case rejected(err):
+		first = 5 * time.Second
 	}
 	delay := min(first<<min(failures, 12), longest)
 	return delay - time.Duration(rand.Int64N(int64(delay)/5+1))

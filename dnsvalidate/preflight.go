@@ -124,9 +124,10 @@ func (p *Prover) checkDNSSEC(ctx context.Context, zone string) []Finding {
 	return nil
 }
 
-// checkCAA climbs from the domain to the closest CAA records (RFC 8659).
+// checkCAA climbs from the domain to the closest CAA records (RFC 8659). A top
+// level domain is not asked: none has such records.
 func (p *Prover) checkCAA(ctx context.Context, domain string, issuers []string) []Finding {
-	for name := base(domain); name != ""; _, name, _ = strings.Cut(name, ".") {
+	for name := base(domain); strings.Contains(name, "."); _, name, _ = strings.Cut(name, ".") {
 		answer, err := p.resolve(ctx, name, dns.TypeCAA)
 		if err != nil {
 			return []Finding{{Text: fmt.Sprintf("look up CAA of %s: %v", name, err), Hint: "a CA that cannot look it up refuses"}}

@@ -140,7 +140,7 @@ func (s *stage) web(ts *testscript.TestScript, _ []string) {
 		ts.Check(os.MkdirAll(filepath.Dir(certificate), 0o755))
 		ts.Check(writePair(certificate, keyBeside(certificate), time.Now()))
 	}
-	address, err := freeAddress()
+	address, err := quietAddress()
 	ts.Check(err)
 	s.start(ts, []string{"web", "dvagent", "serve-tls", "--listen", address,
 		"--cert", certificate, "--key", keyBeside(certificate), "--pid-file", pidFile})
@@ -154,9 +154,9 @@ func (s *stage) web(ts *testscript.TestScript, _ []string) {
 	}
 }
 
-// freeAddress picks a port below those that the kernel hands out by itself, so
+// quietAddress picks a port below those that the kernel hands out by itself, so
 // that nobody else is given it meanwhile.
-func freeAddress() (string, error) {
+func quietAddress() (string, error) {
 	for range 50 {
 		address := fmt.Sprintf("127.0.0.1:%d", 20000+mathrand.IntN(10000))
 		listener, err := net.Listen("tcp", address)

@@ -1,0 +1,102 @@
+package agent
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"dvagent/internal/sandbox"
+)
+
+func mustFault(t *testing.T, spec string) sandbox.Fault {
+	t.Helper()
+	f, err := sandbox.ParseFault(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// Whatever the cloud does for a while, one instance is submitted and no record
+// is left.
+func TestAnOrderOutlivesFaultsThatPass(t *testing.T) {
+	for _, tt := range []struct{ name, fault string }{
+		{"the submission is applied and its answer lost", "lose-answer:CreateDVOrderAudit:1"},              // fault 2
+		{"the submission never arrives", "drop-request:CreateDVOrderAudit:1"},                              // fault 3
+		{"the answer to the submission is cut off", "truncate:CreateDVOrderAudit:1"},                       // fault 4
+		{"the submission is answered with HTML", "html:CreateDVOrderAudit:1"},                              // fault 5
+		{"results are empty objects for a while", "empty-object:DescribeDVOrderResult:3"},                  // fault 5
+		{"the submission is throttled", "throttle:CreateDVOrderAudit:2"},                                   // fault 7
+		{"the submission is applied and answered with 500", "error-500-applied:CreateDVOrderAudit:1"},      // fault 8
+		{"the submission is applied and its nonce called used", "nonce-used-applied:CreateDVOrderAudit:1"}, // fault 9
+		{"the add of the record is applied and its answer lost", "lose-answer:AddDomainRecord:1"},          // fault 2
+		{"the zone is busy", "busy:AddDomainRecord:2"},                                                     // fault 14
+		{"the status is an unknown word for a while", "unknown-status:DescribeDVOrderResult:2"},            // fault 18
+		{"it is issued, and the certificate comes later", "issued-without-certificate::2"},                 // fault 23
+		{"it is issued, and the key comes later", "issued-without-key::2"},                                 // fault 23
+		{"the chain comes the wrong way round", "chain-reversed"},                                          // fault 27
+		{"the certificate comes with CRLF", "crlf"},                                                        // fault 28
+		{"the check name is empty for a while", "empty-checkname::2"},                                      // fault 29
+		{"a second challenge comes while the order is checked", "second-challenge"},                        // fault 29
+		{"answers come as XML", "xml"},                                                                     // fault 30
+		{"the delete of the record is refused for a while", "busy:DeleteDomainRecord:2"},                   // fault 48
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, tt.fault)}})
+			o := w.renew(Renewal{Timeout: time.Minute})
+			if o.Class != Served || !o.Ordered {
+				t.Fatalf("%+v", o)
+			}
+			if n := w.sandbox.Submitted(); n != 1 {
+				t.Errorf("%d submissions were accepted", n)
+			}
+			if left := w.records(); left != "" {
+				t.Errorf("records left: %s", left)
+			}
+		})
+	}
+}
+
+// What does not pass ends in one line, with the order kept and nothing bought.
+func TestAnOrderStopsWhereAPersonIsNeeded(t *testing.T) {
+	for _, tt := range []struct {
+		name, fault string
+		says        string
+	}{
+		{"the CA refuses the validation", "check-fail", "refused the validation"},                    // fault 17
+		{"the CA refuses it in the documents' other word", "checked-fail", "refused the validation"}, // fault 17
+		{"the key does not match", "wrong-key", "refused"},                                           // fault 25
+		{"names are missing", "names-missing", "refused"},                                            // fault 24
+		{"the certificate has expired", "expired", "refused"},                                        // fault 26
+		{"the chain is missing", "chain-missing", "refused"},                                         // fault 27
+		{"the check name lies elsewhere", "hostile-checkname", ""},                                   // fault 84
+		{"writing records is forbidden", "forbidden:AddDomainRecord", "alidns:AddDomainRecord"},      // fault 13
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, tt.fault)}})
+			o := w.renew(Renewal{Timeout: time.Minute})
+			if o.Class != Failure || o.Err == nil {
+				t.Fatalf("%+v", o)
+			}
+			text := o.Err.Error() + " " + o.Hint()
+			if !strings.Contains(text, tt.says) || strings.Contains(text, "\n") || o.Hint() == "" {
+				t.Errorf("says %q", text)
+			}
+			again := w.renew(Renewal{Timeout: time.Minute})
+			if again.Class == Served || w.instancesUsed() > 1 {
+				t.Errorf("a second run: %+v, %d instances used", again, w.instancesUsed())
+			}
+		})
+	}
+}
+
+func (w *world) instancesUsed() (used int) {
+	for _, i := range w.sandbox.Instances() {
+		if i.Submissions > 0 {
+			used++
+		}
+	}
+	return used
+}
