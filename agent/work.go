@@ -142,7 +142,7 @@ func (w *work) fail(ctx context.Context, step order.Step, err error) Outcome {
 		outcome.Class = Pending
 	}
 	w.observe(Progress{At: time.Now(), Certificate: w.Name, Step: string(step), Err: err})
-	if news && !outcome.Retry {
+	if news && !transient(err) {
 		w.hook(ctx, hooks.Failed, w.current, err)
 	}
 	return outcome

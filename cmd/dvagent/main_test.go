@@ -47,8 +47,9 @@ func TestStories(t *testing.T) {
 			"sandbox":   on((*stage).startSandbox),
 			"shows":     on((*stage).shows),
 			"start":     on((*stage).start),
-			"stop":      on((*stage).stopProcess),
+			"terminate": on((*stage).terminate),
 			"submit":    on((*stage).submit),
+			"under":     on((*stage).under),
 			"web":       on((*stage).web),
 		},
 	})

@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -52,7 +53,6 @@ type process struct {
 	cmd    *exec.Cmd
 	output lines
 	ended  chan struct{}
-	err    error // once it has ended
 }
 
 func startProcess(dir string, env []string, argv ...string) (*process, error) {
@@ -63,26 +63,26 @@ func startProcess(dir string, env []string, argv ...string) (*process, error) {
 	}
 	go func() {
 		defer close(p.ended)
-		p.err = p.cmd.Wait()
+		p.cmd.Wait() // the exit code is read later
 	}()
 	return p, nil
 }
 
-// stop sends SIGTERM, after which the process has five seconds to end with
-// status 0. One that has ended before is left alone.
-func (p *process) stop() error {
+// stop sends SIGTERM, after which the process has five seconds to end, and
+// returns its exit code. One that has ended before is left alone.
+func (p *process) stop() (int, error) {
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.ended:
 	case <-time.After(5 * time.Second):
 		p.cmd.Process.Kill()
 		<-p.ended
-		return fmt.Errorf("did not end within 5s of SIGTERM:\n%s", p.output.String())
+		return -1, fmt.Errorf("did not end within 5s of SIGTERM:\n%s", p.output.String())
 	}
 	if leak := secretIn(p.output.String()); leak != "" {
-		return fmt.Errorf("its output tells %s", leak)
+		return -1, fmt.Errorf("its output tells %s", leak)
 	}
-	return p.err
+	return p.cmd.ProcessState.ExitCode(), nil
 }
 
 // start NAME dvagent [ARG…] starts the program in the background; what it
@@ -94,13 +94,17 @@ func (s *stage) start(ts *testscript.TestScript, args []string) {
 	s.processes[args[0]] = p
 }
 
-// stop NAME ends a program that start started: SIGTERM, exit status 0, within
-// five seconds. stdout is what it has printed.
-func (s *stage) stopProcess(ts *testscript.TestScript, args []string) {
+// terminate NAME CODE ends a program that start started: SIGTERM, and within
+// five seconds that exit code. stdout is what it has printed.
+func (s *stage) terminate(ts *testscript.TestScript, args []string) {
 	p := s.processes[args[0]]
 	delete(s.processes, args[0])
-	ts.Check(p.stop())
+	code, err := p.stop()
+	ts.Check(err)
 	fmt.Fprint(ts.Stdout(), p.output.String())
+	if strconv.Itoa(code) != args[1] {
+		ts.Fatalf("exit code %d, not %s", code, args[1])
+	}
 }
 
 // await NAME PATTERN waits until a program that start started has printed it.

@@ -34,7 +34,7 @@ type stageKey struct{}
 // clear ends what the story started and looks for what it gave away.
 func (s *stage) clear(t testing.TB) {
 	for name, p := range s.processes {
-		if err := p.stop(); err != nil {
+		if _, err := p.stop(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -96,6 +96,17 @@ func (s *stage) configure(ts *testscript.TestScript, args []string) {
 	path := ts.MkAbs("agent.toml")
 	ts.Check(os.WriteFile(path+".new", []byte(text), 0o600))
 	ts.Check(os.Rename(path+".new", path))
+}
+
+// under TABLE LINE… puts lines into a table that agent.toml has already.
+func (s *stage) under(ts *testscript.TestScript, args []string) {
+	header := "[" + args[0] + "]\n"
+	text := ts.ReadFile("agent.toml")
+	if strings.Count(text, header) != 1 {
+		ts.Fatalf("agent.toml has no table %s", args[0])
+	}
+	text = strings.Replace(text, header, header+strings.Join(args[1:], "\n")+"\n", 1)
+	ts.Check(os.WriteFile(ts.MkAbs("agent.toml"), []byte(text), 0o600))
 }
 
 // exits CODE PROGRAM [ARG…] runs the program, which has to end with exactly
