@@ -2,8 +2,10 @@ package dnsvalidate
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -60,10 +62,15 @@ func serveHandler(t *testing.T, ip, port string, handler dns.HandlerFunc) string
 	return packets.LocalAddr().String()
 }
 
-// bind finds a port that is free for both protocols.
+// bind finds a port that is free for both protocols, and below those that the
+// system gives to outgoing connections: another address may want it too.
 func bind(t *testing.T, ip, port string) (net.PacketConn, net.Listener) {
 	t.Helper()
-	for range 20 {
+	wanted := port
+	for range 50 {
+		if wanted == "0" {
+			port = strconv.Itoa(20000 + rand.IntN(12000))
+		}
 		packets, err := net.ListenPacket("udp", net.JoinHostPort(ip, port))
 		if err != nil {
 			continue
