@@ -91,6 +91,7 @@ func TestWhatIsWrongIsNamedWithItsLineAndKey(t *testing.T) {
 		{"a secret from two sources", `access_key_secret =`, "access_key_secret_env = \"X\"\naccess_key_secret =", 5, "account.main.access_key_secret"},
 		{"a window of all the lifetime", `name = "shop"`, "name = \"shop\"\nrenew_before = \"100%\"", 19, "certificate[1].renew_before"},
 		{"a duration without a unit", "[contact.ops]", "[limits]\norder_deadline = \"48\"\n[contact.ops]", 6, "limits.order_deadline"},
+		{"a status page for other hosts", "[contact.ops]", "[service]\nlisten = \"0.0.0.0:9321\"\n[contact.ops]", 6, "service.listen"},
 		{"no submissions at all", "[contact.ops]", "[limits]\nsubmissions_per_day = 0\n[contact.ops]", 6, "limits.submissions_per_day"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

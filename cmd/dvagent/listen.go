@@ -7,22 +7,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"dvagent/agent"
 )
 
-// serveStatus answers /status and /healthz on a loopback address until ctx is
-// done.
+// serveStatus answers /status and /healthz until ctx is done.
 func serveStatus(ctx context.Context, address string, service *agent.Service) error {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return fmt.Errorf("service.listen: %w", err)
-	}
-	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
-		return fmt.Errorf("service.listen %s is not a loopback address", address)
-	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return fmt.Errorf("service.listen: %w", err)
