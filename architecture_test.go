@@ -1,6 +1,7 @@
 package dvagent_test
 
 import (
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -122,6 +123,26 @@ func TestEachPackageSaysWhatItIs(t *testing.T) {
 		}
 		if slices.Contains([]string{"util", "common", "helpers", "manager", "types"}, u.name) {
 			t.Errorf("%s: the name says nothing of what is in it", u.path)
+		}
+	}
+}
+
+func TestContributingNamesEachPackageAndDependency(t *testing.T) {
+	text, err := os.ReadFile("CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("go", "list", "-m", "-f", "{{if not (or .Main .Indirect)}}{{.Path}}{{end}}", "all").Output()
+	if err != nil {
+		t.Fatalf("go list -m: %v", err)
+	}
+	expected := strings.Fields(string(out))
+	for path := range allowed {
+		expected = append(expected, path)
+	}
+	for _, name := range expected {
+		if !strings.Contains(string(text), "\n| `"+name+"` | ") {
+			t.Errorf("CONTRIBUTING.md has no row for %s", name)
 		}
 	}
 }

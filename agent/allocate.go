@@ -17,6 +17,9 @@ import (
 // account already has, an order of ours that is running, or a spare instance.
 // Nothing is claimed before each name has a zone of ours.
 func (w *work) allocate(ctx context.Context) (verdict, error) {
+	if instance, submitted := w.instances.ClaimOf(w.Account, w.Name); instance != "" {
+		return advance, w.resume(instance, submitted)
+	}
 	if w.newest == "" && !w.order.Forced {
 		found, err := w.reuse(ctx)
 		if err != nil || found {
@@ -42,6 +45,16 @@ func (w *work) allocate(ctx context.Context) (verdict, error) {
 		return advance, err
 	}
 	return advance, w.claim(instances)
+}
+
+// resume goes on with the instance that the ledger says is ours, though the
+// order's journal does not: the process died in between, or the journal was
+// lost. Whether it was submitted, the server is asked.
+func (w *work) resume(instance string, submitted bool) error {
+	if err := w.record(order.Fact{Kind: order.Claimed, Instance: instance}); err != nil || !submitted {
+		return err
+	}
+	return w.record(order.Fact{Kind: order.Submitting})
 }
 
 // checkZones finds the zone of each name, so that an order that could not be
@@ -74,9 +87,7 @@ func (w *work) checkPace() error {
 // claim takes the first spare DV instance that nobody else may have.
 func (w *work) claim(instances []aliyun.Instance) error {
 	spare := slices.DeleteFunc(slices.Clone(instances), func(i aliyun.Instance) bool { return !w.usable(i) })
-	slices.SortFunc(spare, func(a, b aliyun.Instance) int {
-		return cmp.Or(w.preference(a)-w.preference(b), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(spare, func(a, b aliyun.Instance) int { return cmp.Compare(a.ID, b.ID) })
 	for _, instance := range spare {
 		taken, err := w.instances.Claim(order.InstanceEntry{
 			At: time.Now(), Account: w.Account, Instance: instance.InstanceID, Certificate: w.Name,
@@ -90,14 +101,6 @@ func (w *work) claim(instances []aliyun.Instance) error {
 		}
 	}
 	return w.noInstance(instances)
-}
-
-// preference puts the instance that we claimed before a crash first.
-func (w *work) preference(i aliyun.Instance) int {
-	if w.instances.Holder(w.Account, i.InstanceID) == w.Name {
-		return 0
-	}
-	return 1
 }
 
 func (w *work) usable(i aliyun.Instance) bool {

@@ -13,6 +13,7 @@ import (
 	"dvagent/agent/config"
 	"dvagent/agent/order"
 	"dvagent/internal/aliyun"
+	"dvagent/internal/journal"
 )
 
 // scope says what a pass works on.
@@ -46,18 +47,39 @@ type accountLists struct {
 }
 
 func (a *Agent) newPass(s scope) (*pass, error) {
-	instances, err := order.LoadInstances(a.config.StateDir)
+	p := &pass{Agent: a, scope: s, lists: map[string]*accountLists{}}
+	err := a.readable(func() (err error) {
+		p.instances, err = order.LoadInstances(a.config.StateDir)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	owed, err := order.LoadOwed(a.config.StateDir)
+	err = a.readable(func() (err error) {
+		p.owed, err = order.LoadOwed(a.config.StateDir)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(instances.Compact(time.Now()), owed.Compact()); err != nil {
-		return nil, err
+	return p, errors.Join(p.instances.Compact(time.Now()), p.owed.Compact())
+}
+
+// readable reads, and sets a file aside that a later dvagent wrote: what it
+// said is found out again from the other files and from the server.
+func (a *Agent) readable(read func() error) error {
+	for {
+		err := read()
+		var later *journal.LaterError
+		if !errors.As(err, &later) {
+			return err
+		}
+		aside, err := journal.SetAside(later.Path, time.Now())
+		if err != nil {
+			return err
+		}
+		a.log.Warn("set a journal aside that a later dvagent wrote", "file", aside)
 	}
-	return &pass{Agent: a, scope: s, instances: instances, owed: owed, lists: map[string]*accountLists{}}, nil
 }
 
 // inScope lists the certificates that the pass works on.
@@ -104,7 +126,11 @@ func (p *pass) guarded(ctx context.Context, certificate config.Certificate) (s s
 // orderWork takes over, opens and advances the certificate's order as far as
 // it goes now. It returns what the disk says then.
 func (p *pass) orderWork(ctx context.Context, certificate config.Certificate) (standing, Outcome) {
-	s, err := p.read(certificate)
+	var s standing
+	err := p.readable(func() (err error) {
+		s, err = p.read(certificate)
+		return err
+	})
 	if err != nil {
 		return s, failed(certificate.Name, err)
 	}
@@ -133,10 +159,22 @@ func (p *pass) ready(s standing) (_ standing, err error) {
 	if reason == "" && p.force[s.Name] {
 		reason = ReasonForced
 	}
-	if reason != "" {
-		s.order, err = p.open(s, reason)
+	if reason == "" {
+		return s, p.dropClaim(s)
 	}
+	s.order, err = p.open(s, reason)
 	return s, err
+}
+
+// dropClaim gives back a claim whose order is not known any more and not
+// needed either.
+func (p *pass) dropClaim(s standing) error {
+	instance, _ := p.instances.ClaimOf(s.Account, s.Name)
+	if instance == "" {
+		return nil
+	}
+	return p.instances.Record(order.InstanceEntry{At: time.Now(), Kind: order.InstanceReleased,
+		Account: s.Account, Instance: instance, Certificate: s.Name})
 }
 
 // settle finishes what a killed process left of an ended order, and withdraws
@@ -150,6 +188,9 @@ func (p *pass) settle(s standing) (*order.Order, error) {
 	if o.Step() == order.Done {
 		return nil, p.finish(o)
 	}
+	if err := p.mend(s, o); err != nil {
+		return nil, err
+	}
 	if o.Instance != "" || len(o.Owed()) > 0 {
 		return o, nil
 	}
@@ -160,13 +201,28 @@ func (p *pass) settle(s standing) (*order.Order, error) {
 	return nil, p.closeOrder(o, order.Withdrawn, "no longer due")
 }
 
+// open begins an order. Records that are owed for the certificate become its
+// own: it removes them, and knows them for ours when it is asked for the same.
 func (p *pass) open(s standing, reason string) (*order.Order, error) {
 	p.forget(s.Name)
 	p.say(s.Name, string(order.Allocate), "ordering: "+reason)
-	return order.Open(p.dir(s.Name), order.Fact{
-		At: time.Now(), Domains: s.Domains, Account: s.Account, DNSAccount: s.DNSAccount,
-		Reason: reason, Forced: p.force[s.Name],
-	})
+	o, err := order.Open(p.dir(s.Name), opened(s, reason, p.force[s.Name]))
+	if err != nil {
+		return nil, err
+	}
+	for _, entry := range p.owed.Of(s.Name) {
+		if err := o.Record(order.Fact{At: time.Now(), Kind: entry.Kind, Record: &entry.Record}); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+func opened(s standing, reason string, forced bool) order.Fact {
+	return order.Fact{
+		At: time.Now(), Kind: order.Opened, Domains: s.Domains, Account: s.Account, DNSAccount: s.DNSAccount,
+		Reason: reason, Forced: forced,
+	}
 }
 
 // closeOrder ends an order and its claim.
@@ -200,6 +256,20 @@ func (p *pass) use(o *order.Order, use order.InstanceUse) error {
 	return p.instances.Record(order.InstanceEntry{
 		At: time.Now(), Kind: use, Account: o.Account, Instance: o.Instance, Certificate: o.Certificate,
 	})
+}
+
+// mend makes good for damaged lines: an order without names has the configured
+// ones, and an instance without a claim is claimed.
+func (p *pass) mend(s standing, o *order.Order) error {
+	if len(o.Domains) == 0 {
+		if err := o.Record(opened(s, s.due(time.Now()), false)); err != nil {
+			return err
+		}
+	}
+	if o.Instance == "" || p.instances.Holder(o.Account, o.Instance) != "" {
+		return nil
+	}
+	return p.use(o, order.InstanceClaimed)
 }
 
 func (a *Agent) say(certificate, step, text string) {

@@ -117,7 +117,7 @@ func (w *work) present(ctx context.Context) (verdict, error) {
 		return advance, err
 	}
 	placed := w.order.Placed()
-	attempted := placed != nil && placed.Asked
+	attempted := placed != nil && placed.Asked || w.owed.Has(w.Name, record)
 	presence, err := dnsvalidate.Present(ctx, client, asValidation(record), w.config.DNS.TTL, attempted, func() error {
 		return w.recordBoth(order.Adding, record)
 	})

@@ -135,7 +135,7 @@ func (w *work) fail(ctx context.Context, step order.Step, err error) Outcome {
 		return failed(w.Name, also(outcome.Err, err))
 	}
 	outcome.Next = fact.Until
-	outcome.Retry = transient(err) || rejected(err)
+	outcome.Retry = transient(err) || rejected(err) || errors.Is(err, errNoInstance)
 	if errors.Is(err, errNoInstance) {
 		outcome.Class = NoInstance
 	} else if transient(err) && w.order.Instance != "" {
@@ -162,8 +162,9 @@ func rejected(err error) bool {
 }
 
 // backoff grows with the failures in a row: from a second to five minutes for
-// what passes by itself, from five seconds for credentials that may be rotating,
-// and from a minute to an hour for what a person must mend.
+// what passes by itself, and to an hour for what a person must mend. That
+// begins with a minute, or sooner where the next look may show something else:
+// credentials that are being rotated, a list that lacks a fresh instance.
 func backoff(failures int, err error) time.Duration {
 	first, longest := time.Minute, time.Hour
 	switch {
@@ -171,6 +172,8 @@ func backoff(failures int, err error) time.Duration {
 		first, longest = time.Second, 5*time.Minute
 	case rejected(err):
 		first = 5 * time.Second
+	case errors.Is(err, errNoInstance):
+		first = 2 * time.Second
 	}
 	delay := min(first<<min(failures, 12), longest)
 	return delay - time.Duration(rand.Int64N(int64(delay)/5+1))

@@ -90,6 +90,24 @@ func adapted(t *testing.T, path string, oldNew ...string) string {
 	return strings.NewReplacer(oldNew...).Replace(string(text))
 }
 
+// What README shows of a file has to stand in it, line by line.
+func TestReadmeShowsTheExamplesAsTheyAre(t *testing.T) {
+	readme := adapted(t, "../README.md")
+	for block, path := range map[string]string{"ini": "systemd/dvagent.service", "crontab": "cron/dvagent"} {
+		_, shown, found := strings.Cut(readme, "```"+block+"\n")
+		if !found {
+			t.Errorf("README has no %s block", block)
+		}
+		shown, _, _ = strings.Cut(shown, "```")
+		example := adapted(t, path)
+		for line := range strings.Lines(shown) {
+			if !strings.Contains(example, line) {
+				t.Errorf("README shows %q, which is not in %s", line, path)
+			}
+		}
+	}
+}
+
 // need skips a test whose tool is missing.
 func need(t *testing.T, tool string) {
 	t.Helper()

@@ -40,21 +40,33 @@ func decodeExample(t *testing.T) (document, toml.MetaData) {
 
 func TestTheExampleIsSound(t *testing.T) {
 	shipped, _ := example(t)
+	checkSound(t, shipped)
+}
+
+func TestReadmesSmallestConfigurationIsSound(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, _ := strings.Cut(string(readme), "```toml\n")
+	block, _, _ = strings.Cut(block, "```")
+	checkSound(t, block)
+}
+
+// checkSound loads a configuration with one certificate and one deployment
+// whose secret lies in a directory of the test's.
+func checkSound(t *testing.T, text string) {
+	t.Helper()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "secret"), []byte("not-a-secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, "agent.toml")
-	text := strings.ReplaceAll(shipped, "/etc/dvagent", dir)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c, err := Load(path)
+	c, err := load(t, strings.ReplaceAll(text, "/etc/dvagent", dir))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(c.Certificates) != 1 || len(c.Certificates[0].Deploy) != 1 {
-		t.Errorf("the example has one certificate with one deployment, not %+v", c.Certificates)
+		t.Errorf("one certificate with one deployment is expected, not %+v", c.Certificates)
 	}
 }
 

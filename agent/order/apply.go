@@ -63,7 +63,7 @@ func (o *Order) applyRecord(fact Fact) {
 	}
 	placed := o.place(*fact.Record)
 	switch fact.Kind {
-	case Adding:
+	case Adding, Removing:
 		placed.Asked, placed.Gone = true, false
 	case Added:
 		placed.Asked, placed.Kept, placed.Gone = true, false, false

@@ -101,6 +101,25 @@ func (l *Instances) holder(account, instance string) string {
 	return holder
 }
 
+// ClaimOf returns the instance that a certificate has claimed, or "", and
+// whether a submission of it was begun since.
+func (l *Instances) ClaimOf(account, certificate string) (instance string, submitted bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.entries {
+		switch {
+		case e.Account != account || e.Certificate != certificate:
+		case e.Kind == InstanceClaimed:
+			instance, submitted = e.Instance, submitted && e.Instance == instance
+		case e.Kind == InstanceSubmitted:
+			submitted = submitted || e.Instance == instance
+		case e.Instance == instance:
+			instance, submitted = "", false
+		}
+	}
+	return instance, submitted
+}
+
 // RefusedTo says that the server refused the instance to the certificate.
 func (l *Instances) RefusedTo(account, instance, certificate string) bool {
 	return l.last(account, instance, InstanceRefused, func(e InstanceEntry) bool {

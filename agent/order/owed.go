@@ -79,6 +79,16 @@ func (l *Owed) All() []OwedRecord {
 	return append([]OwedRecord(nil), l.records...)
 }
 
+// Has says that the record is owed for a certificate.
+func (l *Owed) Has(certificate string, record Record) bool {
+	for _, entry := range l.Of(certificate) {
+		if entry.Record.same(record) {
+			return true
+		}
+	}
+	return false
+}
+
 // Of returns the records that are owed for a certificate.
 func (l *Owed) Of(certificate string) []OwedRecord {
 	var owed []OwedRecord

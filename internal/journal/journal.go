@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"dvagent/internal/atomicfile"
 )
@@ -25,9 +26,11 @@ const (
 	maxLine    = 1 << 20
 )
 
-// ErrLater says that the file was written by a later dvagent, whose facts this
+// LaterError says that a file was written by a later dvagent, whose facts this
 // one cannot read.
-var ErrLater = errors.New("written by a later version of dvagent")
+type LaterError struct{ Path string }
+
+func (e *LaterError) Error() string { return e.Path + " was written by a later version of dvagent" }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -49,7 +52,7 @@ func Read[T any](path string) (facts []T, damaged int, err error) {
 		switch {
 		case len(line) == 0 || string(line) == header:
 		case first && bytes.HasPrefix(line, []byte(headerName)) && laterVersion(line):
-			return nil, 0, fmt.Errorf("read journal %s: %w", path, ErrLater)
+			return nil, 0, &LaterError{path}
 		default:
 			var fact T
 			if json.Unmarshal(checked(line), &fact) != nil {
@@ -66,6 +69,19 @@ func Read[T any](path string) (facts []T, damaged int, err error) {
 		return nil, 0, fmt.Errorf("read journal %s: %w", path, err)
 	}
 	return facts, damaged, nil
+}
+
+// SetAside gives the file at path another name, under which nothing reads it,
+// and returns that name.
+func SetAside(path string, now time.Time) (string, error) {
+	aside := fmt.Sprintf("%s.set-aside-%s", path, now.UTC().Format("20060102T150405.000Z"))
+	if err := os.Rename(path, aside); err != nil {
+		return "", fmt.Errorf("set journal aside: %w", err)
+	}
+	if err := atomicfile.SyncDir(filepath.Dir(path)); err != nil {
+		return "", fmt.Errorf("set journal aside: %w", err)
+	}
+	return aside, nil
 }
 
 // laterVersion tells a header with a higher number from one that was damaged.
