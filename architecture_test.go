@@ -18,7 +18,7 @@ var allowed = map[string][]string{
 	},
 	"agent": {
 		"agent/config", "agent/order", "agent/rollout", "deploy", "dnsvalidate", "hooks",
-		"internal/aliyun", "internal/bundle", "internal/command", "internal/hint",
+		"internal/aliyun", "internal/bundle", "internal/command", "internal/hint", "internal/journal",
 	},
 	"agent/config":  {"deploy", "dnsvalidate", "hooks", "internal/aliyun", "internal/hint"},
 	"agent/order":   {"internal/atomicfile", "internal/journal"},

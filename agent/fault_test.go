@@ -100,3 +100,31 @@ func (w *world) instancesUsed() (used int) {
 	}
 	return used
 }
+
+// fault 20
+func TestAnInstanceThatTheListOmitsForAWhileIsFound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Instances: 1, Faults: []sandbox.Fault{mustFault(t, "omit-instance::2")}})
+	w.renewed(Renewal{})
+}
+
+// fault 7: however long it lasts, the tries are few.
+func TestThrottlingMakesNoStorm(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{})
+	w.renew(Renewal{NoWait: true})
+	w.calls()
+	if err := w.sandbox.SetFaults(mustFault(t, "throttle")); err != nil {
+		t.Fatal(err)
+	}
+	if o := w.renew(Renewal{Timeout: 8 * time.Second}); o.Class != Pending {
+		t.Errorf("%+v", o)
+	}
+	if n := sum(w.calls()); n > 30 {
+		t.Errorf("%d calls in eight seconds", n)
+	}
+	if err := w.sandbox.SetFaults(); err != nil {
+		t.Fatal(err)
+	}
+	w.renewed(Renewal{})
+}

@@ -182,6 +182,7 @@ func TestUnitsAreSound(t *testing.T) {
 	}
 }
 
+// fault 76: what a server said is an argument, never a script
 func TestNotifyTellsTheLog(t *testing.T) {
 	script, err := filepath.Abs("hooks/notify")
 	if err != nil {

@@ -34,6 +34,7 @@ func TestStories(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"await":     on((*stage).await),
 			"becomes":   on((*stage).becomes),
+			"buy":       on((*stage).buy),
 			"called":    on((*stage).called),
 			"capture":   on((*stage).capture),
 			"configure": on((*stage).configure),

@@ -179,6 +179,11 @@ func (s *stage) instances(ts *testscript.TestScript, args []string) {
 	}
 }
 
+// buy puts a paid DV instance into the account.
+func (s *stage) buy(*testscript.TestScript, []string) {
+	s.sandbox.AddInstance("DV", "BUY", "PAYED", "")
+}
+
 // submit DOMAIN… places an order on the first instance, as another host with
 // the same account would.
 func (s *stage) submit(ts *testscript.TestScript, args []string) {
