@@ -36,7 +36,11 @@ func (a *Agent) CheckHost(now time.Time) []Finding {
 	findings := []Finding{checkStateDir(a.config.StateDir), checkClock(now)}
 	for _, certificate := range a.config.Certificates {
 		for _, target := range certificate.Deploy {
-			findings = append(findings, checkTarget(certificate.Name, target)...)
+			for _, finding := range checkTarget(certificate.Name, target) {
+				if !slices.Contains(findings, finding) {
+					findings = append(findings, finding)
+				}
+			}
 		}
 	}
 	for _, hook := range a.config.Hooks {

@@ -7,18 +7,11 @@ import (
 
 	"dvagent/agent/order"
 	"dvagent/dnsvalidate"
-	"dvagent/hooks"
 	"dvagent/internal/hint"
 )
 
 // cleanUp removes the validation records and ends the order.
 func (w *work) cleanUp(ctx context.Context) (verdict, error) {
-	if !w.order.Announced {
-		w.hook(ctx, hooks.Issued, "", nil)
-		if err := w.record(order.Fact{Kind: order.Announced}); err != nil {
-			return advance, err
-		}
-	}
 	if err := w.removeRecords(ctx); err != nil {
 		return advance, err
 	}

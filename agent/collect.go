@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"dvagent/agent/order"
-	"dvagent/hooks"
 	"dvagent/internal/bundle"
 )
 
@@ -35,7 +34,7 @@ func (w *work) collect(ctx context.Context) (verdict, error) {
 	if err != nil {
 		return advance, w.unfit(err)
 	}
-	return advance, w.keep(ctx, b)
+	return advance, w.keep(b)
 }
 
 // verified makes a bundle of what the server sent, or says why it may not be
@@ -73,9 +72,8 @@ func (w *work) letGo(why string) error {
 	return errClosed
 }
 
-// keep stores the bundle, makes it current and tells the hooks.
-func (w *work) keep(ctx context.Context, b *bundle.Bundle) error {
-	previous := w.current
+// keep stores the bundle and makes it current.
+func (w *work) keep(b *bundle.Bundle) error {
 	if err := w.install(w.standing, b); err != nil {
 		return err
 	}
@@ -84,6 +82,5 @@ func (w *work) keep(ctx context.Context, b *bundle.Bundle) error {
 		return err
 	}
 	w.say(w.Name, string(order.Collect), fmt.Sprintf("stored version %s, valid until %s", b.ID(), b.Leaf.NotAfter.Format(time.DateOnly)))
-	w.hook(ctx, hooks.Issued, previous, nil)
-	return w.record(order.Fact{Kind: order.Announced})
+	return nil
 }

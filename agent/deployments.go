@@ -57,7 +57,16 @@ func (p *pass) rollout(ctx context.Context, standings []standing, outcomes []Out
 	all := make([]*rolling, len(standings))
 	var jobs []deploy.Job
 	for i, s := range standings {
-		if s.current == "" || len(s.Deploy) == 0 || ctx.Err() != nil {
+		if s.current == "" || ctx.Err() != nil {
+			continue
+		}
+		if s.current == s.newest {
+			outcomes[i] = outcomes[i].and(p.tell(ctx, s, hooks.Issued, false))
+		}
+		if len(s.Deploy) == 0 {
+			if outcomes[i].Ordered {
+				outcomes[i] = outcomes[i].and(outcomeOf(s.Name, s.prune()))
+			}
 			continue
 		}
 		r, err := p.roll(ctx, s)
@@ -103,9 +112,8 @@ func (p *pass) roll(ctx context.Context, s standing) (*rolling, error) {
 func (p *pass) compare(ctx context.Context, r *rolling, target deploy.Target) error {
 	id := target.ID()
 	state := r.rollout.Targets[id]
-	if state.Error != "" && time.Now().Before(state.Until) && !state.FailedAt.Before(p.since) {
-		r.owed = append(r.owed, Outcome{Class: NotServed, Step: stepDeploy, Next: state.Until,
-			Err: hint.Add(errors.New(state.Error), state.Hint)})
+	if owed := p.heldUp(state); owed != nil {
+		r.owed = append(r.owed, *owed)
 		return nil
 	}
 	// A reload that was begun and not seen to end has to run again, where no
@@ -124,6 +132,14 @@ func (p *pass) compare(ctx context.Context, r *rolling, target deploy.Target) er
 	})
 	p.say(r.Name, stepDeploy, "installing at "+target.Paths()[0])
 	return r.rollout.Record(rollout.Fact{At: time.Now(), Kind: rollout.Started, Target: id, Version: r.current})
+}
+
+// heldUp says whether an earlier failure keeps a target from being tried now.
+func (p *pass) heldUp(state rollout.Target) *Outcome {
+	if state.Error == "" || !time.Now().Before(state.Until) || state.FailedAt.Before(p.since) {
+		return nil
+	}
+	return &Outcome{Class: NotServed, Step: stepDeploy, Next: state.Until, Err: hint.Add(errors.New(state.Error), state.Hint)}
 }
 
 // stepDeploy stands for the rollout where a step is named.
@@ -145,27 +161,38 @@ func (p *pass) conclude(ctx context.Context, r *rolling, results []deploy.Result
 	if outcome.Class != Served {
 		return outcome, nil
 	}
-	return outcome, p.announce(ctx, r, len(results) > 0)
+	outcome = outcome.and(p.tell(ctx, r.standing, hooks.Deployed, len(results) > 0))
+	if len(results) == 0 {
+		return outcome, nil
+	}
+	return outcome, r.prune()
 }
 
 func (p *pass) concludeOne(ctx context.Context, r *rolling, result deploy.Result) (Outcome, error) {
-	target := result.Job.Target
-	fact := rollout.Fact{At: time.Now(), Kind: rollout.Deployed, Target: target.ID(), Version: r.current}
+	id := result.Job.Target.ID()
 	if result.Err == nil {
 		p.say(r.Name, stepDeploy, served(result))
+		fact := rollout.Fact{At: time.Now(), Kind: rollout.Deployed, Target: id, Version: r.current}
 		return Outcome{Certificate: r.Name}, r.rollout.Record(fact)
 	}
+	news := result.Err.Error() != r.rollout.Targets[id].Error
+	outcome, err := p.owe(ctx, r.standing, id, result.Err)
+	if news && ctx.Err() == nil {
+		p.tellFailure(ctx, r.standing, result.Err)
+	}
+	return outcome, err
+}
+
+// owe records that a target failed, and when it is tried again.
+func (p *pass) owe(ctx context.Context, s standing, target string, cause error) (Outcome, error) {
+	outcome := Outcome{Certificate: s.Name, Class: NotServed, Step: stepDeploy, Err: cause}
 	if ctx.Err() != nil {
-		return Outcome{Class: NotServed, Step: stepDeploy, Err: result.Err}, nil
+		return outcome, nil
 	}
-	before := r.rollout.Targets[fact.Target]
-	fact.Kind, fact.Error, fact.Hint = rollout.Failed, result.Err.Error(), hint.Of(result.Err)
-	fact.Until = time.Now().Add(backoff(before.Failures, result.Err))
-	p.observe(Progress{At: time.Now(), Certificate: r.Name, Step: stepDeploy, Err: result.Err})
-	if fact.Error != before.Error {
-		p.hookFor(ctx, r.standing, hooks.Failed, r.current, result.Err)
-	}
-	return Outcome{Class: NotServed, Step: stepDeploy, Next: fact.Until, Err: result.Err}, r.rollout.Record(fact)
+	outcome.Next = time.Now().Add(backoff(s.rollout.Targets[target].Failures, cause))
+	p.observe(Progress{At: time.Now(), Certificate: s.Name, Step: stepDeploy, Err: cause})
+	return outcome, s.rollout.Record(rollout.Fact{At: time.Now(), Kind: rollout.Failed, Target: target, Version: s.current,
+		Error: cause.Error(), Hint: hint.Of(cause), Until: outcome.Next})
 }
 
 func served(result deploy.Result) string {
@@ -175,28 +202,14 @@ func served(result deploy.Result) string {
 	return fmt.Sprintf("installed at %s; %s", result.Job.Target.Paths()[0], result.Served[0])
 }
 
-// announce runs the hooks of "deployed", once a version, and drops old
-// versions. What was found in place was not deployed by us, and is not told.
-func (p *pass) announce(ctx context.Context, r *rolling, deployed bool) error {
-	pending := r.rollout.Announced != r.current
-	if pending {
-		if deployed || r.rollout.Announced != "" {
-			p.hookFor(ctx, r.standing, hooks.Deployed, r.rollout.Announced, nil)
-		}
-		fact := rollout.Fact{At: time.Now(), Kind: rollout.Announced, Version: r.current}
-		if err := r.rollout.Record(fact); err != nil {
-			return err
-		}
-	}
-	if !pending && !deployed {
-		return nil
-	}
-	return r.store.Prune(versionsKept, func(id string) bool {
-		for _, target := range r.rollout.Targets {
+// prune drops old versions that no target uses.
+func (s standing) prune() error {
+	return s.store.Prune(versionsKept, func(id string) bool {
+		for _, target := range s.rollout.Targets {
 			if target.Version == id {
 				return true
 			}
 		}
-		return id == r.rollout.Held
+		return id == s.rollout.Held
 	})
 }

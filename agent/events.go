@@ -2,39 +2,77 @@ package agent
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
+	"dvagent/agent/rollout"
 	"dvagent/hooks"
 	"dvagent/internal/bundle"
+	"dvagent/internal/hint"
 )
 
-// hook tells the hooks of an event in the order's certificate.
-func (w *work) hook(ctx context.Context, event, previous string, cause error) {
-	w.hookFor(ctx, w.standing, event, previous, cause)
+// tell runs the hooks of an event about the current version, once, or again
+// when asked to. A hook that fails is owed like a deployment: it is run again
+// later, and nothing else waits for it.
+func (p *pass) tell(ctx context.Context, s standing, event string, again bool) Outcome {
+	state := s.rollout.Targets[event]
+	if state.Version == s.current && state.Error == "" && !again {
+		return Outcome{Certificate: s.Name}
+	}
+	if owed := p.heldUp(state); owed != nil {
+		return *owed
+	}
+	err := p.runHooks(ctx, s, event, state.Version, nil)
+	if err != nil {
+		outcome, recordErr := p.owe(ctx, s, event, err)
+		outcome.Err = also(outcome.Err, recordErr)
+		return outcome
+	}
+	err = s.rollout.Record(rollout.Fact{At: time.Now(), Kind: rollout.Told, Target: event, Version: s.current})
+	if err != nil {
+		return failed(s.Name, err)
+	}
+	return Outcome{Certificate: s.Name}
 }
 
-// hookFor runs the hooks that listen to the event. A hook that fails is
-// reported and holds nothing up.
-func (p *pass) hookFor(ctx context.Context, s standing, event, previous string, cause error) {
-	told := hooks.Event{Name: event, Certificate: s.Name, Domains: s.Domains}
+// tellFailure runs the hooks of "failed". That one of them fails too is logged.
+func (p *pass) tellFailure(ctx context.Context, s standing, cause error) {
+	if err := p.runHooks(ctx, s, hooks.Failed, "", cause); err != nil {
+		p.log.Warn("a hook failed", "certificate", s.Name, "event", hooks.Failed, "error", err)
+	}
+}
+
+// runHooks runs the hooks that listen to the event and returns the first
+// failure.
+func (p *pass) runHooks(ctx context.Context, s standing, event, previous string, cause error) error {
+	var first error
+	for _, result := range hooks.Run(ctx, p.config.Hooks, p.event(s, event, previous, cause)) {
+		if result.Err == nil || first != nil {
+			continue
+		}
+		lines := strings.Split(strings.TrimSpace(result.Output), "\n")
+		first = hint.Add(fmt.Errorf("hook %s of event %s: %w; it said %q", result.Hook.Command[0], event, result.Err, lines[len(lines)-1]),
+			"mend the hook; it is run again by itself, or by dvagent renew")
+	}
+	return first
+}
+
+func (p *pass) event(s standing, event, previous string, cause error) hooks.Event {
+	e := hooks.Event{Name: event, Certificate: s.Name, Domains: s.Domains}
 	if s.current != "" {
-		told.VersionDir = s.store.Path(s.current)
-		if leaf, err := bundle.LoadLeaf(told.VersionDir); err == nil {
-			told.Fingerprint, told.NotAfter = bundle.Fingerprint(leaf), leaf.NotAfter
+		e.VersionDir = s.store.Path(s.current)
+		if leaf, err := bundle.LoadLeaf(e.VersionDir); err == nil {
+			e.Fingerprint, e.NotAfter = bundle.Fingerprint(leaf), leaf.NotAfter
 		}
 	}
 	if previous != "" && previous != s.current {
 		if leaf, err := bundle.LoadLeaf(s.store.Path(previous)); err == nil {
-			told.PreviousFingerprint = bundle.Fingerprint(leaf)
+			e.PreviousFingerprint = bundle.Fingerprint(leaf)
 		}
 	}
 	if cause != nil {
-		told.Error = cause.Error()
+		e.Error = cause.Error()
 	}
-	for _, result := range hooks.Run(ctx, p.config.Hooks, told) {
-		if result.Err != nil {
-			p.log.Warn("hook failed", "certificate", s.Name, "event", event, "command", result.Hook.Command[0],
-				"error", result.Err, "output", result.Output, "took", result.Duration.Round(time.Millisecond))
-		}
-	}
+	return e
 }

@@ -41,6 +41,14 @@ func failed(certificate string, err error) Outcome {
 	return Outcome{Certificate: certificate, Class: Failure, Err: err}
 }
 
+// outcomeOf is a failure, or nothing worth telling.
+func outcomeOf(certificate string, err error) Outcome {
+	if err != nil {
+		return failed(certificate, err)
+	}
+	return Outcome{Certificate: certificate}
+}
+
 // Worst is the class of the worst outcome.
 func Worst(outcomes []Outcome) Class {
 	worst := Served

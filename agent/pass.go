@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -106,7 +107,7 @@ func (p *pass) run(ctx context.Context) []Outcome {
 			return nil
 		})
 	}
-	group.Wait()
+	_ = group.Wait() // no work returns an error: it is in the outcome
 	p.rollout(ctx, standings, outcomes)
 	return append(outcomes, p.sweep(ctx)...)
 }
@@ -150,10 +151,14 @@ func (p *pass) ready(s standing) (_ standing, err error) {
 	if s.order, err = p.settle(s); err != nil || s.order != nil {
 		return s, err
 	}
-	if s.newest == "" {
-		if s, err = p.takeOver(s); err != nil {
-			return s, err
-		}
+	switch {
+	case s.newest == "":
+		s, err = p.takeOver(s)
+	case s.current == "":
+		s, err = p.relink(s)
+	}
+	if err != nil {
+		return s, err
 	}
 	reason := s.due(time.Now())
 	if reason == "" && p.force[s.Name] {
@@ -164,6 +169,16 @@ func (p *pass) ready(s standing) (_ standing, err error) {
 	}
 	s.order, err = p.open(s, reason)
 	return s, err
+}
+
+// relink makes a stored version current again where the link is gone or was
+// replaced, as by a restored backup.
+func (p *pass) relink(s standing) (standing, error) {
+	if err := s.store.Switch(cmp.Or(s.rollout.Held, s.newest)); err != nil {
+		return s, err
+	}
+	p.say(s.Name, "", "the link to the current version was gone and is restored")
+	return p.read(s.Certificate)
 }
 
 // dropClaim gives back a claim whose order is not known any more and not

@@ -23,8 +23,8 @@ type Renewal struct {
 	Who      string // shown to those who wait for the lock
 }
 
-// mostTries is how often the one-shot tries what fails for a passing reason
-// before anything is claimed.
+// mostTries is how often the one-shot tries what fails for a passing
+// reason before anything is claimed, and the removal of a record.
 const mostTries = 3
 
 // Renew does all that is due and waits for it. It returns how each certificate
@@ -62,7 +62,7 @@ func (a *Agent) selected(names []string) (map[string]bool, error) {
 	set := map[string]bool{}
 	for _, name := range names {
 		if _, known := a.config.Certificate(name); !known {
-			return nil, hint.Add(fmt.Errorf("no certificate is named %q", name), "dvagent status lists them")
+			return nil, &UnknownError{name}
 		}
 		set[name] = true
 	}
@@ -73,6 +73,14 @@ func (a *Agent) selected(names []string) (map[string]bool, error) {
 	}
 	return set, nil
 }
+
+// UnknownError says that the configuration has no certificate of that name.
+type UnknownError struct{ Name string }
+
+func (e *UnknownError) Error() string { return fmt.Sprintf("no certificate is named %q", e.Name) }
+
+// OperatorHint is for package hint.
+func (e *UnknownError) OperatorHint() string { return "dvagent status lists them" }
 
 // oneShot is one call of Renew.
 type oneShot struct {
@@ -103,7 +111,7 @@ func (run *oneShot) pass(ctx context.Context, r Renewal) error {
 // take notes how a certificate stands, and whether another look may help.
 func (run *oneShot) take(outcome Outcome) {
 	name := outcome.Certificate
-	if outcome.Class == Failure || outcome.Class == NoInstance {
+	if outcome.Class == Failure || outcome.Class == NoInstance || outcome.Err != nil && outcome.Step == string(order.CleanUp) {
 		run.tries[name]++
 		outcome.Retry = outcome.Retry && run.tries[name] < mostTries
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"dvagent/agent/order"
+	"dvagent/agent/rollout"
+	"dvagent/hooks"
 	"dvagent/internal/aliyun"
 	"dvagent/internal/bundle"
 )
@@ -37,7 +39,7 @@ func (w *work) reuse(ctx context.Context) (bool, error) {
 		}
 		w.say(w.Name, string(order.Allocate), fmt.Sprintf("took certificate %d of the account, valid until %s: nothing is ordered",
 			row.ID, b.Leaf.NotAfter.Format(time.DateOnly)))
-		return true, w.keep(ctx, b)
+		return true, w.keep(b)
 	}
 	return false, nil
 }
@@ -89,6 +91,12 @@ func (p *pass) takeOver(s standing) (standing, error) {
 	}
 	if err := p.install(s, held); err != nil {
 		return s, err
+	}
+	for _, event := range []string{hooks.Issued, hooks.Deployed} { // nothing happened that a hook must know
+		fact := rollout.Fact{At: time.Now(), Kind: rollout.Told, Target: event, Version: held.ID()}
+		if err := s.rollout.Record(fact); err != nil {
+			return s, err
+		}
 	}
 	p.say(s.Name, "", fmt.Sprintf("took over the certificate in place, valid until %s: nothing is ordered",
 		held.Leaf.NotAfter.Format(time.DateOnly)))

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"time"
 
@@ -19,7 +18,7 @@ type standing struct {
 	current string            // the version that `current` points at, or empty
 	newest  string            // the newest stored version, or empty
 	leaf    *x509.Certificate // of the newest
-	broken  error             // why the current version cannot be served
+	broken  error             // why the newest version cannot be served
 	order   *order.Order      // the open one, or nil
 	rollout *rollout.Rollout
 }
@@ -37,7 +36,7 @@ func (a *Agent) read(certificate config.Certificate) (standing, error) {
 		return s, fmt.Errorf("read the rollout of %s: %w", certificate.Name, err)
 	}
 	if s.current, err = s.store.Current(); err != nil {
-		s.broken = err
+		s.current = "" // to be repaired from the versions, which are still there
 	}
 	s.newest = s.current
 	if s.current == "" || s.rollout.Held != "" {
@@ -56,7 +55,7 @@ func (a *Agent) read(certificate config.Certificate) (standing, error) {
 	if s.leaf, err = bundle.LoadLeaf(version); err == nil {
 		err = bundle.KeyMatches(version, s.leaf)
 	}
-	s.broken = errors.Join(s.broken, err)
+	s.broken = err
 	return s, nil
 }
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"dvagent/agent/order"
-	"dvagent/hooks"
 	"dvagent/internal/aliyun"
 	"dvagent/internal/hint"
 )
@@ -57,7 +56,7 @@ func (w *work) run(ctx context.Context) Outcome {
 			return Outcome{Certificate: w.Name, Ordered: ordered, Next: w.renewsAt()}
 		}
 		v, err := steps[step](w, ctx)
-		ordered = ordered || w.order.Version != ""
+		ordered = ordered || w.order.Version != "" && w.order.Instance != ""
 		switch {
 		case errors.Is(err, errClosed):
 			return Outcome{Certificate: w.Name, Ordered: ordered, Class: Pending, Next: time.Now(), Retry: true,
@@ -129,21 +128,24 @@ func (w *work) fail(ctx context.Context, step order.Step, err error) Outcome {
 	var stopped stopError
 	fact.Stopped = errors.As(err, &stopped)
 	if !fact.Stopped {
-		fact.Until = time.Now().Add(backoff(w.order.Failures, err))
+		fact.Until = time.Now().Add(backoffAt(step, w.order.Failures, err))
 	}
 	if err := w.record(fact); err != nil {
 		return failed(w.Name, also(outcome.Err, err))
 	}
 	outcome.Next = fact.Until
 	outcome.Retry = transient(err) || rejected(err) || errors.Is(err, errNoInstance)
-	if errors.Is(err, errNoInstance) {
+	switch {
+	case errors.Is(err, errNoInstance):
 		outcome.Class = NoInstance
-	} else if transient(err) && w.order.Instance != "" {
+	case step == order.CleanUp:
+		outcome.Class, outcome.Retry = Pending, true
+	case transient(err) && w.order.Instance != "":
 		outcome.Class = Pending
 	}
 	w.observe(Progress{At: time.Now(), Certificate: w.Name, Step: string(step), Err: err})
 	if news && !transient(err) {
-		w.hook(ctx, hooks.Failed, w.current, err)
+		w.tellFailure(ctx, w.standing, err)
 	}
 	return outcome
 }
@@ -152,6 +154,15 @@ func (w *work) fail(ctx context.Context, step order.Step, err error) Outcome {
 func transient(err error) bool {
 	var api *aliyun.Error
 	return errors.As(err, &api) && api.Transient()
+}
+
+// backoffAt is backoff, but for a record that is to be removed: the first tries
+// follow each other soon.
+func backoffAt(step order.Step, failures int, err error) time.Duration {
+	if step == order.CleanUp && failures < mostTries {
+		return time.Second << failures
+	}
+	return backoff(failures, err)
 }
 
 // rejected says that the credentials were not accepted. They are read anew for

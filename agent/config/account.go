@@ -110,7 +110,7 @@ func buildSecret(key, literal, file, env string) (aliyun.Secret, error) {
 			return aliyun.Secret{}, at(key+"_file", err)
 		}
 		if err := checkPrivate(file); err != nil {
-			return aliyun.Secret{}, at(key+"_file", err)
+			return aliyun.Secret{}, at(key+"_file", fmt.Errorf("%s: %w", file, err))
 		}
 	}
 	return aliyun.Secret{Literal: literal, File: file, Env: env}, nil

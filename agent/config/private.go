@@ -12,6 +12,7 @@ import (
 
 // checkPrivate refuses a file that others can read, or that others could
 // replace because a directory above it is theirs to write. The group may read.
+// The error does not name the file.
 func checkPrivate(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -21,7 +22,7 @@ func checkPrivate(path string) error {
 		return errors.New("not a regular file")
 	}
 	if info.Mode()&0o006 != 0 {
-		return hint.Add(fmt.Errorf("%s can be read or written by others (mode %04o)", path, info.Mode().Perm()),
+		return hint.Add(fmt.Errorf("can be read or written by others (mode %04o)", info.Mode().Perm()),
 			"chmod o-rw "+path)
 	}
 	resolved, err := filepath.EvalSymlinks(path)
@@ -50,11 +51,12 @@ func checkParents(path string) error {
 	}
 }
 
-// describe leaves out the name of the system call, which tells an operator nothing.
+// describe leaves out the system call, which tells an operator nothing, and the
+// path, which the caller names.
 func describe(err error) error {
 	var pathError *fs.PathError
 	if errors.As(err, &pathError) {
-		return fmt.Errorf("%s: %w", pathError.Path, pathError.Err)
+		return pathError.Err
 	}
 	return err
 }

@@ -26,8 +26,6 @@ func (o *Order) apply(fact Fact) {
 		o.Outcome, o.EndedAt, o.Error = fact.Outcome, fact.At, fact.Error
 	case Collected:
 		o.Version = fact.Version
-	case Announced:
-		o.Announced = true
 	default:
 		o.applySubmission(fact)
 		o.applyRecord(fact)

@@ -25,7 +25,6 @@ const (
 	Kept       Kind = "kept"       // Record: someone else's identical one is there
 	Visible    Kind = "visible"    // the name servers show the record
 	Collected  Kind = "collected"  // Version: the bundle is stored
-	Announced  Kind = "announced"  // the hooks of "issued" ran
 	Removing   Kind = "removing"   // Record, with the id found for an unanswered add
 	Removed    Kind = "removed"    // Record
 	Waiting    Kind = "waiting"    // Reason: what the step waits for, when it changed

@@ -51,7 +51,6 @@ type Order struct {
 	Records   []Placed   // ours and others', for every challenge so far
 	VisibleAt time.Time
 	Version   string
-	Announced bool
 
 	Waiting  string // what the step waits for
 	Failures int    // in a row, of the present step

@@ -31,7 +31,6 @@ var story = []struct {
 	{Fact{Kind: Visible}, Issue},
 	{Fact{Kind: Seen, Status: StatusIssued}, Collect},
 	{Fact{Kind: Collected, Version: "20261123-0123456789ab"}, CleanUp},
-	{Fact{Kind: Announced}, CleanUp},
 	{Fact{Kind: Removed, Record: withID}, CleanUp},
 	{Fact{Kind: Ended, Outcome: Issued}, Done},
 }

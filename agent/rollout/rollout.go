@@ -17,13 +17,12 @@ import (
 type Kind string
 
 const (
-	TakenOver Kind = "taken over" // Version: found in the targets, not ordered
-	Started   Kind = "started"    // Target, Version: right before the first file is touched
-	Deployed  Kind = "deployed"   // Target, Version: installed, and served where there is a probe
-	Announced Kind = "announced"  // Version: the hooks of "deployed" ran
-	Failed    Kind = "failed"     // Target, Version, Error, Hint, Until
-	Held      Kind = "held"       // Version: rolled back to, until the next issuance
-	Freed     Kind = "freed"      // the hold is over
+	Started  Kind = "started"  // Target, Version: right before the first file is touched
+	Deployed Kind = "deployed" // Target, Version: installed, and served where there is a probe
+	Told     Kind = "told"     // Target, an event, and Version: its hooks ran
+	Failed   Kind = "failed"   // Target, Version, Error, Hint, Until
+	Held     Kind = "held"     // Version: rolled back to, until the next issuance
+	Freed    Kind = "freed"    // the hold is over
 )
 
 // Fact is one line of the journal.
@@ -41,18 +40,17 @@ type Fact struct {
 
 // Rollout is the state that the facts amount to.
 type Rollout struct {
-	Held      string // the version that is held, or empty
-	Announced string // the version whose "deployed" hooks ran last
-	Targets   map[string]Target
-	Damaged   int // lines that could not be read
+	Held    string            // the version that is held, or empty
+	Targets map[string]Target // by the id of a deployment's target, and by event for the hooks
+	Damaged int               // lines that could not be read
 
 	path  string
 	lines int
 }
 
-// Target is one deployment's state.
+// Target is the state of one deployment, or of the hooks of one event.
 type Target struct {
-	Version  string // that it was last shown to serve
+	Version  string // that it was last shown to serve, or was told of
 	At       time.Time
 	Started  string // the version whose installation was begun and not finished
 	Failures int    // in a row
@@ -94,13 +92,11 @@ func (r *Rollout) apply(fact Fact) {
 	switch fact.Kind {
 	case Started:
 		target.Started = fact.Version
-	case Deployed:
+	case Deployed, Told:
 		target = Target{Version: fact.Version, At: fact.At}
 	case Failed:
 		target.Failures, target.FailedAt = max(fact.Failures, target.Failures+1), fact.At
 		target.Error, target.Hint, target.Until = fact.Error, fact.Hint, fact.Until
-	case Announced:
-		r.Announced = fact.Version
 	case Held:
 		r.Held = fact.Version
 	case Freed:
@@ -132,9 +128,6 @@ func (r *Rollout) compact() error {
 			facts = append(facts, Fact{At: target.FailedAt, Kind: Failed, Target: id, Version: target.Started,
 				Error: target.Error, Hint: target.Hint, Until: target.Until, Failures: target.Failures})
 		}
-	}
-	if r.Announced != "" {
-		facts = append(facts, Fact{Kind: Announced, Version: r.Announced})
 	}
 	if r.Held != "" {
 		facts = append(facts, Fact{Kind: Held, Version: r.Held})

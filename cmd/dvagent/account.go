@@ -84,7 +84,10 @@ func instanceRows(instances []aliyun.Instance) []instanceRow {
 
 func (c *cli) certsCommand() *cobra.Command {
 	var account string
-	cmd := &cobra.Command{Use: "certs", Short: "The account's certificates"}
+	cmd := &cobra.Command{
+		Use: "certs", Short: "The account's certificates", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
 	cmd.PersistentFlags().StringVar(&account, "account", "", "the account, when there are several")
 	cmd.AddCommand(c.certsList(&account), c.certsShow(&account), c.certsDownload(&account),
 		c.certsUpload(&account), c.certsDelete(&account), c.certsPrune(&account))
@@ -178,7 +181,7 @@ func (c *cli) certsUpload(account *string) *cobra.Command {
 			}
 			certificate, known := cfg.Certificate(args[0])
 			if !known {
-				return usageError{fmt.Errorf("no certificate is named %q", args[0])}
+				return &agent.UnknownError{Name: args[0]}
 			}
 			b, err := bundle.Load(filepath.Join(cfg.StateDir, "certificates", certificate.Name, "current"))
 			if errors.Is(err, os.ErrNotExist) {

@@ -76,6 +76,7 @@ func (c *cli) exitCode(err error) int {
 	var held *order.HeldError
 	var wrong *config.Error
 	var usage usageError
+	var unknown *agent.UnknownError
 	switch {
 	case err == nil:
 		return exitOK
@@ -86,7 +87,7 @@ func (c *cli) exitCode(err error) int {
 	switch {
 	case errors.As(err, &held):
 		return exitLocked
-	case errors.As(err, &wrong), errors.As(err, &usage), !c.started:
+	case errors.As(err, &wrong), errors.As(err, &usage), errors.As(err, &unknown), !c.started:
 		return exitUsage
 	}
 	return exitFailed

@@ -59,7 +59,7 @@ func (c *cli) sandboxCommand() *cobra.Command {
 	flags.IntVar(&o.Instances, "instances", 5, "how many paid DV instances")
 	flags.DurationVar(&o.IssueAfter, "issue-after", time.Second, "time between the visible record and the certificate")
 	flags.DurationVar(&o.Lifetime, "lifetime", 200*24*time.Hour, "of the certificates")
-	flags.DurationSliceVar(&o.Propagation, "propagation", nil, "until a change shows, for each name server (default 300ms,900ms)")
+	flags.DurationSliceVar(&o.Propagation, "propagation", nil, "until a change shows at the first, second, … name server (300ms,900ms when not given)")
 	flags.StringArrayVar(&faults, "fault", nil, "a `KIND[:ACTION[:N]]` of fault; may be given again")
 	flags.Uint64Var(&o.Seed, "seed", 1, "chooses among random faults")
 	flags.StringVar(&configOut, "config-out", "", "write an agent.toml that uses this sandbox to `FILE`")
