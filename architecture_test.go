@@ -14,7 +14,7 @@ import (
 var allowed = map[string][]string{
 	"cmd/dvagent": {
 		"agent", "agent/config", "agent/order", "deploy",
-		"internal/aliyun", "internal/atomicfile", "internal/bundle", "internal/hint", "internal/sandbox",
+		"internal/aliyun", "internal/atomicfile", "internal/bundle", "internal/hint", "internal/line", "internal/sandbox",
 	},
 	"agent": {
 		"agent/config", "agent/order", "agent/rollout", "deploy", "dnsvalidate", "hooks",
@@ -26,7 +26,7 @@ var allowed = map[string][]string{
 
 	"deploy":      {"internal/atomicfile", "internal/bundle", "internal/command", "internal/hint"},
 	"dnsvalidate": {"internal/aliyun", "internal/hint"},
-	"hooks":       {"internal/bundle", "internal/command"},
+	"hooks":       {"internal/bundle", "internal/command", "internal/line"},
 
 	"internal/aliyun":     {"internal/hint"},
 	"internal/bundle":     {"internal/atomicfile", "internal/hint"},
@@ -34,6 +34,7 @@ var allowed = map[string][]string{
 	"internal/journal":    {"internal/atomicfile"},
 	"internal/atomicfile": {},
 	"internal/hint":       {},
+	"internal/line":       {},
 	"internal/sandbox":    {}, // shares no code with the client that it tests
 
 	"internal/bundle/bundletest": {"internal/bundle"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"dvagent/agent/config"
 	"dvagent/agent/order"
 	"dvagent/agent/rollout"
 	"dvagent/internal/bundle"
@@ -136,6 +137,9 @@ func (p *pass) rollBack(name string) error {
 // configuration. The outcome is Pending when a record is still to be removed.
 func (a *Agent) Abandon(ctx context.Context, name string, lockWait time.Duration, who string) (Outcome, error) {
 	outcome := Outcome{Certificate: name}
+	if !config.IsName(name) {
+		return outcome, &UnknownError{name}
+	}
 	err := a.underLock(ctx, lockWait, who, scope{names: map[string]bool{name: true}}, func(p *pass) error {
 		o, err := order.Load(p.dir(name))
 		if err != nil {

@@ -119,8 +119,12 @@ var errNoInstance = errors.New("no spare instance")
 // hooks when that is news. A cancelled context is no failure of the order.
 func (w *work) fail(ctx context.Context, step order.Step, err error) Outcome {
 	outcome := Outcome{Certificate: w.Name, Class: Failure, Step: string(step), Err: err}
+	if ctx.Err() != nil && w.order.Instance != "" {
+		outcome.Class, outcome.Err, outcome.Waiting = Pending, nil, "the next call, for this one was interrupted"
+		return outcome
+	}
 	if ctx.Err() != nil {
-		outcome.Class, outcome.Err, outcome.Waiting = Pending, nil, "interrupted"
+		outcome.Err = hint.Add(err, "nothing was claimed yet; the next call begins anew")
 		return outcome
 	}
 	news := w.order.Error != err.Error()
@@ -128,7 +132,7 @@ func (w *work) fail(ctx context.Context, step order.Step, err error) Outcome {
 	var stopped stopError
 	fact.Stopped = errors.As(err, &stopped)
 	if !fact.Stopped {
-		fact.Until = time.Now().Add(backoffAt(step, w.order.Failures, err))
+		fact.Until = time.Now().Add(backoffAt(step, w.order.FailuresSince(w.since), err))
 	}
 	if err := w.record(fact); err != nil {
 		return failed(w.Name, also(outcome.Err, err))

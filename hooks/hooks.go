@@ -9,11 +9,10 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"dvagent/internal/bundle"
 	"dvagent/internal/command"
+	"dvagent/internal/line"
 )
 
 // Hook is a command and the names of the events that it listens to.
@@ -65,7 +64,7 @@ func Run(ctx context.Context, all []Hook, e Event) []Result {
 // environment is the contract's: these variables beside PATH, HOME and LANG.
 func (e Event) environment() []string {
 	env := command.BaseEnv()
-	set := func(name, value string) { env = append(env, "DVAGENT_"+name+"="+oneLine(value)) }
+	set := func(name, text string) { env = append(env, "DVAGENT_"+name+"="+value(text)) }
 	set("EVENT", e.Name)
 	set("CERTIFICATE", e.Certificate)
 	set("DOMAINS", strings.Join(e.Domains, " "))
@@ -98,18 +97,9 @@ func rfc3339(t time.Time) string {
 // keep the hook from starting at all.
 const maxValue = 8 << 10
 
-// oneLine makes text that a server may have written safe to print: control
-// and format characters become spaces, and what is no UTF-8 a question mark.
-func oneLine(text string) string {
-	text = strings.Map(func(r rune) rune {
-		switch {
-		case r == utf8.RuneError:
-			return '?'
-		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029':
-			return ' '
-		}
-		return r
-	}, text)
+// value makes text that a server may have written fit for a variable.
+func value(text string) string {
+	text = line.Of(text)
 	if len(text) <= maxValue {
 		return text
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -21,6 +22,9 @@ var (
 	instanceForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
 )
 
+// IsName says that the text can be a certificate's name, and so a directory's.
+func IsName(text string) bool { return nameForm.MatchString(text) }
+
 func buildCertificates(config *Config, doc document) error {
 	owners := map[string]string{} // output path or name set -> key of who has it
 	for i, table := range doc.Certificate {
@@ -29,7 +33,7 @@ func buildCertificates(config *Config, doc document) error {
 		if err != nil {
 			return err
 		}
-		if err := checkUnique(owners, key, certificate); err != nil {
+		if err := checkUnique(owners, key, certificate, table); err != nil {
 			return err
 		}
 		config.Certificates = append(config.Certificates, certificate)
@@ -39,7 +43,7 @@ func buildCertificates(config *Config, doc document) error {
 
 func buildCertificate(config *Config, doc document, key string, table certificateTable) (Certificate, error) {
 	var certificate Certificate
-	if !nameForm.MatchString(table.Name) {
+	if !IsName(table.Name) {
 		return certificate, at(key+".name", fmt.Errorf("%q is not a name: begin with a-z or 0-9, go on with dots and hyphens too", table.Name))
 	}
 	domains, err := Domains(table.Domains)
@@ -126,7 +130,7 @@ func buildTarget(key string, domains []string, table deployTable) (deploy.Target
 		Owner: table.Owner, Group: table.Group, Check: table.Check, Reload: table.Reload,
 		Probe: table.Probe, ServerName: cmp.Or(table.ProbeServerName, probeName(domains[0])),
 	}
-	if err := checkPaths(key, target); err != nil {
+	if err := checkPaths(key, table); err != nil {
 		return target, err
 	}
 	if err := hostPorts(table.Probe); err != nil {
@@ -159,18 +163,38 @@ func probeName(domain string) string {
 	return domain
 }
 
-func checkPaths(key string, target deploy.Target) error {
-	paths := target.Paths()
-	if len(paths) == 0 {
+// file is one file that a deployment writes.
+type file struct{ key, path string }
+
+// files lists them under the key of their deployment.
+func (t deployTable) files(key string) []file {
+	all := []file{
+		{"fullchain", t.Fullchain}, {"key", t.Key}, {"cert", t.Cert}, {"chain", t.Chain},
+		{"combined", t.Combined}, {"pfx", t.PFX}, {"jks", t.JKS},
+	}
+	var named []file
+	for _, f := range all {
+		if f.path != "" {
+			named = append(named, file{key + "." + f.key, f.path})
+		}
+	}
+	return named
+}
+
+func checkPaths(key string, table deployTable) error {
+	files := table.files(key)
+	if len(files) == 0 {
 		return at(key, errors.New("names no file to write (fullchain, key, cert, chain, combined, pfx or jks)"))
 	}
-	for i, path := range paths {
-		if err := absolute(path); err != nil {
-			return at(key, err)
+	written := map[string]bool{}
+	for _, f := range files {
+		if err := absolute(f.path); err != nil {
+			return at(f.key, err)
 		}
-		if slices.Contains(paths[:i], path) {
-			return at(key, fmt.Errorf("%s is written twice", path))
+		if written[filepath.Clean(f.path)] {
+			return at(f.key, fmt.Errorf("%s is written twice", f.path))
 		}
+		written[filepath.Clean(f.path)] = true
 	}
 	return nil
 }
@@ -200,28 +224,28 @@ func buildPassword(key string, table deployTable) (string, error) {
 	return password, nil
 }
 
+// claim is something that only one certificate can have.
+type claim struct{ key, what, text, hint string }
+
 // checkUnique refuses a second owner of a name, of a file, or of a set of
 // domains in one account.
-func checkUnique(owners map[string]string, key string, certificate Certificate) error {
-	domains := slices.Sorted(slices.Values(certificate.Domains))
-	claims := []struct{ key, claim, what string }{
-		{key + ".name", "name " + certificate.Name, fmt.Sprintf("the name %q", certificate.Name)},
-		{key + ".domains", "domains " + certificate.Account + " " + strings.Join(domains, " "), "the same set of domains in this account"},
+func checkUnique(owners map[string]string, key string, certificate Certificate, table certificateTable) error {
+	domains := strings.Join(slices.Sorted(slices.Values(certificate.Domains)), " ")
+	claims := []claim{
+		{key: key + ".name", what: "name " + certificate.Name, text: fmt.Sprintf("the name %q", certificate.Name)},
+		{key: key + ".domains", what: "domains " + certificate.Account + " " + domains, text: "the same set of domains in this account",
+			hint: "to install one certificate in several places, give it several [[certificate.deploy]]"},
 	}
-	for i, target := range certificate.Deploy {
-		for _, path := range target.Paths() {
-			claims = append(claims, struct{ key, claim, what string }{fmt.Sprintf("%s.deploy[%d]", key, i), "path " + path, "the file " + path})
+	for i, target := range table.Deploy {
+		for _, f := range target.files(fmt.Sprintf("%s.deploy[%d]", key, i)) {
+			claims = append(claims, claim{key: f.key, what: "file " + filepath.Clean(f.path), text: "the file " + f.path})
 		}
 	}
 	for _, c := range claims {
-		if owner, taken := owners[c.claim]; taken {
-			err := fmt.Errorf("%s is already %s's", c.what, owner)
-			if strings.HasSuffix(c.key, ".domains") {
-				err = hint.Add(err, "to install one certificate in several places, give it several [[certificate.deploy]]")
-			}
-			return at(c.key, err)
+		if owner, taken := owners[c.what]; taken {
+			return at(c.key, hint.Add(fmt.Errorf("%s is already %s's", c.text, owner), c.hint))
 		}
-		owners[c.claim] = key
+		owners[c.what] = key
 	}
 	return nil
 }

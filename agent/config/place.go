@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"regexp"
 	"sort"
-	"strconv"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -127,35 +126,39 @@ func decode(text string, doc *document) error {
 
 // wrongType takes apart what the decoder says of a value of the wrong type,
 // for which it has no error type.
-var wrongType = regexp.MustCompile(`^toml: (?:line (\d+) )?\(last key "([^"]*)"\): (.*)$`)
+var wrongType = regexp.MustCompile(`^toml: (?:line \d+ )?\(last key "([^"]*)"\): (.*)$`)
 
 func decodingError(text string, err error) error {
-	located := &Error{Err: err}
-	var parse toml.ParseError
-	if errors.As(err, &parse) {
-		located = &Error{Line: parse.Position.Line, Key: parse.LastKey, Err: errors.New(parse.Message)}
-	} else if m := wrongType.FindStringSubmatch(err.Error()); m != nil {
-		line, _ := strconv.Atoi(m[1])
-		located = &Error{Line: line, Key: m[2], Err: errors.New(m[3])}
+	var syntax toml.ParseError
+	if errors.As(err, &syntax) {
+		key := syntax.LastKey
+		for _, p := range places(text) {
+			if p.line <= syntax.Position.Line && indices.ReplaceAllString(p.key, "") == syntax.LastKey {
+				key = p.key
+			}
+		}
+		return &Error{Line: syntax.Position.Line, Key: key, Err: errors.New(syntax.Message)}
 	}
-	if p, found := culprit(text, located.Key); found {
-		located.Line, located.Key = p.line, p.key
+	m := wrongType.FindStringSubmatch(err.Error())
+	if m == nil {
+		return &Error{Err: err}
 	}
-	return located
+	p := culprit(text, m[1])
+	return &Error{Line: p.line, Key: p.key, Err: errors.New(m[2])}
 }
 
 // culprit finds which of the elements of an array of tables holds the value of
 // a wrong type: the last one in the shortest beginning of the file that does
 // not decode.
-func culprit(text, key string) (place, bool) {
+func culprit(text, key string) place {
 	var candidates []place
 	for _, p := range places(text) {
 		if indices.ReplaceAllString(p.key, "") == key {
 			candidates = append(candidates, p)
 		}
 	}
-	if len(candidates) < 2 {
-		return place{}, false
+	if len(candidates) == 0 {
+		return place{key: key}
 	}
 	lines := strings.SplitAfter(text, "\n")
 	n := sort.Search(len(candidates)-1, func(i int) bool {
@@ -163,5 +166,5 @@ func culprit(text, key string) (place, bool) {
 		_, err := toml.Decode(beginning, new(document))
 		return err != nil
 	})
-	return candidates[n], true
+	return candidates[n]
 }

@@ -10,12 +10,12 @@ func (o *Order) apply(fact Fact) {
 		o.Waiting = fact.Reason
 		return
 	case Failed:
-		o.Failures++
+		o.failures = append(o.failures, fact.At)
 		o.FailedAt = fact.At
 		o.Error, o.Hint, o.Until, o.Stopped = fact.Error, fact.Hint, fact.Until, fact.Stopped
 		return
 	}
-	o.Failures, o.Error, o.Hint, o.Until, o.Stopped, o.Waiting = 0, "", "", time.Time{}, false, ""
+	o.failures, o.Error, o.Hint, o.Until, o.Stopped, o.Waiting = nil, "", "", time.Time{}, false, ""
 	switch fact.Kind {
 	case Opened:
 		o.OpenedAt, o.Domains, o.Reason, o.Forced = fact.At, fact.Domains, fact.Reason, fact.Forced

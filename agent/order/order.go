@@ -53,12 +53,12 @@ type Order struct {
 	Version   string
 
 	Waiting  string // what the step waits for
-	Failures int    // in a row, of the present step
-	FailedAt time.Time
 	Error    string // of the last failure that nothing succeeded after
 	Hint     string
-	Until    time.Time // not before then, because of the failure
-	Stopped  bool      // until a person acts
+	FailedAt time.Time   // when that was
+	Until    time.Time   // not before then, because of the failure
+	Stopped  bool        // until a person acts
+	failures []time.Time // in a row
 
 	Outcome Outcome
 	EndedAt time.Time
@@ -130,6 +130,16 @@ func (o *Order) Archive() error {
 		return fmt.Errorf("close order: %w", err)
 	}
 	return nil
+}
+
+// FailuresSince counts the failures in a row, of the present step, that came
+// after a time.
+func (o *Order) FailuresSince(since time.Time) int {
+	i := slices.IndexFunc(o.failures, func(at time.Time) bool { return at.After(since) })
+	if i < 0 {
+		return 0
+	}
+	return len(o.failures) - i
 }
 
 // Step derives what comes next.

@@ -126,18 +126,18 @@ func TestTurnsOfAnOrder(t *testing.T) {
 
 func TestFailuresCountUntilSomethingSucceeds(t *testing.T) {
 	o := tell(t, 2)
-	for range 2 {
-		if err := o.Record(Fact{Kind: Failed, Error: "unreachable", Until: at(90)}); err != nil {
+	for i := range 2 {
+		if err := o.Record(Fact{At: at(10 * (i + 1)), Kind: Failed, Error: "unreachable", Until: at(90)}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if o.Failures != 2 || o.Error == "" || o.Until.IsZero() {
+	if o.FailuresSince(time.Time{}) != 2 || o.FailuresSince(at(15)) != 1 || o.Error == "" || o.Until.IsZero() {
 		t.Errorf("%+v", o)
 	}
 	if err := o.Record(Fact{Kind: Submitting}); err != nil {
 		t.Fatal(err)
 	}
-	if o.Failures != 0 || o.Error != "" || !o.Until.IsZero() {
+	if o.FailuresSince(time.Time{}) != 0 || o.Error != "" || !o.Until.IsZero() {
 		t.Errorf("after success: %+v", o)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"dvagent/internal/aliyun"
 	"dvagent/internal/bundle"
 	"dvagent/internal/hint"
+	"dvagent/internal/line"
 )
 
 // client returns the client of the account that is named, or of the only one.
@@ -150,6 +151,9 @@ func (c *cli) certsDownload(account *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "download ID --out DIR", Short: "Write its cert.pem, chain.pem, fullchain.pem and privkey.pem", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if out == "" {
+				return usageError{errors.New(`required flag(s) "out" not set`)}
+			}
 			x, _, err := c.detail(cmd, *account, args[0])
 			if err != nil {
 				return err
@@ -166,7 +170,6 @@ func (c *cli) certsDownload(account *string) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "", "`DIR` to write into; it is made")
-	cmd.MarkFlagRequired("out")
 	return cmd
 }
 
@@ -245,13 +248,13 @@ func (c *cli) certsPrune(account *string) *cobra.Command {
 					continue
 				}
 				if !sure {
-					fmt.Fprintf(c.stdout, "would delete %d %s (ended %s)\n", x.ID, oneLine(x.Name), oneLine(x.EndDate))
+					fmt.Fprintf(c.stdout, "would delete %d %s (ended %s)\n", x.ID, line.Of(x.Name), line.Of(x.EndDate))
 					continue
 				}
 				if err := client.DeleteUserCertificate(cmd.Context(), x.ID); err != nil {
 					return err
 				}
-				fmt.Fprintf(c.stdout, "deleted %d %s (ended %s)\n", x.ID, oneLine(x.Name), oneLine(x.EndDate))
+				fmt.Fprintf(c.stdout, "deleted %d %s (ended %s)\n", x.ID, line.Of(x.Name), line.Of(x.EndDate))
 			}
 			if !sure {
 				return usageError{errors.New("nothing was deleted: say --yes")}

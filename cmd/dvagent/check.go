@@ -8,6 +8,7 @@ import (
 
 	"dvagent/agent"
 	"dvagent/internal/hint"
+	"dvagent/internal/line"
 )
 
 func (c *cli) checkCommand() *cobra.Command {
@@ -38,16 +39,16 @@ func (c *cli) printFindings(findings []agent.Finding) error {
 	for _, f := range findings {
 		switch {
 		case f.Err == nil:
-			fmt.Fprintf(c.stdout, "ok    %s: %s\n", f.Subject, oneLine(f.OK))
+			fmt.Fprintf(c.stdout, "ok    %s: %s\n", f.Subject, line.Of(f.OK))
 			continue
 		case f.Warning:
-			fmt.Fprintf(c.stdout, "warn  %s: %s", f.Subject, oneLine(f.Err.Error()))
+			fmt.Fprintf(c.stdout, "warn  %s: %s", f.Subject, line.Of(f.Err.Error()))
 		default:
 			failed = true
-			fmt.Fprintf(c.stdout, "FAIL  %s: %s", f.Subject, oneLine(f.Err.Error()))
+			fmt.Fprintf(c.stdout, "FAIL  %s: %s", f.Subject, line.Of(f.Err.Error()))
 		}
 		if advice := hint.Of(f.Err); advice != "" {
-			fmt.Fprintf(c.stdout, " (hint: %s)", oneLine(advice))
+			fmt.Fprintf(c.stdout, " (hint: %s)", line.Of(advice))
 		}
 		fmt.Fprintln(c.stdout)
 	}

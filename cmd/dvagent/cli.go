@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +15,7 @@ import (
 	"dvagent/agent/config"
 	"dvagent/agent/order"
 	"dvagent/internal/hint"
+	"dvagent/internal/line"
 )
 
 // Exit codes, as documented for users.
@@ -95,21 +95,11 @@ func (c *cli) exitCode(err error) int {
 
 // complain prints an error and its hint in one line.
 func (c *cli) complain(err error) {
-	line := "dvagent: " + oneLine(err.Error())
+	text := "dvagent: " + line.Of(err.Error())
 	if advice := hint.Of(err); advice != "" {
-		line += " (hint: " + oneLine(advice) + ")"
+		text += " (hint: " + line.Of(advice) + ")"
 	}
-	fmt.Fprintln(c.stderr, line)
-}
-
-// oneLine keeps text of others from moving the cursor or breaking the line.
-func oneLine(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, text)
+	fmt.Fprintln(c.stderr, text)
 }
 
 func (c *cli) checkLogFlags() error {
@@ -210,7 +200,7 @@ func describe(o agent.Outcome) string {
 		if o.Waiting == "" {
 			return "pending at the step " + o.Step
 		}
-		return fmt.Sprintf("pending at the step %s, waiting for: %s", o.Step, oneLine(o.Waiting))
+		return fmt.Sprintf("pending at the step %s, waiting for: %s", o.Step, line.Of(o.Waiting))
 	case agent.NotServed:
 		return "issued, but not served; the deployment is owed"
 	case agent.NoInstance:

@@ -15,6 +15,7 @@ import (
 	"dvagent/agent/config"
 	"dvagent/deploy"
 	"dvagent/internal/hint"
+	"dvagent/internal/line"
 	"dvagent/internal/sandbox"
 )
 
@@ -88,7 +89,7 @@ func (d *demo) stop() {
 }
 
 func (d *demo) say(format string, args ...any) {
-	fmt.Fprintf(d.stdout, "  %5.1fs  %s\n", time.Since(d.started).Seconds(), oneLine(fmt.Sprintf(format, args...)))
+	fmt.Fprintf(d.stdout, "  %5.1fs  %s\n", time.Since(d.started).Seconds(), line.Of(fmt.Sprintf(format, args...)))
 }
 
 func (d *demo) config() string { return filepath.Join(d.dir, "agent.toml") }

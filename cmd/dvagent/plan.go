@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dvagent/agent"
+	"dvagent/internal/line"
 )
 
 func (c *cli) planCommand() *cobra.Command {
@@ -48,7 +49,7 @@ func (c *cli) table(rows ...[]string) error {
 	w := tabwriter.NewWriter(c.stdout, 0, 4, 2, ' ', 0)
 	for _, row := range rows {
 		for i, cell := range row {
-			row[i] = oneLine(cell)
+			row[i] = line.Of(cell)
 		}
 		fmt.Fprintln(w, strings.Join(row, "\t"))
 	}

@@ -35,25 +35,6 @@ func TestOnlyExpiredUploadsArePrunable(t *testing.T) {
 	}
 }
 
-// fault 76
-func TestTextOfOthersStaysOnOneLine(t *testing.T) {
-	for _, tt := range []struct{ name, text, want string }{
-		{"plain text", "no such order", "no such order"},
-		{"Chinese", "没有找到必要内容", "没有找到必要内容"},
-		{"newlines", "one\r\ntwo\nthree", "one  two three"},
-		{"a terminal's escapes", "\x1b[2J\x07\x7f", " [2J  "},
-		{"escapes in one rune", "a\u009b2Jb", "a 2Jb"},
-		{"a separator of lines", "one\u2028two\u2029three", "one two three"},
-		{"a change of direction", "a\u202eb", "a b"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			if got := oneLine(tt.text); got != tt.want {
-				t.Errorf("got %q", got)
-			}
-		})
-	}
-}
-
 func TestAnOutcomeIsDescribedAndHasItsExitCode(t *testing.T) {
 	next := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
 	for _, tt := range []struct {

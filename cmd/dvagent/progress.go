@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"dvagent/agent"
+	"dvagent/internal/line"
 )
 
 // progress shows long work: on a terminal each step, with a last line that
@@ -64,7 +65,7 @@ func (p *progress) show(e agent.Progress) {
 	if e.Err != nil {
 		text = "failed: " + e.Err.Error()
 	}
-	fmt.Fprintf(p.out, "\r\x1b[K%s  %s  %-10s %s\n", e.At.Format(time.TimeOnly), e.Certificate, e.Step, oneLine(text))
+	fmt.Fprintf(p.out, "\r\x1b[K%s  %s  %-10s %s\n", e.At.Format(time.TimeOnly), e.Certificate, e.Step, line.Of(text))
 }
 
 func logProgress(log *slog.Logger, e agent.Progress) {
@@ -106,7 +107,7 @@ func (p *progress) line() {
 		return
 	}
 	w := p.waiting[name]
-	text := fmt.Sprintf("%s waits for %s (%s)", name, oneLine(w.text), time.Since(w.since).Round(time.Second))
+	text := fmt.Sprintf("%s waits for %s (%s)", name, line.Of(w.text), time.Since(w.since).Round(time.Second))
 	if width, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil && len(text) >= width && width > 1 {
 		text = text[:width-1]
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dvagent/agent"
+	"dvagent/internal/line"
 )
 
 func (c *cli) statusCommand() *cobra.Command {
@@ -52,21 +53,21 @@ func (c *cli) printStatus(status agent.Status) error {
 		c.printTroubles(s)
 	}
 	for _, r := range status.Records {
-		fmt.Fprintf(c.stdout, "%s: the TXT record %s in zone %s is in place or still to be removed\n", r.Certificate, oneLine(r.Name), oneLine(r.Zone))
+		fmt.Fprintf(c.stdout, "%s: the TXT record %s in zone %s is in place or still to be removed\n", r.Certificate, line.Of(r.Name), line.Of(r.Zone))
 	}
 	return nil
 }
 
 func (c *cli) printTroubles(s agent.CertificateStatus) {
 	if s.Order != nil && s.Order.Error != "" {
-		fmt.Fprintf(c.stdout, "%s: order: %s\n", s.Name, oneLine(s.Order.Error))
+		fmt.Fprintf(c.stdout, "%s: order: %s\n", s.Name, line.Of(s.Order.Error))
 	}
 	for _, d := range s.Deployments {
 		if d.Error != "" {
-			fmt.Fprintf(c.stdout, "%s: %s: %s\n", s.Name, d.Target, oneLine(d.Error))
+			fmt.Fprintf(c.stdout, "%s: %s: %s\n", s.Name, d.Target, line.Of(d.Error))
 		}
 		for _, probe := range d.Probes {
-			fmt.Fprintf(c.stdout, "%s: %s\n", s.Name, oneLine(probe))
+			fmt.Fprintf(c.stdout, "%s: %s\n", s.Name, line.Of(probe))
 		}
 	}
 }
