@@ -20,7 +20,7 @@ func (w *work) allocate(ctx context.Context) (verdict, error) {
 	if instance, submitted := w.instances.ClaimOf(w.Account, w.Name); instance != "" {
 		return advance, w.resume(instance, submitted)
 	}
-	if w.newest == "" && !w.order.Forced {
+	if !w.order.Forced {
 		found, err := w.reuse(ctx)
 		if err != nil || found {
 			return advance, err

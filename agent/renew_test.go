@@ -8,7 +8,7 @@ import (
 	"dvagent/internal/sandbox"
 )
 
-func TestAFirstOrderCostsEightCallsBesidePolls(t *testing.T) {
+func TestAFirstOrderCostsSevenCallsBesidePolls(t *testing.T) {
 	w := newWorld(t, sandbox.Options{})
 	w.renewed(Renewal{})
 	calls := w.calls()
@@ -25,7 +25,7 @@ func TestAFirstOrderCostsEightCallsBesidePolls(t *testing.T) {
 	}
 }
 
-func TestARenewalCostsOneCallLess(t *testing.T) {
+func TestAForcedRenewalCostsSixCallsBesidePolls(t *testing.T) {
 	w := newWorld(t, sandbox.Options{})
 	w.renewed(Renewal{})
 	first := w.current()
@@ -182,5 +182,34 @@ func TestAFileThatWasOverwrittenHealsWithoutAnOrder(t *testing.T) {
 	}
 	if calls := w.calls(); len(calls) > 0 {
 		t.Errorf("calls: %v", calls)
+	}
+}
+
+// fault 65: the other host has renewed already, and this one takes its
+// certificate from the account.
+func TestARenewalThatAnotherHostMadeIsTaken(t *testing.T) {
+	w := newWorld(t, sandbox.Options{})
+	w.renewed(Renewal{})
+	state, second := w.state(), filepath.Join(w.dir, "second")
+	if err := os.CopyFS(second, os.DirFS(state)); err != nil {
+		t.Fatal(err)
+	}
+	w.renewed(Renewal{Force: true})
+	renewed := w.current()
+	// The second host still has the first version, whose key is lost there.
+	if err := os.RemoveAll(state); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(state, os.DirFS(second)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(state, "certificates/example.com/current/privkey.pem"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if o := w.renew(Renewal{}); o.Class != Served {
+		t.Errorf("%+v", o)
+	}
+	if w.sandbox.Submitted() != 2 || w.current() != renewed {
+		t.Errorf("%d submitted, version %s, want %s", w.sandbox.Submitted(), w.current(), renewed)
 	}
 }

@@ -119,7 +119,7 @@ var errNoInstance = errors.New("no spare instance")
 // hooks when that is news. A cancelled context is no failure of the order.
 func (w *work) fail(ctx context.Context, step order.Step, err error) Outcome {
 	outcome := Outcome{Certificate: w.Name, Class: Failure, Step: string(step), Err: err}
-	if ctx.Err() != nil && w.order.Instance != "" {
+	if ctx.Err() != nil && (w.order.Instance != "" || !w.order.Forced) {
 		outcome.Class, outcome.Err, outcome.Waiting = Pending, nil, "the next call, for this one was interrupted"
 		return outcome
 	}
