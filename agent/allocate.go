@@ -20,6 +20,13 @@ func (w *work) allocate(ctx context.Context) (verdict, error) {
 	if instance, submitted := w.instances.ClaimOf(w.Account, w.Name); instance != "" {
 		return advance, w.resume(instance, submitted)
 	}
+	// The instances come first: an order that is issued after they were listed
+	// answers below as adoptable, one issued before is among the certificates.
+	lists := w.account(ctx, w.Account)
+	adoptable, err := lists.adoptable()
+	if err != nil {
+		return advance, err
+	}
 	if !w.order.Forced {
 		found, err := w.reuse(ctx)
 		if err != nil || found {
@@ -29,16 +36,11 @@ func (w *work) allocate(ctx context.Context) (verdict, error) {
 	if err := w.checkZones(ctx); err != nil {
 		return advance, err
 	}
-	if err := w.checkPace(); err != nil {
-		return advance, err
-	}
-	lists := w.account(ctx, w.Account)
-	adoptable, err := lists.adoptable()
-	if err != nil {
-		return advance, err
-	}
 	if running, found := adoptable[w.Name]; found {
 		return advance, w.adopt(running)
+	}
+	if err := w.checkPace(); err != nil {
+		return advance, err
 	}
 	instances, err := lists.instances()
 	if err != nil {

@@ -6,9 +6,11 @@ import (
 	"sync"
 	"time"
 
+	"dvagent/agent/config"
 	"dvagent/agent/order"
 	"dvagent/dnsvalidate"
 	"dvagent/internal/aliyun"
+	"dvagent/internal/bundle"
 )
 
 // zonesLive is how long the zones of an account are believed; a run that waits
@@ -93,11 +95,11 @@ func (p *pass) findAdoptable(ctx context.Context, account string, instances []al
 		if err != nil {
 			return nil, err
 		}
-		name, ours := p.claimant(account, result.CheckName)
+		name, known := p.claimant(account, result)
 		switch {
-		case ours:
+		case name != "":
 			adoptable[name] = instance
-		case result.CheckName != "":
+		case known:
 			err = p.instances.Record(order.InstanceEntry{At: time.Now(), Kind: order.InstanceForeign,
 				Account: account, Instance: instance.InstanceID})
 		}
@@ -126,29 +128,64 @@ func (p *pass) noteFree(account string, i aliyun.Instance) error {
 		Account: account, Instance: i.InstanceID})
 }
 
-// claimant is the one certificate of the account whose name the check name
-// lies under; the longest such name counts.
-func (p *pass) claimant(account, checkName string) (string, bool) {
-	checkName = strings.ToLower(strings.TrimSuffix(checkName, "."))
-	longest, name, ties := 0, "", 0
+// claimant is the one certificate of the account that a running order is for,
+// or "". known says that the answer was enough to tell.
+func (p *pass) claimant(account string, result aliyun.OrderResult) (name string, known bool) {
+	if result.Status.Issued() {
+		b, err := bundle.Parse([]byte(result.Certificate), []byte(result.PrivateKey))
+		if err != nil {
+			return "", false
+		}
+		return p.closest(account, func(c config.Certificate) int {
+			if uncovered(b.Leaf, c.Domains) != "" {
+				return 0
+			}
+			return len(c.Domains)
+		}), true
+	}
+	checkName := strings.ToLower(strings.TrimSuffix(result.CheckName, "."))
+	name = p.closest(account, func(c config.Certificate) int { return under(checkName, c.Domains) })
+	if name == "" {
+		name = p.closest(account, func(c config.Certificate) int { return relativeTo(checkName, c.Domains) })
+	}
+	return name, name != "" || strings.Count(checkName, ".") > 1
+}
+
+// relativeTo is 1 when the name is a host value in the zone of the domains.
+func relativeTo(name string, domains []string) int {
+	if whole, err := dnsvalidate.CheckName(name, domains); err != nil || whole == name {
+		return 0
+	}
+	return 1
+}
+
+// under returns the length of the longest of the domains that the name lies
+// below, 0 when there is none.
+func under(name string, domains []string) (longest int) {
+	for _, domain := range domains {
+		domain = strings.TrimPrefix(domain, "*.")
+		if strings.HasSuffix(name, "."+domain) {
+			longest = max(longest, len(domain))
+		}
+	}
+	return longest
+}
+
+// closest names the one certificate of the account that matches best, or ""
+// when none does or two do alike.
+func (p *pass) closest(account string, match func(config.Certificate) int) string {
+	best, name := 0, ""
 	for _, certificate := range p.config.Certificates {
 		if certificate.Account != account {
 			continue
 		}
-		best := 0
-		for _, domain := range certificate.Domains {
-			domain = strings.TrimPrefix(domain, "*.")
-			if strings.HasSuffix(checkName, "."+domain) {
-				best = max(best, len(domain))
-			}
-		}
-		switch {
-		case best == 0 || best < longest:
-		case best == longest:
-			ties++
+		switch score := match(certificate); {
+		case score == 0 || score < best:
+		case score == best:
+			name = ""
 		default:
-			longest, name, ties = best, certificate.Name, 0
+			best, name = score, certificate.Name
 		}
 	}
-	return name, name != "" && ties == 0
+	return name
 }
