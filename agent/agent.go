@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"dvagent/agent/config"
+	"dvagent/agent/order"
 	"dvagent/dnsvalidate"
 	"dvagent/internal/aliyun"
 	"dvagent/internal/bundle"
@@ -32,6 +33,8 @@ type Agent struct {
 	mu      sync.Mutex
 	clients map[string]*aliyun.Client
 	looks   map[string]*looks // by certificate
+
+	sweepLater map[order.Record]Outcome // records that could not be removed, under the lock
 
 	zonesMu sync.Mutex
 	zones   map[string]zoneList // by account
@@ -64,6 +67,8 @@ func New(cfg *config.Config, options Options) (*Agent, error) {
 		clients: map[string]*aliyun.Client{},
 		zones:   map[string]zoneList{},
 		looks:   map[string]*looks{},
+
+		sweepLater: map[order.Record]Outcome{},
 	}
 	if a.observe == nil {
 		a.observe = func(Progress) {}
@@ -96,6 +101,10 @@ func (a *Agent) dir(certificate string) string {
 }
 
 func (a *Agent) store(certificate string) *bundle.Store { return bundle.Open(a.dir(certificate)) }
+
+// wallClock is the time without Go's monotonic reading, which stands still
+// while a machine sleeps and knows nothing of a clock that was set.
+func wallClock() time.Time { return time.Now().Round(0) }
 
 // Prepare makes the state directory and closes it to others.
 func Prepare(stateDir string) error {

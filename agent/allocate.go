@@ -17,27 +17,30 @@ import (
 // account already has, an order of ours that is running, or a spare instance.
 // Nothing is claimed before each name has a zone of ours.
 func (w *work) allocate(ctx context.Context) (verdict, error) {
-	if instance, submitted := w.instances.ClaimOf(w.Account, w.Name); instance != "" {
-		return advance, w.resume(instance, submitted)
+	if claim, submitted := w.instances.ClaimOf(w.Account, w.Name); claim.Instance != "" {
+		return advance, w.resume(claim, submitted)
 	}
 	// The instances come first: an order that is issued after they were listed
 	// answers below as adoptable, one issued before is among the certificates.
 	lists := w.account(ctx, w.Account)
-	adoptable, err := lists.adoptable()
+	found, err := lists.adoptable()
 	if err != nil {
 		return advance, err
 	}
 	if !w.order.Forced {
-		found, err := w.reuse(ctx)
-		if err != nil || found {
+		reused, err := w.reuse(ctx)
+		if err != nil || reused {
 			return advance, err
 		}
 	}
 	if err := w.checkZones(ctx); err != nil {
 		return advance, err
 	}
-	if running, found := adoptable[w.Name]; found {
-		return advance, w.adopt(running)
+	if instance, ours := found.ours[w.Name]; ours {
+		return advance, w.adopt(instance)
+	}
+	if waited := wallClock().Sub(w.order.OpenedAt); found.undecided != "" && waited.Abs() < undecidedFor {
+		return wait(wallClock().Add(5*time.Second), "the running order of instance "+found.undecided+", which may be for these names"), nil
 	}
 	if err := w.checkPace(); err != nil {
 		return advance, err
@@ -49,11 +52,16 @@ func (w *work) allocate(ctx context.Context) (verdict, error) {
 	return advance, w.claim(instances)
 }
 
+// undecidedFor is how long nothing is ordered because an order runs in the
+// account whose names are not known yet.
+const undecidedFor = 10 * time.Minute
+
 // resume goes on with the instance that the ledger says is ours, though the
 // order's journal does not: the process died in between, or the journal was
 // lost. Whether it was submitted, the server is asked.
-func (w *work) resume(instance string, submitted bool) error {
-	if err := w.record(order.Fact{Kind: order.Claimed, Instance: instance}); err != nil || !submitted {
+func (w *work) resume(claim order.InstanceEntry, submitted bool) error {
+	fact := order.Fact{Kind: order.Claimed, Instance: claim.Instance, Adopted: claim.Adopted}
+	if err := w.record(fact); err != nil || !submitted || claim.Adopted {
 		return err
 	}
 	return w.record(order.Fact{Kind: order.Submitting})
@@ -77,7 +85,7 @@ func (w *work) checkZones(ctx context.Context) error {
 // checkPace refuses a submission beyond the day's limit.
 func (w *work) checkPace() error {
 	limit := w.config.Limits.SubmissionsPerDay
-	n, oldest := w.instances.SubmissionsSince(w.Name, time.Now().Add(-24*time.Hour))
+	n, oldest := w.instances.Submissions(w.Name, wallClock())
 	if n < limit {
 		return nil
 	}
@@ -92,7 +100,7 @@ func (w *work) claim(instances []aliyun.Instance) error {
 	slices.SortFunc(spare, func(a, b aliyun.Instance) int { return cmp.Compare(a.ID, b.ID) })
 	for _, instance := range spare {
 		taken, err := w.instances.Claim(order.InstanceEntry{
-			At: time.Now(), Account: w.Account, Instance: instance.InstanceID, Certificate: w.Name,
+			At: wallClock(), Account: w.Account, Instance: instance.InstanceID, Certificate: w.Name,
 		})
 		if err != nil {
 			return err
@@ -107,7 +115,7 @@ func (w *work) claim(instances []aliyun.Instance) error {
 
 func (w *work) usable(i aliyun.Instance) bool {
 	return strings.EqualFold(i.CertType, "DV") && i.Status.Spare() &&
-		w.allowed(i.InstanceID) && !w.instances.RefusedTo(w.Account, i.InstanceID, w.Name)
+		w.allowed(i.InstanceID) && (w.force[w.Name] || !w.instances.RefusedTo(w.Account, i.InstanceID, w.Name))
 }
 
 // allowed says that the instance is on the certificate's own list or, when it
@@ -127,6 +135,9 @@ func (w *work) allowed(instance string) bool {
 func (w *work) noInstance(instances []aliyun.Instance) error {
 	err := fmt.Errorf("%w among the %d of account %s", errNoInstance, len(instances), w.Account)
 	advice := "buy a DV instance; the next look finds it by itself"
+	if w.instances.AnyRefusedTo(w.Account, w.Name) {
+		advice = "instances were refused to it before; to try them again: dvagent renew --force " + w.Name
+	}
 	if len(w.Instances) > 0 {
 		err = fmt.Errorf("%w: none of the %d that it may consume is free", errNoInstance, len(w.Instances))
 		advice = "add one to its instances, or buy one"
@@ -136,7 +147,7 @@ func (w *work) noInstance(instances []aliyun.Instance) error {
 
 func (w *work) adopt(instance aliyun.Instance) error {
 	taken, err := w.instances.Claim(order.InstanceEntry{
-		At: time.Now(), Account: w.Account, Instance: instance.InstanceID, Certificate: w.Name,
+		At: wallClock(), Account: w.Account, Instance: instance.InstanceID, Certificate: w.Name, Adopted: true,
 	})
 	if err != nil {
 		return err
@@ -145,8 +156,5 @@ func (w *work) adopt(instance aliyun.Instance) error {
 		return fmt.Errorf("instance %s is being adopted by another certificate", instance.InstanceID)
 	}
 	w.say(w.Name, string(order.Allocate), "adopted the running order of instance "+instance.InstanceID)
-	if err := w.record(order.Fact{Kind: order.Claimed, Instance: instance.InstanceID, Adopted: true}); err != nil {
-		return err
-	}
-	return w.record(order.Fact{Kind: order.Submitted})
+	return w.record(order.Fact{Kind: order.Claimed, Instance: instance.InstanceID, Adopted: true})
 }

@@ -12,7 +12,13 @@ import (
 
 // cleanUp removes the validation records and ends the order.
 func (w *work) cleanUp(ctx context.Context) (verdict, error) {
-	if err := w.removeRecords(ctx); err != nil {
+	err := w.removeRecords(ctx)
+	if err != nil && w.order.FailuresSince(time.Time{}) < mostTries {
+		return advance, err
+	}
+	// A record that cannot be removed stays owed in the ledger, and holds up no
+	// later order.
+	if err := w.oweRecords(w.order); err != nil {
 		return advance, err
 	}
 	return advance, w.closeOrder(w.order, order.Issued, "")
@@ -60,23 +66,35 @@ func (p *pass) remove(ctx context.Context, r order.Record, note func(order.Kind,
 func (p *pass) sweep(ctx context.Context) []Outcome {
 	var outcomes []Outcome
 	for _, entry := range p.owed.All() {
-		if !p.has(entry.Certificate) || p.inOpenOrder(entry) {
+		if !p.sweeps(entry.Certificate) || p.inOpenOrder(entry) {
+			continue
+		}
+		if owed := p.sweepLater[entry.Record]; stillHeld(owed.Next) {
+			outcomes = append(outcomes, owed)
 			continue
 		}
 		err := p.remove(ctx, entry.Record, func(kind order.Kind, r order.Record) error {
-			return p.owed.Record(order.OwedRecord{At: time.Now(), Kind: kind, Certificate: entry.Certificate, Record: r})
+			return p.owed.Record(order.OwedRecord{At: wallClock(), Kind: kind, Certificate: entry.Certificate, Record: r})
 		})
 		if err == nil {
 			p.say(entry.Certificate, string(order.CleanUp), "removed the TXT record "+entry.Record.Name)
 			continue
 		}
-		outcomes = append(outcomes, Outcome{
-			Certificate: entry.Certificate, Class: Pending, Step: string(order.CleanUp), Retry: transient(err),
-			Next: time.Now().Add(backoff(3, err)), Err: hint.Add(fmt.Errorf("the TXT record %s in zone %s is still to be removed: %w",
+		owed := Outcome{
+			Certificate: entry.Certificate, Class: Pending, Step: string(order.CleanUp), Retry: true,
+			Next: wallClock().Add(backoff(3, err)), Err: hint.Add(fmt.Errorf("the TXT record %s in zone %s is still to be removed: %w",
 				entry.Record.Name, entry.Record.Zone, err), hint.Of(err)),
-		})
+		}
+		p.sweepLater[entry.Record] = owed
+		outcomes = append(outcomes, owed)
 	}
 	return outcomes
+}
+
+// sweeps says whether the owed records of a certificate are in scope.
+func (p *pass) sweeps(certificate string) bool {
+	_, configured := p.config.Certificate(certificate)
+	return p.has(certificate) || p.unconfigured && !configured
 }
 
 func (p *pass) inOpenOrder(entry order.OwedRecord) bool {

@@ -25,7 +25,7 @@ func (w *work) collect(ctx context.Context) (verdict, error) {
 			return advance, err
 		}
 		if !result.Status.Issued() || result.Certificate == "" || result.PrivateKey == "" {
-			return w.patient(time.Now().Add(longestLook), "the issued certificate")
+			return w.patient(wallClock().Add(longestLook), "the issued certificate")
 		}
 		w.result = &result
 	}
@@ -44,7 +44,7 @@ func (w *work) verified(certificate, key []byte) (*bundle.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := b.Verify(w.order.Domains, time.Now()); err != nil {
+	if err := b.Verify(w.order.Domains, wallClock()); err != nil {
 		return nil, err
 	}
 	if w.leaf != nil && w.broken == nil && b.Leaf.NotAfter.Before(w.leaf.NotAfter) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"time"
 
 	"dvagent/agent/rollout"
 	"dvagent/deploy"
@@ -27,7 +26,7 @@ func (p *pass) install(s standing, b *bundle.Bundle) error {
 	if s.rollout.Held == "" {
 		return nil
 	}
-	return s.rollout.Record(rollout.Fact{At: time.Now(), Kind: rollout.Freed})
+	return s.rollout.Record(rollout.Fact{At: wallClock(), Kind: rollout.Freed})
 }
 
 // heldByTargets is the pair that one of the targets holds already and that can
@@ -57,7 +56,11 @@ func (p *pass) rollout(ctx context.Context, standings []standing, outcomes []Out
 	all := make([]*rolling, len(standings))
 	var jobs []deploy.Job
 	for i, s := range standings {
-		if s.current == "" || ctx.Err() != nil {
+		if s.current == "" {
+			continue
+		}
+		if ctx.Err() != nil { // what is in place was not looked at
+			outcomes[i] = outcomes[i].and(Outcome{Certificate: s.Name, Class: Pending, Step: stepDeploy, Waiting: "the next call, for this one was interrupted"})
 			continue
 		}
 		if s.current == s.newest {
@@ -124,19 +127,19 @@ func (p *pass) compare(ctx context.Context, r *rolling, target deploy.Target) er
 		if state.Version == r.current && state.Error == "" {
 			return nil
 		}
-		return r.rollout.Record(rollout.Fact{At: time.Now(), Kind: rollout.Deployed, Target: id, Version: r.current})
+		return r.rollout.Record(rollout.Fact{At: wallClock(), Kind: rollout.Deployed, Target: id, Version: r.current})
 	}
 	r.jobs = append(r.jobs, deploy.Job{
 		Certificate: r.Name, Target: target, Bundle: r.bundle, Force: unfinished || redeploy,
 		Before: filepath.Join(p.dir(r.Name), "before"), Known: r.store.Has,
 	})
 	p.say(r.Name, stepDeploy, "installing at "+target.Paths()[0])
-	return r.rollout.Record(rollout.Fact{At: time.Now(), Kind: rollout.Started, Target: id, Version: r.current})
+	return r.rollout.Record(rollout.Fact{At: wallClock(), Kind: rollout.Started, Target: id, Version: r.current})
 }
 
 // heldUp says whether an earlier failure keeps a target from being tried now.
 func (p *pass) heldUp(state rollout.Target) *Outcome {
-	if state.Error == "" || !time.Now().Before(state.Until) || state.FailedAt.Before(p.since) {
+	if state.Error == "" || !stillHeld(state.Until) || state.FailedAt.Before(p.since) {
 		return nil
 	}
 	return &Outcome{Class: NotServed, Step: stepDeploy, Next: state.Until, Err: hint.Add(errors.New(state.Error), state.Hint)}
@@ -172,10 +175,10 @@ func (p *pass) concludeOne(ctx context.Context, r *rolling, result deploy.Result
 	id := result.Job.Target.ID()
 	if result.Err == nil {
 		p.say(r.Name, stepDeploy, served(result))
-		fact := rollout.Fact{At: time.Now(), Kind: rollout.Deployed, Target: id, Version: r.current}
+		fact := rollout.Fact{At: wallClock(), Kind: rollout.Deployed, Target: id, Version: r.current}
 		return Outcome{Certificate: r.Name}, r.rollout.Record(fact)
 	}
-	news := result.Err.Error() != r.rollout.Targets[id].Error
+	news := !sameFailure(r.rollout.Targets[id].Error, result.Err)
 	outcome, err := p.owe(ctx, r.standing, id, result.Err)
 	if news && ctx.Err() == nil {
 		p.tellFailure(ctx, r.standing, result.Err)
@@ -189,9 +192,9 @@ func (p *pass) owe(ctx context.Context, s standing, target string, cause error) 
 	if ctx.Err() != nil {
 		return outcome, nil
 	}
-	outcome.Next = time.Now().Add(backoff(s.rollout.Targets[target].Failures, cause))
-	p.observe(Progress{At: time.Now(), Certificate: s.Name, Step: stepDeploy, Err: cause})
-	return outcome, s.rollout.Record(rollout.Fact{At: time.Now(), Kind: rollout.Failed, Target: target, Version: s.current,
+	outcome.Next = wallClock().Add(backoff(s.rollout.Targets[target].Failures, cause))
+	p.observe(Progress{At: wallClock(), Certificate: s.Name, Step: stepDeploy, Err: cause})
+	return outcome, s.rollout.Record(rollout.Fact{At: wallClock(), Kind: rollout.Failed, Target: target, Version: s.current,
 		Error: cause.Error(), Hint: hint.Of(cause), Until: outcome.Next})
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"dvagent/agent/rollout"
 	"dvagent/hooks"
@@ -29,7 +28,7 @@ func (p *pass) tell(ctx context.Context, s standing, event string, again bool) O
 		outcome.Err = also(outcome.Err, recordErr)
 		return outcome
 	}
-	err = s.rollout.Record(rollout.Fact{At: time.Now(), Kind: rollout.Told, Target: event, Version: s.current})
+	err = s.rollout.Record(rollout.Fact{At: wallClock(), Kind: rollout.Told, Target: event, Version: s.current})
 	if err != nil {
 		return failed(s.Name, err)
 	}

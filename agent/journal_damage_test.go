@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -13,6 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"dvagent/internal/aliyun"
+	"dvagent/internal/bundle"
+	"dvagent/internal/bundle/bundletest"
+	"dvagent/internal/journal"
 	"dvagent/internal/sandbox"
 )
 
@@ -51,21 +56,75 @@ func wholly() []damage {
 	return all
 }
 
-// byByte cuts a file of some size at each byte, and flips a bit of each.
-func byByte(file string, size int) []damage {
+// byByte cuts a file at each byte, and flips each bit of it. Of those that read
+// alike one stands for all.
+func byByte(t *testing.T, dir, file string) []damage {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	scratch := filepath.Join(t.TempDir(), "journal")
 	var all []damage
-	for n := range size {
-		all = append(all,
-			damage{fmt.Sprintf("%s cut at byte %d", filepath.Base(file), n), []string{file}, func(text []byte) []byte {
-				return text[:min(n, len(text))]
-			}},
-			damage{fmt.Sprintf("%s with a bit flipped in byte %d", filepath.Base(file), n), []string{file}, func(text []byte) []byte {
+	known := map[string]bool{}
+	add := func(name string, at place, do func([]byte) []byte) {
+		if reading := readingOf(t, scratch, do(text)); !known[reading] {
+			known[reading] = true
+			name = fmt.Sprintf("%s %s at byte %d of line %d", filepath.Base(file), name, at.column, at.line)
+			all = append(all, damage{name, []string{file}, do})
+		}
+	}
+	for n := range text {
+		at := placeOf(text, n)
+		add("cut", at, func(text []byte) []byte { return text[:at.in(text)] })
+		for bit := range 8 {
+			if !longTest() && at.line > 0 && bit != n%8 {
+				continue // only the first line has no checksum
+			}
+			add(fmt.Sprintf("with bit %d flipped", bit), at, func(text []byte) []byte {
 				text = bytes.Clone(text)
-				text[min(n, len(text)-1)] ^= 1 << (n % 8)
+				text[at.in(text)] ^= 1 << bit
 				return text
-			}})
+			})
+		}
 	}
 	return all
+}
+
+// place is a byte of a journal. Lines of one kind differ a little in length,
+// so that it is counted from the nearer end: -1 is the newline.
+type place struct{ line, column int }
+
+func placeOf(text []byte, n int) place {
+	before := text[:n]
+	start := bytes.LastIndexByte(before, '\n') + 1
+	length := bytes.IndexByte(text[start:], '\n') + 1
+	p := place{bytes.Count(before, []byte("\n")), n - start}
+	if p.column > length/2 {
+		p.column -= length
+	}
+	return p
+}
+
+// in is where the place is in another text.
+func (p place) in(text []byte) int {
+	lines := bytes.SplitAfter(bytes.TrimSuffix(text, []byte("\n")), []byte("\n"))
+	line := min(p.line, len(lines)-1)
+	n := len(bytes.Join(lines[:line], nil)) + p.column
+	if p.column < 0 {
+		n += len(bytes.TrimSuffix(lines[line], []byte("\n"))) + 1
+	}
+	return min(n, len(text)-1)
+}
+
+// readingOf is what the journal's reader, and its next writer, see in a text.
+func readingOf(t *testing.T, scratch string, text []byte) string {
+	t.Helper()
+	if err := os.WriteFile(scratch, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	facts, damaged, err := journal.Read[json.RawMessage](scratch)
+	return fmt.Sprintf("%s %d %v %v", facts, damaged, err != nil, bytes.HasSuffix(text, []byte("\n")))
 }
 
 // suffer does the damage to a state directory.
@@ -93,78 +152,166 @@ func (d damage) traceless() bool {
 	return slices.Contains(d.files, orderJournal) && slices.Contains(d.files, recordsLedger)
 }
 
-// pending is a world whose order waits for the CA.
-func pending(t *testing.T, issueAfter time.Duration) *world {
+const foreignRecord = "_dnsauth=foreign"
+
+// situation is when a damage is done.
+type situation struct {
+	damage
+	issued  bool // the CA has decided meanwhile
+	renewal bool // an earlier version is served, and due
+}
+
+func (s situation) String() string {
+	name := s.name
+	if s.renewal {
+		name += " in a renewal"
+	}
+	if s.issued {
+		name += " once it is issued"
+	}
+	return name
+}
+
+// prepare leaves an order pending, as a process does that is stopped.
+func (s situation) prepare(t *testing.T) *world {
 	t.Helper()
-	w := newWorld(t, sandbox.Options{IssueAfter: issueAfter})
+	w := newWorld(t, sandbox.Options{IssueAfter: 400 * time.Millisecond})
 	if _, err := w.sandbox.AddRecord("example.com", "_dnsauth", "TXT", "foreign"); err != nil {
 		t.Fatal(err)
+	}
+	if s.renewal {
+		w.servesAnOldOne()
 	}
 	if o := w.renew(Renewal{NoWait: true}); o.Class != Pending {
 		t.Fatalf("%+v", o)
 	}
+	if !s.issued {
+		return w
+	}
+	if err := w.sandbox.ForceOrder(w.sandbox.Orders()[0].InstanceID, "issued"); err != nil {
+		t.Fatal(err)
+	}
 	return w
 }
 
-const foreignRecord = "_dnsauth=foreign"
+// servesAnOldOne stores a version that is due.
+func (w *world) servesAnOldOne() {
+	w.Helper()
+	now := time.Now()
+	old := bundletest.NewCA(w.T, "old").Issue(w.T, bundletest.Leaf{
+		Names: []string{"example.com", "*.example.com"}, NotBefore: now.AddDate(0, 0, -80), NotAfter: now.AddDate(0, 0, 10),
+	})
+	dir := filepath.Join(w.state(), "certificates", "example.com")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		w.Fatal(err)
+	}
+	store := bundle.Open(dir)
+	id, err := store.Put(old)
+	if err != nil {
+		w.Fatal(err)
+	}
+	if err := store.Switch(id); err != nil {
+		w.Fatal(err)
+	}
+}
 
-// survives does the damage to an order that is pending, or that the CA has
-// issued meanwhile, and checks what the next run makes of it.
-func (d damage) survives(t *testing.T, issued bool) {
-	issueAfter := 400 * time.Millisecond
-	if issued {
-		issueAfter = time.Millisecond
-	}
-	w := pending(t, issueAfter)
-	for end := time.Now().Add(10 * time.Second); issued && w.sandbox.Orders()[0].Status != "issued"; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not issued: %+v", w.sandbox.Orders())
-		}
-	}
-	d.suffer(w)
+// survive checks what the next run makes of the damage.
+func (s situation) survive(t *testing.T) {
+	w := s.prepare(t)
+	s.suffer(w)
 	o := w.renew(Renewal{})
 	if o.Class != Served {
 		t.Errorf("%+v", o)
-	} else {
-		w.current()
 	}
 	if used := w.instancesUsed(); used != 1 || w.sandbox.Submitted() != 1 {
-		t.Errorf("%d instances were used, %d submissions accepted", used, w.sandbox.Submitted())
+		t.Errorf("%d instances were used and %d submissions accepted", used, w.sandbox.Submitted())
 	}
+	w.holdsTheIssued()
 	left := w.records()
-	if left != foreignRecord && !(d.traceless() && strings.HasPrefix(left, foreignRecord+" ")) {
+	if left != foreignRecord && !(s.traceless() && strings.HasPrefix(left, foreignRecord+" ")) {
 		t.Errorf("records: %s", left)
+	}
+}
+
+// holdsTheIssued checks that the current version is the one that was ordered.
+func (w *world) holdsTheIssued() {
+	w.Helper()
+	leaf, err := bundle.LoadLeaf(filepath.Join(w.state(), "certificates", "example.com", "current"))
+	if err != nil {
+		w.Fatal(err)
+	}
+	if left := time.Until(leaf.NotAfter); left < 30*24*time.Hour {
+		w.Errorf("the current version ends in %s", left)
+	}
+}
+
+// faults 2, 55: an order that is issued between two looks at the account is
+// seen by one of them.
+func TestAnOrderIssuedBetweenTwoLooksIsFound(t *testing.T) {
+	for _, action := range []string{"DescribeUserCertificateList", "DescribeOrderInstanceList"} {
+		t.Run("after "+action, func(t *testing.T) {
+			w := situation{}.prepare(t)
+			if err := os.RemoveAll(w.state()); err != nil {
+				t.Fatal(err)
+			}
+			a := w.agent()
+			a, err := New(a.config, Options{Call: func(_ string, call aliyun.Call) {
+				if call.Operation == action {
+					_ = w.sandbox.ForceOrder(w.sandbox.Orders()[0].InstanceID, "issued") // it may be already
+				}
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			outcomes, err := a.Renew(t.Context(), Renewal{Timeout: 10 * time.Second, LockWait: time.Second})
+			if err != nil || Worst(outcomes) != Served || w.sandbox.Submitted() != 1 {
+				t.Errorf("%+v, %v, %d submitted", outcomes, err, w.sandbox.Submitted())
+			}
+		})
 	}
 }
 
 // fault 55
 func TestNoDamageToTheJournalsOrdersAnew(t *testing.T) {
 	t.Parallel()
-	tryAll(t, wholly())
+	var all []situation
+	for i, d := range wholly() {
+		for j := range 4 {
+			if longTest() || i%2 == j/2 { // a damage of each kind in each situation
+				all = append(all, situation{d, j%2 > 0, j/2 > 0})
+			}
+		}
+	}
+	tryAll(t, all)
 }
 
 // fault 55
 func TestADamagedLineOrdersNothingAnew(t *testing.T) {
 	t.Parallel()
-	w := pending(t, time.Minute)
-	var all []damage
+	w := situation{}.prepare(t)
+	var all []situation
 	for _, file := range []string{orderJournal, instancesLedger, recordsLedger} {
-		info, err := os.Stat(filepath.Join(w.state(), file))
-		if err != nil {
-			t.Fatal(err)
+		for i, d := range byByte(t, w.state(), file) {
+			for j := range 4 {
+				if longTest() || i%4 == j {
+					all = append(all, situation{d, j%2 > 0, j/2 > 0})
+				}
+			}
 		}
-		all = append(all, byByte(file, int(info.Size()))...)
 	}
 	rand.New(rand.NewPCG(55, 55)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	if os.Getenv("DVAGENT_LONG_TESTS") != "1" {
-		t.Logf("only 30 of %d cases; DVAGENT_LONG_TESTS=1 tries those of two minutes", len(all))
+	if !longTest() {
+		t.Logf("only 30 of %d cases; DVAGENT_LONG_TESTS=1 tries each in four situations", len(all))
 		all = all[:30]
 	}
 	tryAll(t, all)
 }
 
+// longTest says whether all cases are wanted, which takes minutes, or a sample.
+func longTest() bool { return os.Getenv("DVAGENT_LONG_TESTS") == "1" }
+
 // tryAll tries each case, as far as two minutes go; they mostly wait.
-func tryAll(t *testing.T, all []damage) {
+func tryAll(t *testing.T, all []situation) {
 	var tried atomic.Int64
 	var workers sync.WaitGroup
 	started := time.Now()
@@ -175,12 +322,7 @@ func tryAll(t *testing.T, all []damage) {
 				if n >= len(all) {
 					return
 				}
-				d, issued := all[n], n%2 > 0
-				name := d.name
-				if issued {
-					name += " once it is issued"
-				}
-				t.Run(name, func(t *testing.T) { d.survives(t, issued) })
+				t.Run(all[n].String(), all[n].survive)
 			}
 		})
 	}

@@ -22,6 +22,12 @@ type zoneList struct {
 	at    time.Time
 }
 
+// running is what the account's orders that nobody here claimed turned out to be.
+type running struct {
+	ours      map[string]aliyun.Instance // by the certificate that they are for
+	undecided string                     // one that does not say yet whose it is, or ""
+}
+
 // zonesOf returns the zones that the account hosts.
 func (a *Agent) zonesOf(ctx context.Context, account string) (dnsvalidate.Zones, error) {
 	a.zonesMu.Lock()
@@ -37,7 +43,7 @@ func (a *Agent) zonesOf(ctx context.Context, account string) (dnsvalidate.Zones,
 	if err != nil {
 		return nil, err
 	}
-	a.zones[account] = zoneList{zones, time.Now()}
+	a.zones[account] = zoneList{zones, wallClock()}
 	return zones, nil
 }
 
@@ -65,10 +71,10 @@ func (p *pass) account(ctx context.Context, name string) *accountLists {
 			return client.DescribeUserCertificateList(ctx)
 		}),
 	}
-	lists.adoptable = sync.OnceValues(func() (map[string]aliyun.Instance, error) {
+	lists.adoptable = sync.OnceValues(func() (running, error) {
 		instances, err := lists.instances()
 		if err != nil {
-			return nil, err
+			return running{}, err
 		}
 		return p.findAdoptable(ctx, name, instances)
 	})
@@ -77,37 +83,39 @@ func (p *pass) account(ctx context.Context, name string) *accountLists {
 }
 
 // findAdoptable asks each instance that is being checked and that nobody here
-// has claimed for whose name it is. The answer maps certificates to instances.
-func (p *pass) findAdoptable(ctx context.Context, account string, instances []aliyun.Instance) (map[string]aliyun.Instance, error) {
-	adoptable := map[string]aliyun.Instance{}
+// has claimed for whose name it is.
+func (p *pass) findAdoptable(ctx context.Context, account string, instances []aliyun.Instance) (running, error) {
+	found := running{ours: map[string]aliyun.Instance{}}
 	client, err := p.Client(account)
 	if err != nil {
-		return nil, err
+		return found, err
 	}
 	for _, instance := range instances {
 		if err := p.noteFree(account, instance); err != nil {
-			return nil, err
+			return found, err
 		}
 		if !p.unclaimed(account, instance) {
 			continue
 		}
 		result, err := client.DescribeDVOrderResult(ctx, instance.InstanceID)
 		if err != nil {
-			return nil, err
+			return found, err
 		}
 		name, known := p.claimant(account, result)
 		switch {
 		case name != "":
-			adoptable[name] = instance
-		case known:
-			err = p.instances.Record(order.InstanceEntry{At: time.Now(), Kind: order.InstanceForeign,
+			found.ours[name] = instance
+		case !known:
+			found.undecided = instance.InstanceID
+		default:
+			err = p.instances.Record(order.InstanceEntry{At: wallClock(), Kind: order.InstanceForeign,
 				Account: account, Instance: instance.InstanceID})
 		}
 		if err != nil {
-			return nil, err
+			return found, err
 		}
 	}
-	return adoptable, nil
+	return found, nil
 }
 
 // unclaimed says that a running order may be adopted, as far as we know.
@@ -124,7 +132,7 @@ func (p *pass) noteFree(account string, i aliyun.Instance) error {
 	if !banned || !i.Status.Spare() && !i.Status.Failed() {
 		return nil
 	}
-	return p.instances.Record(order.InstanceEntry{At: time.Now(), Kind: order.InstanceFree,
+	return p.instances.Record(order.InstanceEntry{At: wallClock(), Kind: order.InstanceFree,
 		Account: account, Instance: i.InstanceID})
 }
 

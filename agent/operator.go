@@ -43,13 +43,13 @@ func (a *Agent) Deploy(ctx context.Context, r Redeployment) ([]Outcome, error) {
 		return nil, err
 	}
 	var outcomes []Outcome
-	err = a.underLock(ctx, r.LockWait, r.Who, scope{names: names, since: time.Now(), redeploy: true}, func(p *pass) error {
+	err = a.underLock(ctx, r.LockWait, r.Who, scope{names: names, since: wallClock(), redeploy: true}, func(p *pass) error {
 		for name := range names {
 			if err := p.latest(name, r.Latest); err != nil {
-				return err
+				outcomes = append(outcomes, failed(name, err))
 			}
 		}
-		outcomes = p.deployOnly(ctx)
+		outcomes = merged(append(outcomes, p.deployOnly(ctx)...))
 		return nil
 	})
 	return outcomes, err
@@ -85,7 +85,7 @@ func (p *pass) latest(name string, wanted bool) error {
 	if err := s.store.Switch(s.newest); err != nil || s.rollout.Held == "" {
 		return err
 	}
-	return s.rollout.Record(rollout.Fact{At: time.Now(), Kind: rollout.Freed})
+	return s.rollout.Record(rollout.Fact{At: wallClock(), Kind: rollout.Freed})
 }
 
 // Rollback makes the version before the current one current, holds it, and
@@ -96,7 +96,7 @@ func (a *Agent) Rollback(ctx context.Context, name string, lockWait time.Duratio
 		return Outcome{}, err
 	}
 	outcome := Outcome{Certificate: name}
-	err = a.underLock(ctx, lockWait, who, scope{names: names, since: time.Now(), redeploy: true}, func(p *pass) error {
+	err = a.underLock(ctx, lockWait, who, scope{names: names, since: wallClock(), redeploy: true}, func(p *pass) error {
 		if err := p.rollBack(name); err != nil {
 			return err
 		}
@@ -116,17 +116,20 @@ func (p *pass) rollBack(name string) error {
 		return fmt.Errorf("%s has no version before the current one", name)
 	}
 	leaf, err := bundle.LoadLeaf(store.Path(previous))
-	if err != nil {
-		return err
+	if err == nil {
+		err = bundle.KeyMatches(store.Path(previous), leaf)
 	}
-	if time.Now().After(leaf.NotAfter) {
+	if err != nil {
+		return fmt.Errorf("the version before cannot be used: %w", err)
+	}
+	if wallClock().After(leaf.NotAfter) {
 		return fmt.Errorf("the version before, %s, expired on %s", previous, leaf.NotAfter.Format(time.DateOnly))
 	}
 	rolled, err := rollout.Load(p.dir(name))
 	if err != nil {
 		return err
 	}
-	if err := rolled.Record(rollout.Fact{At: time.Now(), Kind: rollout.Held, Version: previous}); err != nil {
+	if err := rolled.Record(rollout.Fact{At: wallClock(), Kind: rollout.Held, Version: previous}); err != nil {
 		return err
 	}
 	p.say(name, stepDeploy, "rolled back to version "+previous)
@@ -170,7 +173,7 @@ func (p *pass) oweRecords(o *order.Order) error {
 		if record.RecordID == "" {
 			kind = order.Adding
 		}
-		entry := order.OwedRecord{At: time.Now(), Kind: kind, Certificate: o.Certificate, Record: record}
+		entry := order.OwedRecord{At: wallClock(), Kind: kind, Certificate: o.Certificate, Record: record}
 		if err := p.owed.Record(entry); err != nil {
 			return err
 		}

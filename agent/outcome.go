@@ -28,7 +28,8 @@ type Outcome struct {
 	Class       Class
 	Next        time.Time // when to look again
 	Step        string
-	Waiting     string // for what, while pending
+	Waiting     string    // for what, while pending
+	Since       time.Time // when this process began to wait at this step
 	Err         error
 	Ordered     bool // an order was completed in this pass
 	Retry       bool // looking again at Next may help without a person
@@ -39,6 +40,22 @@ func (o Outcome) Hint() string { return hint.Of(o.Err) }
 
 func failed(certificate string, err error) Outcome {
 	return Outcome{Certificate: certificate, Class: Failure, Err: err}
+}
+
+// merged makes one outcome of those of one certificate.
+func merged(outcomes []Outcome) []Outcome {
+	var all []Outcome
+	index := map[string]int{}
+	for _, outcome := range outcomes {
+		i, known := index[outcome.Certificate]
+		if !known {
+			index[outcome.Certificate] = len(all)
+			all = append(all, outcome)
+			continue
+		}
+		all[i] = all[i].and(outcome)
+	}
+	return all
 }
 
 // outcomeOf is a failure, or nothing worth telling.

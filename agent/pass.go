@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 
 	"dvagent/agent/config"
 	"dvagent/agent/order"
+	"dvagent/agent/rollout"
 	"dvagent/internal/aliyun"
 	"dvagent/internal/journal"
 )
@@ -23,7 +23,8 @@ type scope struct {
 	force map[string]bool // ordered although not due
 	since time.Time       // failures before it hold nothing up; zero: every backoff counts
 
-	redeploy bool // install again what is in place already
+	redeploy     bool // install again what is in place already
+	unconfigured bool // also the owed records of certificates that are not configured
 }
 
 func (s scope) has(name string) bool { return s.names == nil || s.names[name] }
@@ -43,7 +44,7 @@ type pass struct {
 // accountLists are an account's lists, read when first wanted.
 type accountLists struct {
 	instances    func() ([]aliyun.Instance, error)
-	adoptable    func() (map[string]aliyun.Instance, error)
+	adoptable    func() (running, error)
 	certificates func() ([]aliyun.Certificate, error)
 }
 
@@ -63,7 +64,7 @@ func (a *Agent) newPass(s scope) (*pass, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p, errors.Join(p.instances.Compact(time.Now()), p.owed.Compact())
+	return p, errors.Join(p.instances.Compact(wallClock()), p.owed.Compact())
 }
 
 // readable reads, and sets a file aside that a later dvagent wrote: what it
@@ -75,7 +76,7 @@ func (a *Agent) readable(read func() error) error {
 		if !errors.As(err, &later) {
 			return err
 		}
-		aside, err := journal.SetAside(later.Path, time.Now())
+		aside, err := journal.SetAside(later.Path, wallClock())
 		if err != nil {
 			return err
 		}
@@ -109,7 +110,7 @@ func (p *pass) run(ctx context.Context) []Outcome {
 	}
 	_ = group.Wait() // no work returns an error: it is in the outcome
 	p.rollout(ctx, standings, outcomes)
-	return append(outcomes, p.sweep(ctx)...)
+	return merged(append(outcomes, p.sweep(ctx)...))
 }
 
 // guarded keeps a panic in one certificate's work from the others.
@@ -118,7 +119,7 @@ func (p *pass) guarded(ctx context.Context, certificate config.Certificate) (s s
 		if cause := recover(); cause != nil {
 			p.log.Error("panic", "certificate", certificate.Name, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 			outcome = failed(certificate.Name, fmt.Errorf("an error in dvagent itself: %v", cause))
-			outcome.Next = time.Now().Add(time.Hour)
+			outcome.Next = wallClock().Add(time.Hour)
 		}
 	}()
 	return p.orderWork(ctx, certificate)
@@ -148,6 +149,11 @@ func (p *pass) orderWork(ctx context.Context, certificate config.Certificate) (s
 
 // ready gives the certificate an open order when it needs one.
 func (p *pass) ready(s standing) (_ standing, err error) {
+	if held := s.rollout.Held; held != "" && held != s.current && s.current == s.newest { // a rollback that failed
+		if err := s.rollout.Record(rollout.Fact{At: wallClock(), Kind: rollout.Freed}); err != nil {
+			return s, err
+		}
+	}
 	if s.order, err = p.settle(s); err != nil || s.order != nil {
 		return s, err
 	}
@@ -160,7 +166,7 @@ func (p *pass) ready(s standing) (_ standing, err error) {
 	if err != nil {
 		return s, err
 	}
-	reason := s.due(time.Now())
+	reason := s.due(wallClock())
 	if reason == "" && p.force[s.Name] {
 		reason = ReasonForced
 	}
@@ -172,24 +178,33 @@ func (p *pass) ready(s standing) (_ standing, err error) {
 }
 
 // relink makes a stored version current again where the link is gone or was
-// replaced, as by a restored backup.
+// replaced, as by a restored backup: the held one, or the newest that is whole.
 func (p *pass) relink(s standing) (standing, error) {
-	if err := s.store.Switch(cmp.Or(s.rollout.Held, s.newest)); err != nil {
+	versions, err := s.store.Versions()
+	if err != nil {
 		return s, err
 	}
-	p.say(s.Name, "", "the link to the current version was gone and is restored")
-	return p.read(s.Certificate)
+	if s.rollout.Held != "" {
+		versions = append([]string{s.rollout.Held}, versions...)
+	}
+	for _, version := range versions {
+		if s.store.Switch(version) == nil {
+			p.say(s.Name, "", "the link to the current version was gone and is restored: "+version)
+			return p.read(s.Certificate)
+		}
+	}
+	return s, nil
 }
 
 // dropClaim gives back a claim whose order is not known any more and not
 // needed either.
 func (p *pass) dropClaim(s standing) error {
-	instance, _ := p.instances.ClaimOf(s.Account, s.Name)
-	if instance == "" {
+	claim, _ := p.instances.ClaimOf(s.Account, s.Name)
+	if claim.Instance == "" {
 		return nil
 	}
-	return p.instances.Record(order.InstanceEntry{At: time.Now(), Kind: order.InstanceReleased,
-		Account: s.Account, Instance: instance, Certificate: s.Name})
+	return p.instances.Record(order.InstanceEntry{At: wallClock(), Kind: order.InstanceReleased,
+		Account: s.Account, Instance: claim.Instance, Certificate: s.Name})
 }
 
 // settle finishes what a killed process left of an ended order, and withdraws
@@ -206,43 +221,32 @@ func (p *pass) settle(s standing) (*order.Order, error) {
 	if err := p.mend(s, o); err != nil {
 		return nil, err
 	}
-	if o.Instance != "" || len(o.Owed()) > 0 {
+	if o.Instance != "" {
 		return o, nil
 	}
 	asConfigured := sameSet(o.Domains, s.Domains) && o.Account == s.Account && o.DNSAccount == s.DNSAccount
-	if asConfigured && (s.due(time.Now()) != "" || p.force[s.Name]) {
+	if asConfigured && (s.due(wallClock()) != "" || p.force[s.Name]) {
 		return o, nil
 	}
 	return nil, p.closeOrder(o, order.Withdrawn, "no longer due")
 }
 
-// open begins an order. Records that are owed for the certificate become its
-// own: it removes them, and knows them for ours when it is asked for the same.
 func (p *pass) open(s standing, reason string) (*order.Order, error) {
 	p.forget(s.Name)
 	p.say(s.Name, string(order.Allocate), "ordering: "+reason)
-	o, err := order.Open(p.dir(s.Name), opened(s, reason, p.force[s.Name]))
-	if err != nil {
-		return nil, err
-	}
-	for _, entry := range p.owed.Of(s.Name) {
-		if err := o.Record(order.Fact{At: time.Now(), Kind: entry.Kind, Record: &entry.Record}); err != nil {
-			return nil, err
-		}
-	}
-	return o, nil
+	return order.Open(p.dir(s.Name), opened(s, reason, p.force[s.Name]))
 }
 
 func opened(s standing, reason string, forced bool) order.Fact {
 	return order.Fact{
-		At: time.Now(), Kind: order.Opened, Domains: s.Domains, Account: s.Account, DNSAccount: s.DNSAccount,
+		At: wallClock(), Kind: order.Opened, Domains: s.Domains, Account: s.Account, DNSAccount: s.DNSAccount,
 		Reason: reason, Forced: forced,
 	}
 }
 
 // closeOrder ends an order and its claim.
 func (p *pass) closeOrder(o *order.Order, outcome order.Outcome, why string) error {
-	err := o.Record(order.Fact{At: time.Now(), Kind: order.Ended, Outcome: outcome, Error: why})
+	err := o.Record(order.Fact{At: wallClock(), Kind: order.Ended, Outcome: outcome, Error: why})
 	if err != nil {
 		return err
 	}
@@ -269,24 +273,33 @@ func (p *pass) finish(o *order.Order) error {
 // use writes what happens to the order's instance into the ledger.
 func (p *pass) use(o *order.Order, use order.InstanceUse) error {
 	return p.instances.Record(order.InstanceEntry{
-		At: time.Now(), Kind: use, Account: o.Account, Instance: o.Instance, Certificate: o.Certificate,
+		At: wallClock(), Kind: use, Account: o.Account, Instance: o.Instance, Certificate: o.Certificate,
 	})
 }
 
-// mend makes good for damaged lines: an order without names has the configured
-// ones, and an instance without a claim is claimed.
+// mend makes good for damaged lines, and for a process that died between the
+// ledger and the journal: an order without names has the configured ones, an
+// instance without a claim is claimed, and one that was given back is let go.
 func (p *pass) mend(s standing, o *order.Order) error {
 	if len(o.Domains) == 0 {
-		if err := o.Record(opened(s, s.due(time.Now()), false)); err != nil {
+		if err := o.Record(opened(s, s.due(wallClock()), false)); err != nil {
 			return err
 		}
 	}
-	if o.Instance == "" || p.instances.Holder(o.Account, o.Instance) != "" {
+	holder := ""
+	if o.Instance != "" {
+		holder = p.instances.Holder(o.Account, o.Instance)
+	}
+	givenBack := holder == "" && o.SubmittedAt.IsZero() && p.instances.RefusedTo(o.Account, o.Instance, o.Certificate)
+	switch {
+	case o.Instance == "" || holder == o.Certificate:
 		return nil
+	case holder != "" || givenBack:
+		return o.Record(order.Fact{At: wallClock(), Kind: order.Refused, Instance: o.Instance})
 	}
 	return p.use(o, order.InstanceClaimed)
 }
 
 func (a *Agent) say(certificate, step, text string) {
-	a.observe(Progress{At: time.Now(), Certificate: certificate, Step: step, Text: text})
+	a.observe(Progress{At: wallClock(), Certificate: certificate, Step: step, Text: text})
 }

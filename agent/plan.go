@@ -31,10 +31,11 @@ type Planned struct {
 	NotAfter    time.Time           `json:"not_after,omitzero"`
 	RenewsAt    time.Time           `json:"renews_at,omitzero"`
 	RetryAt     time.Time           `json:"retry_at,omitzero"`
-	Held        string              `json:"held,omitempty"`
+	Held        bool                `json:"held"`
 	Deployments []PlannedDeployment `json:"deployments,omitempty"`
 	Warnings    []string            `json:"warnings,omitempty"`
-	Next        string              `json:"next"` // the same in words
+	Error       string              `json:"error,omitempty"` // why its state cannot be read
+	Next        string              `json:"next"`            // the same in words
 }
 
 // PlannedDeployment is a target that lacks something.
@@ -59,9 +60,14 @@ func (a *Agent) Plan(ctx context.Context, now time.Time) (Plan, error) {
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, certificate := range a.config.Certificates {
-		group.Go(func() (err error) {
-			plan.Certificates[i], err = a.plan(ctx, certificate, now)
-			return err
+		group.Go(func() error {
+			p, err := a.plan(ctx, certificate, now)
+			if err != nil {
+				p = Planned{Name: certificate.Name, Domains: certificate.Domains, Action: ActionWait,
+					Error: err.Error(), Next: "see why its state cannot be read: " + err.Error()}
+			}
+			plan.Certificates[i] = p
+			return nil
 		})
 	}
 	return plan, group.Wait()
@@ -72,7 +78,7 @@ func (a *Agent) plan(ctx context.Context, certificate config.Certificate, now ti
 	if err != nil {
 		return Planned{}, err
 	}
-	p := Planned{Name: s.Name, Domains: s.Domains, Reason: s.due(now), RenewsAt: s.renewsAt(), Held: s.rollout.Held}
+	p := Planned{Name: s.Name, Domains: s.Domains, Reason: s.due(now), RenewsAt: s.renewsAt(), Held: s.rollout.Held != ""}
 	if s.leaf != nil {
 		p.NotAfter = s.leaf.NotAfter
 	}

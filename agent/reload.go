@@ -1,8 +1,11 @@
 package agent
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -13,10 +16,10 @@ import (
 // editors write, rename and chmod in quick succession.
 const settled = 300 * time.Millisecond
 
-// WatchConfig calls changed when the directory of the configuration file has
-// changed and is quiet again, and at each value from asked (a signal). It
-// watches the directory because editors rename and Kubernetes swaps symlinks.
-// It returns when ctx is done.
+// WatchConfig calls changed when the content of the configuration file has
+// changed, once its directory is quiet, and at each value from asked (a
+// signal). It watches the directory because editors rename and Kubernetes
+// swaps symlinks. It returns when ctx is done.
 func WatchConfig(ctx context.Context, path string, asked <-chan struct{}, changed func()) error {
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -28,6 +31,7 @@ func WatchConfig(ctx context.Context, path string, asked <-chan struct{}, change
 	}
 	debounce := time.NewTimer(settled)
 	debounce.Stop()
+	known, _ := os.ReadFile(path) // unreadable is a content, too
 	for {
 		select {
 		case <-ctx.Done():
@@ -35,9 +39,16 @@ func WatchConfig(ctx context.Context, path string, asked <-chan struct{}, change
 		case <-watcher.Events:
 			debounce.Reset(settled)
 		case err := <-watcher.Errors:
-			return fmt.Errorf("watch the configuration: %w", err)
+			if !errors.Is(err, fsnotify.ErrEventOverflow) {
+				return fmt.Errorf("watch the configuration: %w", err)
+			}
+			debounce.Reset(settled)
 		case <-debounce.C:
-			changed()
+			text, _ := os.ReadFile(path)
+			if !bytes.Equal(text, known) {
+				known = text
+				changed()
+			}
 		case <-asked:
 			changed()
 		}

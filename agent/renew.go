@@ -36,7 +36,7 @@ func (a *Agent) Renew(ctx context.Context, r Renewal) ([]Outcome, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
 	defer cancel()
-	run := &oneShot{Agent: a, started: time.Now(), tries: map[string]int{}, standing: map[string]Outcome{}}
+	run := &oneShot{Agent: a, started: wallClock(), tries: map[string]int{}, standing: map[string]Outcome{}}
 	run.scope = scope{since: run.started, force: map[string]bool{}}
 	if len(r.Names) > 0 {
 		run.names = names
@@ -45,8 +45,11 @@ func (a *Agent) Renew(ctx context.Context, r Renewal) ([]Outcome, error) {
 		run.force = names
 	}
 	for {
-		if err := run.pass(ctx, r); err != nil {
+		if err := run.pass(ctx, r); err != nil && len(run.standing) == 0 {
 			return nil, err
+		} else if err != nil {
+			a.log.Warn("stopped waiting", "error", err)
+			break
 		}
 		next := run.waitsUntil()
 		if next.IsZero() || r.NoWait || sleepUntil(ctx, next) != nil {
@@ -105,6 +108,21 @@ func (run *oneShot) pass(ctx context.Context, r Renewal) error {
 	for _, outcome := range p.run(ctx) {
 		run.take(outcome)
 	}
+	return run.dropForce()
+}
+
+// dropForce forgets --force where an order has claimed an instance or has come
+// and gone: a forced order is placed once, whoever finishes it.
+func (run *oneShot) dropForce() error {
+	for name := range run.force {
+		o, err := order.Load(run.dir(name))
+		if err != nil {
+			return err
+		}
+		if o == nil || o.Instance != "" {
+			delete(run.force, name)
+		}
+	}
 	return nil
 }
 
@@ -115,13 +133,11 @@ func (run *oneShot) take(outcome Outcome) {
 		run.tries[name]++
 		outcome.Retry = outcome.Retry && run.tries[name] < mostTries
 	}
-	if outcome.Step == string(order.Propagate) && time.Since(run.started) > run.config.DNS.PropagationTimeout {
+	waited := wallClock().Sub(outcome.Since)
+	if outcome.Step == string(order.Propagate) && outcome.Err == nil && waited > run.config.DNS.PropagationTimeout {
 		outcome.Retry = false
 		outcome.Err = hint.Add(fmt.Errorf("not every name server shows the record after %s: %s",
 			run.config.DNS.PropagationTimeout, outcome.Waiting), "the order stays open; the next call goes on with it")
-	}
-	if outcome.Ordered {
-		delete(run.force, name) // a forced order is placed once
 	}
 	run.standing[name] = outcome
 }
@@ -141,7 +157,7 @@ func (run *oneShot) waitsUntil() time.Time {
 func (run *oneShot) dueNames() map[string]bool {
 	due := map[string]bool{}
 	for name, outcome := range run.standing {
-		if outcome.Class != Served && outcome.Retry && !time.Now().Before(outcome.Next) {
+		if outcome.Class != Served && outcome.Retry && !wallClock().Before(outcome.Next) {
 			due[name] = true
 		}
 	}
@@ -206,15 +222,15 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // lock takes the lock of the state directory, for which it waits so long.
 func (a *Agent) lock(ctx context.Context, wait time.Duration, who string) (*order.Lock, error) {
-	deadline := time.Now().Add(wait)
+	deadline := wallClock().Add(wait)
 	for {
 		lock, err := order.TryLock(a.config.StateDir, who)
 		var held *order.HeldError
-		if err == nil || !errors.As(err, &held) || time.Now().After(deadline) {
+		if err == nil || !errors.As(err, &held) || wallClock().After(deadline) {
 			return lock, err
 		}
-		if err := sleep(ctx, 50*time.Millisecond); err != nil {
-			return nil, err
+		if sleep(ctx, 50*time.Millisecond) != nil {
+			return nil, held
 		}
 	}
 }

@@ -63,7 +63,7 @@ func (w *work) fetch(ctx context.Context, client *aliyun.Client, id int64) (*bun
 
 // fit says that the bundle can be served as it is and is not due.
 func (s standing) fit(b *bundle.Bundle) bool {
-	now := time.Now()
+	now := wallClock()
 	return b.Verify(s.Domains, now) == nil && now.Before(RenewsAt(b.Leaf, s.RenewBefore, s.Name))
 }
 
@@ -93,7 +93,7 @@ func (p *pass) takeOver(s standing) (standing, error) {
 		return s, err
 	}
 	for _, event := range []string{hooks.Issued, hooks.Deployed} { // nothing happened that a hook must know
-		fact := rollout.Fact{At: time.Now(), Kind: rollout.Told, Target: event, Version: held.ID()}
+		fact := rollout.Fact{At: wallClock(), Kind: rollout.Told, Target: event, Version: held.ID()}
 		if err := s.rollout.Record(fact); err != nil {
 			return s, err
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"sync/atomic"
 	"time"
 
@@ -28,13 +27,13 @@ type Service struct {
 func NewService(a *Agent, replaced <-chan *Agent, lockWait time.Duration, who string) *Service {
 	s := &Service{agent: a, replaced: replaced, lockWait: lockWait, who: who, due: map[string]time.Time{}}
 	s.shown.Store(a)
-	s.looked.Store(time.Now().Unix())
+	s.looked.Store(wallClock().Unix())
 	return s
 }
 
 // Status is how everything stands under the present configuration.
 func (s *Service) Status(ctx context.Context) (Status, error) {
-	return s.shown.Load().Status(ctx, time.Now())
+	return s.shown.Load().Status(ctx, wallClock())
 }
 
 // standstill is how long the scheduler may do nothing; a pass takes minutes
@@ -47,7 +46,7 @@ func (s *Service) Healthy(ctx context.Context) error {
 	if still := time.Since(time.Unix(s.looked.Load(), 0)); still > standstill {
 		return fmt.Errorf("the scheduler stands still since %s", still.Round(time.Second))
 	}
-	plan, err := s.shown.Load().Plan(ctx, time.Now())
+	plan, err := s.shown.Load().Plan(ctx, wallClock())
 	if err != nil {
 		return err
 	}
@@ -89,9 +88,10 @@ func (s *Service) Run(ctx context.Context) error {
 // done.
 func (s *Service) rest(ctx context.Context) bool {
 	for {
-		s.looked.Store(time.Now().Unix())
-		left := time.Until(s.nextDue().Round(0))
-		if left <= 0 {
+		s.looked.Store(wallClock().Unix())
+		now := wallClock()
+		left := s.nextDue(now).Sub(now)
+		if left <= 0 || len(s.dueNames(now)) > 0 {
 			return ctx.Err() == nil
 		}
 		select {
@@ -107,10 +107,10 @@ func (s *Service) rest(ctx context.Context) bool {
 
 // pass works under the lock on what is due by now.
 func (s *Service) pass(ctx context.Context) error {
-	names := s.dueNames(time.Now())
-	return s.agent.underLock(ctx, s.lockWait, s.who, scope{names: names}, func(p *pass) error {
+	names := s.dueNames(wallClock())
+	return s.agent.underLock(ctx, s.lockWait, s.who, scope{names: names, unconfigured: true}, func(p *pass) error {
 		for name := range names {
-			s.due[name] = time.Now().Add(s.agent.config.Service.Interval)
+			s.due[name] = wallClock().Add(s.agent.config.Service.Interval)
 		}
 		for _, outcome := range p.run(ctx) {
 			s.due[outcome.Certificate] = s.following(outcome)
@@ -122,7 +122,7 @@ func (s *Service) pass(ctx context.Context) error {
 // following is when a certificate is looked at again: when its outcome says,
 // and after the interval at the latest.
 func (s *Service) following(outcome Outcome) time.Time {
-	latest := time.Now().Add(s.agent.config.Service.Interval)
+	latest := wallClock().Add(s.agent.config.Service.Interval)
 	next := sooner(outcome.Next, latest)
 	if outcome.Class == Served || outcome.Next.IsZero() {
 		return next
@@ -130,40 +130,33 @@ func (s *Service) following(outcome Outcome) time.Time {
 	return sooner(next, s.due[outcome.Certificate])
 }
 
-// dueNames are the certificates whose time has come. One that was never looked
-// at is due.
+// dueNames are the configured certificates whose time has come. One that was
+// never looked at is due, and so is one whose time lies further ahead than the
+// interval: the clock was wrong.
 func (s *Service) dueNames(now time.Time) map[string]bool {
 	names := map[string]bool{}
 	for _, certificate := range s.agent.config.Certificates {
-		if !now.Before(s.due[certificate.Name]) {
+		if at := s.due[certificate.Name]; !now.Before(at) || at.Sub(now) > s.agent.config.Service.Interval {
 			names[certificate.Name] = true
-		}
-	}
-	for name, at := range s.due { // known from owed records alone
-		if !now.Before(at) {
-			names[name] = true
 		}
 	}
 	return names
 }
 
 // nextDue is when the next certificate is looked at; the past means now.
-func (s *Service) nextDue() time.Time {
-	next := time.Now().Add(s.agent.config.Service.Interval)
+func (s *Service) nextDue(now time.Time) time.Time {
+	next := now.Add(s.agent.config.Service.Interval)
 	for _, certificate := range s.agent.config.Certificates {
 		if at := s.due[certificate.Name]; at.Before(next) {
 			next = at
 		}
-	}
-	for at := range maps.Values(s.due) {
-		next = sooner(next, at)
 	}
 	return next
 }
 
 // postpone lets nothing happen for a while after a pass that failed as a whole.
 func (s *Service) postpone(delay time.Duration) {
-	later := time.Now().Add(delay)
+	later := wallClock().Add(delay)
 	for _, certificate := range s.agent.config.Certificates {
 		if s.due[certificate.Name].Before(later) {
 			s.due[certificate.Name] = later

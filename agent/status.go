@@ -40,9 +40,10 @@ type CertificateStatus struct {
 	Reason      string             `json:"reason"` // why an order is due; empty when none is
 	Order       *OrderStatus       `json:"order,omitempty"`
 	Deployments []DeploymentStatus `json:"deployments"`
-	Deployed    bool               `json:"deployed"` // every target holds the current version
-	Served      bool               `json:"served"`   // every probe showed it, and there is one
-	Next        string             `json:"next"`     // what comes, or what to do, in words
+	Deployed    bool               `json:"deployed"`        // every target holds the current version
+	Served      bool               `json:"served"`          // every probe showed it, and there is one
+	Error       string             `json:"error,omitempty"` // why its state cannot be read
+	Next        string             `json:"next"`            // what comes, or what to do, in words
 }
 
 // OrderStatus is an open order.
@@ -107,9 +108,14 @@ func (a *Agent) Status(ctx context.Context, now time.Time, names ...string) (Sta
 	var group errgroup.Group
 	group.SetLimit(4 * runtime.GOMAXPROCS(0))
 	for i, certificate := range certificates {
-		group.Go(func() (err error) {
-			status.Certificates[i], err = a.status(ctx, certificate, now)
-			return err
+		group.Go(func() error {
+			c, err := a.status(ctx, certificate, now)
+			if err != nil {
+				c = CertificateStatus{Name: certificate.Name, Domains: certificate.Domains, Account: certificate.Account,
+					Deployments: []DeploymentStatus{}, Error: err.Error(), Next: "see why its state cannot be read: " + err.Error()}
+			}
+			status.Certificates[i] = c
+			return nil
 		})
 	}
 	if err := group.Wait(); err != nil || len(names) > 0 {

@@ -30,7 +30,7 @@ func (w *work) submit(ctx context.Context) (verdict, error) {
 		if applied {
 			return advance, w.record(order.Fact{Kind: order.Submitted})
 		}
-		if err := w.record(order.Fact{Kind: order.Unapplied}); err != nil {
+		if err := w.unapplied(); err != nil {
 			return advance, err
 		}
 	}
@@ -73,7 +73,7 @@ func (w *work) notAccepted(ctx context.Context, client *aliyun.Client, err error
 		return advance, hint.Add(fmt.Errorf("%w; the server is asked before anything is sent again", err), hint.Of(err))
 	}
 	if api.Kind != aliyun.Refused && api.Kind != aliyun.NotFound {
-		return advance, also(err, w.record(order.Fact{Kind: order.Unapplied}))
+		return advance, also(err, w.unapplied())
 	}
 	applied, askErr := w.applied(ctx, client)
 	if askErr != nil {
@@ -86,37 +86,68 @@ func (w *work) notAccepted(ctx context.Context, client *aliyun.Client, err error
 	return advance, w.giveBack(api)
 }
 
-// giveBack releases an instance that the server refused; another one is taken.
+// unapplied records that the submission did not arrive: it counts for nothing.
+func (w *work) unapplied() error {
+	if err := w.use(w.order, order.InstanceUnapplied); err != nil {
+		return err
+	}
+	return w.record(order.Fact{Kind: order.Unapplied})
+}
+
+// giveBack releases an instance that the server refused, and another one is
+// taken; but when two are refused alike, the instances are not to blame.
 func (w *work) giveBack(refusal *aliyun.Error) error {
+	alike := w.order.RefusalCode == refusal.Code
 	w.say(w.Name, string(order.Submit), fmt.Sprintf("instance %s was refused: %s", w.order.Instance, refusal))
 	if err := w.use(w.order, order.InstanceRefused); err != nil {
 		return err
 	}
-	return w.record(order.Fact{Kind: order.Refused, Instance: w.order.Instance, Code: refusal.Code, Error: refusal.Error()})
+	fact := order.Fact{Kind: order.Refused, Instance: w.order.Instance, Code: refusal.Code, Error: refusal.Error()}
+	if err := w.record(fact); err != nil || !alike {
+		return err
+	}
+	return stop(fmt.Errorf("two instances were refused alike: %w", refusal),
+		"mend what the server says, such as the contact or the domains, then: dvagent renew --force "+w.Name)
 }
 
-// applied asks whether the submission arrived.
+// applied asks whether the submission arrived. Where the order's result does
+// not say, the list of instances does, read anew: "no" is an instance that the
+// server calls unused, and nothing less.
 func (w *work) applied(ctx context.Context, client *aliyun.Client) (bool, error) {
 	result, err := client.DescribeDVOrderResult(ctx, w.order.Instance)
 	var api *aliyun.Error
-	if errors.As(err, &api) && (api.Kind == aliyun.NotFound || api.Kind == aliyun.Refused) {
-		return false, nil
+	unsaid := errors.As(err, &api) && (api.Kind == aliyun.NotFound || api.Kind == aliyun.Refused)
+	switch {
+	case err != nil && !unsaid:
+		return false, err
+	case err == nil && (result.Status.Checking() || result.Status.Issued()):
+		return true, nil
+	case err == nil && result.Status.Failed():
+		return w.order.Submissions < 2, nil // else it is of the submission before
 	}
+	instances, err := client.DescribeOrderInstanceList(ctx)
 	if err != nil {
 		return false, err
 	}
-	if result.Status.Failed() && w.order.Submissions > 1 {
-		return false, nil // of the submission before
+	for _, i := range instances {
+		if i.InstanceID == w.order.Instance {
+			return !i.Status.Spare(), nil
+		}
 	}
-	return result.Status.Checking() || result.Status.Issued() || result.Status.Failed(), nil
+	return false, hint.Add(fmt.Errorf("%w: the list does not show instance %s", errUndecided, w.order.Instance),
+		"nothing: the server is asked again")
 }
+
+// errUndecided says that a later look may tell what this one did not.
+var errUndecided = errors.New("whether the order was submitted is not known")
 
 // looks is when an order was last looked at, and how often.
 type looks struct {
 	result  time.Time // DescribeDVOrderResult
 	dns     time.Time
 	dnsN    int
-	verdict string // of the last look at the name servers
+	verdict string    // of the last look at the name servers
+	began   time.Time // when the first of them was
 }
 
 func (a *Agent) looksOf(certificate string) *looks {

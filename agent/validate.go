@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -30,7 +31,7 @@ func nextLook(last, since time.Time) time.Time {
 // new in it. It returns when to look next.
 func (w *work) look(ctx context.Context) (time.Time, error) {
 	looks := w.looksOf(w.Name)
-	if next := nextLook(looks.result, w.order.SubmittedAt); !looks.result.IsZero() && time.Now().Before(next) {
+	if next := nextLook(looks.result, w.order.SubmittedAt); !looks.result.IsZero() && wallClock().Before(next) {
 		return next, nil
 	}
 	client, err := w.Client(w.order.Account)
@@ -41,7 +42,7 @@ func (w *work) look(ctx context.Context) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	looks.result = time.Now()
+	looks.result = wallClock()
 	return nextLook(looks.result, w.order.SubmittedAt), w.note(ctx, result)
 }
 
@@ -117,12 +118,15 @@ func (w *work) present(ctx context.Context) (verdict, error) {
 		return advance, err
 	}
 	placed := w.order.Placed()
-	attempted := placed != nil && placed.Asked || w.owed.Has(w.Name, record)
+	attempted := placed != nil && placed.Asked && !placed.Gone || w.owed.Has(w.Name, record)
 	presence, err := dnsvalidate.Present(ctx, client, asValidation(record), w.config.DNS.TTL, attempted, func() error {
+		if attempted {
+			return nil
+		}
 		return w.recordBoth(order.Adding, record)
 	})
 	if err != nil {
-		return advance, err
+		return advance, also(err, w.notAdded(err, attempted, record))
 	}
 	record.RecordID = presence.RecordID
 	if !presence.Ours {
@@ -131,6 +135,16 @@ func (w *work) present(ctx context.Context) (verdict, error) {
 	}
 	w.say(w.Name, string(order.Present), fmt.Sprintf("wrote the TXT record %s in zone %s", record.Name, record.Zone))
 	return advance, w.recordBoth(order.Added, record)
+}
+
+// notAdded records that an add was refused and left nothing behind: what a
+// person puts there later is not ours.
+func (w *work) notAdded(err error, attempted bool, record order.Record) error {
+	var api *aliyun.Error
+	if attempted || !errors.As(err, &api) || api.Operation != "AddDomainRecord" || api.MayHaveBeenApplied() {
+		return nil
+	}
+	return w.recordBoth(order.Removed, record)
 }
 
 func (w *work) validationRecord(ctx context.Context) (order.Record, error) {
@@ -150,7 +164,7 @@ func asValidation(r order.Record) dnsvalidate.Record {
 
 // recordBoth writes a fact about a record into the ledger and into the order.
 func (w *work) recordBoth(kind order.Kind, record order.Record) error {
-	err := w.owed.Record(order.OwedRecord{At: time.Now(), Kind: kind, Certificate: w.Name, Record: record})
+	err := w.owed.Record(order.OwedRecord{At: wallClock(), Kind: kind, Certificate: w.Name, Record: record})
 	if err != nil {
 		return err
 	}
@@ -165,22 +179,27 @@ func (w *work) propagate(ctx context.Context) (verdict, error) {
 		return advance, err
 	}
 	looks := w.looksOf(w.Name)
-	if due := looks.dns.Add(w.prover.Interval(looks.dnsN)); looks.dnsN == 0 || !time.Now().Before(due) {
+	if due := looks.dns.Add(w.prover.Interval(looks.dnsN)); looks.dnsN == 0 || !wallClock().Before(due) {
 		visible := w.lookAtServers(ctx, looks)
 		if visible {
 			w.say(w.Name, string(order.Propagate), looks.verdict)
 			return advance, w.record(order.Fact{Kind: order.Visible})
 		}
 	}
-	return w.patient(sooner(next, looks.dns.Add(w.prover.Interval(looks.dnsN))), looks.verdict)
+	v, err := w.patient(sooner(next, looks.dns.Add(w.prover.Interval(looks.dnsN))), looks.verdict)
+	v.since = looks.began
+	return v, err
 }
 
 // lookAtServers asks the name servers once. That they cannot be asked is a
 // verdict like another: the CA may reach them nevertheless.
 func (w *work) lookAtServers(ctx context.Context, looks *looks) bool {
+	if looks.began.IsZero() {
+		looks.began = wallClock()
+	}
 	placed := w.order.Placed()
 	seen, err := w.prover.Look(ctx, placed.Zone, placed.Name, placed.Value)
-	looks.dns, looks.dnsN, looks.verdict = time.Now(), looks.dnsN+1, seen.String()
+	looks.dns, looks.dnsN, looks.verdict = wallClock(), looks.dnsN+1, seen.String()
 	if err != nil {
 		looks.verdict = err.Error()
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"time"
 
 	"dvagent/agent/order"
@@ -23,11 +24,12 @@ type work struct {
 type verdict struct {
 	until time.Time // zero: advance
 	why   string
+	since time.Time // when this process began to wait so
 }
 
 var advance = verdict{}
 
-func wait(until time.Time, why string) verdict { return verdict{until, why} }
+func wait(until time.Time, why string) verdict { return verdict{until: until, why: why} }
 
 // steps is what an order consists of. A step reads the facts, does one thing,
 // records it and returns; none of them sleeps.
@@ -59,7 +61,7 @@ func (w *work) run(ctx context.Context) Outcome {
 		ordered = ordered || w.order.Version != "" && w.order.Instance != ""
 		switch {
 		case errors.Is(err, errClosed):
-			return Outcome{Certificate: w.Name, Ordered: ordered, Class: Pending, Next: time.Now(), Retry: true,
+			return Outcome{Certificate: w.Name, Ordered: ordered, Class: Pending, Next: wallClock(), Retry: true,
 				Waiting: "another look at the account"}
 		case err != nil:
 			return w.fail(ctx, step, err)
@@ -77,7 +79,7 @@ var errClosed = errors.New("the order was closed")
 // heldBack says whether an earlier failure keeps the order from going on.
 func (w *work) heldBack() *Outcome {
 	o := w.order
-	waiting := o.Error != "" && (o.Stopped || time.Now().Before(o.Until))
+	waiting := o.Error != "" && (o.Stopped || stillHeld(o.Until))
 	if !waiting || o.FailedAt.Before(w.since) || o.Stopped && w.force[w.Name] {
 		return nil
 	}
@@ -94,14 +96,14 @@ func (w *work) waitFor(step order.Step, v verdict) Outcome {
 		if err := w.record(order.Fact{Kind: order.Waiting, Reason: v.why}); err != nil {
 			return failed(w.Name, err)
 		}
-		w.observe(Progress{At: time.Now(), Certificate: w.Name, Step: string(step), Text: v.why, Waiting: true})
+		w.observe(Progress{At: wallClock(), Certificate: w.Name, Step: string(step), Text: v.why, Waiting: true})
 	}
-	return Outcome{Certificate: w.Name, Class: Pending, Next: v.until, Step: string(step), Waiting: v.why, Retry: true}
+	return Outcome{Certificate: w.Name, Class: Pending, Next: v.until, Step: string(step), Waiting: v.why, Since: v.since, Retry: true}
 }
 
 // record makes a fact of the order durable.
 func (w *work) record(fact order.Fact) error {
-	fact.At = time.Now()
+	fact.At = wallClock()
 	return w.order.Record(fact)
 }
 
@@ -127,12 +129,12 @@ func (w *work) fail(ctx context.Context, step order.Step, err error) Outcome {
 		outcome.Err = hint.Add(err, "nothing was claimed yet; the next call begins anew")
 		return outcome
 	}
-	news := w.order.Error != err.Error()
+	news := !sameFailure(w.order.Error, err)
 	fact := order.Fact{Kind: order.Failed, Error: err.Error(), Hint: hint.Of(err)}
 	var stopped stopError
 	fact.Stopped = errors.As(err, &stopped)
 	if !fact.Stopped {
-		fact.Until = time.Now().Add(backoffAt(step, w.order.FailuresSince(w.since), err))
+		fact.Until = wallClock().Add(backoffAt(step, w.order.FailuresSince(w.since), err))
 	}
 	if err := w.record(fact); err != nil {
 		return failed(w.Name, also(outcome.Err, err))
@@ -147,17 +149,25 @@ func (w *work) fail(ctx context.Context, step order.Step, err error) Outcome {
 	case transient(err) && w.order.Instance != "":
 		outcome.Class = Pending
 	}
-	w.observe(Progress{At: time.Now(), Certificate: w.Name, Step: string(step), Err: err})
+	w.observe(Progress{At: wallClock(), Certificate: w.Name, Step: string(step), Err: err})
 	if news && !transient(err) {
 		w.tellFailure(ctx, w.standing, err)
 	}
 	return outcome
 }
 
+// requestID is what differs in two reports of one failure.
+var requestID = regexp.MustCompile(`\(request [^)]*\)`)
+
+// sameFailure says that a failure was told before.
+func sameFailure(told string, err error) bool {
+	return requestID.ReplaceAllString(told, "") == requestID.ReplaceAllString(err.Error(), "")
+}
+
 // transient says that waiting may cure the failure.
 func transient(err error) bool {
 	var api *aliyun.Error
-	return errors.As(err, &api) && api.Transient()
+	return errors.Is(err, errUndecided) || errors.As(err, &api) && api.Transient()
 }
 
 // backoffAt is backoff, but for a record that is to be removed: the first tries
@@ -167,6 +177,16 @@ func backoffAt(step order.Step, failures int, err error) time.Duration {
 		return time.Second << failures
 	}
 	return backoff(failures, err)
+}
+
+// longestBackoff is how long anything is held up because it failed.
+const longestBackoff = time.Hour
+
+// stillHeld says that a failure's time has not run out. One that lies further
+// ahead than any backoff was written by a clock that was wrong.
+func stillHeld(until time.Time) bool {
+	left := until.Sub(wallClock())
+	return left > 0 && left <= longestBackoff
 }
 
 // rejected says that the credentials were not accepted. They are read anew for
@@ -181,7 +201,7 @@ func rejected(err error) bool {
 // begins with a minute, or sooner where the next look may show something else:
 // credentials that are being rotated, a list that lacks a fresh instance.
 func backoff(failures int, err error) time.Duration {
-	first, longest := time.Minute, time.Hour
+	first, longest := time.Minute, longestBackoff
 	switch {
 	case transient(err):
 		first, longest = time.Second, 5*time.Minute

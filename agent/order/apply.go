@@ -2,8 +2,8 @@ package order
 
 import "time"
 
-// apply is where facts become state. A fact that the order went on ends a
-// run of failures.
+// apply is where facts become state. A fact that says that the order went on
+// ends a run of failures; one that says that something is tried does not.
 func (o *Order) apply(fact Fact) {
 	switch fact.Kind {
 	case Waiting:
@@ -15,13 +15,18 @@ func (o *Order) apply(fact Fact) {
 		o.Error, o.Hint, o.Until, o.Stopped = fact.Error, fact.Hint, fact.Until, fact.Stopped
 		return
 	}
-	o.failures, o.Error, o.Hint, o.Until, o.Stopped, o.Waiting = nil, "", "", time.Time{}, false, ""
+	if fact.Kind != Submitting && fact.Kind != Unapplied && fact.Kind != Adding && fact.Kind != Removing {
+		o.failures, o.Error, o.Hint, o.Until, o.Stopped, o.Waiting = nil, "", "", time.Time{}, false, ""
+	}
 	switch fact.Kind {
 	case Opened:
 		o.OpenedAt, o.Domains, o.Reason, o.Forced = fact.At, fact.Domains, fact.Reason, fact.Forced
 		o.Account, o.DNSAccount = fact.Account, fact.DNSAccount
 	case Claimed:
 		o.Instance, o.ClaimedAt, o.Adopted, o.Submissions = fact.Instance, fact.At, fact.Adopted, 0
+		if fact.Adopted { // it was submitted by whoever had it
+			o.SubmittedAt = fact.At
+		}
 	case Ended:
 		o.Outcome, o.EndedAt, o.Error = fact.Outcome, fact.At, fact.Error
 	case Collected:
@@ -45,7 +50,7 @@ func (o *Order) applySubmission(fact Fact) {
 		o.Submissions--
 	case Refused:
 		o.Submitting, o.Instance, o.ClaimedAt, o.Adopted = false, "", time.Time{}, false
-		o.Error = fact.Error
+		o.RefusalCode = fact.Code
 	case Seen:
 		o.Status, o.StatusSince = fact.Status, fact.At
 	case Challenged:

@@ -26,6 +26,7 @@ type InstanceEntry struct {
 	Account     string      `json:"account"`
 	Instance    string      `json:"instance"`
 	Certificate string      `json:"certificate,omitempty"`
+	Adopted     bool        `json:"adopted,omitempty"` // claimed while it was being checked already
 }
 
 // InstanceUse is what happened to an instance.
@@ -34,6 +35,7 @@ type InstanceUse string
 const (
 	InstanceClaimed   InstanceUse = "claimed"
 	InstanceSubmitted InstanceUse = "submitted" // written before the request
+	InstanceUnapplied InstanceUse = "unapplied" // that submission never arrived
 	InstanceReleased  InstanceUse = "released"  // the claim is over
 	InstanceRefused   InstanceUse = "refused"   // the claim is over, and not for this certificate again
 	InstanceAbandoned InstanceUse = "abandoned" // the claim is over, and for nobody until the server says that it is free
@@ -101,29 +103,40 @@ func (l *Instances) holder(account, instance string) string {
 	return holder
 }
 
-// ClaimOf returns the instance that a certificate has claimed, or "", and
-// whether a submission of it was begun since.
-func (l *Instances) ClaimOf(account, certificate string) (instance string, submitted bool) {
+// ClaimOf returns the standing claim of a certificate, with an empty Instance
+// when it has none, and whether a submission of it was begun since.
+func (l *Instances) ClaimOf(account, certificate string) (claim InstanceEntry, submitted bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range l.entries {
 		switch {
 		case e.Account != account || e.Certificate != certificate:
 		case e.Kind == InstanceClaimed:
-			instance, submitted = e.Instance, submitted && e.Instance == instance
-		case e.Kind == InstanceSubmitted:
-			submitted = submitted || e.Instance == instance
-		case e.Instance == instance:
-			instance, submitted = "", false
+			submitted = submitted && e.Instance == claim.Instance
+			claim = e
+		case e.Instance != claim.Instance:
+		case e.Kind == InstanceSubmitted, e.Kind == InstanceUnapplied:
+			submitted = e.Kind == InstanceSubmitted
+		default:
+			claim, submitted = InstanceEntry{}, false
 		}
 	}
-	return instance, submitted
+	return claim, submitted
 }
 
 // RefusedTo says that the server refused the instance to the certificate.
 func (l *Instances) RefusedTo(account, instance, certificate string) bool {
 	return l.last(account, instance, InstanceRefused, func(e InstanceEntry) bool {
 		return e.Certificate == certificate
+	})
+}
+
+// AnyRefusedTo says that the server refused some instance to the certificate.
+func (l *Instances) AnyRefusedTo(account, certificate string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.entries, func(e InstanceEntry) bool {
+		return e.Kind == InstanceRefused && e.Account == account && e.Certificate == certificate
 	})
 }
 
@@ -154,20 +167,26 @@ func (l *Instances) last(account, instance string, kind InstanceUse, match func(
 	return found
 }
 
-// SubmissionsSince counts the submissions of a certificate after a time, and
-// tells when the oldest of them was.
-func (l *Instances) SubmissionsSince(certificate string, since time.Time) (n int, oldest time.Time) {
+// Submissions counts the submissions of a certificate that arrived, or may
+// have, within a day of now, and tells when the oldest of them was. What the
+// ledger dates further ahead was written by a clock that was wrong.
+func (l *Instances) Submissions(certificate string, now time.Time) (n int, oldest time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	var counted []time.Time
 	for _, e := range l.entries {
-		if e.Kind != InstanceSubmitted || e.Certificate != certificate || !e.At.After(since) {
-			continue
-		}
-		if n++; n == 1 {
-			oldest = e.At
+		switch {
+		case e.Certificate != certificate || now.Sub(e.At).Abs() >= 24*time.Hour:
+		case e.Kind == InstanceSubmitted:
+			counted = append(counted, e.At)
+		case e.Kind == InstanceUnapplied && len(counted) > 0:
+			counted = counted[:len(counted)-1]
 		}
 	}
-	return n, oldest
+	if len(counted) > 0 {
+		oldest = counted[0]
+	}
+	return len(counted), oldest
 }
 
 // compactAt is how many entries the ledger may have before those that say
@@ -190,8 +209,11 @@ func (l *Instances) Compact(now time.Time) error {
 	recent := now.AddDate(0, 0, -2)
 	kept := slices.DeleteFunc(slices.Clone(l.entries), func(e InstanceEntry) bool {
 		return ended[[2]string{e.Account, e.Instance}] && e.Kind != InstanceRefused &&
-			!(e.Kind == InstanceSubmitted && e.At.After(recent))
+			!((e.Kind == InstanceSubmitted || e.Kind == InstanceUnapplied) && e.At.After(recent))
 	})
+	if len(kept) > len(l.entries)/2 {
+		return nil
+	}
 	if err := journal.Rewrite(l.path, kept); err != nil {
 		return err
 	}

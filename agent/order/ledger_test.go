@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 func entry(kind InstanceUse, instance, certificate string) InstanceEntry {
@@ -66,12 +65,20 @@ func TestTheLedgerOfInstances(t *testing.T) {
 		{"a foreign one is remembered", []InstanceEntry{entry(InstanceForeign, "cas-2", "")}, func(l *Instances) bool {
 			return l.Foreign("main", "cas-2") && !l.Foreign("main", "cas-1")
 		}},
-		{"submissions are counted for a certificate since a time", []InstanceEntry{
+		{"submissions are counted for a certificate and a day", []InstanceEntry{
 			entry(InstanceSubmitted, "cas-1", "www"), entry(InstanceSubmitted, "cas-2", "shop"),
 		}, func(l *Instances) bool {
-			n, oldest := l.SubmissionsSince("www", at(0).Add(-time.Hour))
-			later, _ := l.SubmissionsSince("www", at(1))
-			return n == 1 && oldest.Equal(at(0)) && later == 0
+			n, oldest := l.Submissions("www", at(1))
+			later, _ := l.Submissions("www", at(1).AddDate(0, 0, 1))
+			earlier, _ := l.Submissions("www", at(0).AddDate(-10, 0, 0))
+			return n == 1 && oldest.Equal(at(0)) && later == 0 && earlier == 0
+		}},
+		{"a submission that never arrived does not count", []InstanceEntry{
+			claimed, entry(InstanceSubmitted, "cas-1", "www"), entry(InstanceUnapplied, "cas-1", "www"),
+		}, func(l *Instances) bool {
+			n, _ := l.Submissions("www", at(1))
+			claim, submitted := l.ClaimOf("main", "www")
+			return n == 0 && claim.Instance == "cas-1" && !submitted
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

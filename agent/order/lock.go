@@ -29,7 +29,8 @@ func TryLock(stateDir, who string) (*Lock, error) {
 			return nil, err
 		}
 		if lock.isAt(path) {
-			return lock, lock.sign(who)
+			lock.sign(who)
+			return lock, nil
 		}
 		lock.file.Close() // replaced while we took it
 	}
@@ -63,15 +64,12 @@ func (l *Lock) isAt(path string) bool {
 	return err == nil && os.SameFile(ours, there)
 }
 
-func (l *Lock) sign(who string) error {
-	if err := l.file.Truncate(0); err != nil {
-		return fmt.Errorf("sign lock: %w", err)
+// sign tells those who come later who we are. The lock holds without it, as on
+// a full disk.
+func (l *Lock) sign(who string) {
+	if l.file.Truncate(0) == nil {
+		_, _ = l.file.WriteAt(fmt.Appendf(nil, "pid %d (%s)\n", os.Getpid(), who), 0)
 	}
-	_, err := l.file.WriteAt(fmt.Appendf(nil, "pid %d (%s)\n", os.Getpid(), who), 0)
-	if err != nil {
-		return fmt.Errorf("sign lock: %w", err)
-	}
-	return nil
 }
 
 func holder(file *os.File) string {

@@ -38,6 +38,7 @@ type Order struct {
 	Reason      string
 	Forced      bool
 
+	RefusalCode string // of the last instance that was given back
 	Instance    string // claimed, or empty
 	ClaimedAt   time.Time
 	Adopted     bool

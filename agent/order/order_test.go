@@ -134,7 +134,7 @@ func TestFailuresCountUntilSomethingSucceeds(t *testing.T) {
 	if o.FailuresSince(time.Time{}) != 2 || o.FailuresSince(at(15)) != 1 || o.Error == "" || o.Until.IsZero() {
 		t.Errorf("%+v", o)
 	}
-	if err := o.Record(Fact{Kind: Submitting}); err != nil {
+	if err := o.Record(Fact{Kind: Submitted}); err != nil {
 		t.Fatal(err)
 	}
 	if o.FailuresSince(time.Time{}) != 0 || o.Error != "" || !o.Until.IsZero() {

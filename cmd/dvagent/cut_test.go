@@ -2,17 +2,13 @@ package main
 
 import (
 	"bytes"
-	"crypto/tls"
 	"io"
-	"io/fs"
 	"log"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,181 +18,8 @@ import (
 	"time"
 
 	"dvagent/agent/order"
-	"dvagent/internal/bundle"
 	"dvagent/internal/sandbox"
 )
-
-// trial is an agent whose runs are cut short: a directory with its
-// configuration, state and targets, a sandbox behind a gate, and a record of
-// someone else at the name that the CA looks at.
-type trial struct {
-	*testing.T
-	dir     string
-	sandbox *sandbox.Sandbox
-	gate    *gate
-	env     []string
-}
-
-const foreignValue = "of someone else"
-
-func newTrial(t *testing.T) *trial {
-	t.Helper()
-	return newTrialAgainst(t, sandbox.Options{Propagation: []time.Duration{10 * time.Millisecond}, IssueAfter: 50 * time.Millisecond})
-}
-
-func newTrialAgainst(t *testing.T, options sandbox.Options) *trial {
-	t.Helper()
-	options.AccessKeyID, options.AccessKeySecret = "LTAItrial", canary
-	s, err := sandbox.Start(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	c := &trial{T: t, dir: t.TempDir(), sandbox: s, gate: newGate(t, s.Ready().API)}
-	if _, err := s.AddRecord("example.com", "_dnsauth", "TXT", foreignValue); err != nil {
-		t.Fatal(err)
-	}
-	cp, err := exec.LookPath("cp")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := strings.ReplaceAll(s.AgentConfig(c.path("state")), s.Ready().API, c.gate.URL) + strings.NewReplacer(
-		"$dir", c.dir, "$cp", cp).Replace(`
-  [[certificate.deploy]]
-  fullchain = "$dir/www.pem"
-  key = "$dir/www.key"
-  reload = ["$cp", "$dir/www.pem", "$dir/served.pem"]
-`)
-	config := c.path("agent.toml")
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/no-home", "DVAGENT_CONFIG=" + config}
-	return c
-}
-
-func (c *trial) path(name string) string { return filepath.Join(c.dir, name) }
-
-func (c *trial) current(name string) string {
-	return filepath.Join(c.path("state"), "certificates", "example.com", "current", name)
-}
-
-func (c *trial) start(argv ...string) *process {
-	c.Helper()
-	p, err := startProcess(c.dir, c.env, argv...)
-	if err != nil {
-		c.Fatal(err)
-	}
-	return p
-}
-
-// await waits for a process to end.
-func (c *trial) await(p *process) {
-	c.Helper()
-	select {
-	case <-p.ended:
-	case <-time.After(time.Minute):
-		p.cmd.Process.Kill()
-		c.Fatalf("did not end in a minute:\n%s", p.output.String())
-	}
-	if leak := secretIn(p.output.String()); leak != "" {
-		c.Errorf("the output tells %s", leak)
-	}
-}
-
-// renews fails the test unless a renewal does all that is due.
-func (c *trial) renews() {
-	c.Helper()
-	p := c.start("dvagent", "renew", "--timeout", "40s")
-	c.await(p)
-	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
-		c.Fatalf("exit code %d:\n%s", code, p.output.String())
-	}
-}
-
-// converges checks what must hold once a run after a cut has done its work:
-// so many instances are paid for, a foreign record is all there is, the
-// targets hold the current pair, and nothing is left to do.
-func (c *trial) converges(paid ...int) {
-	c.Helper()
-	c.renews()
-	c.sandbox.ClearHistory()
-	c.renews()
-	if calls := c.sandbox.History(); len(calls) > 0 {
-		c.Errorf("another run called %s", calls[0].Action)
-	}
-	used := 0
-	for _, instance := range c.sandbox.Instances() {
-		if !strings.EqualFold(instance.Status, "PAYED") {
-			used++
-		}
-	}
-	if !slices.Contains(paid, used) || c.sandbox.Submitted() != used {
-		c.Errorf("%d instances are used and %d submissions were accepted, not %d", used, c.sandbox.Submitted(), paid)
-	}
-	if values := c.published(); !slices.Equal(values, []string{foreignValue}) {
-		c.Errorf("records: %q", values)
-	}
-	c.served()
-	c.tidy()
-}
-
-// published lists the values of the TXT records in the zone.
-func (c *trial) published() []string {
-	var values []string
-	for _, record := range c.sandbox.Records("example.com") {
-		if record.Type == "TXT" {
-			values = append(values, record.Value)
-		}
-	}
-	return values
-}
-
-// pair checks that current is a pair for the names.
-func (c *trial) pair() {
-	c.Helper()
-	pair, err := tls.LoadX509KeyPair(c.current(bundle.FullchainFile), c.current(bundle.KeyFile))
-	if err != nil {
-		c.Fatal(err)
-	}
-	if err := pair.Leaf.VerifyHostname("www.example.com"); err != nil {
-		c.Error(err)
-	}
-}
-
-// served checks that the targets hold the current pair, and that they were
-// reloaded since.
-func (c *trial) served() {
-	c.Helper()
-	c.pair()
-	for target, source := range map[string]string{
-		"www.pem": bundle.FullchainFile, "www.key": bundle.KeyFile, "served.pem": bundle.FullchainFile,
-	} {
-		want, wantErr := os.ReadFile(c.current(source))
-		got, err := os.ReadFile(c.path(target))
-		if err != nil || wantErr != nil || !bytes.Equal(got, want) {
-			c.Errorf("%s is not the current %s: %v", target, source, err)
-		}
-	}
-}
-
-// tidy checks that no half-made file and no secret is left behind.
-func (c *trial) tidy() {
-	c.Helper()
-	err := filepath.WalkDir(c.dir, func(path string, entry fs.DirEntry, err error) error {
-		if name := filepath.Base(path); strings.HasPrefix(name, ".") || strings.Contains(name, "aside") {
-			c.Errorf("%s is left behind", path)
-		}
-		return err
-	})
-	if err != nil {
-		c.Error(err)
-	}
-	leaks, err := leaksUnder(c.dir)
-	if err != nil || len(leaks) > 0 {
-		c.Errorf("leaks: %q, %v", leaks, err)
-	}
-}
 
 // gate is a reverse proxy before the sandbox's API, where something else can
 // be done at one of the requests.
@@ -269,9 +92,9 @@ func nth(n int) func(int, string) bool {
 	return func(seen int, _ string) bool { return seen == n }
 }
 
-// signalAt runs a renewal and signals it at one request: before it is
-// forwarded, or after, and in time for the answer to be lost to a SIGKILL. It
-// returns nil when there was no such request.
+// signalAt runs a renewal and signals it at one request, before or after the
+// sandbox applies it; after SIGKILL nothing is applied or answered any more. It
+// returns the process, or nil when there was no such request.
 func (c *trial) signalAt(at func(int, string) bool, signal syscall.Signal, after bool) *process {
 	c.Helper()
 	var p *process
@@ -284,7 +107,7 @@ func (c *trial) signalAt(at func(int, string) bool, signal syscall.Signal, after
 		<-started
 		p.cmd.Process.Signal(signal)
 		fired <- called
-		if signal == syscall.SIGKILL || after {
+		if signal == syscall.SIGKILL {
 			<-p.ended
 			panic(http.ErrAbortHandler)
 		}
@@ -311,7 +134,7 @@ func TestAnOrderIsCutAtEachCall(t *testing.T) {
 		name := map[bool]string{false: "before it is applied", true: "before it is answered"}[after]
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			every(t, "call", 2, func(t *testing.T, n int) bool {
+			every(t, "call", 1, func(t *testing.T, n int) bool {
 				c := newTrial(t)
 				cut := c.signalAt(nth(n), syscall.SIGKILL, after)
 				c.converges(1)
@@ -349,7 +172,7 @@ func TestTheRecoveryIsCutToo(t *testing.T) {
 // fault 61
 func TestATerminatedRunEndsInTimeAndOwesWhatItLeaves(t *testing.T) {
 	t.Parallel()
-	every(t, "call", 2, func(t *testing.T, n int) bool {
+	every(t, "call", 1, func(t *testing.T, n int) bool {
 		c := newTrial(t)
 		p := c.signalAt(nth(n), syscall.SIGTERM, false)
 		if p != nil {
@@ -381,4 +204,47 @@ func (c *trial) endedWell(p *process) {
 			c.Errorf("nobody owes the record %q", value)
 		}
 	}
+}
+
+// fault 61
+func TestARunIsTerminatedWhileItWaits(t *testing.T) {
+	t.Parallel()
+	for _, step := range []order.Step{order.Propagate, order.Issue} {
+		t.Run("for the step "+string(step), func(t *testing.T) {
+			t.Parallel()
+			c := newTrialAgainst(t, sandbox.Options{Propagation: []time.Duration{1500 * time.Millisecond}, IssueAfter: 2 * time.Second})
+			p := c.start("dvagent", "renew")
+			if !eventually(func() bool { return strings.Contains(p.output.String(), "step="+string(step)) }) {
+				t.Fatalf("no such step:\n%s", p.output.String())
+			}
+			if _, err := p.stop(); err != nil {
+				t.Fatal(err)
+			}
+			c.endedWell(p)
+			if len(c.published()) != 2 {
+				t.Errorf("records: %q", c.published())
+			}
+			c.converges(1)
+		})
+	}
+}
+
+// fault 61: what was begun to be removed is removed, before the process ends.
+func TestATerminatedRunStillCleansUp(t *testing.T) {
+	t.Parallel()
+	c := newTrial(t)
+	at := func(_ int, action string) bool { return action == "DeleteDomainRecord" }
+	p := c.signalAt(at, syscall.SIGTERM, false)
+	if p == nil {
+		t.Fatal("nothing was removed")
+	}
+	c.endedWell(p)
+	if values := c.published(); !slices.Equal(values, []string{foreignValue}) {
+		t.Errorf("records: %q", values)
+	}
+	open, err := order.Load(filepath.Join(c.path("state"), "certificates", "example.com"))
+	if err != nil || open != nil {
+		t.Errorf("the order is still open: %+v, %v", open, err)
+	}
+	c.converges(1)
 }

@@ -20,11 +20,18 @@ import (
 	"dvagent/internal/atomicfile"
 )
 
+// version of the format, in the first line of each file.
 const (
-	header     = "dvagent-journal 1"
-	headerName = "dvagent-journal "
-	maxLine    = 1 << 20
+	version = 1
+	maxLine = 1 << 20
 )
+
+// header is a first line, with a checksum like the others: a flipped bit does
+// not make a file one of a later version.
+func header(version int) string {
+	name := fmt.Sprintf("dvagent-journal %d", version)
+	return checksum([]byte(name)) + " " + name
+}
 
 // LaterError says that a file was written by a later dvagent, whose facts this
 // one cannot read.
@@ -50,8 +57,8 @@ func Read[T any](path string) (facts []T, damaged int, err error) {
 	for first := true; lines.Scan(); first = false {
 		line := lines.Bytes()
 		switch {
-		case len(line) == 0 || string(line) == header:
-		case first && bytes.HasPrefix(line, []byte(headerName)) && laterVersion(line):
+		case len(line) == 0 || string(line) == header(version):
+		case first && laterVersion(line):
 			return nil, 0, &LaterError{path}
 		default:
 			var fact T
@@ -86,9 +93,9 @@ func SetAside(path string, now time.Time) (string, error) {
 
 // laterVersion tells a header with a higher number from one that was damaged.
 func laterVersion(line []byte) bool {
-	var version int
-	n, err := fmt.Sscanf(string(line[len(headerName):]), "%d", &version)
-	return err == nil && n == 1 && version > 1
+	var found int
+	n, err := fmt.Sscanf(string(checked(line)), "dvagent-journal %d", &found)
+	return err == nil && n == 1 && found > version
 }
 
 // checked returns the JSON of a line whose checksum is right, or nil.
@@ -134,7 +141,7 @@ func appendTo(file *os.File, line []byte) error {
 		return fmt.Errorf("append to journal: %w", err)
 	}
 	if end == 0 {
-		line = append([]byte(header+"\n"), line...)
+		line = append([]byte(header(version)+"\n"), line...)
 	} else if torn(file, end) {
 		line = append([]byte("\n"), line...)
 	}
@@ -163,7 +170,7 @@ func torn(file *os.File, end int64) bool {
 // Rewrite replaces the file at path by one that holds just these facts, in one
 // rename.
 func Rewrite[T any](path string, facts []T) error {
-	text := []byte(header + "\n")
+	text := []byte(header(version) + "\n")
 	for _, fact := range facts {
 		line, err := encode(fact)
 		if err != nil {

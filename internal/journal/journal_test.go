@@ -91,10 +91,6 @@ func TestAFlippedBitInvalidatesAtMostTheLinesItTouches(t *testing.T) {
 			t.Fatal(err)
 		}
 		facts, damaged, err := Read[fact](path)
-		var later *LaterError
-		if errors.As(err, &later) {
-			continue // the digit of the version itself
-		}
 		if err != nil || len(facts) < 2 || len(facts) == 4 && damaged == 0 {
 			t.Fatalf("byte %d: %v, %d damaged, %v", i, facts, damaged, err)
 		}
@@ -118,7 +114,7 @@ func TestAZeroedFileHoldsNoFactsAndCanBeAppendedTo(t *testing.T) {
 // fault 55
 func TestAFileOfALaterVersionIsNotReadAndCanBeSetAside(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "order.journal")
-	if err := os.WriteFile(path, []byte("dvagent-journal 2\nwhatever\n"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(header(2)+"\nwhatever\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var later *LaterError
@@ -129,7 +125,7 @@ func TestAFileOfALaterVersionIsNotReadAndCanBeSetAside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if kept, err := os.ReadFile(aside); err != nil || string(kept) != "dvagent-journal 2\nwhatever\n" {
+	if kept, err := os.ReadFile(aside); err != nil || string(kept) != header(2)+"\nwhatever\n" {
 		t.Errorf("set aside: %q, %v", kept, err)
 	}
 	if got, damaged := read(t, path); len(got) != 0 || damaged != 0 {
