@@ -26,6 +26,8 @@ func (w *work) cleanUp(ctx context.Context) (verdict, error) {
 
 // removeRecords removes every record that the order owes.
 func (w *work) removeRecords(ctx context.Context) error {
+	ctx, cancel := outliving(ctx)
+	defer cancel()
 	for _, record := range w.order.Owed() {
 		if err := w.remove(ctx, record, w.recordBoth); err != nil {
 			return hint.Add(fmt.Errorf("remove the TXT record %s: %w", record.Name, err), hint.Of(err))
@@ -33,6 +35,17 @@ func (w *work) removeRecords(ctx context.Context) error {
 		w.say(w.Name, string(order.CleanUp), "removed the TXT record "+record.Name)
 	}
 	return nil
+}
+
+// cleanUpFor is how long a clean-up goes on after the run was told to end.
+const cleanUpFor = 3 * time.Second
+
+// outliving is a context that ends a while after ctx does: a signal does not
+// cut a clean-up off.
+func outliving(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(cleanUpFor, cancel) })
+	return longer, func() { stop(); cancel() }
 }
 
 // remove deletes one validation record. The id of an add that was not answered
@@ -64,6 +77,8 @@ func (p *pass) remove(ctx context.Context, r order.Record, note func(order.Kind,
 // sweep removes the records that are owed and belong to no open order: those
 // of orders that were given up, and those whose journal was lost.
 func (p *pass) sweep(ctx context.Context) []Outcome {
+	ctx, cancel := outliving(ctx)
+	defer cancel()
 	var outcomes []Outcome
 	for _, entry := range p.owed.All() {
 		if !p.sweeps(entry.Certificate) || p.inOpenOrder(entry) {

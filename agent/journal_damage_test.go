@@ -48,7 +48,7 @@ func wholly() []damage {
 			{name: "deleted", do: func([]byte) []byte { return nil }},
 			{name: "empty", do: func([]byte) []byte { return []byte{} }},
 			{name: "zeroed", do: func(text []byte) []byte { return make([]byte, len(text)) }},
-			{name: "of a later version", do: func([]byte) []byte { return []byte("dvagent-journal 2\nnobody knows\n") }},
+			{name: "of a later version", do: func([]byte) []byte { return []byte("bb34dfd7 dvagent-journal 2\nnobody knows\n") }},
 		} {
 			all = append(all, damage{short + " " + d.name, files, d.do})
 		}
