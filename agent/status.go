@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"dvagent/agent/order"
 	"dvagent/agent/rollout"
 	"dvagent/deploy"
+	"dvagent/hooks"
 	"dvagent/internal/bundle"
 )
 
@@ -40,10 +42,11 @@ type CertificateStatus struct {
 	Reason      string             `json:"reason"` // why an order is due; empty when none is
 	Order       *OrderStatus       `json:"order,omitempty"`
 	Deployments []DeploymentStatus `json:"deployments"`
-	Deployed    bool               `json:"deployed"`        // every target holds the current version
-	Served      bool               `json:"served"`          // every probe showed it, and there is one
-	Error       string             `json:"error,omitempty"` // why its state cannot be read
-	Next        string             `json:"next"`            // what comes, or what to do, in words
+	Deployed    bool               `json:"deployed"`             // every target holds the current version
+	Served      bool               `json:"served"`               // every probe showed it, and there is one
+	HookError   string             `json:"hook_error,omitempty"` // why a hook is owed
+	Error       string             `json:"error,omitempty"`      // why its state cannot be read
+	Next        string             `json:"next"`                 // what comes, or what to do, in words
 }
 
 // OrderStatus is an open order.
@@ -140,6 +143,9 @@ func (a *Agent) status(ctx context.Context, certificate config.Certificate, now 
 	if s.order != nil {
 		c.Order = orderStatus(s.order)
 	}
+	for _, event := range []string{hooks.Issued, hooks.Deployed} {
+		c.HookError = cmp.Or(c.HookError, s.rollout.Targets[event].Error)
+	}
 	if s.current == "" {
 		c.Next = s.next(c, now)
 		return c, nil
@@ -213,6 +219,9 @@ func (s standing) next(c CertificateStatus, now time.Time) string {
 		case len(d.Probes) > 0 && !d.Served:
 			return "the server at " + d.Target + " does not serve it yet"
 		}
+	}
+	if c.HookError != "" {
+		return "a hook is owed; mend it, and it is run again"
 	}
 	if c.Held {
 		return fmt.Sprintf("held at version %s; to end that: dvagent deploy --latest %s", c.Version, c.Name)

@@ -62,6 +62,11 @@ func (c *cli) printTroubles(s agent.CertificateStatus) {
 	if s.Order != nil && s.Order.Error != "" {
 		fmt.Fprintf(c.stdout, "%s: order: %s\n", s.Name, line.Of(s.Order.Error))
 	}
+	for _, trouble := range []string{s.Error, s.HookError} {
+		if trouble != "" {
+			fmt.Fprintf(c.stdout, "%s: %s\n", s.Name, line.Of(trouble))
+		}
+	}
 	for _, d := range s.Deployments {
 		if d.Error != "" {
 			fmt.Fprintf(c.stdout, "%s: %s: %s\n", s.Name, d.Target, line.Of(d.Error))
