@@ -72,7 +72,11 @@ func (p *pass) rollout(ctx context.Context, standings []standing, outcomes []Out
 			}
 			continue
 		}
-		r, err := p.roll(ctx, s)
+		var r *rolling
+		var err error
+		if panicked := p.contained(s.Name, func() { r, err = p.roll(ctx, s) }); panicked != nil {
+			err = panicked
+		}
 		if err != nil {
 			outcomes[i] = outcomes[i].and(failed(s.Name, err))
 			continue
@@ -88,7 +92,11 @@ func (p *pass) rollout(ctx context.Context, standings []standing, outcomes []Out
 		if r == nil {
 			continue
 		}
-		outcome, err := p.conclude(ctx, r, results[r.Name])
+		var outcome Outcome
+		var err error
+		if panicked := p.contained(r.Name, func() { outcome, err = p.conclude(ctx, r, results[r.Name]) }); panicked != nil {
+			err = panicked
+		}
 		if err != nil {
 			outcome = outcome.and(failed(r.Name, err))
 		}

@@ -1,6 +1,9 @@
 package agent
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -127,4 +130,38 @@ func TestThrottlingMakesNoStorm(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.renewed(Renewal{})
+}
+
+// fault 64
+func TestAPanicInOneCertificatesWorkLeavesTheOthersAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{})
+	w.extra = "\n[[certificate]]\nname = \"shop\"\ndomains = [\"shop.example.com\"]\n"
+	w.progress = func(p Progress) {
+		if p.Certificate == "shop" {
+			panic("nobody expects it")
+		}
+	}
+	outcomes, err := w.agent().Renew(t.Context(), Renewal{Timeout: 30 * time.Second, Who: "test"})
+	if err != nil || len(outcomes) != 2 {
+		t.Fatalf("%+v, %v", outcomes, err)
+	}
+	if outcomes[0].Class != Served || outcomes[1].Class != Failure {
+		t.Errorf("%+v", outcomes)
+	}
+}
+
+// fault 57
+func TestALinkThatWasReplacedByADirectoryIsRestored(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{})
+	w.renewed(Renewal{})
+	version := w.current()
+	link := filepath.Join(w.state(), "certificates", "example.com", "current")
+	if err := errors.Join(os.Remove(link), os.Mkdir(link, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if o := w.renew(Renewal{}); o.Class != Served || w.current() != version || w.sandbox.Submitted() != 1 {
+		t.Errorf("%+v, version %s, %d submitted", o, w.current(), w.sandbox.Submitted())
+	}
 }

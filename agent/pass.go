@@ -115,14 +115,24 @@ func (p *pass) run(ctx context.Context) []Outcome {
 
 // guarded keeps a panic in one certificate's work from the others.
 func (p *pass) guarded(ctx context.Context, certificate config.Certificate) (s standing, outcome Outcome) {
+	err := p.contained(certificate.Name, func() { s, outcome = p.orderWork(ctx, certificate) })
+	if err != nil {
+		outcome = failed(certificate.Name, err)
+		outcome.Next = wallClock().Add(longestBackoff)
+	}
+	return s, outcome
+}
+
+// contained makes an error of a panic.
+func (p *pass) contained(certificate string, do func()) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			p.log.Error("panic", "certificate", certificate.Name, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
-			outcome = failed(certificate.Name, fmt.Errorf("an error in dvagent itself: %v", cause))
-			outcome.Next = wallClock().Add(time.Hour)
+			p.log.Error("panic", "certificate", certificate, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			err = fmt.Errorf("an error in dvagent itself: %v", cause)
 		}
 	}()
-	return p.orderWork(ctx, certificate)
+	do()
+	return nil
 }
 
 // orderWork takes over, opens and advances the certificate's order as far as
@@ -154,17 +164,18 @@ func (p *pass) ready(s standing) (_ standing, err error) {
 			return s, err
 		}
 	}
+	if s.current == "" && s.newest != "" {
+		if s, err = p.relink(s); err != nil {
+			return s, err
+		}
+	}
 	if s.order, err = p.settle(s); err != nil || s.order != nil {
 		return s, err
 	}
-	switch {
-	case s.newest == "":
-		s, err = p.takeOver(s)
-	case s.current == "":
-		s, err = p.relink(s)
-	}
-	if err != nil {
-		return s, err
+	if s.newest == "" {
+		if s, err = p.takeOver(s); err != nil {
+			return s, err
+		}
 	}
 	reason := s.due(wallClock())
 	if reason == "" && p.force[s.Name] {

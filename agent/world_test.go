@@ -19,7 +19,8 @@ type world struct {
 	sandbox *sandbox.Sandbox
 	dir     string
 	extra   string // appended to the configuration: tables of the first certificate
-	heard   []Progress
+
+	progress func(Progress) // may be nil
 }
 
 // newWorld starts a sandbox that answers at once.
@@ -55,7 +56,7 @@ func (w *world) agent() *Agent {
 	if err := Prepare(cfg.StateDir); err != nil {
 		w.Fatal(err)
 	}
-	a, err := New(cfg, Options{Progress: func(p Progress) { w.heard = append(w.heard, p) }})
+	a, err := New(cfg, Options{Progress: w.progress})
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func judge(x *exchange, anyOf []string) (object, *Error) {
 	arrived := x.status/100 == 2
 	switch {
 	case x.status/100 == 3:
-		e.Kind = Unanswered // by Alibaba Cloud; who redirects may have passed it on
+		e.Kind = Malformed // for a write this means unanswered: it may have been passed on
 		e.Err = errors.New("the server redirects elsewhere, which is not followed")
 		e.Hint = "check the endpoint"
 	case !isSuccess(e.Code):

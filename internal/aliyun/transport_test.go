@@ -77,8 +77,12 @@ func TestRedirectIsNotFollowed(t *testing.T) { // fault 87
 		}))
 		defer server.Close()
 		_, err := newTestClient(t, server.URL).DescribeDVOrderResult(t.Context(), "cas-1")
-		if e := asOurs(t, err); e.Kind != Refused || e.Hint == "" {
+		if e := asOurs(t, err); e.Kind != Malformed || e.Hint == "" {
 			t.Errorf("%s: %v is %s with hint %q", status, e, e.Kind, e.Hint)
+		}
+		_, err = newTestClient(t, server.URL).CreateDVOrderAudit(t.Context(), Application{InstanceID: "cas-1", Domains: []string{"example.com"}})
+		if e := asOurs(t, err); !e.MayHaveBeenApplied() {
+			t.Errorf("%s: a write that was redirected is %s", status, e.Kind)
 		}
 	}
 	if len(elsewhere.seen()) != 0 {
