@@ -90,7 +90,7 @@ func checkTarget(name string, target deploy.Target) []Finding {
 	}
 	if len(target.Probe) == 0 {
 		findings = append(findings, Finding{Subject: name, Warning: true, Err: hint.Add(
-			fmt.Errorf("%s has no probe: whether the certificate is served will not be seen", target.Paths()[0]),
+			fmt.Errorf("%s has no probe: whether the certificate is served will not be seen", target.String()),
 			`add probe = ["127.0.0.1:443"]`)})
 	}
 	return findings

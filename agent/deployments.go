@@ -141,7 +141,7 @@ func (p *pass) compare(ctx context.Context, r *rolling, target deploy.Target) er
 		Certificate: r.Name, Target: target, Bundle: r.bundle, Force: unfinished || redeploy,
 		Before: filepath.Join(p.dir(r.Name), "before"), Known: r.store.Has,
 	})
-	p.say(r.Name, stepDeploy, "installing at "+target.Paths()[0])
+	p.say(r.Name, stepDeploy, "installing at "+target.String())
 	return r.rollout.Record(rollout.Fact{At: wallClock(), Kind: rollout.Started, Target: id, Version: r.current})
 }
 
@@ -208,9 +208,9 @@ func (p *pass) owe(ctx context.Context, s standing, target string, cause error) 
 
 func served(result deploy.Result) string {
 	if len(result.Served) == 0 {
-		return "installed at " + result.Job.Target.Paths()[0]
+		return "installed at " + result.Job.Target.String()
 	}
-	return fmt.Sprintf("installed at %s; %s", result.Job.Target.Paths()[0], result.Served[0])
+	return fmt.Sprintf("installed at %s; %s", result.Job.Target.String(), result.Served[0])
 }
 
 // prune drops old versions that no target uses.

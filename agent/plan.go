@@ -40,7 +40,7 @@ type Planned struct {
 
 // PlannedDeployment is a target that lacks something.
 type PlannedDeployment struct {
-	Target string   `json:"target"` // its first file
+	Target string   `json:"target"` // its main file
 	Lacks  []string `json:"lacks"`
 }
 
@@ -128,7 +128,7 @@ func (s standing) planDeployments(ctx context.Context, p *Planned) error {
 			lacks = []string{"not seen to serve version " + s.current}
 		}
 		if len(lacks) > 0 {
-			p.Deployments = append(p.Deployments, PlannedDeployment{Target: target.Paths()[0], Lacks: lacks})
+			p.Deployments = append(p.Deployments, PlannedDeployment{Target: target.String(), Lacks: lacks})
 		}
 	}
 	return nil

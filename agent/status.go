@@ -67,7 +67,7 @@ type OrderStatus struct {
 
 // DeploymentStatus is one target.
 type DeploymentStatus struct {
-	Target  string    `json:"target"` // its first file
+	Target  string    `json:"target"` // its main file
 	Paths   []string  `json:"paths"`
 	Version string    `json:"version,omitempty"` // that it was last seen to hold and serve
 	Lacks   []string  `json:"lacks,omitempty"`   // files that differ
@@ -189,7 +189,7 @@ func (s standing) deployments(ctx context.Context, c *CertificateStatus, b *bund
 
 func deploymentStatus(target deploy.Target, state rollout.Target, drift deploy.Drift) DeploymentStatus {
 	d := DeploymentStatus{
-		Target: target.Paths()[0], Paths: target.Paths(), Version: state.Version, Lacks: drift.Files,
+		Target: target.String(), Paths: target.Paths(), Version: state.Version, Lacks: drift.Files,
 		Served: len(drift.Served) > 0 && drift.InPlace, Error: state.Error, Hint: state.Hint, RetryAt: state.Until,
 	}
 	for _, handshake := range drift.Served {

@@ -6,6 +6,7 @@
 package deploy
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/sha256"
 	"encoding/hex"
@@ -59,6 +60,11 @@ type Result struct {
 	Check, Reload *command.Result // nil when not run
 	RolledBack    bool            // the files before are in place again
 	Err           error
+}
+
+// String is the file that a person knows the target by.
+func (t Target) String() string {
+	return cmp.Or(t.Fullchain, t.Combined, t.PFX, t.JKS, t.Cert, t.Chain, t.Key)
 }
 
 // Paths lists the target's files.
