@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dvagent/agent/config"
+	"dvagent/agent/order"
 	"dvagent/deploy"
 	"dvagent/internal/aliyun"
 	"dvagent/internal/command"
@@ -209,6 +211,7 @@ func (a *Agent) checkZone(ctx context.Context, certificate config.Certificate, z
 		return []Finding{{Subject: certificate.Name, Err: err}}
 	}
 	findings := []Finding{{Subject: certificate.Name, OK: "zone " + zone + " is hosted here and can be read"}}
+	findings = append(findings, a.checkSuspects(ctx, client, certificate.Name, zone)...)
 	seen, err := a.prover.Preflight(ctx, hosted, "", domains, issuers)
 	if err != nil {
 		return append(findings, Finding{Subject: certificate.Name, Err: err})
@@ -218,6 +221,39 @@ func (a *Agent) checkZone(ctx context.Context, certificate config.Certificate, z
 	}
 	if len(seen) == 0 {
 		findings = append(findings, Finding{Subject: certificate.Name, OK: "the name servers of " + zone + ", DNSSEC and CAA allow an order"})
+	}
+	return findings
+}
+
+// checkValue is the form of the values that CAS wants to see: a date, and then
+// what nobody would write by hand.
+var checkValue = regexp.MustCompile(`^20[0-9]{6}[0-9a-z]{20,}$`)
+
+// checkSuspects lists the TXT records that look like ours and that no journal
+// knows: only when journal and ledger were both lost can one have stayed. They
+// are for a person to judge; nothing here deletes by a pattern.
+func (a *Agent) checkSuspects(ctx context.Context, client *aliyun.Client, certificate, zone string) []Finding {
+	records, err := client.DescribeDomainRecords(ctx, zone, "_", "TXT")
+	if err != nil {
+		return []Finding{{Subject: certificate, Err: err}}
+	}
+	known, err := order.LoadOwed(a.config.StateDir)
+	if err != nil {
+		return []Finding{{Subject: certificate, Err: err}}
+	}
+	ours := map[string]bool{}
+	for _, entry := range known.All() {
+		ours[entry.Record.Value] = true
+	}
+	var findings []Finding
+	for _, r := range records {
+		value := strings.Trim(r.Value, `"`)
+		if !strings.HasPrefix(r.RR, "_") || !checkValue.MatchString(value) || ours[value] {
+			continue
+		}
+		findings = append(findings, Finding{Subject: certificate, Warning: true, Err: hint.Add(
+			fmt.Errorf("the TXT record %q in zone %s may be left from an order that no journal here knows", r.RR, zone),
+			"if no other host has an order open, delete record "+r.RecordID+" in the DNS console")})
 	}
 	return findings
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"strings"
 	"time"
 
 	"dvagent/agent/order"
@@ -128,6 +129,10 @@ func (w *work) fail(ctx context.Context, step order.Step, err error) Outcome {
 	if ctx.Err() != nil {
 		outcome.Err = hint.Add(err, "nothing was claimed yet; the next call begins anew")
 		return outcome
+	}
+	if transient(err) && w.leaf != nil && w.broken == nil {
+		err = hint.Add(err, strings.TrimPrefix(hint.Of(err)+"; the present certificate is valid until "+w.leaf.NotAfter.Format(time.DateOnly), "; "))
+		outcome.Err = err
 	}
 	news := !sameFailure(w.order.Error, err)
 	fact := order.Fact{Kind: order.Failed, Error: err.Error(), Hint: hint.Of(err)}

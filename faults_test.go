@@ -1,0 +1,82 @@
+package dvagent_test
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const lastFault = 94
+
+// untested are the faults that the table owns up to.
+var untested = map[int]bool{89: true}
+
+var (
+	faultRow    = regexp.MustCompile(`(?m)^\| (\d+) \| [^|]+ \| (.*) \|$`)
+	faultRef    = regexp.MustCompile("`([^` ]+)(?: (\\w+))?`")
+	faultNumber = regexp.MustCompile(`\d+`)
+)
+
+// The table of faults names every number, and each test that it names exists
+// and names the number too.
+func TestTheTableOfFaultsIsTrue(t *testing.T) {
+	text, err := os.ReadFile("docs/faults.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := faultRow.FindAllStringSubmatch(string(text), -1)
+	if len(rows) != lastFault {
+		t.Fatalf("%d rows, want %d", len(rows), lastFault)
+	}
+	for i, row := range rows {
+		number := i + 1
+		if row[1] != fmt.Sprint(number) {
+			t.Fatalf("row %d is of fault %s", number, row[1])
+		}
+		refs := faultRef.FindAllStringSubmatch(row[2], -1)
+		if (len(refs) == 0) != untested[number] {
+			t.Errorf("fault %d names %d tests", number, len(refs))
+		}
+		for _, ref := range refs {
+			checkFaultRef(t, number, ref[1], ref[2])
+		}
+	}
+}
+
+func checkFaultRef(t *testing.T, number int, path, test string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Errorf("fault %d: %v", number, err)
+		return
+	}
+	if test != "" && !strings.Contains(string(text), "func "+test+"(") {
+		t.Errorf("fault %d: %s has no %s", number, path, test)
+	}
+	if !namesFault(string(text), number) {
+		t.Errorf("fault %d: %s does not name it", number, path)
+	}
+}
+
+// namesFault looks for the number in the comments "fault 7" or "faults 7, 9 and 11–13".
+func namesFault(text string, number int) bool {
+	for _, line := range strings.Split(text, "\n") {
+		_, rest, found := strings.Cut(line, "fault")
+		if !found {
+			continue
+		}
+		var last int
+		for _, m := range faultNumber.FindAllStringIndex(rest, -1) {
+			var n int
+			fmt.Sscan(rest[m[0]:m[1]], &n)
+			ranged := strings.HasSuffix(rest[:m[0]], "–")
+			if n == number || ranged && last < number && number < n {
+				return true
+			}
+			last = n
+		}
+	}
+	return false
+}
