@@ -165,3 +165,43 @@ func TestALinkThatWasReplacedByADirectoryIsRestored(t *testing.T) {
 		t.Errorf("%+v, version %s, %d submitted", o, w.current(), w.sandbox.Submitted())
 	}
 }
+
+// fault 18
+func TestAnUnknownStatusIsWarnedOfOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, "unknown-status::3")}})
+	warnings := 0
+	w.progress = func(p Progress) {
+		if strings.Contains(p.Text, "not known") {
+			warnings++
+		}
+	}
+	w.renewed(Renewal{})
+	if warnings != 1 {
+		t.Errorf("%d warnings", warnings)
+	}
+}
+
+// fault 17
+func TestARefusedValidationIsSubmittedThreeTimesAtMost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, "check-fail")}})
+	w.extra = "\n[limits]\nsubmissions_per_day = 10\n"
+	var last Outcome
+	for range 6 {
+		last = w.renew(Renewal{})
+	}
+	if w.sandbox.Submitted() != mostSubmissions || w.instancesUsed() != 1 {
+		t.Errorf("%d submissions of %d instances", w.sandbox.Submitted(), w.instancesUsed())
+	}
+	if last.Class != Failure || !strings.Contains(last.Hint(), "renew --force") {
+		t.Errorf("%+v, hint %q", last, last.Hint())
+	}
+	status, err := w.agent().Status(t.Context(), time.Now())
+	if err != nil || !status.Certificates[0].Order.Stopped || !strings.Contains(status.Certificates[0].Next, "renew --force") {
+		t.Errorf("%+v, %v", status.Certificates[0], err)
+	}
+	if left := w.records(); left != "" {
+		t.Errorf("records left: %s", left)
+	}
+}

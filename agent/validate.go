@@ -59,6 +59,9 @@ func (w *work) note(ctx context.Context, result aliyun.OrderResult) error {
 		return w.refused(ctx, result)
 	}
 	if status := strings.ToLower(string(result.Status)); status != w.order.Status {
+		if !result.Status.Checking() && !result.Status.Spare() && status != "" {
+			w.say(w.Name, string(w.order.Step()), fmt.Sprintf("warning: the server calls the order %q, a status that is not known; waiting", status))
+		}
 		if err := w.record(order.Fact{Kind: order.Seen, Status: status}); err != nil {
 			return err
 		}

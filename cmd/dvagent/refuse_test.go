@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"testing"
+)
+
+// refusal is a call that the kernel refuses, wherever it touches one path.
+type refusal struct{ path, call, errno string }
+
+// refusals lists every call by which the agent changes what it keeps, at each
+// of the paths, with each of the errors.
+func refusals() []refusal {
+	var all []refusal
+	for _, path := range []string{
+		"state", "state/lock", "state/instances.journal", "state/records.journal",
+		"state/certificates/example.com", "state/certificates/example.com/order.journal",
+		"state/certificates/example.com/last-order.journal", "state/certificates/example.com/rollout.journal",
+		"state/certificates/example.com/versions", "state/certificates/example.com/.current.dvagent",
+		"state/certificates/example.com/current", ".www.pem.dvagent", "www.pem", ".www.key.dvagent", "www.key",
+	} {
+		for _, call := range []string{"openat", "write", "fsync", "fchmod", "mkdirat", "symlinkat", "renameat"} {
+			for _, errno := range []string{"ENOSPC", "EIO", "EROFS", "EACCES"} {
+				all = append(all, refusal{path, call, errno})
+			}
+		}
+	}
+	return all
+}
+
+// faults 50 and 54: a call fails for the whole of a run, wherever it touches
+// one path; then it works again. Success is claimed only where all is well.
+func TestACallThatIsRefusedLosesNoOrder(t *testing.T) {
+	needStrace(t)
+	stride := 37
+	if longTest() {
+		stride = 1
+	}
+	all := refusals()
+	slots := make(chan struct{}, sideBySide)
+	for i := 0; i < len(all); i += stride {
+		r := all[i]
+		t.Run(fmt.Sprintf("%s of %s says %s", r.call, r.path, r.errno), func(t *testing.T) {
+			t.Parallel()
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			c := newTrial(t)
+			p := c.start("strace", "-f", "-qq", "-e", "signal=none", "-o", "/dev/null", "-P", c.path(r.path),
+				"-e", "trace="+r.call, "-e", "inject="+r.call+":error="+r.errno, "dvagent", "renew", "--timeout", "6s")
+			c.await(p)
+			if p.cmd.ProcessState.ExitCode() == exitOK {
+				c.served()
+			}
+			c.converges(1)
+		})
+	}
+}
