@@ -120,7 +120,7 @@ func (c *cli) certsShow(account *string) *cobra.Command {
 	return &cobra.Command{
 		Use: "show ID", Short: "Show one, without its key", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			x, _, err := c.detail(cmd, *account, args[0])
+			x, err := c.detail(cmd, *account, args[0])
 			if err != nil {
 				return err
 			}
@@ -132,18 +132,24 @@ func (c *cli) certsShow(account *string) *cobra.Command {
 	}
 }
 
-func (c *cli) detail(cmd *cobra.Command, account, id string) (aliyun.Certificate, *aliyun.Client, error) {
-	number, err := strconv.ParseInt(id, 10, 64)
-	if err != nil || number <= 0 {
-		return aliyun.Certificate{}, nil, usageError{hint.Add(fmt.Errorf("%q is not the id of a certificate", id), "dvagent certs list shows them")}
+func certificateID(text string) (int64, error) {
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || id <= 0 {
+		return 0, usageError{hint.Add(fmt.Errorf("%q is not the id of a certificate", text), "dvagent certs list shows them")}
+	}
+	return id, nil
+}
+
+func (c *cli) detail(cmd *cobra.Command, account, text string) (aliyun.Certificate, error) {
+	id, err := certificateID(text)
+	if err != nil {
+		return aliyun.Certificate{}, err
 	}
 	client, err := c.client(account)
 	if err != nil {
-		return aliyun.Certificate{}, nil, err
+		return aliyun.Certificate{}, err
 	}
-	x, err := client.DescribeUserCertificateDetail(cmd.Context(), number)
-	x.ID = number
-	return x, client, err
+	return client.DescribeUserCertificateDetail(cmd.Context(), id)
 }
 
 func (c *cli) certsDownload(account *string) *cobra.Command {
@@ -154,7 +160,7 @@ func (c *cli) certsDownload(account *string) *cobra.Command {
 			if out == "" {
 				return usageError{errors.New(`required flag(s) "out" not set`)}
 			}
-			x, _, err := c.detail(cmd, *account, args[0])
+			x, err := c.detail(cmd, *account, args[0])
 			if err != nil {
 				return err
 			}
@@ -215,14 +221,18 @@ func (c *cli) certsDelete(account *string) *cobra.Command {
 			if !sure {
 				return usageError{errors.New("deleting cannot be undone: say --yes")}
 			}
-			x, client, err := c.detail(cmd, *account, args[0])
+			id, err := certificateID(args[0])
 			if err != nil {
 				return err
 			}
-			if err := client.DeleteUserCertificate(cmd.Context(), x.ID); err != nil {
+			client, err := c.client(*account)
+			if err != nil {
 				return err
 			}
-			fmt.Fprintf(c.stdout, "deleted certificate %d\n", x.ID)
+			if err := client.DeleteUserCertificate(cmd.Context(), id); err != nil {
+				return err
+			}
+			fmt.Fprintf(c.stdout, "deleted certificate %d\n", id)
 			return nil
 		},
 	}

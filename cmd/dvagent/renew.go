@@ -21,18 +21,7 @@ func (c *cli) renewCommand() *cobra.Command {
 				return usageError{errors.New("--timeout must be longer than nothing")}
 			}
 			r.Names, r.Who = names, who(cmd)
-			options, closeProgress := c.tell(quiet)
-			a, _, err := c.worker(options)
-			if err != nil {
-				closeProgress()
-				return err
-			}
-			outcomes, err := a.Renew(cmd.Context(), r)
-			closeProgress()
-			if err != nil {
-				return err
-			}
-			return c.finish(outcomes, quiet)
+			return c.work(quiet, func(a *agent.Agent) ([]agent.Outcome, error) { return a.Renew(cmd.Context(), r) })
 		},
 	}
 	flags := cmd.Flags()
@@ -42,6 +31,21 @@ func (c *cli) renewCommand() *cobra.Command {
 	flags.BoolVar(&quiet, "quiet", false, "print nothing on success")
 	addLockWait(cmd, &r.LockWait)
 	return cmd
+}
+
+// work does what changes something, shows it, and prints how it ended.
+func (c *cli) work(quiet bool, do func(*agent.Agent) ([]agent.Outcome, error)) error {
+	options, closeProgress := c.tell(quiet)
+	a, _, err := c.worker(options)
+	var outcomes []agent.Outcome
+	if err == nil {
+		outcomes, err = do(a)
+	}
+	closeProgress()
+	if err != nil {
+		return err
+	}
+	return c.finish(outcomes, quiet)
 }
 
 // tell returns the options that show progress, or only what goes wrong.
@@ -65,17 +69,7 @@ func (c *cli) deployCommand() *cobra.Command {
 				return usageError{errors.New("--latest wants a NAME")}
 			}
 			r.Names, r.Who = names, who(cmd)
-			options, closeProgress := c.tell(false)
-			defer closeProgress()
-			a, _, err := c.worker(options)
-			if err != nil {
-				return err
-			}
-			outcomes, err := a.Deploy(cmd.Context(), r)
-			if err != nil {
-				return err
-			}
-			return c.finish(outcomes, false)
+			return c.work(false, func(a *agent.Agent) ([]agent.Outcome, error) { return a.Deploy(cmd.Context(), r) })
 		},
 	}
 	cmd.Flags().BoolVar(&r.Latest, "latest", false, "end a hold: deploy the newest version")
@@ -91,17 +85,10 @@ func (c *cli) rollbackCommand() *cobra.Command {
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: c.certificateNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			options, closeProgress := c.tell(false)
-			defer closeProgress()
-			a, _, err := c.worker(options)
-			if err != nil {
-				return err
-			}
-			outcome, err := a.Rollback(cmd.Context(), args[0], lockWait, who(cmd))
-			if err != nil {
-				return err
-			}
-			return c.finish([]agent.Outcome{outcome}, false)
+			return c.work(false, func(a *agent.Agent) ([]agent.Outcome, error) {
+				outcome, err := a.Rollback(cmd.Context(), args[0], lockWait, who(cmd))
+				return []agent.Outcome{outcome}, err
+			})
 		},
 	}
 	addLockWait(cmd, &lockWait)
@@ -115,17 +102,10 @@ func (c *cli) abandonCommand() *cobra.Command {
 		Short: "Give up the open order of a certificate and remove its record",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			options, closeProgress := c.tell(false)
-			defer closeProgress()
-			a, _, err := c.worker(options)
-			if err != nil {
-				return err
-			}
-			outcome, err := a.Abandon(cmd.Context(), args[0], lockWait, who(cmd))
-			if err != nil {
-				return err
-			}
-			return c.finish([]agent.Outcome{outcome}, false)
+			return c.work(false, func(a *agent.Agent) ([]agent.Outcome, error) {
+				outcome, err := a.Abandon(cmd.Context(), args[0], lockWait, who(cmd))
+				return []agent.Outcome{outcome}, err
+			})
 		},
 	}
 	addLockWait(cmd, &lockWait)
