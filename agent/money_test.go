@@ -85,10 +85,9 @@ func TestAForcedOrderThatAnotherAgentFinishesIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sandbox.Options{})
 	w.renewed(Renewal{})
-	beside := make(chan struct{})
+	beside, other := make(chan struct{}), w.agent()
 	go func() {
 		defer close(beside)
-		other := w.agent()
 		for range 40 {
 			other.Renew(t.Context(), Renewal{NoWait: true, Timeout: time.Minute, LockWait: time.Second, Who: "beside"})
 			time.Sleep(100 * time.Millisecond)
