@@ -60,29 +60,12 @@ func (p *pass) rollout(ctx context.Context, standings []standing, outcomes []Out
 			continue
 		}
 		if ctx.Err() != nil { // what is in place was not looked at
-			outcomes[i] = outcomes[i].and(Outcome{Certificate: s.Name, Class: Pending, Step: stepDeploy, Waiting: "the next call, for this one was interrupted"})
+			outcomes[i] = outcomes[i].and(Outcome{Class: Pending, Step: stepDeploy, Waiting: interrupted})
 			continue
 		}
-		if s.current == s.newest {
-			outcomes[i] = outcomes[i].and(p.tell(ctx, s, hooks.Issued, false))
+		if all[i] = p.begin(ctx, s, &outcomes[i]); all[i] != nil {
+			jobs = append(jobs, all[i].jobs...)
 		}
-		if len(s.Deploy) == 0 {
-			if outcomes[i].Ordered {
-				outcomes[i] = outcomes[i].and(outcomeOf(s.Name, s.prune()))
-			}
-			continue
-		}
-		var r *rolling
-		var err error
-		if panicked := p.contained(s.Name, func() { r, err = p.roll(ctx, s) }); panicked != nil {
-			err = panicked
-		}
-		if err != nil {
-			outcomes[i] = outcomes[i].and(failed(s.Name, err))
-			continue
-		}
-		all[i] = r
-		jobs = append(jobs, r.jobs...)
 	}
 	results := map[string][]deploy.Result{}
 	for _, result := range deploy.Install(ctx, jobs) {
@@ -93,15 +76,32 @@ func (p *pass) rollout(ctx context.Context, standings []standing, outcomes []Out
 			continue
 		}
 		var outcome Outcome
-		var err error
-		if panicked := p.contained(r.Name, func() { outcome, err = p.conclude(ctx, r, results[r.Name]) }); panicked != nil {
-			err = panicked
-		}
-		if err != nil {
-			outcome = outcome.and(failed(r.Name, err))
-		}
-		outcomes[i] = outcomes[i].and(outcome)
+		err := p.contained(r.Name, func() (err error) {
+			outcome, err = p.conclude(ctx, r, results[r.Name])
+			return err
+		})
+		outcomes[i] = outcomes[i].and(outcome).and(outcomeOf(r.Name, err))
 	}
+}
+
+// begin tells the hooks of a version that is new, and finds what the targets
+// lack; nil when there is none to install on.
+func (p *pass) begin(ctx context.Context, s standing, outcome *Outcome) (r *rolling) {
+	if s.current == s.newest {
+		*outcome = outcome.and(p.tell(ctx, s, hooks.Issued, false))
+	}
+	var err error
+	switch {
+	case len(s.Deploy) > 0:
+		err = p.contained(s.Name, func() (err error) {
+			r, err = p.roll(ctx, s)
+			return err
+		})
+	case outcome.Ordered:
+		err = s.prune()
+	}
+	*outcome = outcome.and(outcomeOf(s.Name, err))
+	return r
 }
 
 // roll finds what the targets of a certificate lack, and notes that their

@@ -115,7 +115,10 @@ func (p *pass) run(ctx context.Context) []Outcome {
 
 // guarded keeps a panic in one certificate's work from the others.
 func (p *pass) guarded(ctx context.Context, certificate config.Certificate) (s standing, outcome Outcome) {
-	err := p.contained(certificate.Name, func() { s, outcome = p.orderWork(ctx, certificate) })
+	err := p.contained(certificate.Name, func() error {
+		s, outcome = p.orderWork(ctx, certificate)
+		return nil
+	})
 	if err != nil {
 		outcome = failed(certificate.Name, err)
 		outcome.Next = wallClock().Add(longestBackoff)
@@ -124,15 +127,14 @@ func (p *pass) guarded(ctx context.Context, certificate config.Certificate) (s s
 }
 
 // contained makes an error of a panic.
-func (p *pass) contained(certificate string, do func()) (err error) {
+func (p *pass) contained(certificate string, do func() error) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			p.log.Error("panic", "certificate", certificate, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 			err = fmt.Errorf("an error in dvagent itself: %v", cause)
 		}
 	}()
-	do()
-	return nil
+	return do()
 }
 
 // orderWork takes over, opens and advances the certificate's order as far as

@@ -118,12 +118,15 @@ func stop(err error, hints string) error { return stopError{hint.Add(err, hints)
 // errNoInstance says that nothing is left to order with.
 var errNoInstance = errors.New("no spare instance")
 
+// interrupted is what work waits for that a signal or a time limit cut off.
+const interrupted = "the next call, for this one was interrupted"
+
 // fail records why a step failed and when it is tried again, and tells the
 // hooks when that is news. A cancelled context is no failure of the order.
 func (w *work) fail(ctx context.Context, step order.Step, err error) Outcome {
 	outcome := Outcome{Certificate: w.Name, Class: Failure, Step: string(step), Err: err}
 	if ctx.Err() != nil && (w.order.Instance != "" || !w.order.Forced) {
-		outcome.Class, outcome.Err, outcome.Waiting = Pending, nil, "the next call, for this one was interrupted"
+		outcome.Class, outcome.Err, outcome.Waiting = Pending, nil, interrupted
 		return outcome
 	}
 	if ctx.Err() != nil {

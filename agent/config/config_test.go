@@ -49,7 +49,7 @@ func TestASoundConfigurationHasItsDefaults(t *testing.T) {
 	if www.Account != "main" || www.DNSAccount != "main" || www.Contact.City != "hangzhou" {
 		t.Errorf("references: %+v", www)
 	}
-	if www.RenewBefore.String() != "33%" || c.Limits.OrderDeadline != 48*time.Hour || c.DNS.TTL != 600 {
+	if www.RenewBefore != (Window{Share: 0.33}) || c.Limits.OrderDeadline != 48*time.Hour || c.DNS.TTL != 600 {
 		t.Errorf("defaults: %v %v %v", www.RenewBefore, c.Limits, c.DNS)
 	}
 	if target := www.Deploy[0]; target.Mode != 0o644 || target.KeyMode != 0o600 || target.ServerName != "example.com" {

@@ -28,13 +28,6 @@ func (w Window) Of(lifetime time.Duration) time.Duration {
 	return min(window, time.Duration(longestShare*float64(lifetime)))
 }
 
-func (w Window) String() string {
-	if w.Share > 0 {
-		return strconv.FormatFloat(w.Share*100, 'f', -1, 64) + "%"
-	}
-	return w.Fixed.String()
-}
-
 func parseWindow(text string) (Window, error) {
 	if percent, found := strings.CutSuffix(text, "%"); found {
 		share, err := strconv.ParseFloat(percent, 64)

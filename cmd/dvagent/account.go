@@ -95,15 +95,21 @@ func (c *cli) certsCommand() *cobra.Command {
 	return cmd
 }
 
+// certificates lists what the account has.
+func (c *cli) certificates(cmd *cobra.Command, account string) (*aliyun.Client, []aliyun.Certificate, error) {
+	client, err := c.client(account)
+	if err != nil {
+		return nil, nil, err
+	}
+	certificates, err := client.DescribeUserCertificateList(cmd.Context())
+	return client, certificates, err
+}
+
 func (c *cli) certsList(account *string) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List them", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := c.client(*account)
-			if err != nil {
-				return err
-			}
-			certificates, err := client.DescribeUserCertificateList(cmd.Context())
+			_, certificates, err := c.certificates(cmd, *account)
 			if err != nil {
 				return err
 			}
@@ -245,11 +251,7 @@ func (c *cli) certsPrune(account *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "prune --yes", Short: "Delete the expired ones that Alibaba did not sell", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := c.client(*account)
-			if err != nil {
-				return err
-			}
-			certificates, err := client.DescribeUserCertificateList(cmd.Context())
+			client, certificates, err := c.certificates(cmd, *account)
 			if err != nil {
 				return err
 			}
