@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"syscall"
 	"time"
 
@@ -33,11 +34,30 @@ func question(name string, qtype uint16, recursive bool) *dns.Msg {
 	return query.SetEdns0(udpSize, false)
 }
 
-// ask puts one question to one address (host:port): over UDP, and over TCP
-// when the answer was truncated. Its errors are *unheard.
+// ask puts one question to one address (host:port), and once more without
+// EDNS0 to a server that does not know that. Its errors are *unheard, or that
+// of ctx once that ended: then the server's silence says nothing of it.
 func ask(ctx context.Context, address string, query *dns.Msg) (*dns.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	limited, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
+	answer, err := exchange(limited, address, query)
+	if err == nil && refusesEDNS(answer) {
+		plain := query.Copy()
+		plain.Id, plain.Extra = dns.Id(), nil
+		answer, err = exchange(limited, address, plain)
+	}
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return answer, err
+}
+
+func refusesEDNS(answer *dns.Msg) bool {
+	return slices.Contains([]int{dns.RcodeFormatError, dns.RcodeNotImplemented, dns.RcodeBadVers}, answer.Rcode)
+}
+
+// exchange asks over UDP, and over TCP when the answer was truncated.
+func exchange(ctx context.Context, address string, query *dns.Msg) (*dns.Msg, error) {
 	answer, err := overUDP(ctx, address, query)
 	if err != nil || !answer.Truncated {
 		return answer, err
@@ -63,14 +83,14 @@ func overUDP(ctx context.Context, address string, query *dns.Msg) (*dns.Msg, err
 	var heard error = &unheard{state: Silent}
 	for _, patience := range []time.Duration{resendAfter, askLimit} {
 		if _, err := conn.Write(packet); err != nil {
-			return nil, dialed(err)
+			return nil, broken(err)
 		}
 		conn.SetReadDeadline(time.Now().Add(patience))
 		answer, err := listen(conn, query)
 		if err == nil {
 			return answer, nil
 		}
-		if reason := dialed(err); reason.detail != "" {
+		if reason := broken(err); reason.detail != "" {
 			heard = reason
 		}
 	}
@@ -108,13 +128,17 @@ func overTCP(ctx context.Context, address string, query *dns.Msg) (*dns.Msg, err
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	wire := dns.Conn{Conn: conn}
 	if err := wire.WriteMsg(query); err != nil {
-		return nil, dialed(err)
+		return nil, broken(err)
 	}
 	packet, err := wire.ReadMsgHeader(nil)
 	if err != nil {
-		return nil, dialed(err)
+		return nil, broken(err)
 	}
-	return parse(query, packet)
+	answer, err := parse(query, packet)
+	if err == nil && answer.Truncated {
+		return nil, &unheard{state: Truncated}
+	}
+	return answer, err
 }
 
 // parse makes a packet the answer to query, or says why it is none.
@@ -153,16 +177,27 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	return conn, nil
 }
 
-// dialed puts a network error into a verdict's words; *unheard stays itself.
+// dialed puts an error of dialing into a verdict's words. There is no route
+// only when this host says so itself: later on it is a router's word.
 func dialed(err error) *unheard {
+	for _, local := range []error{syscall.ENETUNREACH, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT} {
+		if errors.Is(err, local) {
+			return &unheard{NoRoute, "this host cannot reach the address"}
+		}
+	}
+	return broken(err)
+}
+
+// broken puts any other network error into words; *unheard stays itself.
+func broken(err error) *unheard {
 	if reason, ok := errors.AsType[*unheard](err); ok {
 		return reason
 	}
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
+	if errors.Is(err, syscall.ECONNREFUSED) {
 		return &unheard{Silent, "port closed"}
-	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EAFNOSUPPORT):
-		return &unheard{NoRoute, "this host cannot reach the address"}
+	}
+	if number, ok := errors.AsType[syscall.Errno](err); ok {
+		return &unheard{Silent, number.Error()}
 	}
 	return &unheard{state: Silent}
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -14,19 +15,24 @@ func TestANetworkErrorIsPutIntoAVerdictsWords(t *testing.T) {
 	tests := []struct {
 		name string
 		err  error
-		want State
+		want string
 	}{
-		{"a closed port", syscall.ECONNREFUSED, Silent},
-		{"no route", syscall.ENETUNREACH, NoRoute},
-		{"no address of the family", syscall.EADDRNOTAVAIL, NoRoute},
-		{"no IPv6 at all", syscall.EAFNOSUPPORT, NoRoute},
-		{"a timeout", os.ErrDeadlineExceeded, Silent},
+		{"a closed port", syscall.ECONNREFUSED, "silent (port closed)"},
+		{"no route", syscall.ENETUNREACH, "no route (this host cannot reach the address)"},
+		{"no address of the family", syscall.EADDRNOTAVAIL, "no route (this host cannot reach the address)"},
+		{"no IPv6 at all", syscall.EAFNOSUPPORT, "no route (this host cannot reach the address)"},
+		{"a firewall of this host", syscall.EPERM, "silent (operation not permitted)"},
+		{"no descriptor left", syscall.EMFILE, "silent (too many open files)"},
+		{"a timeout", os.ErrDeadlineExceeded, "silent"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			wrapped := &net.OpError{Op: "dial", Net: "udp", Err: os.NewSyscallError("connect", test.err)}
-			if got := dialed(wrapped).state; got != test.want {
+			if got := dialed(wrapped).Error(); got != test.want {
 				t.Errorf("became %q", got)
+			}
+			if got := broken(wrapped); got.state != Silent {
+				t.Errorf("became %v after the connection was made", got)
 			}
 		})
 	}
@@ -61,6 +67,36 @@ func TestTheAnswerIsHeardAmongForgedOnes(t *testing.T) {
 }
 
 // fault 43
+func TestAFloodOfForgedAnswersEnds(t *testing.T) {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	go func() {
+		buffer := make([]byte, 4096)
+		for {
+			n, from, err := conn.ReadFrom(buffer)
+			if err != nil {
+				return
+			}
+			buffer[0]++ // the id
+			for range 10 * maxDatagrams {
+				_, _ = conn.WriteTo(buffer[:n], from)
+			}
+		}
+	}()
+	begun := time.Now()
+	answer, err := ask(t.Context(), conn.LocalAddr().String(), question(testName, dns.TypeTXT, false))
+	if took := time.Since(begun); took > resendAfter || inWords(err).State != Malformed {
+		t.Errorf("after %s: %v, %v", took, answer, err)
+	}
+}
+
+// longestText is that of a referral: two names of 255 bytes, each one as \DDD.
+const longestText = 2*4*255 + 100
+
+// fault 43
 func FuzzPacket(f *testing.F) {
 	query := question(testName, dns.TypeTXT, false)
 	query.Id = 4711
@@ -72,10 +108,14 @@ func FuzzPacket(f *testing.F) {
 		f.Add(packet)
 		f.Add(packet[:len(packet)/2])
 	}
+	f.Add([]byte("\x12\x67\x86\x00")) // truncated even in its head
 	f.Fuzz(func(t *testing.T, packet []byte) {
 		answer, err := parse(query, packet)
 		if err != nil {
 			return
+		}
+		if answer.Truncated {
+			return // and TCP is asked, where it is no answer
 		}
 		if answer.Id != query.Id || !answer.Response {
 			t.Errorf("took %v for the answer", answer)
@@ -85,6 +125,9 @@ func FuzzPacket(f *testing.F) {
 			t.Errorf("visible by %v", answer)
 		}
 		for _, text := range []string{verdict.String(), judgeResolver(answer, testName, testValue).String()} {
+			if len(text) > longestText {
+				t.Errorf("a verdict of %d bytes", len(text))
+			}
 			for _, b := range []byte(text) {
 				if b < ' ' || b > '~' {
 					t.Errorf("control characters in %q", text)

@@ -57,6 +57,10 @@ func TestWhatANameServerSaysIsItsState(t *testing.T) {
 		}), want: "lame (refers _dnsauth.example.com to ns.example.net)"},
 		// fault 34
 		{name: "a truncated answer with TCP closed", packets: packed(func(m *dns.Msg) { m.Truncated, m.Answer = true, nil }), want: "truncated (over UDP, and TCP failed: silent (port closed))"},
+		{name: "an answer that is truncated over TCP too", answer: changed(published(), func(m *dns.Msg) { m.Truncated = true }), want: "truncated (over UDP, and TCP failed: truncated)"},
+		{name: "a server that does not know EDNS0 is asked without", answer: withoutEDNS(dns.RcodeFormatError), want: "visible"},
+		{name: "one that calls that not implemented, too", answer: withoutEDNS(dns.RcodeNotImplemented), want: "visible"},
+		{name: "one that finds a bad version, too", answer: withoutEDNS(dns.RcodeBadVers), want: "visible"},
 		// fault 35
 		{name: "a black hole", packets: func(*dns.Msg) []byte { return nil }, want: "silent"},
 		// fault 43
@@ -146,6 +150,22 @@ func TestAnyValueIsRecognisedOnTheWire(t *testing.T) {
 func TestATruncatedAnswerIsFetchedOverTCP(t *testing.T) {
 	if verdict := look(t, Settings{NameServers: []string{serveTruncated(t, published())}}); !verdict.Visible {
 		t.Error(verdict)
+	}
+}
+
+// fault 34
+func TestATCPConnectionThatSaysNothingIsGivenUp(t *testing.T) {
+	t.Parallel()
+	address := serveHandler(t, "127.0.0.1", "0", func(w dns.ResponseWriter, query *dns.Msg) {
+		if w.LocalAddr().Network() == "udp" {
+			_ = w.WriteMsg(changed(published(), func(m *dns.Msg) { m.Truncated = true })(query))
+		}
+	})
+	begun := time.Now()
+	verdict := look(t, Settings{NameServers: []string{address}})
+	want := address + " truncated (over UDP, and TCP failed: silent); 0 of 1 visible"
+	if took := time.Since(begun); verdict.String() != want || took > 2*askLimit {
+		t.Errorf("after %s: %s", took, verdict)
 	}
 }
 

@@ -192,3 +192,13 @@ func inTurn(replies ...reply) reply {
 		return replies[min(turn, len(replies)-1)](query)
 	}
 }
+
+// withoutEDNS answers a query with EDNS0 with code, any other as it should be.
+func withoutEDNS(code int) reply {
+	return func(query *dns.Msg) *dns.Msg {
+		if query.IsEdns0() == nil {
+			return published()(query)
+		}
+		return new(dns.Msg).SetRcode(query, code).SetEdns0(udpSize, false)
+	}
+}
