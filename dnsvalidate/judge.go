@@ -1,6 +1,7 @@
 package dnsvalidate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,12 +11,12 @@ import (
 
 // judge reads an authoritative server's answer to the TXT question for name.
 func judge(answer *dns.Msg, name, value string) ServerVerdict {
-	verdict := ServerVerdict{serial: serialIn(answer), recursive: answer.RecursionAvailable}
+	verdict := ServerVerdict{soa: soaIn(answer), recursive: answer.RecursionAvailable}
 	switch {
 	case answer.Rcode == dns.RcodeRefused:
 		verdict.State = Refused
 	case !existenceKnown(answer):
-		verdict.State, verdict.Detail = Failed, dns.RcodeToString[answer.Rcode]
+		verdict.State, verdict.Detail = Failed, code(answer)
 	case !answer.Authoritative:
 		verdict.State, verdict.Detail = Lame, referral(answer)
 	default:
@@ -31,7 +32,7 @@ func judgeResolver(answer *dns.Msg, name, value string) ServerVerdict {
 	case answer.Rcode == dns.RcodeRefused:
 		return ServerVerdict{State: Refused}
 	case !existenceKnown(answer):
-		return ServerVerdict{State: Failed, Detail: dns.RcodeToString[answer.Rcode]}
+		return ServerVerdict{State: Failed, Detail: code(answer)}
 	}
 	state, detail := content(answer, name, value)
 	if state == NotYet {
@@ -44,7 +45,16 @@ func existenceKnown(answer *dns.Msg) bool {
 	return answer.Rcode == dns.RcodeSuccess || answer.Rcode == dns.RcodeNameError
 }
 
-// content looks for the value among the answer's records at name.
+// code names an answer's error.
+func code(answer *dns.Msg) string {
+	if answer.Rcode == dns.RcodeBadVers {
+		return "BADVERS" // the number is BADSIG's too, in signed messages
+	}
+	return cmp.Or(dns.RcodeToString[answer.Rcode], fmt.Sprintf("code %d", answer.Rcode))
+}
+
+// content looks for the value among the answer's records at name. A TXT record
+// in an answer that denies the name is none: resolvers believe the denial.
 func content(answer *dns.Msg, name, value string) (state State, detail string) {
 	others := 0
 	for _, rr := range answer.Answer {
@@ -55,16 +65,22 @@ func content(answer *dns.Msg, name, value string) (state State, detail string) {
 		case *dns.CNAME:
 			return Alias, canonical(rr.Target)
 		case *dns.TXT:
+			if answer.Rcode == dns.RcodeNameError {
+				continue
+			}
 			if strings.Join(rr.Txt, "") == escaped(value) {
 				return Visible, ""
 			}
 			others++
 		}
 	}
-	if others > 0 {
-		return NotYet, fmt.Sprintf("%d other values", others)
+	switch others {
+	case 0:
+		return NotYet, ""
+	case 1:
+		return NotYet, "1 other value"
 	}
-	return NotYet, ""
+	return NotYet, fmt.Sprintf("%d other values", others)
 }
 
 // escaped spells value as the dns package spells the strings of a TXT record.
@@ -84,14 +100,14 @@ func escaped(value string) string {
 	return spelled.String()
 }
 
-// serialIn returns the serial of the SOA that an answer carries, or 0.
-func serialIn(answer *dns.Msg) uint32 {
+// soaIn returns the SOA that an answer carries.
+func soaIn(answer *dns.Msg) soa {
 	for _, rr := range slices.Concat(answer.Answer, answer.Ns) {
-		if soa, ok := rr.(*dns.SOA); ok {
-			return soa.Serial
+		if rr, ok := rr.(*dns.SOA); ok {
+			return soa{canonical(rr.Hdr.Name), rr.Serial}
 		}
 	}
-	return 0
+	return soa{}
 }
 
 // referral names the servers that a non-authoritative answer sends us to.

@@ -2,6 +2,7 @@ package dnsvalidate
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -58,9 +59,6 @@ func TestWhatANameServerSaysIsItsState(t *testing.T) {
 		// fault 34
 		{name: "a truncated answer with TCP closed", packets: packed(func(m *dns.Msg) { m.Truncated, m.Answer = true, nil }), want: "truncated (over UDP, and TCP failed: silent (port closed))"},
 		{name: "an answer that is truncated over TCP too", answer: changed(published(), func(m *dns.Msg) { m.Truncated = true }), want: "truncated (over UDP, and TCP failed: truncated)"},
-		{name: "a server that does not know EDNS0 is asked without", answer: withoutEDNS(dns.RcodeFormatError), want: "visible"},
-		{name: "one that calls that not implemented, too", answer: withoutEDNS(dns.RcodeNotImplemented), want: "visible"},
-		{name: "one that finds a bad version, too", answer: withoutEDNS(dns.RcodeBadVers), want: "visible"},
 		// fault 35
 		{name: "a black hole", packets: func(*dns.Msg) []byte { return nil }, want: "silent"},
 		// fault 43
@@ -73,7 +71,16 @@ func TestWhatANameServerSaysIsItsState(t *testing.T) {
 		// fault 41
 		{name: "a CNAME leads elsewhere", answer: zoneWith(1, testName+" 60 CNAME x.example.net."), want: "CNAME to x.example.net"},
 		// fault 42
-		{name: "a wildcard masks the name", answer: zoneWith(1, txt(testName, "v=spf1 -all")), want: "not yet (1 other values)"},
+		{name: "a wildcard masks the name", answer: zoneWith(1, txt(testName, "v=spf1 -all")), want: "not yet (1 other value)"},
+		{name: "a denial counts more than what it carries", answer: changed(published(), func(m *dns.Msg) { m.Rcode = dns.RcodeNameError }), want: "not yet"},
+		{name: "a server that has a subzone answers from that", answer: changed(zoneWith(1), func(m *dns.Msg) {
+			m.Ns = parseRecords([]string{testName + " 60 SOA ns. hostmaster. 4 1 1 1 1"})
+		}), want: "not yet (answers from the zone _dnsauth.example.com)"},
+		{name: "a code without a name is a number", answer: changed(withCode(3000), func(m *dns.Msg) { m.SetEdns0(udpSize, false) }), want: "failed (code 3000)"},
+		{name: "a server that does not know EDNS0 is asked without", answer: withoutEDNS(dns.RcodeFormatError), want: "visible"},
+		{name: "one that calls that not implemented, too", answer: withoutEDNS(dns.RcodeNotImplemented), want: "visible"},
+		{name: "one that finds a bad version, too", answer: withoutEDNS(dns.RcodeBadVers), want: "visible"},
+		{name: "a bad version without EDNS0 is a failure", answer: changed(withCode(dns.RcodeBadVers), func(m *dns.Msg) { m.SetEdns0(udpSize, false) }), want: "failed (BADVERS)"},
 	}
 	addresses := make([]string, len(tests))
 	for i, test := range tests {
@@ -223,20 +230,47 @@ func TestServersThatAgreeAreSeenWithin50Milliseconds(t *testing.T) {
 	}
 }
 
-func TestAQuorumLeavesASilentServerOut(t *testing.T) {
+func TestAQuorumIsEnoughWithoutBeingAll(t *testing.T) {
 	t.Parallel()
-	addresses := []string{silent(t)}
-	for range 3 {
-		addresses = append(addresses, serve(t, "127.0.0.1", "0", published()))
+	shows, lacks := published(), zoneWith(1)
+	tests := []struct {
+		name, quorum  string
+		second        reply // the one of four that differs
+		enough, shown bool
+		leftOut       string
+	}{
+		{"a silent server is left out", "75%", nil, true, false, "silent"},
+		{"a stale server is left out", "75%", lacks, true, false, "stale (serial 1, others have 2)"},
+		{"one that loses the record is left out", "75%", inTurn(shows, lacks), true, false, "flapping (not yet at the second look)"},
+		{"a share that is not reached", "76%", lacks, false, false, ""},
+		{"all are all", "all", lacks, false, false, ""},
+		{"all show it", "all", shows, true, true, ""},
+		{"all show it, and fewer would do", "50%", shows, true, true, ""},
 	}
-	quorum, err := ParseQuorum("75%")
-	if err != nil {
-		t.Fatal(err)
-	}
-	verdict := look(t, Settings{NameServers: addresses, Quorum: quorum})
-	want := addresses[0] + " silent; 3 of 4 visible"
-	if !verdict.Visible || verdict.String() != want {
-		t.Errorf("visible %t: %s", verdict.Visible, verdict)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			quorum, err := ParseQuorum(test.quorum)
+			if err != nil {
+				t.Fatal(err)
+			}
+			addresses := []string{serve(t, "127.0.0.1", "0", shows), silent(t)}
+			if test.second != nil {
+				addresses[1] = serve(t, "127.0.0.1", "0", test.second)
+			}
+			addresses = append(addresses, serve(t, "127.0.0.1", "0", shows), serve(t, "127.0.0.1", "0", shows))
+			verdict := look(t, Settings{NameServers: addresses, Quorum: quorum})
+			if verdict.Enough != test.enough || verdict.Visible != test.shown {
+				t.Errorf("enough %t, visible %t: %s", verdict.Enough, verdict.Visible, verdict)
+			}
+			var leftOut []string
+			for _, server := range verdict.LeftOut() {
+				leftOut = append(leftOut, strings.TrimPrefix(server.String(), addresses[1]+" "))
+			}
+			if got := strings.Join(leftOut, ", "); got != test.leftOut {
+				t.Errorf("left out: %q, want %q", got, test.leftOut)
+			}
+		})
 	}
 }
 
@@ -249,57 +283,45 @@ func TestAnAddressWithoutARouteDoesNotCount(t *testing.T) {
 	if visible, total := verdict.count(); visible != 1 || total != 1 {
 		t.Errorf("%d of %d visible", visible, total)
 	}
-	if want := "ns2.example.com ([2001:db8::1]:53) no route; 1 of 1 visible"; verdict.String() != want {
+	if verdict.Enough = true; !verdict.unanimous() || len(verdict.LeftOut()) > 0 {
+		t.Errorf("%v are left out", verdict.LeftOut())
+	}
+	if verdict.Servers = verdict.Servers[1:]; verdict.unanimous() {
+		t.Error("visible at no address at all")
+	}
+	if want := "ns2.example.com ([2001:db8::1]:53) no route; 0 of 0 visible"; verdict.String() != want {
 		t.Errorf("got %s", verdict)
 	}
 }
 
-func TestACancelledLookEndsAtOnce(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	address := servePackets(t, func(*dns.Msg) []byte { cancel(); return nil })
-	begun := time.Now()
-	_, err := NewProver(Settings{NameServers: []string{address}}).Look(ctx, testZone, testName, testValue)
-	if took := time.Since(begun); err == nil || took > resendAfter {
-		t.Errorf("ended after %s with %v", took, err)
-	}
-}
-
-func TestPublicResolversAreAskedOnceTheNameServersAgree(t *testing.T) {
-	signed := func(query *dns.Msg) *dns.Msg {
-		if query.CheckingDisabled {
-			return published()(query)
-		}
-		return withCode(dns.RcodeServerFailure)(query)
-	}
+func TestALookThatIsCutShortIsNoVerdict(t *testing.T) {
 	tests := []struct {
-		name     string
-		resolver reply
-		want     State
-		visible  bool
+		name  string
+		limit func(context.Context) (context.Context, context.CancelFunc)
+		want  error
 	}{
-		{"a resolver that shows the value", published(), Visible, true},
-		// fault 31
-		{"a negative cache holds up nothing", zoneWith(1), Cached, true},
-		{"a refusal holds up nothing", withCode(dns.RcodeRefused), Refused, true},
-		{"a failure is the CA's too", withCode(dns.RcodeServerFailure), Failed, false},
-		// fault 49
-		{"broken DNSSEC is the CA's too", signed, Bogus, false},
+		{"it is cancelled", context.WithCancel, context.Canceled},
+		{"its time is up", func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, 50*time.Millisecond)
+		}, context.DeadlineExceeded},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			server := serve(t, "127.0.0.1", "0", published())
-			resolver := serve(t, "127.0.0.2", "0", test.resolver)
-			verdict := look(t, Settings{NameServers: []string{server}, PublicResolvers: []string{resolver}})
-			if len(verdict.Resolvers) != 1 || verdict.Resolvers[0].State != test.want || verdict.Visible != test.visible {
-				t.Errorf("visible %t: %s", verdict.Visible, verdict)
+			ctx, cancel := test.limit(t.Context())
+			address := servePackets(t, func(*dns.Msg) []byte {
+				if test.want == context.Canceled {
+					cancel()
+				}
+				return nil
+			})
+			begun := time.Now()
+			verdict, err := NewProver(Settings{NameServers: []string{address}}).Look(ctx, testZone, testName, testValue)
+			cancel()
+			if took := time.Since(begun); !errors.Is(err, test.want) || len(verdict.Servers) > 0 || took > resendAfter {
+				t.Errorf("ended after %s with %v: %s", took, err, verdict)
 			}
 		})
 	}
-	t.Run("none is asked before", func(t *testing.T) {
-		server := serve(t, "127.0.0.1", "0", zoneWith(1))
-		resolver := servePackets(t, func(*dns.Msg) []byte { t.Error("the resolver was asked"); return nil })
-		look(t, Settings{NameServers: []string{server}, PublicResolvers: []string{resolver}})
-	})
 }
 
 // fault 41

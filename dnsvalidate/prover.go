@@ -89,16 +89,18 @@ func (p *Prover) lookAt(ctx context.Context, zone, name, value string) (Verdict,
 	}
 	verdict := Verdict{Name: name, Note: delegation.note}
 	verdict.Servers = p.askAll(ctx, delegation.servers, name, value)
+	p.markIntercepted(ctx, verdict.Servers)
 	if p.reached(verdict) {
 		if err := p.confirm(ctx, &verdict, value); err != nil {
 			return Verdict{}, err
 		}
 	}
-	if verdict.Visible = p.reached(verdict); verdict.Visible {
+	if p.reached(verdict) {
 		verdict.Resolvers = p.askResolvers(ctx, name, value)
-		verdict.Visible = usable(verdict.Resolvers)
-	} else {
-		markIntercepted(verdict.Servers)
+		verdict.Enough = !object(verdict.Resolvers)
+		verdict.Visible = verdict.Enough && verdict.unanimous()
+	}
+	if !verdict.unanimous() {
 		p.markStale(ctx, zone, verdict.Servers)
 	}
 	return verdict, ctx.Err()
@@ -152,36 +154,6 @@ func (p *Prover) askServer(ctx context.Context, server nameServer, name, value s
 	return verdict
 }
 
-func (p *Prover) askResolvers(ctx context.Context, name, value string) []ServerVerdict {
-	verdicts := make([]ServerVerdict, len(p.settings.PublicResolvers))
-	inParallel(len(verdicts), func(i int) {
-		begun, address := time.Now(), withPort(p.settings.PublicResolvers[i])
-		verdicts[i] = p.askResolver(ctx, address, name, value)
-		verdicts[i].Address, verdicts[i].Duration = address, time.Since(begun)
-	})
-	return verdicts
-}
-
-func (p *Prover) askResolver(ctx context.Context, address, name, value string) ServerVerdict {
-	answer, err := p.ask(ctx, address, question(name, dns.TypeTXT, true))
-	if err != nil {
-		return inWords(err)
-	}
-	if answer.Rcode == dns.RcodeServerFailure && p.bogus(ctx, address, name, dns.TypeTXT) {
-		return ServerVerdict{State: Bogus}
-	}
-	return judgeResolver(answer, name, value)
-}
-
-// bogus tells broken DNSSEC from any other failure: with checking disabled a
-// validating resolver hands out what it otherwise calls SERVFAIL.
-func (p *Prover) bogus(ctx context.Context, address, name string, qtype uint16) bool {
-	query := question(name, qtype, true)
-	query.CheckingDisabled = true
-	unchecked, err := p.ask(ctx, address, query)
-	return err == nil && existenceKnown(unchecked)
-}
-
 // ask waits for a free slot first, so that a hundred looks do not flood anyone.
 func (p *Prover) ask(ctx context.Context, address string, query *dns.Msg) (*dns.Msg, error) {
 	select {
@@ -189,75 +161,9 @@ func (p *Prover) ask(ctx context.Context, address string, query *dns.Msg) (*dns.
 		defer func() { <-p.slots }()
 		return ask(ctx, address, query)
 	case <-ctx.Done():
-		return nil, &unheard{state: Silent}
+		return nil, ctx.Err()
 	}
 }
-
-// usable is false when a public resolver, and so perhaps the CA's, cannot use
-// what the name servers show. Its caches and its silence hold up nothing.
-func usable(resolvers []ServerVerdict) bool {
-	for _, resolver := range resolvers {
-		if resolver.State == Bogus || resolver.State == Failed {
-			return false
-		}
-	}
-	return true
-}
-
-// markIntercepted finds that something on the way answers for everybody.
-func markIntercepted(servers []ServerVerdict) {
-	for _, server := range servers {
-		if server.State != Lame || !server.recursive {
-			return
-		}
-	}
-	for i := range servers {
-		servers[i].State = Intercepted
-	}
-}
-
-// markStale compares serials once the servers disagree.
-func (p *Prover) markStale(ctx context.Context, zone string, servers []ServerVerdict) {
-	if !disagree(servers) {
-		return
-	}
-	inParallel(len(servers), func(i int) {
-		if server := &servers[i]; server.serial == 0 && (server.State == Visible || server.State == NotYet) {
-			server.serial = p.serial(ctx, server.Address, zone)
-		}
-	})
-	var newest uint32
-	for _, server := range servers {
-		if server.State == Visible && (newest == 0 || older(newest, server.serial)) {
-			newest = server.serial
-		}
-	}
-	for i := range servers {
-		if server := &servers[i]; server.State == NotYet && older(server.serial, newest) {
-			server.State, server.Detail = Stale, fmt.Sprintf("serial %d, others have %d", server.serial, newest)
-		}
-	}
-}
-
-func disagree(servers []ServerVerdict) bool {
-	var visible, notYet bool
-	for _, server := range servers {
-		visible = visible || server.State == Visible
-		notYet = notYet || server.State == NotYet
-	}
-	return visible && notYet
-}
-
-func (p *Prover) serial(ctx context.Context, address, zone string) uint32 {
-	answer, err := p.ask(ctx, address, question(zone, dns.TypeSOA, false))
-	if err != nil {
-		return 0
-	}
-	return serialIn(answer)
-}
-
-// older compares serials as RFC 1982 does; an unknown one is never older.
-func older(a, b uint32) bool { return a != 0 && b != 0 && int32(b-a) > 0 }
 
 // inWords puts the error of ask into a verdict.
 func inWords(err error) ServerVerdict {

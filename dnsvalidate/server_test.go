@@ -24,7 +24,7 @@ type reply func(query *dns.Msg) *dns.Msg
 
 // serve answers over UDP and TCP at one port of ip until the test ends. port
 // "0" means a free one.
-func serve(t *testing.T, ip, port string, answer reply) string {
+func serve(t testing.TB, ip, port string, answer reply) string {
 	t.Helper()
 	return serveHandler(t, ip, port, func(w dns.ResponseWriter, query *dns.Msg) {
 		if response := answer(query); response != nil {
@@ -34,7 +34,7 @@ func serve(t *testing.T, ip, port string, answer reply) string {
 }
 
 // serveTruncated answers whole over TCP alone.
-func serveTruncated(t *testing.T, answer reply) string {
+func serveTruncated(t testing.TB, answer reply) string {
 	t.Helper()
 	return serveHandler(t, "127.0.0.1", "0", func(w dns.ResponseWriter, query *dns.Msg) {
 		response := answer(query)
@@ -45,7 +45,7 @@ func serveTruncated(t *testing.T, answer reply) string {
 	})
 }
 
-func serveHandler(t *testing.T, ip, port string, handler dns.HandlerFunc) string {
+func serveHandler(t testing.TB, ip, port string, handler dns.HandlerFunc) string {
 	t.Helper()
 	packets, listener := bind(t, ip, port)
 	for _, server := range []*dns.Server{
@@ -64,7 +64,7 @@ func serveHandler(t *testing.T, ip, port string, handler dns.HandlerFunc) string
 
 // bind finds a port that is free for both protocols, and below those that the
 // system gives to outgoing connections: another address may want it too.
-func bind(t *testing.T, ip, port string) (net.PacketConn, net.Listener) {
+func bind(t testing.TB, ip, port string) (net.PacketConn, net.Listener) {
 	t.Helper()
 	wanted := port
 	for range 50 {
@@ -87,7 +87,7 @@ func bind(t *testing.T, ip, port string) (net.PacketConn, net.Listener) {
 
 // servePackets answers each datagram with the bytes that answer returns, nil
 // meaning not at all; nothing listens on TCP.
-func servePackets(t *testing.T, answer func(query *dns.Msg) []byte) string {
+func servePackets(t testing.TB, answer func(query *dns.Msg) []byte) string {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -116,7 +116,7 @@ func servePackets(t *testing.T, answer func(query *dns.Msg) []byte) string {
 }
 
 // silent is an address that takes packets and never answers.
-func silent(t *testing.T) string {
+func silent(t testing.TB) string {
 	return servePackets(t, func(*dns.Msg) []byte { return nil })
 }
 

@@ -15,13 +15,13 @@ type State string
 const (
 	Visible     State = "visible"
 	NotYet      State = "not yet"             // authoritative, without the value
-	Stale       State = "stale"               // as NotYet, with an older serial than a server that has it
+	Stale       State = "stale"               // as NotYet, with an older serial than another server
 	Flapping    State = "flapping"            // visible, and gone at the second look
 	Silent      State = "silent"              // no answer within three seconds, or the port is closed
 	Refused     State = "refused"             // REFUSED
 	Failed      State = "failed"              // another error code, which Detail names
 	Lame        State = "lame"                // answers without authority
-	Intercepted State = "port 53 intercepted" // every server answers as a recursive resolver would
+	Intercepted State = "port 53 intercepted" // every server that answers does so as a resolver would
 	Truncated   State = "truncated"           // and TCP does not work
 	Malformed   State = "malformed"           // wrong id, wrong question, unreadable
 	Alias       State = "CNAME"               // the name is a CNAME, to Detail
@@ -38,8 +38,14 @@ type ServerVerdict struct {
 	Detail   string
 	Duration time.Duration // until it answered, or was given up
 
-	serial    uint32 // of the SOA, 0 while unknown
-	recursive bool   // offers recursion
+	soa       soa  // that came with the answer
+	recursive bool // offers recursion
+}
+
+// soa is what a server says of the zone it answers from; zero while unknown.
+type soa struct {
+	zone   string
+	serial uint32
 }
 
 // String is such as "ns2 (127.0.0.2:53) not yet (serial 2026112301)".
@@ -52,8 +58,8 @@ func (v ServerVerdict) String() string {
 		return server + " CNAME to " + v.Detail
 	}
 	detail := v.Detail
-	if detail == "" && v.serial != 0 {
-		detail = fmt.Sprintf("serial %d", v.serial)
+	if detail == "" && v.soa.serial != 0 {
+		detail = fmt.Sprintf("serial %d", v.soa.serial)
 	}
 	return server + " " + join(string(v.State), detail)
 }
@@ -67,7 +73,8 @@ func join(word, detail string) string {
 
 // Verdict is the outcome of one look at a validation record.
 type Verdict struct {
-	Visible   bool            // the quorum shows the value, twice, and no public resolver finds it unusable
+	Visible   bool            // every name server shows the value, twice, and the public resolvers do not object
+	Enough    bool            // the quorum does; true wherever Visible is
 	Name      string          // where the record was looked for: the name asked for, or where its CNAMEs lead
 	Servers   []ServerVerdict // every address of every name server
 	Resolvers []ServerVerdict // the public resolvers, once the name servers agree
@@ -89,6 +96,19 @@ func (v Verdict) String() string {
 	visible, total := v.count()
 	return strings.Join(append(parts, fmt.Sprintf("%d of %d visible", visible, total)), "; ")
 }
+
+// LeftOut lists the name servers that do not show the record although enough
+// others do; none when Enough is false.
+func (v Verdict) LeftOut() []ServerVerdict {
+	if !v.Enough {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(v.Servers), func(server ServerVerdict) bool {
+		return server.State == Visible || server.State == NoRoute
+	})
+}
+
+func (v Verdict) unanimous() bool { return Quorum{}.Reached(v.count()) }
 
 // count leaves out the addresses that this host has no route to.
 func (v Verdict) count() (visible, total int) {

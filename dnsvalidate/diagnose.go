@@ -1,0 +1,102 @@
+package dnsvalidate
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/miekg/dns"
+)
+
+// markIntercepted finds that something on the way answers in the servers'
+// place: all that answer do so as a resolver would. One that does not proves
+// the way to be free, and the others are what they seem.
+func (p *Prover) markIntercepted(ctx context.Context, servers []ServerVerdict) {
+	var suspects []*ServerVerdict
+	for i := range servers {
+		switch server := &servers[i]; {
+		case server.State == Refused, server.recursive && server.State != Failed:
+			suspects = append(suspects, server)
+		case server.State == Visible, server.State == NotYet, server.State == Alias, server.State == Lame:
+			return
+		}
+	}
+	proven := make([]bool, len(suspects))
+	inParallel(len(suspects), func(i int) { proven[i] = p.answersForAll(ctx, *suspects[i]) })
+	if slices.Contains(proven, false) {
+		return
+	}
+	for _, server := range suspects {
+		server.State, server.Detail = Intercepted, ""
+	}
+}
+
+// answersForAll says that at a suspect's address answers what is no name server
+// of one zone: it resolves without authority, or it resolves the root although
+// it refused, or with authority, as who lies about that does.
+func (p *Prover) answersForAll(ctx context.Context, suspect ServerVerdict) bool {
+	if suspect.State == Lame {
+		return true
+	}
+	root, err := p.ask(ctx, suspect.Address, question(".", dns.TypeSOA, true))
+	if err != nil || !slices.ContainsFunc(root.Answer, func(rr dns.RR) bool {
+		return rr.Header().Rrtype == dns.TypeSOA && rr.Header().Name == "."
+	}) {
+		return false
+	}
+	return suspect.State == Refused || root.Authoritative
+}
+
+// markStale compares the serials of those that answer with authority. Who has
+// an older one than another lags behind, whether or not the other one shows
+// the record yet.
+func (p *Prover) markStale(ctx context.Context, zone string, servers []ServerVerdict) {
+	holders := p.holders(ctx, zone, servers)
+	var newest uint32
+	for _, server := range holders {
+		if newest == 0 || older(newest, server.soa.serial) {
+			newest = server.soa.serial
+		}
+	}
+	for _, server := range holders {
+		if server.State == NotYet && older(server.soa.serial, newest) {
+			server.State, server.Detail = Stale, fmt.Sprintf("serial %d, others have %d", server.soa.serial, newest)
+		}
+	}
+}
+
+// holders returns the servers that answer from zone, once their serials are
+// known. One that does not show the record and answers from another zone, such
+// as a subzone that it alone has, is said to do so.
+func (p *Prover) holders(ctx context.Context, zone string, servers []ServerVerdict) []*ServerVerdict {
+	var holders []*ServerVerdict
+	for i := range servers {
+		switch server := &servers[i]; {
+		case server.State != Visible && server.State != NotYet:
+		case server.soa.zone != "" && server.soa.zone != zone:
+			server.Detail = "answers from the zone " + server.soa.zone
+		default:
+			holders = append(holders, server)
+		}
+	}
+	if len(holders) < 2 {
+		return nil // there is nothing to compare
+	}
+	inParallel(len(holders), func(i int) {
+		if server := holders[i]; server.soa.zone == "" {
+			server.soa = p.soa(ctx, server.Address, zone)
+		}
+	})
+	return slices.DeleteFunc(holders, func(server *ServerVerdict) bool { return server.soa.zone != zone })
+}
+
+func (p *Prover) soa(ctx context.Context, address, zone string) soa {
+	answer, err := p.ask(ctx, address, question(zone, dns.TypeSOA, false))
+	if err != nil {
+		return soa{}
+	}
+	return soaIn(answer)
+}
+
+// older compares serials as RFC 1982 does; an unknown one is never older.
+func older(a, b uint32) bool { return a != 0 && b != 0 && int32(b-a) > 0 }
