@@ -44,14 +44,19 @@ func (p *Prover) delegation(ctx context.Context, zone string) (delegation, error
 	if len(p.settings.NameServers) > 0 {
 		return p.configured(ctx), nil
 	}
-	if known, ok := p.remembered(zone); ok {
-		return known, nil
-	}
-	found, err := p.discover(ctx, zone)
+	found, err := together(ctx, &p.finding, zone, func() (delegation, error) {
+		if known, ok := p.remembered(zone); ok {
+			return known, nil
+		}
+		found, err := p.discover(ctx, zone)
+		if err == nil {
+			p.remember(zone, found)
+		}
+		return found, err
+	})
 	if err != nil {
 		return delegation{}, nobody(zone, err)
 	}
-	p.remember(zone, found)
 	return found, nil
 }
 
@@ -183,7 +188,7 @@ func (p *Prover) resolve(ctx context.Context, name string, qtype uint16) (*dns.M
 	for _, resolver := range resolvers {
 		var answer *dns.Msg
 		address := withPort(resolver)
-		if answer, err = p.ask(ctx, address, question(name, qtype, true)); err != nil {
+		if answer, err = p.askOnce(ctx, address, question(name, qtype, true)); err != nil {
 			err = fmt.Errorf("resolver %s: %w", address, err)
 			continue
 		}

@@ -8,22 +8,25 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+	"golang.org/x/sync/singleflight"
 )
 
 const (
 	confirmAfter  = 20 * time.Millisecond
 	maxAliases    = 8
-	maxQuestions  = 64 // in flight at once, over all looks
 	firstInterval = 250 * time.Millisecond
 	lastInterval  = 10 * time.Second
 )
 
 // Prover looks whether name servers show a validation record. It may be used
-// by many goroutines at once; together they keep at most 64 questions in flight.
+// by many goroutines at once: together they put at most 16 questions at a time
+// to one address, and 100 a second once a burst of 50 is spent.
 type Prover struct {
 	settings Settings
 	port     string // of the name servers that are found
-	slots    chan struct{}
+	traffic  *traffic
+
+	finding, asking singleflight.Group // zones, and questions to one address
 
 	mu    sync.Mutex
 	found map[string]delegation // by zone
@@ -34,7 +37,7 @@ func NewProver(settings Settings) *Prover {
 	return &Prover{
 		settings: settings,
 		port:     "53",
-		slots:    make(chan struct{}, maxQuestions),
+		traffic:  newTraffic(),
 		found:    make(map[string]delegation),
 	}
 }
@@ -144,25 +147,13 @@ func (p *Prover) askServer(ctx context.Context, server nameServer, name, value s
 	if server.address == "" {
 		return ServerVerdict{Name: server.name, State: Silent, Detail: "its name has no address"}
 	}
-	begun := time.Now()
-	answer, err := p.ask(ctx, server.address, question(name, dns.TypeTXT, false))
+	answer, took, err := p.traffic.ask(ctx, server.address, question(name, dns.TypeTXT, false))
 	verdict := inWords(err)
 	if err == nil {
 		verdict = judge(answer, name, value)
 	}
-	verdict.Name, verdict.Address, verdict.Duration = server.name, server.address, time.Since(begun)
+	verdict.Name, verdict.Address, verdict.Duration = server.name, server.address, took
 	return verdict
-}
-
-// ask waits for a free slot first, so that a hundred looks do not flood anyone.
-func (p *Prover) ask(ctx context.Context, address string, query *dns.Msg) (*dns.Msg, error) {
-	select {
-	case p.slots <- struct{}{}:
-		defer func() { <-p.slots }()
-		return ask(ctx, address, query)
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }
 
 // inWords puts the error of ask into a verdict.

@@ -2,7 +2,6 @@ package dnsvalidate
 
 import (
 	"context"
-	"time"
 
 	"github.com/miekg/dns"
 )
@@ -18,8 +17,7 @@ func (p *Prover) askResolvers(ctx context.Context, name, value string) []ServerV
 }
 
 func (p *Prover) askResolver(ctx context.Context, address, name, value string) ServerVerdict {
-	begun := time.Now()
-	answer, err := p.ask(ctx, address, question(name, dns.TypeTXT, true))
+	answer, took, err := p.traffic.ask(ctx, address, question(name, dns.TypeTXT, true))
 	verdict := inWords(err)
 	switch {
 	case err != nil:
@@ -28,7 +26,7 @@ func (p *Prover) askResolver(ctx context.Context, address, name, value string) S
 	default:
 		verdict = judgeResolver(answer, name, value)
 	}
-	verdict.Duration = time.Since(begun)
+	verdict.Duration = took
 	return verdict
 }
 
