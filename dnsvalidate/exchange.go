@@ -68,7 +68,8 @@ func exchange(ctx context.Context, address string, query *dns.Msg) (*dns.Msg, er
 	return answer, nil
 }
 
-func overUDP(ctx context.Context, address string, query *dns.Msg) (*dns.Msg, error) {
+func overUDP(ctx context.Context, address string, query *dns.Msg) (answer *dns.Msg, err error) {
+	defer note(ctx, "UDP", address, query)(&answer, &err)
 	packet, err := query.Pack()
 	if err != nil {
 		return nil, &unheard{Failed, "the name cannot be asked for"}
@@ -119,7 +120,8 @@ func listen(conn net.Conn, query *dns.Msg) (*dns.Msg, error) {
 	return nil, skipped
 }
 
-func overTCP(ctx context.Context, address string, query *dns.Msg) (*dns.Msg, error) {
+func overTCP(ctx context.Context, address string, query *dns.Msg) (answer *dns.Msg, err error) {
+	defer note(ctx, "TCP", address, query)(&answer, &err)
 	conn, err := dial(ctx, "tcp", address)
 	if err != nil {
 		return nil, err

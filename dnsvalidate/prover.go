@@ -63,7 +63,11 @@ func (p *Prover) Look(ctx context.Context, zone, name, value string) (Verdict, e
 	if value == "" {
 		return Verdict{}, fmt.Errorf("look for the validation record %s: it has no value", name)
 	}
-	zone, name = canonical(zone), canonical(name)
+	return p.follow(ctx, canonical(zone), canonical(name), value)
+}
+
+// follow is Look with canonical names, and perhaps with no value.
+func (p *Prover) follow(ctx context.Context, zone, name, value string) (Verdict, error) {
 	seen := map[string]bool{name: true}
 	for {
 		verdict, err := p.lookAt(ctx, zone, name, value)
