@@ -81,8 +81,13 @@ func (p Placed) Owed() bool { return p.Asked && !p.Kept && !p.Gone }
 
 // Load reads the open order of the certificate whose directory is dir. It
 // returns nil when there is none.
-func Load(dir string) (*Order, error) {
-	path := filepath.Join(dir, openName)
+func Load(dir string) (*Order, error) { return load(dir, openName) }
+
+// Last reads the order that was archived last, as Load reads the open one.
+func Last(dir string) (*Order, error) { return load(dir, lastName) }
+
+func load(dir, name string) (*Order, error) {
+	path := filepath.Join(dir, name)
 	facts, damaged, err := journal.Read[Fact](path)
 	if err != nil {
 		return nil, err

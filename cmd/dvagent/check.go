@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,11 +15,19 @@ import (
 
 func (c *cli) checkCommand() *cobra.Command {
 	var online bool
+	var trace string
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check the configuration, the host and, with --online, the account",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			tracing := cmd.Flags().Changed("trace")
+			if tracing && !online {
+				return usageError{hint.Add(errors.New("--trace asks servers"), "add --online")}
+			}
+			if tracing {
+				return c.trace(cmd, trace)
+			}
 			a, cfg, err := c.agent(agent.Options{})
 			if err != nil {
 				return err
@@ -30,7 +40,10 @@ func (c *cli) checkCommand() *cobra.Command {
 			return c.printFindings(findings)
 		},
 	}
-	cmd.Flags().BoolVar(&online, "online", false, "also check credentials, permissions, zones and spare instances")
+	flags := cmd.Flags()
+	flags.BoolVar(&online, "online", false, "also check credentials, permissions, zones and spare instances")
+	flags.StringVar(&trace, "trace", "", "with --online: only show each DNS question and answer on the way to the challenge of `NAME`, a certificate or a DNS name")
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("trace", c.certificateNames))
 	return cmd
 }
 
@@ -56,4 +69,67 @@ func (c *cli) printFindings(findings []agent.Finding) error {
 		return exitError{exitFailed}
 	}
 	return nil
+}
+
+// trace prints the walk to a challenge's name. What the servers say is its
+// result; it fails when there was nobody to ask.
+func (c *cli) trace(cmd *cobra.Command, target string) error {
+	a, _, err := c.agent(agent.Options{})
+	if err != nil {
+		return err
+	}
+	walk, err := a.Trace(cmd.Context(), target)
+	if walk.Name == "" {
+		return err
+	}
+	if err := c.printWalk(walk); err != nil {
+		return err
+	}
+	if err == nil {
+		fmt.Fprintf(c.stdout, "\nverdict: %s\n", line.Of(walk.String()))
+	}
+	return err
+}
+
+func (c *cli) printWalk(walk agent.Walk) error {
+	hosted := walk.Zone
+	if walk.ZoneErr != nil {
+		hosted = "none: " + walk.ZoneErr.Error()
+	}
+	rows := [][]string{
+		{"name", walk.Name + " (" + walk.Why + ")"},
+		{"zone by account " + walk.Account, hosted},
+		{"zone by DNS", orDash(walk.Cut)},
+	}
+	if walk.Value != "" {
+		rows = append(rows, []string{"value", fmt.Sprintf("%q", walk.Value)})
+	}
+	if err := c.table(rows...); err != nil {
+		return err
+	}
+	fmt.Fprintln(c.stdout)
+	rows = [][]string{{"TIME", "SERVER", "OVER", "QUESTION", "ANSWER", "RECORDS"}}
+	for _, x := range walk.Exchanges {
+		rows = append(rows, []string{milliseconds(x.Duration), x.Server + " (" + x.Address + ")", x.Network, x.Question, x.Answer,
+			strings.Join(x.Records, "; ")})
+	}
+	if err := c.table(rows...); err != nil {
+		return err
+	}
+	for _, cname := range walk.CNAMEs {
+		follows := "which no delegate of [dns] allows: it is not followed"
+		if cname.Zone != "" {
+			follows = "which delegate allows, in zone " + cname.Zone
+		}
+		fmt.Fprintf(c.stdout, "CNAME at %s: leads to %s, %s\n", line.Of(cname.Name), line.Of(cname.Target), follows)
+	}
+	return nil
+}
+
+// milliseconds shows tenths while they tell something.
+func milliseconds(d time.Duration) string {
+	if d < 10*time.Millisecond {
+		return fmt.Sprintf("%.1f ms", d.Seconds()*1000)
+	}
+	return fmt.Sprintf("%d ms", d.Milliseconds())
 }
