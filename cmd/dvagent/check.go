@@ -13,38 +13,67 @@ import (
 	"dvagent/internal/line"
 )
 
+// checks are the flags of check.
+type checks struct {
+	online, writeTest bool
+	trace             string
+	lockWait          time.Duration
+}
+
 func (c *cli) checkCommand() *cobra.Command {
-	var online bool
-	var trace string
+	var wanted checks
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check the configuration, the host and, with --online, the account",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			tracing := cmd.Flags().Changed("trace")
-			if tracing && !online {
-				return usageError{hint.Add(errors.New("--trace asks servers"), "add --online")}
+			switch {
+			case (tracing || wanted.writeTest) && !wanted.online:
+				return usageError{hint.Add(errors.New("--trace and --write-test ask servers"), "add --online")}
+			case tracing && wanted.writeTest:
+				return usageError{errors.New("--trace changes nothing: give --write-test in a call of its own")}
+			case tracing:
+				return c.trace(cmd, wanted.trace)
 			}
-			if tracing {
-				return c.trace(cmd, trace)
-			}
-			a, cfg, err := c.agent(agent.Options{})
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(c.stdout, "ok    configuration: %s, certificates: %d\n", cfg.Path, len(cfg.Certificates))
-			findings := a.CheckHost(time.Now())
-			if online {
-				findings = append(findings, a.CheckOnline(cmd.Context())...)
-			}
-			return c.printFindings(findings)
+			return c.check(cmd, wanted)
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&online, "online", false, "also check credentials, permissions, zones and spare instances")
-	flags.StringVar(&trace, "trace", "", "with --online: only show each DNS question and answer on the way to the challenge of `NAME`, a certificate or a DNS name")
+	flags.BoolVar(&wanted.online, "online", false, "also check credentials, permissions, zones and spare instances")
+	flags.BoolVar(&wanted.writeTest, "write-test", false, "with --online: add a TXT record to each zone and delete it")
+	flags.StringVar(&wanted.trace, "trace", "", "with --online: only show each DNS question and answer on the way to the challenge of `NAME`, a certificate or a DNS name")
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("trace", c.certificateNames))
+	addLockWait(cmd, &wanted.lockWait)
 	return cmd
+}
+
+func (c *cli) check(cmd *cobra.Command, wanted checks) error {
+	load := c.agent
+	if wanted.writeTest {
+		load = c.worker
+	}
+	a, cfg, err := load(agent.Options{})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stdout, "ok    configuration: %s, certificates: %d\n", cfg.Path, len(cfg.Certificates))
+	findings := a.CheckHost(time.Now())
+	if wanted.online {
+		findings = append(findings, a.CheckOnline(cmd.Context())...)
+	}
+	failed := c.printFindings(findings)
+	if !wanted.writeTest {
+		return failed
+	}
+	written, err := a.WriteTest(cmd.Context(), wanted.lockWait, who(cmd))
+	if unwritten := c.printFindings(written); failed == nil {
+		failed = unwritten
+	}
+	if err != nil {
+		return err
+	}
+	return failed
 }
 
 func (c *cli) printFindings(findings []agent.Finding) error {

@@ -92,11 +92,14 @@ func nth(n int) func(int, string) bool {
 	return func(seen int, _ string) bool { return seen == n }
 }
 
-// signalAt runs a renewal and signals it at one request, before or after the
-// sandbox applies it; after SIGKILL nothing is applied or answered any more. It
+// signalAt runs a renewal, or the command that is given, and signals it at one
+// request, before or after the sandbox applies it; after SIGKILL nothing is applied or answered any more. It
 // returns the process, or nil when there was no such request.
-func (c *trial) signalAt(at func(int, string) bool, signal syscall.Signal, after bool) *process {
+func (c *trial) signalAt(at func(int, string) bool, signal syscall.Signal, after bool, command ...string) *process {
 	c.Helper()
+	if len(command) == 0 {
+		command = []string{"renew"}
+	}
 	var p *process
 	fired, started := make(chan string, 1), make(chan struct{})
 	c.gate.arm(at, func(w http.ResponseWriter, r *http.Request) {
@@ -114,7 +117,7 @@ func (c *trial) signalAt(at func(int, string) bool, signal syscall.Signal, after
 		time.Sleep(50 * time.Millisecond) // for the signal to be handled first
 		c.gate.api.ServeHTTP(w, r)
 	})
-	p = c.start("dvagent", "renew")
+	p = c.start(append([]string{"dvagent"}, command...)...)
 	close(started)
 	c.await(p)
 	c.gate.arm(nil, nil)
@@ -247,4 +250,36 @@ func TestATerminatedRunStillCleansUp(t *testing.T) {
 		t.Errorf("the order is still open: %+v, %v", open, err)
 	}
 	c.converges(1)
+}
+
+// faults 48, 59
+func TestAWriteTestIsCutAtEachChangeOfTheZone(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, action string
+		after        bool
+		left         int // probe records that stand then
+	}{
+		{"before the record is added", "AddDomainRecord", false, 0},
+		{"before the add is answered", "AddDomainRecord", true, 1},
+		{"before the record is deleted", "DeleteDomainRecord", false, 1},
+		{"before the delete is answered", "DeleteDomainRecord", true, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := newTrial(t)
+			at := func(_ int, action string) bool { return action == tt.action }
+			if c.signalAt(at, syscall.SIGKILL, tt.after, "check", "--online", "--write-test") == nil {
+				t.Fatalf("there was no %s", tt.action)
+			}
+			if values := c.published(); len(values) != 1+tt.left {
+				t.Errorf("records: %q", values)
+			}
+			owed, err := order.LoadOwed(c.path("state"))
+			if err != nil || len(owed.All()) != 1 {
+				t.Errorf("owed: %+v, %v", owed, err)
+			}
+			c.converges(1)
+		})
+	}
 }
