@@ -136,7 +136,7 @@ func overTCP(ctx context.Context, address string, query *dns.Msg) (answer *dns.M
 	if err != nil {
 		return nil, broken(err)
 	}
-	answer, err := parse(query, packet)
+	answer, err = parse(query, packet)
 	if err == nil && answer.Truncated {
 		return nil, &unheard{state: Truncated}
 	}
