@@ -37,6 +37,7 @@ var allowed = map[string][]string{
 	"internal/line":       {},
 	"internal/sandbox":    {}, // shares no code with the client that it tests
 
+	"dnsvalidate/dnstest":        {},
 	"internal/bundle/bundletest": {"internal/bundle"},
 }
 
