@@ -43,7 +43,7 @@ func TestWhatBINDSaysIsItsState(t *testing.T) {
 		{"a CNAME leads elsewhere", dnstest.Zone{Name: "alias.example", Records: []string{"_dnsauth CNAME x.example.net."}}, "CNAME to x.example.net"},
 		{"a DNAME of the zone leads elsewhere", dnstest.Zone{Name: "dname.example", Records: []string{"@ DNAME example.net."}}, "CNAME to _dnsauth.example.net"},
 		// fault 42
-		{"a wildcard masks the name", dnstest.Zone{Name: "masked.example", Records: []string{`* TXT "v=spf1 -all"`}}, "not yet (1 other values)"},
+		{"a wildcard masks the name", dnstest.Zone{Name: "masked.example", Records: []string{`* TXT "v=spf1 -all"`}}, "not yet (1 other value)"},
 		{"a wildcard gives way to the record", dnstest.Zone{Name: "unmasked.example", Records: []string{`* TXT "v=spf1 -all"`, ours}}, "visible"},
 	}
 	var zones []dnstest.Zone
