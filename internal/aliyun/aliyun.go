@@ -54,11 +54,12 @@ type Certificate struct {
 	Key                               string `json:"-"`
 }
 
-// Domain is a row of DescribeDomains: a zone that the account hosts.
+// Domain is a row of DescribeDomains, or the answer of DescribeDomainInfo: a
+// zone that the account hosts.
 type Domain struct {
 	Name       string   // DomainName, may be Unicode
 	PunyCode   string   // PunyCode, the A-label form; may be empty
-	DNSServers []string // DnsServers.DnsServer: the name servers that Alibaba assigned
+	DNSServers []string // DnsServers.DnsServer: the name servers that Alibaba assigned; a row may lack them
 }
 
 // Record is a row of DescribeDomainRecords and DescribeSubDomainRecords.

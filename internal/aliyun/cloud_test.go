@@ -171,6 +171,10 @@ var operations = map[string]func(context.Context, *Client) error{
 		_, err := c.DescribeDomains(ctx)
 		return err
 	},
+	"DescribeDomainInfo": func(ctx context.Context, c *Client) error {
+		_, err := c.DescribeDomainInfo(ctx, "example.com")
+		return err
+	},
 	"DescribeSubDomainRecords": func(ctx context.Context, c *Client) error {
 		_, err := c.DescribeSubDomainRecords(ctx, "example.com", "_dnsauth.example.com", "TXT")
 		return err

@@ -1,6 +1,7 @@
 package aliyun
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -20,6 +21,19 @@ func (c *Client) DescribeDomains(ctx context.Context) ([]Domain, error) {
 		}, "Domains", "TotalCount")
 		return each(answer.inner("Domains").rows("Domain"), domainFrom), answer.number("TotalCount"), err
 	})
+}
+
+// DescribeDomainInfo reads one zone (DomainName), and so its DnsServers where
+// its row in DescribeDomains has none.
+func (c *Client) DescribeDomainInfo(ctx context.Context, zone string) (Domain, error) {
+	answer, err := c.read(ctx, &c.dns, func() requests.AcsRequest {
+		request := alidns.CreateDescribeDomainInfoRequest()
+		request.DomainName = zone
+		return request
+	}, "DomainName", "DnsServers")
+	domain := domainFrom(answer)
+	domain.Name = cmp.Or(domain.Name, zone)
+	return domain, err
 }
 
 func domainFrom(row object) Domain {

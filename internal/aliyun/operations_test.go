@@ -36,6 +36,8 @@ var answers = map[string]string{
 	"DeleteUserCertificate":         `{"RequestId":"R1"}`,
 	"DescribeDomains": `{"TotalCount":1,"PageNumber":1,"Domains":{"Domain":[{"DomainName":"例子.com","PunyCode":"xn--fsqu00a.com",
 		"DnsServers":{"DnsServer":["dns1.hichina.com","dns2.hichina.com"]}}]}}`,
+	"DescribeDomainInfo": `{"RequestId":"R1","DomainName":"例子.com","PunyCode":"xn--fsqu00a.com","MinTtl":600,
+		"DnsServers":{"DnsServer":["dns1.hichina.com","dns2.hichina.com"]}}`,
 	"DescribeSubDomainRecords": records,
 	"DescribeDomainRecords":    records,
 	"AddDomainRecord":          `{"RequestId":"R1","RecordId":"42"}`,
@@ -61,6 +63,7 @@ func TestRequests(t *testing.T) {
 		"CreateUserCertificate":         {"Name": "www", "Cert": "cert", "Key": canaryKey},
 		"DeleteUserCertificate":         {"CertId": "7"},
 		"DescribeDomains":               {"PageNumber": "1", "PageSize": "100"},
+		"DescribeDomainInfo":            {"DomainName": "example.com"},
 		"DescribeSubDomainRecords": {"DomainName": "example.com", "SubDomain": "_dnsauth.example.com", "Type": "TXT",
 			"PageNumber": "1", "PageSize": "500"},
 		"DescribeDomainRecords": {"DomainName": "example.com", "RRKeyWord": "_dnsauth", "TypeKeyWord": "TXT",
@@ -130,7 +133,10 @@ func TestAnswers(t *testing.T) {
 	detail, err := client.DescribeUserCertificateDetail(ctx, 7)
 	expect(detail, Certificate{ID: 7, Name: "www", Common: "example.com", BuyInAliyun: true, Cert: "C", Key: "K"}, err)
 	zones, err := client.DescribeDomains(ctx)
-	expect(zones, []Domain{{"例子.com", "xn--fsqu00a.com", []string{"dns1.hichina.com", "dns2.hichina.com"}}}, err)
+	hosted := Domain{"例子.com", "xn--fsqu00a.com", []string{"dns1.hichina.com", "dns2.hichina.com"}}
+	expect(zones, []Domain{hosted}, err)
+	zone, err := client.DescribeDomainInfo(ctx, "xn--fsqu00a.com")
+	expect(zone, hosted, err)
 	found, err := client.DescribeDomainRecords(ctx, "example.com", "", "")
 	expect(found, []Record{{RecordID: "42", Zone: "example.com", RR: "_dnsauth", Type: "TXT", Value: "token", Line: "default",
 		Status: "ENABLE", TTL: 600, Locked: true}}, err)

@@ -23,6 +23,7 @@ var answerKinds = []kind{
 		o["OrderList"], o["TotalCount"] = []object{}, 0
 		return true
 	}},
+	{name: "omit-servers", about: "the list of zones lacks their DnsServers", actions: []string{"DescribeDomains"}, alter: omitServers},
 	{name: "repeat-page", about: "every page is the first", actions: paged, rewrite: repeatPage},
 	{name: "ignore-page-size", about: "a page has two rows, whatever was asked for", actions: paged, rewrite: func(c *call) bool {
 		c.largestPage = 2
@@ -74,6 +75,15 @@ func omitInstance(_ *call, o object) bool {
 	i = max(i, 0)
 	o["OrderList"] = slices.Delete(slices.Clone(rows), i, i+1)
 	return addToTotal(-1)(nil, o)
+}
+
+func omitServers(_ *call, o object) bool {
+	zones, _ := o["Domains"].(object)
+	rows, _ := zones["Domain"].([]object)
+	for _, row := range rows {
+		delete(row, "DnsServers")
+	}
+	return len(rows) > 0
 }
 
 func addToTotal(n int) func(*call, object) bool {

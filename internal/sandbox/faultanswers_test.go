@@ -90,6 +90,15 @@ func TestInstanceListsAreSpoilt(t *testing.T) {
 	}
 }
 
+func TestZonesAreListedWithoutTheirServers(t *testing.T) {
+	_, c := faulty(t, "omit-servers")
+	list := fmt.Sprint(c.alidns("DescribeDomains").fields["Domains"])
+	info := fmt.Sprint(c.alidns("DescribeDomainInfo", "DomainName", "example.com").fields["DnsServers"])
+	if !strings.Contains(list, "example.com") || strings.Contains(list, "ns1.") || !strings.Contains(info, "ns1.") {
+		t.Errorf("the list is %s, the zone's servers %s", list, info)
+	}
+}
+
 func TestAPageOfRecordsIsRepeated(t *testing.T) { // fault 21
 	s, c := faulty(t, "repeat-page:DescribeDomainRecords")
 	for i := range 3 {
