@@ -19,6 +19,7 @@ import (
 	"dvagent/agent/config"
 	"dvagent/agent/order"
 	"dvagent/deploy"
+	"dvagent/dnsvalidate"
 	"dvagent/internal/aliyun"
 	"dvagent/internal/command"
 	"dvagent/internal/hint"
@@ -127,8 +128,9 @@ func (a *Agent) CheckOnline(ctx context.Context) []Finding {
 	for _, name := range slices.Sorted(maps.Keys(a.config.Accounts)) {
 		findings = append(findings, a.checkAccount(ctx, name)...)
 	}
+	preflight := a.prover.NewPreflight()
 	for _, certificate := range a.config.Certificates {
-		findings = append(findings, a.checkZones(ctx, certificate)...)
+		findings = append(findings, a.checkZones(ctx, preflight, certificate)...)
 	}
 	return findings
 }
@@ -177,7 +179,7 @@ var issuers = []string{
 }
 
 // checkZones looks at each zone that the certificate's domains lie in.
-func (a *Agent) checkZones(ctx context.Context, certificate config.Certificate) []Finding {
+func (a *Agent) checkZones(ctx context.Context, preflight *dnsvalidate.Preflight, certificate config.Certificate) []Finding {
 	zones, err := a.zonesOf(ctx, certificate.DNSAccount)
 	if err != nil {
 		return []Finding{{Subject: certificate.Name, Err: err}}
@@ -196,13 +198,13 @@ func (a *Agent) checkZones(ctx context.Context, certificate config.Certificate) 
 		hosted[zone], _ = zones.Hosting(host)
 	}
 	for _, zone := range slices.Sorted(maps.Keys(domains)) {
-		findings = append(findings, a.checkZone(ctx, certificate, zone, hosted[zone], domains[zone])...)
+		findings = append(findings, a.checkZone(ctx, preflight, certificate, zone, hosted[zone], domains[zone])...)
 	}
 	return findings
 }
 
 // checkZone reads the zone's records and asks its name servers.
-func (a *Agent) checkZone(ctx context.Context, certificate config.Certificate, zone string, hosted aliyun.Domain, domains []string) []Finding {
+func (a *Agent) checkZone(ctx context.Context, preflight *dnsvalidate.Preflight, certificate config.Certificate, zone string, hosted aliyun.Domain, domains []string) []Finding {
 	client, err := a.Client(certificate.DNSAccount)
 	if err != nil {
 		return []Finding{{Subject: certificate.Name, Err: err}}
@@ -212,7 +214,7 @@ func (a *Agent) checkZone(ctx context.Context, certificate config.Certificate, z
 	}
 	findings := []Finding{{Subject: certificate.Name, OK: "zone " + zone + " is hosted here and can be read"}}
 	findings = append(findings, a.checkSuspects(ctx, client, certificate.Name, zone)...)
-	seen, err := a.prover.Preflight(ctx, hosted, "", domains, issuers)
+	seen, err := look(ctx, preflight, client, hosted, domains)
 	if err != nil {
 		return append(findings, Finding{Subject: certificate.Name, Err: err})
 	}
@@ -223,6 +225,22 @@ func (a *Agent) checkZone(ctx context.Context, certificate config.Certificate, z
 		findings = append(findings, Finding{Subject: certificate.Name, OK: "the name servers of " + zone + ", DNSSEC and CAA allow an order"})
 	}
 	return findings
+}
+
+// look asks AliDNS for the name servers that its list leaves out. Without an
+// answer, such as for want of a permission, the rest is looked at all the same.
+func look(ctx context.Context, preflight *dnsvalidate.Preflight, client *aliyun.Client, hosted aliyun.Domain, domains []string) ([]dnsvalidate.Finding, error) {
+	var unknown []dnsvalidate.Finding
+	if len(hosted.DNSServers) == 0 {
+		info, err := client.DescribeDomainInfo(ctx, hosted.Name)
+		if err != nil {
+			unknown = []dnsvalidate.Finding{{Text: err.Error(), Hint: hint.Of(err)}}
+		}
+		hosted.DNSServers = info.DNSServers
+	}
+	name := "_dnsauth." + strings.TrimPrefix(domains[0], "*.")
+	seen, err := preflight.Look(ctx, hosted, name, domains, issuers)
+	return append(unknown, seen...), err
 }
 
 // checkValue is the form of the values that CAS wants to see: a date, and then

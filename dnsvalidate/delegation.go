@@ -1,9 +1,7 @@
 package dnsvalidate
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -17,9 +15,9 @@ import (
 
 const (
 	delegationLife = time.Minute
-	maxDelegations = 1000 // remembered
-	maxServers     = 16   // name servers of one zone, and addresses of one server
-	maxAsked       = 3    // of a parent's servers
+	maxServers     = 16 // name servers of one zone, and addresses of one server
+	maxAsked       = 3  // of the servers that can name those of a zone
+	patience       = 500 * time.Millisecond
 )
 
 // nameServer is one address of a server; address is "" when its name has none.
@@ -28,36 +26,42 @@ type nameServer struct{ name, address string }
 // delegation is who answers for a zone.
 type delegation struct {
 	servers []nameServer
-	note    string // how parent and child differ, or ""
-	until   time.Time
+	note    string            // how parent and child differ, or ""
+	denied  *undelegated      // the parent delegates the zone to nobody; nil when it does
+	told    map[string]string // who named a server or told an address
+	spoke   string            // the address that named the servers with authority, or ""
+	since   time.Time         // when it began to be looked for
+}
+
+// undelegated is what the parent zone says, by its server.
+type undelegated struct{ zone, parent, by string }
+
+func (u *undelegated) Error() string {
+	return fmt.Sprintf("%s does not delegate %s, says %s", u.parent, u.zone, u.by)
 }
 
 // nsSet is a set of name servers as one party names it, with its glue.
 type nsSet struct {
-	names []string
-	glue  map[string][]string // name to IP addresses
+	names  []string
+	glue   map[string][]string // name to IP addresses
+	by     string              // who names them; "" is nobody
+	spoke  string              // the address that did so with authority, or ""
+	denied *undelegated
 }
 
 // delegation returns the configured name servers, or those of the zone, which
-// it remembers for a minute.
+// it remembers for a minute. Those who ask at once wait for one discovery.
 func (p *Prover) delegation(ctx context.Context, zone string) (delegation, error) {
 	if len(p.settings.NameServers) > 0 {
 		return p.configured(ctx), nil
 	}
-	found, err := together(ctx, &p.finding, zone, func() (delegation, error) {
-		if known, ok := p.remembered(zone); ok {
-			return known, nil
-		}
+	return p.zones.recall(ctx, zone, func() (delegation, error) {
 		found, err := p.discover(ctx, zone)
-		if err == nil {
-			p.remember(zone, found)
+		if err != nil {
+			return delegation{}, nobody(zone, err)
 		}
-		return found, err
+		return found, nil
 	})
-	if err != nil {
-		return delegation{}, nobody(zone, err)
-	}
-	return found, nil
 }
 
 func nobody(zone string, err error) error {
@@ -65,62 +69,75 @@ func nobody(zone string, err error) error {
 	return hint.Add(err, "check that the zone is delegated and that the resolvers answer, or set nameservers in [dns]")
 }
 
-func (p *Prover) remembered(zone string) (delegation, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	known, ok := p.found[zone]
-	return known, ok && time.Now().Before(known.until)
-}
-
-func (p *Prover) remember(zone string, found delegation) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.found) >= maxDelegations {
-		clear(p.found)
-	}
-	found.until = time.Now().Add(delegationLife)
-	p.found[zone] = found
-}
-
 // configured takes the name servers of the settings: addresses, or names.
 func (p *Prover) configured(ctx context.Context) delegation {
-	var servers []nameServer
+	found := delegation{told: make(map[string]string)}
 	for _, configured := range p.settings.NameServers {
 		address := withPort(configured)
 		host, port, _ := net.SplitHostPort(address)
 		if net.ParseIP(host) != nil {
-			servers = append(servers, nameServer{"", address})
+			found.servers = append(found.servers, nameServer{"", address})
 			continue
 		}
-		servers = append(servers, at(host, port, p.addresses(ctx, host))...)
+		addresses, by := p.addresses(ctx, host)
+		found.add(at(host, port, addresses), by)
 	}
-	return delegation{servers: servers}
+	return found
 }
 
 // discover goes from the zone cut down: the parent's servers say to whom the
 // zone is delegated, those say who they are, and both are believed.
 func (p *Prover) discover(ctx context.Context, zone string) (delegation, error) {
+	since := time.Now()
 	parent := p.parentSide(ctx, zone)
 	child, err := p.childSide(ctx, zone, parent)
-	names := union(parent.names, child.names)
-	if len(names) == 0 {
-		return delegation{}, cmp.Or(err, errors.New("nobody names any"))
+	if ctx.Err() != nil {
+		return delegation{}, ctx.Err()
 	}
-	found := delegation{note: difference(parent.names, child.names)}
-	addresses := make([][]string, len(names))
-	inParallel(len(names), func(i int) {
-		if addresses[i] = p.addresses(ctx, names[i]); len(addresses[i]) == 0 {
-			addresses[i] = parent.glue[names[i]]
+	if names := union(parent.names, child.names); len(names) > 0 {
+		found := delegation{
+			note: difference(parent.names, child.names), denied: parent.denied,
+			told: make(map[string]string), spoke: child.spoke, since: since,
 		}
+		p.locate(ctx, &found, names, parent, child)
+		return found, ctx.Err()
+	}
+	if parent.denied != nil {
+		return delegation{}, parent.denied
+	}
+	return delegation{}, err
+}
+
+// locate finds the addresses of the servers that parent and child name.
+func (p *Prover) locate(ctx context.Context, found *delegation, names []string, parent, child nsSet) {
+	servers, tellers := make([][]nameServer, len(names)), make([]string, len(names))
+	inParallel(len(names), func(i int) {
+		addresses, by := p.addresses(ctx, names[i])
+		if len(addresses) == 0 {
+			addresses, by = parent.glue[names[i]], parent.by
+		}
+		servers[i], tellers[i] = at(names[i], p.port, addresses), by
 	})
 	for i, name := range names {
-		found.servers = append(found.servers, at(name, p.port, addresses[i])...)
+		found.told[name] = child.by
+		if slices.Contains(parent.names, name) {
+			found.told[name] = parent.by
+		}
+		found.add(servers[i], tellers[i])
 	}
-	return found, ctx.Err()
+}
+
+func (d *delegation) add(servers []nameServer, by string) {
+	d.servers = append(d.servers, servers...)
+	for _, server := range servers {
+		if server.address != "" {
+			d.told[server.address] = by
+		}
+	}
 }
 
 // parentSide asks the servers of the zone above for the delegation. It is
-// empty when they cannot be found or do not delegate.
+// empty when they cannot be found or asked.
 func (p *Prover) parentSide(ctx context.Context, zone string) nsSet {
 	_, above, ok := strings.Cut(zone, ".")
 	if !ok {
@@ -141,99 +158,76 @@ func (p *Prover) parentSide(ctx context.Context, zone string) nsSet {
 	return p.askForNS(ctx, zone, nsIn(answer, cut))
 }
 
-// childSide asks the servers that the parent names, or else the resolvers.
+// childSide asks the servers that the parent names, or else the resolvers. A
+// server that serves parent and child alike has spoken for both.
 func (p *Prover) childSide(ctx context.Context, zone string, parent nsSet) (nsSet, error) {
-	if set := p.askForNS(ctx, zone, parent); len(set.names) > 0 {
+	if parent.spoke != "" && len(parent.names) > 0 {
+		return parent, nil
+	}
+	if set := p.askForNS(ctx, zone, parent); set.spoke != "" && len(set.names) > 0 {
 		return set, nil
 	}
-	answer, err := p.resolve(ctx, zone, dns.TypeNS)
+	answer, by, err := p.consult(ctx, zone, dns.TypeNS)
 	if err != nil {
 		return nsSet{}, err
 	}
-	return nsIn(answer, zone), nil
+	set := nsIn(answer, zone)
+	set.by = by
+	if len(set.names) == 0 {
+		err = fmt.Errorf("%s names none (%s)", set.by, dns.RcodeToString[answer.Rcode])
+	}
+	return set, err
 }
 
-// askForNS asks a few of the given servers directly who serves zone, side by
-// side, and takes the first set in their order.
+// askForNS asks the given servers directly who serves zone: one, and half a
+// second later another one, until one knows.
 func (p *Prover) askForNS(ctx context.Context, zone string, servers nsSet) nsSet {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	names := servers.names[:min(len(servers.names), maxAsked)]
-	sets := make([]nsSet, len(names))
-	inParallel(len(names), func(i int) {
-		addresses := servers.glue[names[i]]
-		if len(addresses) == 0 {
-			addresses = p.addresses(ctx, names[i])
-		}
-		for _, server := range at(names[i], p.port, addresses)[:1] {
-			answer, err := p.ask(ctx, server.address, question(zone, dns.TypeNS, false))
-			if err == nil {
-				sets[i] = nsIn(answer, zone)
+	sets := make(chan nsSet, len(names))
+	for i, name := range names {
+		go func() {
+			select {
+			case <-time.After(time.Duration(i) * patience):
+				sets <- p.askOneForNS(ctx, zone, name, servers.glue[name])
+			case <-ctx.Done():
+				sets <- nsSet{}
 			}
-		}
-	})
-	for _, set := range sets {
-		if len(set.names) > 0 {
+		}()
+	}
+	for range names {
+		if set := <-sets; set.by != "" {
 			return set
 		}
 	}
 	return nsSet{}
 }
 
-// resolve asks the resolvers in their order until one knows.
-func (p *Prover) resolve(ctx context.Context, name string, qtype uint16) (*dns.Msg, error) {
-	resolvers, err := p.resolvers()
-	if err != nil {
-		return nil, err
+// askOneForNS tries the addresses of one server until one knows.
+func (p *Prover) askOneForNS(ctx context.Context, zone, name string, addresses []string) nsSet {
+	if len(addresses) == 0 {
+		addresses, _ = p.addresses(ctx, name)
 	}
-	err = errors.New("no resolver is configured")
-	for _, resolver := range resolvers {
-		var answer *dns.Msg
-		address := withPort(resolver)
-		if answer, err = p.askOnce(ctx, address, question(name, qtype, true)); err != nil {
-			err = fmt.Errorf("resolver %s: %w", address, err)
+	for _, address := range addresses[:min(len(addresses), maxAsked)] {
+		address = net.JoinHostPort(address, p.port)
+		answer, err := p.ask(ctx, address, question(zone, dns.TypeNS, false))
+		if err != nil || !existenceKnown(answer) {
 			continue
 		}
-		if existenceKnown(answer) {
-			return answer, nil
+		set, by, cut := nsIn(answer, zone), join(name, address), soaOwner(answer)
+		if answer.Authoritative {
+			set.spoke = address
 		}
-		err = fmt.Errorf("resolver %s: %s", address, dns.RcodeToString[answer.Rcode])
-	}
-	return nil, err
-}
-
-func (p *Prover) resolvers() ([]string, error) {
-	if len(p.settings.Resolvers) > 0 {
-		return p.settings.Resolvers, nil
-	}
-	system, err := dns.ClientConfigFromFile("/etc/resolv.conf")
-	if err != nil {
-		return nil, fmt.Errorf("read the system's resolvers: %w", err)
-	}
-	return system.Servers, nil
-}
-
-// addresses returns the IPv4 and then the IPv6 addresses of a host.
-func (p *Prover) addresses(ctx context.Context, host string) []string {
-	found := make([][]string, 2)
-	inParallel(2, func(i int) {
-		answer, err := p.resolve(ctx, host, []uint16{dns.TypeA, dns.TypeAAAA}[i])
-		if err == nil {
-			found[i] = addressesIn(answer.Answer)
-		}
-	})
-	return slices.Concat(found...)
-}
-
-func addressesIn(records []dns.RR) []string {
-	var addresses []string
-	for _, rr := range records {
-		switch rr := rr.(type) {
-		case *dns.A:
-			addresses = append(addresses, rr.A.String())
-		case *dns.AAAA:
-			addresses = append(addresses, rr.AAAA.String())
+		switch {
+		case len(set.names) > 0:
+			set.by = by
+			return set
+		case answer.Authoritative && cut != "" && below(zone, cut):
+			return nsSet{by: by, denied: &undelegated{zone, cut, by}}
 		}
 	}
-	return addresses
+	return nsSet{}
 }
 
 // nsIn reads the NS records of zone from an answer or a referral.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -166,6 +167,63 @@ func TestTheSecondResolverIsAskedWhenTheFirstFails(t *testing.T) {
 	prover.settings.Resolvers = append([]string{broken}, prover.settings.Resolvers...)
 	if verdict, err := prover.Look(t.Context(), testZone, testName, testValue); err != nil || !verdict.Visible {
 		t.Error(verdict, err)
+	}
+}
+
+// A resolver that is dead costs its three seconds once, not at each question.
+func TestADeadResolverIsAskedOnce(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	dead := servePackets(t, func(*dns.Msg) []byte { asked.Add(1); return nil })
+	prover := world(t, sound(), map[string]reply{"127.0.0.8": refers(ns1, ns2), "127.0.0.1": zoneWith(1, ns1, ns2), "127.0.0.2": zoneWith(1)})
+	prover.settings.Resolvers = slices.Insert(prover.settings.Resolvers, 0, dead)
+	begun := time.Now()
+	_, text := preflight(t, prover.NewPreflight(), assigned("ns1.example.com", "ns2.example.com"), "www.example.com", "*.example.com")
+	if took := time.Since(begun); text != "" || took > askLimit+2*time.Second || asked.Load() > 2 { // a datagram is sent twice
+		t.Errorf("%d datagrams in %s: %s", asked.Load(), took, text)
+	}
+}
+
+// fault 35
+func TestASilentServerDoesNotHoldUpTheDiscovery(t *testing.T) {
+	t.Parallel()
+	prover := world(t, sound(aOfNS3), map[string]reply{
+		"127.0.0.8": refers(ns1, ns2), "127.0.0.1": func(*dns.Msg) *dns.Msg { return nil }, "127.0.0.2": zoneWith(1, ns2, ns3),
+	})
+	begun := time.Now()
+	found, err := prover.delegation(t.Context(), testZone)
+	if took := time.Since(begun); err != nil || took > askLimit-time.Second || len(found.servers) != 3 || found.spoke != "127.0.0.2:"+prover.port {
+		t.Errorf("%+v, %v after %s", found, err, took)
+	}
+}
+
+func TestSimultaneousLooksDiscoverAZoneOnce(t *testing.T) {
+	var count tally
+	prover := world(t, sound(), map[string]reply{"127.0.0.8": count.at("parent", refers(ns1)), "127.0.0.1": published()})
+	inParallel(100, func(int) {
+		if _, err := prover.delegation(t.Context(), testZone); err != nil {
+			t.Error(err)
+		}
+	})
+	if asked := count.take()["parent"]; len(asked) != 1 {
+		t.Errorf("the parent was asked %q", asked)
+	}
+}
+
+func TestADiscoveryThatFailedIsMadeAgain(t *testing.T) {
+	resolver, working := sound(ns1), atomic.Bool{}
+	prover := world(t, func(query *dns.Msg) *dns.Msg {
+		if working.Load() {
+			return resolver(query)
+		}
+		return withCode(dns.RcodeServerFailure)(query)
+	}, map[string]reply{"127.0.0.8": refers(ns1), "127.0.0.1": published()})
+	if found, err := prover.delegation(t.Context(), testZone); err == nil {
+		t.Error(found)
+	}
+	working.Store(true)
+	if _, err := prover.delegation(t.Context(), testZone); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -51,7 +51,11 @@ func (p *Prover) answersForAll(ctx context.Context, suspect ServerVerdict) bool 
 // an older one than another lags behind, whether or not the other one shows
 // the record yet.
 func (p *Prover) markStale(ctx context.Context, zone string, servers []ServerVerdict) {
-	holders := p.holders(ctx, zone, servers)
+	markLagging(p.holders(ctx, zone, servers))
+}
+
+// markLagging compares the serials of servers that answer from one zone.
+func markLagging(holders []*ServerVerdict) {
 	var newest uint32
 	for _, server := range holders {
 		if newest == 0 || older(newest, server.soa.serial) {

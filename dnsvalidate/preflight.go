@@ -1,13 +1,11 @@
 package dnsvalidate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/miekg/dns"
 
 	"dvagent/internal/aliyun"
 )
@@ -21,146 +19,137 @@ type Finding struct {
 	Hint   string // what to do about it
 }
 
-// Preflight looks at a hosted zone before an order: whether it is delegated to
-// the DNSServers that DescribeDomains names, whether those can be read, whether
-// a CNAME stands at name (the validation name, or "" while it is not known),
-// whether DNSSEC is sound, and whether CAA lets one of issuers (such as
-// "digicert.com"; none: CAA is not looked at) issue for each of domains. It puts
-// one question to each name server. An error means that there was nobody to ask.
-func (p *Prover) Preflight(ctx context.Context, zone aliyun.Domain, name string, domains, issuers []string) ([]Finding, error) {
+// Preflight looks at zones and names before orders are placed. It asks each
+// thing once, whatever came of it: make one for a pass, and share it. It may be
+// used by many goroutines at once.
+type Preflight struct {
+	prover  *Prover
+	zones   memory[survey]
+	aliases memory[string] // the targets of CNAMEs, by validation name
+	caa     memory[caaSet]
+}
+
+// NewPreflight returns a Preflight that has asked nothing yet.
+func (p *Prover) NewPreflight() *Preflight { return &Preflight{prover: p} }
+
+// Look finds what would make a validation in a hosted zone fail, or slow: a
+// zone that is not delegated to its DNSServers (as DescribeDomains or
+// DescribeDomainInfo names them; none: not compared), servers that cannot be
+// read or lag behind, bogus DNSSEC, a CNAME at name (the validation name that
+// is expected) that leads outside the delegated zones, and CAA records that let
+// none of issuers (such as "digicert.com"; none: not looked at) issue for one
+// of domains. The zone costs one question at most to each address of its name
+// servers, discovery included (two to one that no other can stand in for), and
+// a further name in it one to one of them. An error means that ctx ended.
+func (f *Preflight) Look(ctx context.Context, zone aliyun.Domain, name string, domains, issuers []string) ([]Finding, error) {
 	hosted := hostedName(zone)
-	delegation, err := p.delegation(ctx, hosted)
-	if err != nil {
+	if name = canonical(name); !within(name, hosted) {
+		name = hosted
+	}
+	seen, err := f.zones.recall(ctx, hosted, func() (survey, error) { return f.prover.survey(ctx, zone, name) })
+	findings := slices.Concat(seen.findings, f.checkAlias(ctx, name, seen))
+	if len(issuers) > 0 {
+		findings = append(findings, f.checkCAA(ctx, domains, issuers)...)
+	}
+	if err = cmp.Or(err, ctx.Err()); err != nil {
 		return nil, fmt.Errorf("look at %s before an order: %w", hosted, err)
 	}
-	findings := misdelegated(zone, delegation)
-	findings = append(findings, p.read(ctx, delegation, hosted, canonical(name))...)
-	findings = append(findings, p.checkDNSSEC(ctx, hosted)...)
-	if len(issuers) > 0 {
-		for _, domain := range domains {
-			findings = append(findings, p.checkCAA(ctx, domain, issuers)...)
-		}
-	}
-	return findings, ctx.Err()
+	return findings, nil
 }
 
-// misdelegated compares the name servers found with those that Alibaba
-// assigned. Configured ones have no names to compare.
-func misdelegated(zone aliyun.Domain, found delegation) []Finding {
-	var findings []Finding
-	if found.note != "" {
-		findings = append(findings, Finding{Text: found.note, Hint: "make the NS records of the zone those of the registrar"})
-	}
-	var assigned, foreign []string
-	for _, server := range zone.DNSServers {
-		assigned = append(assigned, canonical(server))
-	}
-	for _, server := range found.servers {
-		if server.name != "" && !slices.Contains(assigned, server.name) {
-			foreign = union(foreign, []string{server.name})
-		}
-	}
-	if len(assigned) > 0 && len(foreign) > 0 {
-		findings = append(findings, Finding{
-			Blocks: true,
-			Text:   fmt.Sprintf("%s is served by %s too, which AliDNS does not write to", hostedName(zone), strings.Join(foreign, ", ")),
-			Hint:   "delegate the zone at its registrar to " + strings.Join(assigned, ", "),
-		})
-	}
-	return findings
+// survey is what was found out about a zone.
+type survey struct {
+	findings []Finding
+	name     string          // that the servers were asked for
+	servers  []ServerVerdict // what they said
 }
 
-// read asks each name server one question, for name or else for the apex.
-func (p *Prover) read(ctx context.Context, from delegation, zone, name string) []Finding {
-	if name == "" {
-		name = zone
-	}
-	verdict := Verdict{Servers: p.askAll(ctx, from.servers, name, "")}
-	if target := verdict.alias(); target != "" && p.settings.DelegateZone(target) == "" {
-		alias := &CNAMEError{Name: name, Target: target}
-		return []Finding{{Blocks: true, Text: alias.Error(), Hint: alias.OperatorHint()}}
-	}
-	var findings []Finding
-	readable := false
-	for _, server := range verdict.Servers {
-		switch {
-		case server.State != NotYet && server.State != Visible && server.State != Alias:
-			findings = append(findings, Finding{Text: server.String(), Hint: "see to that name server, or set quorum in [dns]"})
-			continue
-		case server.Duration > slow:
-			findings = append(findings, Finding{Text: fmt.Sprintf("%s answers after %s", server.Address, server.Duration.Round(time.Millisecond))})
-		}
-		readable = true
-	}
-	if !readable {
-		findings = append(findings, Finding{
-			Blocks: true, Text: "no name server of " + zone + " answers with authority",
-			Hint: "check the delegation, and that this host may send DNS queries",
-		})
-	}
-	return findings
-}
-
-// checkDNSSEC needs a resolver that validates; any other one finds nothing.
-func (p *Prover) checkDNSSEC(ctx context.Context, zone string) []Finding {
-	resolvers, err := p.resolvers()
+func (p *Prover) survey(ctx context.Context, zone aliyun.Domain, name string) (survey, error) {
+	begun, hosted, seen := time.Now(), hostedName(zone), survey{name: name}
+	found, err := p.delegation(ctx, hosted)
 	if err != nil {
-		return nil
+		seen.findings = []Finding{unfound(zone, err)}
+	} else {
+		seen.findings = p.misdelegated(ctx, zone, found)
+		seen.servers = p.read(ctx, found, hosted, name, begun)
+		seen.findings = append(seen.findings, unread(hosted, seen.servers, found.told)...)
 	}
-	for _, resolver := range resolvers {
-		address := withPort(resolver)
-		answer, err := p.ask(ctx, address, question(zone, dns.TypeSOA, true))
-		if err != nil {
-			continue
-		}
-		if answer.Rcode == dns.RcodeServerFailure && p.bogus(ctx, address, zone, dns.TypeSOA) {
-			return []Finding{{
-				Blocks: true, Text: fmt.Sprintf("DNSSEC of %s is bogus, says resolver %s", zone, address),
-				Hint: "repair the DS record at the registrar, or remove it",
-			}}
-		}
-		return nil
-	}
-	return nil
+	seen.findings = append(seen.findings, p.checkDNSSEC(ctx, hosted)...)
+	return seen, ctx.Err()
 }
 
-// checkCAA climbs from the domain to the closest CAA records (RFC 8659). A top
-// level domain is not asked: none has such records.
-func (p *Prover) checkCAA(ctx context.Context, domain string, issuers []string) []Finding {
-	for name := base(domain); strings.Contains(name, "."); _, name, _ = strings.Cut(name, ".") {
-		answer, err := p.resolve(ctx, name, dns.TypeCAA)
-		if err != nil {
-			return []Finding{{Text: fmt.Sprintf("look up CAA of %s: %v", name, err), Hint: "a CA that cannot look it up refuses"}}
+// read asks each name server for name. The one that named the servers since
+// begun has answered a question already; it is asked when no other one can be.
+func (p *Prover) read(ctx context.Context, from delegation, zone, name string, begun time.Time) []ServerVerdict {
+	var spoke, others []nameServer
+	for _, server := range from.servers {
+		if server.address != "" && server.address == from.spoke && !from.since.Before(begun) {
+			spoke = append(spoke, server)
+		} else {
+			others = append(others, server)
 		}
-		allowed, found := allowedBy(answer, strings.HasPrefix(domain, "*."))
-		if !found {
-			continue
-		}
-		if allowed == nil || slices.ContainsFunc(issuers, func(ca string) bool { return slices.Contains(allowed, canonical(ca)) }) {
-			return nil
-		}
-		return []Finding{{
-			Blocks: true, Text: fmt.Sprintf("CAA of %s does not let %s issue for %s", name, strings.Join(issuers, " or "), domain),
-			Hint: fmt.Sprintf("add a CAA record such as 0 issue %q at %s", issuers[0], name),
-		}}
 	}
-	return nil
+	servers := p.askAll(ctx, others, name, "")
+	if !slices.ContainsFunc(servers, readable) {
+		servers = append(servers, p.askAll(ctx, spoke, name, "")...)
+	}
+	p.markIntercepted(ctx, servers)
+	var holders []*ServerVerdict
+	for i := range servers {
+		if servers[i].soa.zone == zone {
+			holders = append(holders, &servers[i])
+		}
+	}
+	markLagging(holders)
+	return servers
 }
 
-// allowedBy reads the CAs that CAA records allow; nil means any. Without
-// issuewild records, issue counts for a wildcard too. found is false without
-// CAA records.
-func allowedBy(answer *dns.Msg, wildcard bool) (allowed []string, found bool) {
-	byTag := make(map[string][]string)
-	for _, rr := range answer.Answer {
-		if caa, ok := rr.(*dns.CAA); ok {
-			ca, _, _ := strings.Cut(caa.Value, ";")
-			tag := strings.ToLower(caa.Tag)
-			byTag[tag] = append(byTag[tag], canonical(strings.TrimSpace(ca)))
+// readable says that the server answers with authority.
+func readable(server ServerVerdict) bool {
+	return slices.Contains([]State{NotYet, Visible, Alias, Stale}, server.State)
+}
+
+// unread says which servers cannot be read well, and who told their addresses.
+func unread(zone string, servers []ServerVerdict, told map[string]string) []Finding {
+	var findings []Finding
+	for _, server := range servers {
+		text := server.String()
+		if by := told[server.Address]; by != "" && !readable(server) {
+			text += "; " + by + " told that address"
+		}
+		advice := adviceOn[server.State]
+		if advice == "" && server.Duration > slow {
+			text = fmt.Sprintf("%s answers after %s", cmp.Or(server.Name, server.Address), server.Duration.Round(time.Millisecond))
+			advice = "each look waits for it; quorum in [dns] can leave it out"
+		}
+		if advice != "" {
+			findings = append(findings, Finding{Text: text, Hint: advice})
 		}
 	}
-	if wild := byTag["issuewild"]; wildcard && wild != nil {
-		return wild, true
+	if !slices.ContainsFunc(servers, readable) {
+		findings = append(findings, Finding{
+			Blocks: slices.ContainsFunc(servers, disowns), Text: "no name server of " + zone + " answers with authority",
+			Hint: "check the delegation, and that this host may send DNS queries, or set nameservers in [dns]",
+		})
 	}
-	return byTag["issue"], len(byTag) > 0
+	return findings
+}
+
+// disowns says that the server answers, and does not serve the zone. Silence
+// may be this host's own trouble, and the CA's resolvers may be heard.
+func disowns(server ServerVerdict) bool {
+	return slices.Contains([]State{Refused, Failed, Lame}, server.State)
+}
+
+// adviceOn is what to do about a server, by its state. That this host has no
+// route to an address says nothing about the server.
+var adviceOn = map[State]string{
+	Silent:      "see to that server and to port 53 on the way, UDP and TCP; quorum in [dns] can leave it out",
+	Refused:     "it does not serve the zone to everybody: mend it, or take it out of the NS records",
+	Failed:      "mend that server, or take it out of the NS records",
+	Lame:        "it does not serve the zone: mend it, or take it out of the NS records",
+	Stale:       "see why it lags behind; quorum in [dns] can leave it out",
+	Intercepted: "let port 53 out of this network, or set nameservers in [dns]",
+	Truncated:   "let TCP to port 53 through",
+	Malformed:   "mend that server, or what stands between",
 }

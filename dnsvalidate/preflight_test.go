@@ -1,8 +1,11 @@
 package dnsvalidate
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/miekg/dns"
@@ -10,68 +13,401 @@ import (
 	"dvagent/internal/aliyun"
 )
 
-// faults 44 and 49
-func TestWhatWouldFailIsSaidBeforeTheOrder(t *testing.T) {
-	zone := aliyun.Domain{Name: testZone, DNSServers: []string{"NS1.example.com"}}
-	sound := []string{soaOfCom, nsOfCom, aOfCom, aOfNS1, aOfNS2}
-	with := func(records ...string) reply { return knows(slices.Concat(sound, records)...) }
-	bogus := func(query *dns.Msg) *dns.Msg {
-		if query.Question[0].Name == "example.com." && !query.CheckingDisabled {
-			return withCode(dns.RcodeServerFailure)(query)
-		}
-		return with()(query)
+const testCA = "digicert.com"
+
+// assigned is the zone as DescribeDomains lists it, with the servers of AliDNS.
+func assigned(servers ...string) aliyun.Domain {
+	return aliyun.Domain{Name: testZone, DNSServers: servers}
+}
+
+// preflight looks at testName and the domains, and sees to it that each finding
+// is a line with a hint.
+func preflight(t *testing.T, f *Preflight, zone aliyun.Domain, domains ...string) (blocks bool, text string) {
+	t.Helper()
+	findings, err := f.Look(t.Context(), zone, testName, domains, []string{testCA})
+	if err != nil {
+		t.Fatal(err)
 	}
-	healthy := zoneWith(1, ns1)
+	var texts []string
+	for _, finding := range findings {
+		if finding.Text == "" || finding.Hint == "" || strings.Contains(finding.Text+finding.Hint, "\n") {
+			t.Errorf("not one line with a hint: %+v", finding)
+		}
+		blocks, texts = blocks || finding.Blocks, append(texts, finding.Text)
+	}
+	return blocks, strings.Join(texts, "; ")
+}
+
+// sound is what a resolver knows of the world's infrastructure.
+func sound(records ...string) reply {
+	return knows(slices.Concat([]string{soaOfCom, nsOfCom, aOfCom, aOfNS1, aOfNS2}, records)...)
+}
+
+func TestWhatIsWrongWithTheNameServersIsSaidBeforeTheOrder(t *testing.T) {
+	healthy := zoneWith(1, ns1, ns2)
+	alias := func(more ...string) reply {
+		return zoneWith(1, append(more, ns1, ns2, testName+" 60 CNAME x.example.net.")...)
+	}
 	tests := []struct {
-		name     string
-		resolver reply
-		parent   reply
-		child    reply
-		domain   string
-		blocks   bool
-		says     string // "" for nothing at all
+		name       string
+		resolver   reply
+		parent     reply
+		first      reply // the server that is asked for the NS records
+		second     reply
+		blocks     bool
+		says       string // "" for nothing at all
+		saysNoMore bool
 	}{
-		{"a sound zone", with(), refers(ns1), healthy, "www.example.com", false, ""},
-		{"a CAA that names our CA", with(`example.com. 60 CAA 0 issue "Digicert.com; policy=ev"`), refers(ns1), healthy, "www.example.com", false, ""},
-		{"a CAA without an issue property", with(`example.com. 60 CAA 0 iodef "mailto:a@example.com"`), refers(ns1), healthy, "www.example.com", false, ""},
-		{"issuewild does not concern a single name", with(`example.com. 60 CAA 0 issuewild ";"`), refers(ns1), healthy, "example.com", false, ""},
-		{"the closest CAA counts", with(`www.example.com. 60 CAA 0 issue "digicert.com"`, `example.com. 60 CAA 0 issue ";"`), refers(ns1), healthy, "www.example.com", false, ""},
-		{"a CAA that forbids all", with(`example.com. 60 CAA 0 issue ";"`), refers(ns1), healthy, "www.example.com", true, "CAA of example.com does not let digicert.com issue for www.example.com"},
-		{"issue counts for a wildcard", with(`example.com. 60 CAA 0 issue "letsencrypt.org"`), refers(ns1), healthy, "*.example.com", true, "CAA of example.com"},
-		{"issuewild overrides issue", with(`example.com. 60 CAA 0 issue "digicert.com"`, `example.com. 60 CAA 0 issuewild ";"`), refers(ns1), healthy, "*.example.com", true, "CAA of example.com"},
-		{"DNSSEC is bogus", bogus, refers(ns1), healthy, "www.example.com", true, "DNSSEC of example.com is bogus"},
-		{"delegated elsewhere", with(), refers(ns2), zoneWith(1, ns2), "www.example.com", true, "ns2.example.com too"},
-		{"parent and child differ", with(), refers(ns1), zoneWith(1, ns1, ns2), "www.example.com", true, "the parent delegates to"},
-		{"no server answers with authority", with(), refers(ns1), withCode(dns.RcodeRefused), "www.example.com", true, "no name server of example.com"},
-		{"a CNAME leads elsewhere", with(), refers(ns1), zoneWith(1, ns1, testName+" 60 CNAME x.example.net."), "www.example.com", true, `a CNAME to "x.example.net"`},
-		{"a slow server is only a warning", with(), refers(ns1), onlyTXT(after(slow+slow/10, healthy), healthy), "www.example.com", false, "answers after"},
+		{name: "a sound zone", second: healthy},
+		// fault 44
+		{name: "parent and child differ", parent: refers(ns1), says: "the parent delegates to ns1.example.com, but the zone names ns1.example.com, ns2.example.com", saysNoMore: true},
+		// fault 35
+		{name: "a server is silent", second: func(*dns.Msg) *dns.Msg { return nil }, says: "ns2.example.com (127.0.0.2:PORT) silent; resolver 127.0.0.9:PORT told that address", saysNoMore: true},
+		{name: "a server's name has no address", resolver: knows(soaOfCom, nsOfCom, aOfCom, aOfNS1), says: "ns2.example.com silent (its name has no address)", saysNoMore: true},
+		{name: "a server is slow", second: after(slow+slow/10, healthy), says: "ns2.example.com answers after 1.1"},
+		// fault 36
+		{name: "a server refuses", second: withCode(dns.RcodeRefused), says: "ns2.example.com (127.0.0.2:PORT) refused; resolver 127.0.0.9:PORT told that address", saysNoMore: true},
+		// fault 37
+		{name: "a server is lame", second: lame(healthy), says: "ns2.example.com (127.0.0.2:PORT) lame (serial 1); resolver 127.0.0.9:PORT told that address", saysNoMore: true},
+		{name: "no server answers with authority", first: withCode(dns.RcodeRefused), second: lame(healthy), blocks: true, says: "no name server of example.com answers with authority"},
+		// fault 41
+		{name: "a CNAME leads elsewhere", second: alias(), blocks: true, says: `a CNAME to "x.example.net"`},
+		// fault 42
+		{name: "a CNAME of a wildcard gives way", second: alias(), resolver: sound("_dvagent-wildcard.example.com. 60 CNAME x.example.net.")},
+		{name: "a wildcard elsewhere does not excuse a CNAME", second: alias(), resolver: sound("_dvagent-wildcard.example.com. 60 CNAME y.example.net."), blocks: true, says: "a CNAME"},
+		// fault 49
+		{name: "DNSSEC is bogus", resolver: bogusFor("example.com.", sound()), blocks: true, says: "DNSSEC of example.com is bogus, says resolver 127.0.0.9:PORT", saysNoMore: true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			prover := world(t, test.resolver, map[string]reply{
-				"127.0.0.8": test.parent, "127.0.0.1": test.child, "127.0.0.2": test.child,
+			t.Parallel()
+			prover := world(t, or(test.resolver, sound()), map[string]reply{
+				"127.0.0.8": or(test.parent, refers(ns1, ns2)), "127.0.0.1": or(test.first, healthy), "127.0.0.2": or(test.second, healthy),
 			})
-			findings, err := prover.Preflight(t.Context(), zone, testName, []string{test.domain}, []string{"digicert.com"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			blocks, text := false, ""
-			for _, finding := range findings {
-				blocks, text = blocks || finding.Blocks, text+finding.Text+"; "
-			}
-			if blocks != test.blocks || !strings.Contains(text, test.says) || (test.says == "") != (text == "") {
+			blocks, text := preflight(t, prover.NewPreflight(), assigned("ns1.example.com", "ns2.example.com"), testZone)
+			want := strings.ReplaceAll(test.says, "PORT", prover.port)
+			if blocks != test.blocks || !strings.Contains(text, want) || (test.saysNoMore || want == "") && text != want {
 				t.Errorf("blocks %t: %s", blocks, text)
 			}
 		})
 	}
 }
 
-// onlyTXT answers the TXT question as special, and the others as usual.
-func onlyTXT(special, usual reply) reply {
-	return func(query *dns.Msg) *dns.Msg {
-		if query.Question[0].Qtype == dns.TypeTXT {
-			return special(query)
+// fault 32
+func TestAServerThatLagsBehindIsNamedWithBothSerials(t *testing.T) {
+	tests := []struct {
+		name    string
+		serials [2]uint32 // of ns2 and ns3; ns1 has told the NS records
+		want    string
+	}{
+		{"the same", [2]uint32{7, 7}, ""},
+		{"behind", [2]uint32{7, 8}, "ns2.example.com (127.0.0.2:PORT) stale (serial 7, others have 8)"},
+		{"behind, though the number is greater (RFC 1982)", [2]uint32{5, 4294967295}, "ns3.example.com (127.0.0.3:PORT) stale (serial 4294967295, others have 5)"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			prover := world(t, sound(aOfNS3), map[string]reply{
+				"127.0.0.8": refers(ns1, ns2, ns3), "127.0.0.1": zoneWith(7, ns1, ns2, ns3),
+				"127.0.0.2": zoneWith(test.serials[0]), "127.0.0.3": zoneWith(test.serials[1]),
+			})
+			blocks, text := preflight(t, prover.NewPreflight(), assigned("ns1.example.com", "ns2.example.com", "ns3.example.com"))
+			if blocks || text != strings.ReplaceAll(test.want, "PORT", prover.port) {
+				t.Errorf("blocks %t: %s", blocks, text)
+			}
+		})
+	}
+}
+
+// fault 44
+func TestTheDelegationIsComparedWithTheServersOfAliDNS(t *testing.T) {
+	tests := []struct {
+		name     string
+		resolver reply
+		delegate []string // NS records
+		assigned []string
+		blocks   bool
+		says     string
+	}{
+		{"to all of them, spelt otherwise", sound(), []string{ns1, ns2}, []string{"NS1.Example.COM.", "ns2.example.com."}, false, ""},
+		{"to one of them", sound(), []string{ns1}, []string{"ns1.example.com", "ns2.example.com"}, false, ""},
+		{"to others alone", sound(), []string{ns2}, []string{"ns1.example.com"}, true, "example.com is delegated to ns2.example.com, which AliDNS does not write to (says ns.nic.com (127.0.0.8:PORT))"},
+		{"to another one too", sound(), []string{ns1, ns2}, []string{"ns1.example.com"}, true, "example.com is delegated to ns2.example.com, which"},
+		{"to names of one's own for their addresses", sound("dns1.alidns.test. 60 A 127.0.0.1", "dns2.alidns.test. 60 A 127.0.0.2"), []string{ns1, ns2},
+			[]string{"dns1.alidns.test", "dns2.alidns.test"}, false, "example.com is delegated to ns1.example.com, ns2.example.com, by address servers that AliDNS assigned"},
+		{"to a name of one's own that has a further address", sound("ns1.example.com. 60 A 127.0.0.3", "dns1.alidns.test. 60 A 127.0.0.1"), []string{ns1},
+			[]string{"dns1.alidns.test"}, true, "example.com is delegated to ns1.example.com, which"},
+		{"AliDNS names none", sound(), []string{ns1}, nil, false, "AliDNS names no name servers for example.com"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			server := zoneWith(1, test.delegate...)
+			prover := world(t, test.resolver, map[string]reply{
+				"127.0.0.8": refers(test.delegate...), "127.0.0.1": server, "127.0.0.2": server, "127.0.0.3": server,
+			})
+			blocks, text := preflight(t, prover.NewPreflight(), assigned(test.assigned...))
+			want := strings.ReplaceAll(test.says, "PORT", prover.port)
+			if blocks != test.blocks || !strings.Contains(text, want) || (want == "") != (text == "") {
+				t.Errorf("blocks %t: %s", blocks, text)
+			}
+		})
+	}
+	t.Run("configured name servers are not compared", func(t *testing.T) {
+		prover := world(t, sound(), map[string]reply{"127.0.0.1": zoneWith(1)})
+		prover.settings.NameServers = []string{"ns1.example.com:" + prover.port}
+		if _, text := preflight(t, prover.NewPreflight(), assigned("dns1.alidns.test")); text != "" {
+			t.Error(text)
 		}
-		return usual(query)
+	})
+}
+
+// faults 44 and 46
+func TestAHostedSubzoneThatItsParentDoesNotDelegateBlocks(t *testing.T) {
+	const sub = "sub.example.com"
+	resolver := knows("example.com. 600 SOA ns1.example.com. hostmaster.example.com. 1 3600 600 86400 600", ns1, aOfNS1,
+		sub+". 600 NS ns2.example.com.", aOfNS2)
+	forgetful := knows("example.com. 600 SOA ns1.example.com. hostmaster.example.com. 1 3600 600 86400 600", ns1, aOfNS1)
+	for name, resolver := range map[string]reply{"a resolver remembers another time": resolver, "nobody names a server": forgetful} {
+		t.Run(name, func(t *testing.T) {
+			prover := world(t, resolver, map[string]reply{"127.0.0.1": zoneWith(1, ns1), "127.0.0.2": zoneWith(1)})
+			findings, err := prover.NewPreflight().Look(t.Context(), aliyun.Domain{Name: sub, DNSServers: []string{"ns2.example.com"}}, "_dnsauth."+sub, nil, nil)
+			want := "example.com does not delegate sub.example.com, says ns1.example.com (127.0.0.1:" + prover.port + "): resolvers answer from example.com"
+			if err != nil || len(findings) != 1 || !findings[0].Blocks || findings[0].Text != want || !strings.Contains(findings[0].Hint, "to ns2.example.com") {
+				t.Errorf("%+v, %v", findings, err)
+			}
+		})
+	}
+}
+
+func TestAResolverThatDoesNotHelpIsNamed(t *testing.T) {
+	servers := map[string]reply{"127.0.0.8": refers(ns1), "127.0.0.1": zoneWith(1, ns1), "127.0.0.5": lame(zoneWith(1, ns1))}
+	lies := sound(ns1)
+	tests := []struct {
+		name     string
+		resolver reply
+		says     []string
+	}{
+		{"it denies that anything exists", withCode(dns.RcodeNameError), []string{"find the name servers of example.com: resolver 127.0.0.9:PORT names none (NXDOMAIN)"}},
+		{"it lies about the addresses", changed(lies, func(m *dns.Msg) {
+			if m.Question[0].Name == "ns1.example.com." && m.Question[0].Qtype == dns.TypeA {
+				m.Answer = parseRecords([]string{"ns1.example.com. 60 A 127.0.0.5"})
+			}
+		}), []string{"ns1.example.com (127.0.0.5:PORT) lame (serial 1); resolver 127.0.0.9:PORT told that address", "no name server of example.com answers with authority"}},
+		{"it lies about the servers", knows("example.com. 60 NS ns.evil.test.", "ns.evil.test. 60 A 127.0.0.5"), []string{
+			"example.com is delegated to ns.evil.test, which AliDNS does not write to (says resolver 127.0.0.9:PORT)",
+			"ns.evil.test (127.0.0.5:PORT)",
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			prover := world(t, test.resolver, servers)
+			blocks, text := preflight(t, prover.NewPreflight(), assigned("ns1.example.com"))
+			for _, want := range test.says {
+				if want = strings.ReplaceAll(want, "PORT", prover.port); !blocks || !strings.Contains(text, want) {
+					t.Errorf("blocks %t: %s\nwithout %s", blocks, text, want)
+				}
+			}
+		})
+	}
+	t.Run("that it fails is no word on the zone", func(t *testing.T) {
+		prover := world(t, withCode(dns.RcodeServerFailure), servers)
+		blocks, text := preflight(t, prover.NewPreflight(), assigned("ns1.example.com"))
+		want := "find the name servers of example.com: no resolver answers: resolver 127.0.0.9:" + prover.port + ": SERVFAIL"
+		if blocks || !strings.Contains(text, want) {
+			t.Errorf("blocks %t: %s", blocks, text)
+		}
+	})
+	t.Run("another one is asked when it denies that anything exists", func(t *testing.T) {
+		prover := world(t, sound(), servers)
+		prover.settings.Resolvers = slices.Insert(prover.settings.Resolvers, 0, serve(t, "127.0.0.7", "0", withCode(dns.RcodeNameError)))
+		if _, text := preflight(t, prover.NewPreflight(), assigned("ns1.example.com"), testZone); text != "" {
+			t.Error(text)
+		}
+	})
+}
+
+func TestWithoutANameInTheZoneItsApexIsAskedFor(t *testing.T) {
+	prover := NewProver(Settings{NameServers: []string{serve(t, "127.0.0.1", "0", func(query *dns.Msg) *dns.Msg {
+		if !within(canonical(query.Question[0].Name), testZone) {
+			return withCode(dns.RcodeRefused)(query)
+		}
+		return zoneWith(1)(query)
+	})}, Resolvers: []string{serve(t, "127.0.0.1", "0", sound())}})
+	for _, name := range []string{"", "_dnsauth.example.net"} {
+		findings, err := prover.NewPreflight().Look(t.Context(), assigned(), name, nil, nil)
+		if err != nil || len(findings) > 0 {
+			t.Errorf("%q: %+v, %v", name, findings, err)
+		}
+	}
+}
+
+// tally notes who is asked what.
+type tally struct {
+	mu    sync.Mutex
+	asked map[string][]string // by server
+}
+
+func (c *tally) at(server string, r reply) reply {
+	return func(query *dns.Msg) *dns.Msg {
+		asked := query.Question[0]
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.asked == nil {
+			c.asked = make(map[string][]string)
+		}
+		c.asked[server] = append(c.asked[server], dns.TypeToString[asked.Qtype]+" "+canonical(asked.Name))
+		return r(query)
+	}
+}
+
+// take returns what was asked since it was called last.
+func (c *tally) take() map[string][]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	asked := c.asked
+	c.asked = nil
+	return asked
+}
+
+func TestAPreflightAsksEachServerOnce(t *testing.T) {
+	var count tally
+	zone := zoneWith(1, ns1, ns2, ns3)
+	servers := map[string]reply{"127.0.0.8": refers(ns1, ns2, ns3)}
+	for _, ip := range []string{"127.0.0.1", "127.0.0.2", "127.0.0.3"} {
+		servers[ip] = count.at(ip, zone)
+	}
+	prover := world(t, count.at("resolver", sound(aOfNS3)), servers)
+	pass := prover.NewPreflight()
+	look := func(f *Preflight, name string, domains ...string) {
+		t.Helper()
+		zone := assigned("ns1.example.com", "ns2.example.com", "ns3.example.com")
+		findings, err := f.Look(t.Context(), zone, name, domains, []string{testCA})
+		if err != nil || len(findings) > 0 {
+			t.Error(findings, err)
+		}
+	}
+	expect := func(want map[string][]string) {
+		t.Helper()
+		asked := count.take()
+		caa := slices.DeleteFunc(asked["resolver"], func(q string) bool { return !strings.HasPrefix(q, "CAA") })
+		if unique := slices.Compact(slices.Sorted(slices.Values(caa))); len(unique) != len(caa) {
+			t.Errorf("the resolver was asked twice: %q", caa)
+		}
+		if delete(asked, "resolver"); !maps.EqualFunc(asked, want, slices.Equal) {
+			t.Errorf("asked were %q", asked)
+		}
+	}
+	const txtQuestion = "TXT " + testName
+	look(pass, testName, testZone, "*."+testZone, "www."+testZone, "a.www."+testZone)
+	expect(map[string][]string{"127.0.0.1": {"NS example.com"}, "127.0.0.2": {txtQuestion}, "127.0.0.3": {txtQuestion}})
+
+	// Another certificate in the zone costs one question for its name, the same name none.
+	look(pass, "_dnsauth.www.example.com", "www."+testZone)
+	expect(map[string][]string{"127.0.0.2": {"TXT _dnsauth.www.example.com"}})
+	look(pass, testName, "www."+testZone)
+	expect(nil)
+
+	// What was discovered within the last minute is not asked for again.
+	look(prover.NewPreflight(), testName)
+	expect(map[string][]string{"127.0.0.1": {txtQuestion}, "127.0.0.2": {txtQuestion}, "127.0.0.3": {txtQuestion}})
+}
+
+func TestASubzoneOnTheServersOfItsParentIsAskedForOnce(t *testing.T) {
+	const sub = "sub.example.com"
+	var count tally
+	server := zoneWith(1, sub+". 60 NS ns1.example.com.", sub+". 60 NS ns2.example.com.")
+	prover := world(t, knows("example.com. 600 SOA ns1.example.com. hostmaster.example.com. 1 3600 600 86400 600", ns1, ns2, aOfNS1, aOfNS2),
+		map[string]reply{"127.0.0.1": count.at("127.0.0.1", server), "127.0.0.2": count.at("127.0.0.2", server)})
+	zone := aliyun.Domain{Name: sub, DNSServers: []string{"ns1.example.com", "ns2.example.com"}}
+	findings, err := prover.NewPreflight().Look(t.Context(), zone, "_dnsauth."+sub, nil, nil)
+	want := map[string][]string{"127.0.0.1": {"NS " + sub}, "127.0.0.2": {"TXT _dnsauth." + sub}}
+	if asked := count.take(); err != nil || len(findings) > 0 || !maps.EqualFunc(asked, want, slices.Equal) {
+		t.Errorf("%v, %v after %q", findings, err, asked)
+	}
+}
+
+// fault 45
+func TestAnAddressWithoutARouteIsNoFinding(t *testing.T) {
+	noRoute := ServerVerdict{Name: "ns1.example.com", Address: "[2001:db8::1]:53", State: NoRoute}
+	if findings := unread(testZone, []ServerVerdict{noRoute, {State: NotYet}}, nil); len(findings) > 0 {
+		t.Error(findings)
+	}
+}
+
+// What cannot be heard from here the CA may hear.
+func TestServersThatCannotBeReadBlockWhenTheyAnswer(t *testing.T) {
+	for state, blocks := range map[State]bool{
+		Silent: false, NoRoute: false, Intercepted: false, Truncated: false, Malformed: false, // faults 35, 45
+		Refused: true, Failed: true, Lame: true, // faults 36, 37
+	} {
+		findings := unread(testZone, []ServerVerdict{{Address: "192.0.2.1:53", State: state}}, nil)
+		if last := findings[len(findings)-1]; last.Blocks != blocks || !strings.Contains(last.Text, "no name server of example.com") {
+			t.Errorf("%s: %+v", state, findings)
+		}
+	}
+}
+
+// fault 49
+func TestBogusDNSSECIsBelievedWhenItStays(t *testing.T) {
+	failing, sound, signed := withCode(dns.RcodeServerFailure), sound(), changed(sound(), func(m *dns.Msg) { m.AuthenticatedData = true })
+	tests := []struct {
+		name      string
+		resolvers []reply
+		blocks    bool
+	}{
+		{"nobody validates", []reply{sound, sound}, false},
+		{"the second one validates, and finds it broken", []reply{sound, bogusFor("example.com.", sound)}, true},
+		{"the first one has found it sound", []reply{signed, bogusFor("example.com.", sound)}, false},
+		{"a failure that passes", []reply{inTurn(failing, sound)}, false},
+		{"a resolver that fails even without checking", []reply{failing}, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			settings := Settings{NameServers: []string{serve(t, "127.0.0.1", "0", zoneWith(1))}}
+			for _, resolver := range test.resolvers {
+				settings.Resolvers = append(settings.Resolvers, serve(t, "127.0.0.1", "0", resolver))
+			}
+			if blocks, text := preflight(t, NewProver(settings).NewPreflight(), assigned()); blocks != test.blocks {
+				t.Errorf("blocks %t: %s", blocks, text)
+			}
+		})
+	}
+}
+
+func TestAHundredCertificatesOfAZoneShareOnePreflight(t *testing.T) {
+	var count tally
+	prover := world(t, sound(), map[string]reply{
+		"127.0.0.8": count.at("parent", refers(ns1, ns2)), "127.0.0.1": zoneWith(1, ns1, ns2), "127.0.0.2": count.at("child", zoneWith(1)),
+	})
+	pass := prover.NewPreflight()
+	inParallel(100, func(i int) {
+		name := fmt.Sprintf("_dnsauth.h%d.example.com", i)
+		findings, err := pass.Look(t.Context(), assigned("ns1.example.com", "ns2.example.com"), name, []string{name[9:]}, []string{testCA})
+		if err != nil || len(findings) > 0 {
+			t.Error(findings, err)
+		}
+	})
+	if asked := count.take(); len(asked["parent"]) != 1 || len(asked["child"]) != 100 {
+		t.Errorf("the parent was asked %d times, the child %d times", len(asked["parent"]), len(asked["child"]))
+	}
+}
+
+func or(given, usual reply) reply {
+	if given != nil {
+		return given
+	}
+	return usual
+}
+
+func lame(r reply) reply {
+	return changed(r, func(m *dns.Msg) { m.Authoritative = false })
+}
+
+// bogusFor is a resolver that validates, and a zone that it finds broken.
+func bogusFor(name string, r reply) reply {
+	return func(query *dns.Msg) *dns.Msg {
+		if query.Question[0].Name == name && query.Question[0].Qtype == dns.TypeSOA && !query.CheckingDisabled {
+			return withCode(dns.RcodeServerFailure)(query)
+		}
+		return r(query)
 	}
 }

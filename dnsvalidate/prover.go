@@ -26,10 +26,10 @@ type Prover struct {
 	port     string // of the name servers that are found
 	traffic  *traffic
 
-	finding, asking singleflight.Group // zones, and questions to one address
+	asking singleflight.Group // questions to one address
 
-	mu    sync.Mutex
-	found map[string]delegation // by zone
+	zones memory[delegation]
+	deaf  memory[bool] // resolvers that kept silent, by address
 }
 
 // NewProver returns a Prover for the settings; it asks nothing yet.
@@ -38,7 +38,8 @@ func NewProver(settings Settings) *Prover {
 		settings: settings,
 		port:     "53",
 		traffic:  newTraffic(),
-		found:    make(map[string]delegation),
+		zones:    memory[delegation]{life: delegationLife},
+		deaf:     memory[bool]{life: delegationLife},
 	}
 }
 

@@ -22,7 +22,13 @@ func wanted() Record {
 // cloud starts a sandbox and a client of it.
 func cloud(t *testing.T) (*sandbox.Sandbox, *aliyun.Client) {
 	t.Helper()
-	s, err := sandbox.Start(sandbox.Options{Propagation: []time.Duration{50 * time.Millisecond, 250 * time.Millisecond}})
+	return cloudWith(t, testZone)
+}
+
+// cloudWith starts a sandbox that hosts the zones.
+func cloudWith(t *testing.T, zones ...string) (*sandbox.Sandbox, *aliyun.Client) {
+	t.Helper()
+	s, err := sandbox.Start(sandbox.Options{Zones: zones, Propagation: []time.Duration{50 * time.Millisecond, 250 * time.Millisecond}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func TestAZoneThatUnboundCannotValidateIsBogus(t *testing.T) {
 				t.Errorf("visible %t: %s", verdict.Visible, verdict)
 			}
 			before := NewProver(Settings{NameServers: []string{server.Address}, Resolvers: []string{resolver.Address}})
-			findings, err := before.Preflight(t.Context(), aliyun.Domain{Name: testZone}, testName, nil, nil)
+			findings, err := before.NewPreflight().Look(t.Context(), aliyun.Domain{Name: testZone}, testName, nil, nil)
 			if err != nil || len(findings) != len(test.findings) {
 				t.Fatalf("%v, %v", findings, err)
 			}

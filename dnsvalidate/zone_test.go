@@ -1,6 +1,7 @@
 package dnsvalidate
 
 import (
+	"fmt"
 	"testing"
 
 	"dvagent/internal/aliyun"
@@ -16,6 +17,8 @@ func TestTheLongestHostedZoneIsFound(t *testing.T) {
 		{Name: "a.co.uk"},
 		{Name: "例子.中国", PunyCode: "xn--fsqu00a.xn--fiqs8s"},
 		{Name: "公司.cn"},
+		{Name: "Capitals.Example.NET."},
+		{Name: "co.uk"},
 		{Name: ""},
 	}
 	tests := []struct{ name, fqdn, zone, rr string }{
@@ -28,6 +31,9 @@ func TestTheLongestHostedZoneIsFound(t *testing.T) {
 		{"a suffix of two labels", "_dnsauth.a.co.uk", "a.co.uk", "_dnsauth"},
 		{"a zone in Unicode with PunyCode", "_dnsauth.xn--fsqu00a.xn--fiqs8s", "xn--fsqu00a.xn--fiqs8s", "_dnsauth"},
 		{"a zone in Unicode alone", "_dnsauth.xn--55qx5d.cn", "xn--55qx5d.cn", "_dnsauth"},
+		{"a name beside it below the suffix", "_dnsauth.b.co.uk", "co.uk", "_dnsauth.b"},
+		{"a zone in capitals with a trailing dot", "_dnsauth.capitals.example.net", "capitals.example.net", "_dnsauth"},
+		{"a name in Unicode with capitals", "_DNSAUTH.www.例子.中国.", "xn--fsqu00a.xn--fiqs8s", "_dnsauth.www"},
 		{"a name in Unicode", "_dnsauth.公司.cn", "xn--55qx5d.cn", "_dnsauth"},
 		{"capitals and a trailing dot", "_DNSAUTH.Example.Com.", "example.com", "_dnsauth"},
 	}
@@ -38,6 +44,27 @@ func TestTheLongestHostedZoneIsFound(t *testing.T) {
 				t.Errorf("got %q in %q and %v, want %q in %q", rr, zone, err, test.rr, test.zone)
 			}
 		})
+	}
+}
+
+// fault 46
+func TestAZoneIsFoundAmongHundredsOverSeveralPages(t *testing.T) {
+	var names []string
+	for i := range 250 {
+		names = append(names, fmt.Sprintf("zone%d.test", i))
+	}
+	_, client := cloudWith(t, append(names, "sub.zone249.test", "例子.test")...)
+	hosted, err := client.DescribeDomains(t.Context())
+	if err != nil || len(hosted) != 252 {
+		t.Fatalf("%d zones, %v", len(hosted), err)
+	}
+	for fqdn, want := range map[string]string{
+		"_dnsauth.zone0.test": "zone0.test", "_dnsauth.zone24.test.": "zone24.test", "_dnsauth.www.ZONE249.test": "zone249.test",
+		"_dnsauth.sub.zone249.test": "sub.zone249.test", "_dnsauth.xn--fsqu00a.test": "xn--fsqu00a.test",
+	} {
+		if zone, _, err := Zones(hosted).Find(fqdn); zone != want || err != nil {
+			t.Errorf("%s lies in %q, %v", fqdn, zone, err)
+		}
 	}
 }
 

@@ -1,0 +1,59 @@
+package dnsvalidate
+
+import (
+	"context"
+
+	"github.com/miekg/dns"
+)
+
+func (p *Prover) askResolvers(ctx context.Context, name, value string) []ServerVerdict {
+	verdicts := make([]ServerVerdict, len(p.settings.PublicResolvers))
+	inParallel(len(verdicts), func(i int) {
+		address := withPort(p.settings.PublicResolvers[i])
+		verdicts[i] = p.askResolver(ctx, address, name, value)
+		verdicts[i].Address = address
+	})
+	return verdicts
+}
+
+func (p *Prover) askResolver(ctx context.Context, address, name, value string) ServerVerdict {
+	answer, took, err := p.traffic.ask(ctx, address, question(name, dns.TypeTXT, true))
+	verdict := inWords(err)
+	switch {
+	case err != nil:
+	case answer.Rcode == dns.RcodeServerFailure && p.bogus(ctx, address, name, dns.TypeTXT):
+		verdict = ServerVerdict{State: Bogus}
+	default:
+		verdict = judgeResolver(answer, name, value)
+	}
+	verdict.Duration = took
+	return verdict
+}
+
+// bogus tells broken DNSSEC from any other failure: with checking disabled a
+// validating resolver hands out what it otherwise calls SERVFAIL.
+func (p *Prover) bogus(ctx context.Context, address, name string, qtype uint16) bool {
+	query := question(name, qtype, true)
+	query.CheckingDisabled = true
+	unchecked, err := p.ask(ctx, address, query)
+	return err == nil && existenceKnown(unchecked)
+}
+
+// object says that the public resolvers, and so perhaps the CA's, cannot use
+// what the name servers show: one finds its DNSSEC bogus, or all that are heard
+// fail. Their caches and their silence hold up nothing, nor does one broken
+// resolver beside one that works.
+func object(resolvers []ServerVerdict) bool {
+	failed, works := false, false
+	for _, resolver := range resolvers {
+		switch resolver.State {
+		case Bogus:
+			return true
+		case Failed:
+			failed = true
+		case Visible, Cached, Alias:
+			works = true
+		}
+	}
+	return failed && !works
+}
