@@ -89,9 +89,9 @@ func (p *Prover) read(ctx context.Context, from delegation, zone, name string, b
 			others = append(others, server)
 		}
 	}
-	servers := p.askAll(ctx, others, name, "")
+	servers := p.askHolders(ctx, others, zone, name)
 	if !slices.ContainsFunc(servers, readable) {
-		servers = append(servers, p.askAll(ctx, spoke, name, "")...)
+		servers = append(servers, p.askHolders(ctx, spoke, zone, name)...)
 	}
 	p.markIntercepted(ctx, servers)
 	var holders []*ServerVerdict
@@ -101,6 +101,18 @@ func (p *Prover) read(ctx context.Context, from delegation, zone, name string, b
 		}
 	}
 	markLagging(holders)
+	return servers
+}
+
+// askHolders is askAll; who answers from another zone than this one, such as
+// the parent, has no authority for it.
+func (p *Prover) askHolders(ctx context.Context, asked []nameServer, zone, name string) []ServerVerdict {
+	servers := p.askAll(ctx, asked, name, "")
+	for i := range servers {
+		if server := &servers[i]; server.State == NotYet && server.soa.zone != "" && server.soa.zone != zone {
+			server.State, server.Detail = Lame, "answers from the zone "+server.soa.zone
+		}
+	}
 	return servers
 }
 

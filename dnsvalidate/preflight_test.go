@@ -69,6 +69,7 @@ func TestWhatIsWrongWithTheNameServersIsSaidBeforeTheOrder(t *testing.T) {
 		{name: "a server refuses", second: withCode(dns.RcodeRefused), says: "ns2.example.com (127.0.0.2:PORT) refused; resolver 127.0.0.9:PORT told that address", saysNoMore: true},
 		// fault 37
 		{name: "a server is lame", second: lame(healthy), says: "ns2.example.com (127.0.0.2:PORT) lame (serial 1); resolver 127.0.0.9:PORT told that address", saysNoMore: true},
+		{name: "a server answers from the parent", second: zoneOf("com", 1), says: "ns2.example.com (127.0.0.2:PORT) lame (answers from the zone com); resolver 127.0.0.9:PORT told that address", saysNoMore: true},
 		{name: "no server answers with authority", first: withCode(dns.RcodeRefused), second: lame(healthy), blocks: true, says: "no name server of example.com answers with authority"},
 		// fault 41
 		{name: "a CNAME leads elsewhere", second: alias(), blocks: true, says: `a CNAME to "x.example.net"`},
@@ -168,7 +169,7 @@ func TestAHostedSubzoneThatItsParentDoesNotDelegateBlocks(t *testing.T) {
 	forgetful := knows("example.com. 600 SOA ns1.example.com. hostmaster.example.com. 1 3600 600 86400 600", ns1, aOfNS1)
 	for name, resolver := range map[string]reply{"a resolver remembers another time": resolver, "nobody names a server": forgetful} {
 		t.Run(name, func(t *testing.T) {
-			prover := world(t, resolver, map[string]reply{"127.0.0.1": zoneWith(1, ns1), "127.0.0.2": zoneWith(1)})
+			prover := world(t, resolver, map[string]reply{"127.0.0.1": zoneWith(1, ns1), "127.0.0.2": zoneOf(sub, 1)})
 			findings, err := prover.NewPreflight().Look(t.Context(), aliyun.Domain{Name: sub, DNSServers: []string{"ns2.example.com"}}, "_dnsauth."+sub, nil, nil)
 			want := "example.com does not delegate sub.example.com, says ns1.example.com (127.0.0.1:" + prover.port + "): resolvers answer from example.com"
 			if err != nil || len(findings) != 1 || !findings[0].Blocks || findings[0].Text != want || !strings.Contains(findings[0].Hint, "to ns2.example.com") {
@@ -314,7 +315,7 @@ func TestAPreflightAsksEachServerOnce(t *testing.T) {
 func TestASubzoneOnTheServersOfItsParentIsAskedForOnce(t *testing.T) {
 	const sub = "sub.example.com"
 	var count tally
-	server := zoneWith(1, sub+". 60 NS ns1.example.com.", sub+". 60 NS ns2.example.com.")
+	server := zoneOf(sub, 1, sub+". 60 NS ns1.example.com.", sub+". 60 NS ns2.example.com.")
 	prover := world(t, knows("example.com. 600 SOA ns1.example.com. hostmaster.example.com. 1 3600 600 86400 600", ns1, ns2, aOfNS1, aOfNS2),
 		map[string]reply{"127.0.0.1": count.at("127.0.0.1", server), "127.0.0.2": count.at("127.0.0.2", server)})
 	zone := aliyun.Domain{Name: sub, DNSServers: []string{"ns1.example.com", "ns2.example.com"}}

@@ -35,7 +35,7 @@ func (p *Prover) consult(ctx context.Context, name string, qtype uint16) (answer
 		case said.Rcode == dns.RcodeNameError && answer == nil:
 			answer, by = said, "resolver "+address
 		case said.Rcode != dns.RcodeNameError:
-			reasons = append(reasons, fmt.Sprintf("resolver %s: %s", address, dns.RcodeToString[said.Rcode]))
+			reasons = append(reasons, fmt.Sprintf("resolver %s: %s", address, code(said)))
 		}
 	}
 	switch {

@@ -123,8 +123,13 @@ func silent(t testing.TB) string {
 // zoneWith answers with authority for the zone: its SOA with the serial, and
 // those of the records (in zone file syntax) that the question fits.
 func zoneWith(serial uint32, records ...string) reply {
+	return zoneOf(testZone, serial, records...)
+}
+
+// zoneOf is zoneWith for another zone.
+func zoneOf(zone string, serial uint32, records ...string) reply {
 	parsed := parseRecords(records)
-	soa := record(fmt.Sprintf("%s 600 SOA ns1.%s hostmaster.%s %d 3600 600 86400 600", testZone, testZone, testZone, serial))
+	soa := record(fmt.Sprintf("%s 600 SOA ns1.%s hostmaster.%s %d 3600 600 86400 600", zone, zone, zone, serial))
 	return func(query *dns.Msg) *dns.Msg {
 		response := new(dns.Msg).SetReply(query)
 		response.Authoritative = true

@@ -174,6 +174,6 @@ func (p *Prover) ask(ctx context.Context, address string, query *dns.Msg) (*dns.
 // askOnce is ask for what other looks may be asking right now: they share the
 // answer, which nobody may change.
 func (p *Prover) askOnce(ctx context.Context, address string, query *dns.Msg) (*dns.Msg, error) {
-	key := fmt.Sprint(address, query.Question[0], query.RecursionDesired, query.CheckingDisabled)
+	key := fmt.Sprint(address, query.Question[0], query.RecursionDesired, query.CheckingDisabled, query.AuthenticatedData)
 	return together(ctx, &p.asking, key, func() (*dns.Msg, error) { return p.ask(ctx, address, query) })
 }
