@@ -112,9 +112,9 @@ func (p *Prover) discover(ctx context.Context, zone string) (delegation, error) 
 func (p *Prover) locate(ctx context.Context, found *delegation, names []string, parent, child nsSet) {
 	servers, tellers := make([][]nameServer, len(names)), make([]string, len(names))
 	inParallel(len(names), func(i int) {
-		addresses, by := p.addresses(ctx, names[i])
+		addresses, by := parent.glue[names[i]], parent.by // a resolver's cache may be old, and it may lie
 		if len(addresses) == 0 {
-			addresses, by = parent.glue[names[i]], parent.by
+			addresses, by = p.addresses(ctx, names[i])
 		}
 		servers[i], tellers[i] = at(names[i], p.port, addresses), by
 	})
@@ -239,6 +239,7 @@ func nsIn(answer *dns.Msg, zone string) nsSet {
 			set.names = union(set.names, []string{canonical(ns.Ns)})
 		}
 	}
+	slices.Sort(set.names) // servers answer in changing order; what is said of them should not
 	for _, rr := range answer.Extra {
 		owner := canonical(rr.Header().Name)
 		set.glue[owner] = append(set.glue[owner], addressesIn([]dns.RR{rr})...)

@@ -107,3 +107,17 @@ func TestTheNameServersDecideWhateverAnUnboundThatLiesSays(t *testing.T) {
 		child.Update(testZone, nil, []string{txt(testName, testValue)})
 	}
 }
+
+func TestGlueOutweighsAResolverThatLies(t *testing.T) {
+	t.Parallel()
+	parent := delegated(t, "example NS ns1.example", "ns1.example A 127.0.0.1")
+	child := dnstest.BIND(t, dnstest.Zone{Name: testZone, Records: []string{"@ NS ns1", "ns1 A 127.0.0.1"}})
+	resolver := dnstest.Unbound(t, map[string]*dnstest.Server{"com": parent, testZone: child},
+		"local-data: 'ns1.example.com A 127.0.0.7'")
+	prover := world(t, through(resolver), map[string]reply{
+		"127.0.0.8": through(parent), "127.0.0.1": through(child), "127.0.0.7": published()})
+	verdict, err := prover.Look(t.Context(), testZone, testName, testValue)
+	if err != nil || verdict.Visible {
+		t.Error(verdict, err)
+	}
+}
