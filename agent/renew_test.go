@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"dvagent/internal/sandbox"
 )
@@ -147,7 +148,7 @@ func TestACertificateOfTheAccountIsTakenInsteadOfOrdering(t *testing.T) {
 
 // fault 65
 func TestARunningOrderOfAnotherHostIsAdopted(t *testing.T) {
-	w := newWorld(t, sandbox.Options{})
+	w := newWorld(t, sandbox.Options{IssueAfter: 3 * time.Second}) // runs for longer than the first host works
 	w.renew(Renewal{NoWait: true})
 	if err := os.RemoveAll(w.state()); err != nil {
 		t.Fatal(err)

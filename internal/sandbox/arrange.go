@@ -37,13 +37,16 @@ func (s *Sandbox) Orders() []Order {
 	return list
 }
 
-// Submit places an order on an instance as another holder of the account would.
+// Submit places an order on an instance as another holder of the account would,
+// bound for what the faults in force make of it.
 func (s *Sandbox) Submit(instanceID string, domains ...string) error {
 	list, err := splitDomains(strings.Join(domains, ","))
 	if err != nil {
 		return err
 	}
-	return s.cas.submit(newOrder(instanceID, list, "DNS"), &call{faults: s.faults})
+	c := &call{action: submit[0]}
+	s.faults.attach(c)
+	return s.cas.submit(newOrder(instanceID, list, "DNS"), c)
 }
 
 // ForceOrder puts the order on an instance into a state: checking, check_fail,
