@@ -37,7 +37,7 @@ type Agent struct {
 	sweepLater map[order.Record]Outcome // records that could not be removed, under the lock
 
 	zonesMu sync.Mutex
-	zones   map[string]zoneList // by account
+	zones   map[string]*zoneList // by account
 }
 
 // Options are what an Agent tells its surroundings through.
@@ -65,7 +65,7 @@ func New(cfg *config.Config, options Options) (*Agent, error) {
 		observe: options.Progress,
 		prover:  dnsvalidate.NewProver(cfg.DNS),
 		clients: map[string]*aliyun.Client{},
-		zones:   map[string]zoneList{},
+		zones:   map[string]*zoneList{},
 		looks:   map[string]*looks{},
 
 		sweepLater: map[order.Record]Outcome{},

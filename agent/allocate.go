@@ -15,7 +15,8 @@ import (
 
 // allocate finds what the order can be done with: a certificate that the
 // account already has, an order of ours that is running, or a spare instance.
-// Nothing is claimed before each name has a zone of ours.
+// Nothing is claimed before all was looked at that would make the validation
+// fail.
 func (w *work) allocate(ctx context.Context) (verdict, error) {
 	if claim, submitted := w.instances.ClaimOf(w.Account, w.Name); claim.Instance != "" {
 		return advance, w.resume(claim, submitted)
@@ -33,7 +34,8 @@ func (w *work) allocate(ctx context.Context) (verdict, error) {
 			return advance, err
 		}
 	}
-	if err := w.checkZones(ctx); err != nil {
+	proofs, err := w.proofs(ctx, w.Name, w.order.DNSAccount, w.order.Domains)
+	if err != nil {
 		return advance, err
 	}
 	if instance, ours := found.ours[w.Name]; ours {
@@ -47,6 +49,9 @@ func (w *work) allocate(ctx context.Context) (verdict, error) {
 	}
 	instances, err := lists.instances()
 	if err != nil {
+		return advance, err
+	}
+	if err := w.checkProofs(ctx, proofs); err != nil {
 		return advance, err
 	}
 	return advance, w.claim(instances)
@@ -65,21 +70,6 @@ func (w *work) resume(claim order.InstanceEntry, submitted bool) error {
 		return err
 	}
 	return w.record(order.Fact{Kind: order.Submitting})
-}
-
-// checkZones finds the zone of each name, so that an order that could not be
-// proved is never placed.
-func (w *work) checkZones(ctx context.Context) error {
-	zones, err := w.zonesOf(ctx, w.DNSAccount)
-	if err != nil {
-		return err
-	}
-	for _, domain := range w.order.Domains {
-		if _, _, err := zones.Find(strings.TrimPrefix(domain, "*.")); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // checkPace refuses a submission beyond the day's limit.

@@ -19,7 +19,6 @@ import (
 	"dvagent/agent/config"
 	"dvagent/agent/order"
 	"dvagent/deploy"
-	"dvagent/dnsvalidate"
 	"dvagent/internal/aliyun"
 	"dvagent/internal/command"
 	"dvagent/internal/hint"
@@ -128,9 +127,9 @@ func (a *Agent) CheckOnline(ctx context.Context) []Finding {
 	for _, name := range slices.Sorted(maps.Keys(a.config.Accounts)) {
 		findings = append(findings, a.checkAccount(ctx, name)...)
 	}
-	preflight := a.prover.NewPreflight()
+	before := a.newPreflight()
 	for _, certificate := range a.config.Certificates {
-		findings = append(findings, a.checkZones(ctx, preflight, certificate)...)
+		findings = append(findings, a.checkProofs(ctx, before, certificate)...)
 	}
 	return findings
 }
@@ -178,69 +177,38 @@ var issuers = []string{
 	"globalsign.com", "cfca.com.cn", "vtrus.cn", "sectigo.com", "trust-provider.com",
 }
 
-// checkZones looks at each zone that the certificate's domains lie in.
-func (a *Agent) checkZones(ctx context.Context, preflight *dnsvalidate.Preflight, certificate config.Certificate) []Finding {
-	zones, err := a.zonesOf(ctx, certificate.DNSAccount)
-	if err != nil {
-		return []Finding{{Subject: certificate.Name, Err: err}}
-	}
+// checkProofs looks at each zone that the certificate's record may go into.
+func (a *Agent) checkProofs(ctx context.Context, before preflight, certificate config.Certificate) []Finding {
+	proofs, err := a.proofs(ctx, certificate.Name, certificate.DNSAccount, certificate.Domains)
 	var findings []Finding
-	domains := map[string][]string{} // by zone
-	hosted := map[string]aliyun.Domain{}
-	for _, domain := range certificate.Domains {
-		host := strings.TrimPrefix(domain, "*.")
-		zone, _, err := zones.Find(host)
-		if err != nil {
-			findings = append(findings, Finding{Subject: certificate.Name, Err: err})
-			continue
-		}
-		domains[zone] = append(domains[zone], domain)
-		hosted[zone], _ = zones.Hosting(host)
+	if err != nil {
+		findings = append(findings, Finding{Subject: certificate.Name, Err: err})
 	}
-	for _, zone := range slices.Sorted(maps.Keys(domains)) {
-		findings = append(findings, a.checkZone(ctx, preflight, certificate, zone, hosted[zone], domains[zone])...)
+	for _, proof := range proofs {
+		findings = append(findings, a.checkProof(ctx, before, certificate.Name, proof)...)
 	}
 	return findings
 }
 
-// checkZone reads the zone's records and asks its name servers.
-func (a *Agent) checkZone(ctx context.Context, preflight *dnsvalidate.Preflight, certificate config.Certificate, zone string, hosted aliyun.Domain, domains []string) []Finding {
-	client, err := a.Client(certificate.DNSAccount)
+func (a *Agent) checkProof(ctx context.Context, before preflight, certificate string, proof proof) []Finding {
+	client, err := a.Client(proof.account)
 	if err != nil {
-		return []Finding{{Subject: certificate.Name, Err: err}}
+		return []Finding{{Subject: certificate, Err: err}}
 	}
-	if _, err := client.DescribeSubDomainRecords(ctx, zone, zone, "TXT"); err != nil {
-		return []Finding{{Subject: certificate.Name, Err: err}}
-	}
-	findings := []Finding{{Subject: certificate.Name, OK: "zone " + zone + " is hosted here and can be read"}}
-	findings = append(findings, a.checkSuspects(ctx, client, certificate.Name, zone)...)
-	seen, err := look(ctx, preflight, client, hosted, domains)
+	seen, err := before.of(ctx, certificate, proof)
 	if err != nil {
-		return append(findings, Finding{Subject: certificate.Name, Err: err})
+		return []Finding{{Subject: certificate, Err: err}}
 	}
+	zone := proof.zone.Name
+	findings := []Finding{{Subject: certificate, OK: "zone " + zone + " is hosted here and can be read"}}
+	findings = append(findings, a.checkSuspects(ctx, client, certificate, zone)...)
 	for _, f := range seen {
-		findings = append(findings, Finding{Subject: certificate.Name, Err: hint.Add(errors.New(f.Text), f.Hint), Warning: !f.Blocks})
+		findings = append(findings, Finding{Subject: certificate, Err: hint.Add(errors.New(f.Text), f.Hint), Warning: !f.Blocks})
 	}
 	if len(seen) == 0 {
-		findings = append(findings, Finding{Subject: certificate.Name, OK: "the name servers of " + zone + ", DNSSEC and CAA allow an order"})
+		findings = append(findings, Finding{Subject: certificate, OK: "the name servers of " + zone + ", DNSSEC and CAA allow an order"})
 	}
 	return findings
-}
-
-// look asks AliDNS for the name servers that its list leaves out. Without an
-// answer, such as for want of a permission, the rest is looked at all the same.
-func look(ctx context.Context, preflight *dnsvalidate.Preflight, client *aliyun.Client, hosted aliyun.Domain, domains []string) ([]dnsvalidate.Finding, error) {
-	var unknown []dnsvalidate.Finding
-	if len(hosted.DNSServers) == 0 {
-		info, err := client.DescribeDomainInfo(ctx, hosted.Name)
-		if err != nil {
-			unknown = []dnsvalidate.Finding{{Text: err.Error(), Hint: hint.Of(err)}}
-		}
-		hosted.DNSServers = info.DNSServers
-	}
-	name := "_dnsauth." + strings.TrimPrefix(domains[0], "*.")
-	seen, err := preflight.Look(ctx, hosted, name, domains, issuers)
-	return append(unknown, seen...), err
 }
 
 // checkValue is the form of the values that CAS wants to see: a date, and then

@@ -17,7 +17,10 @@ import (
 // for propagation does not read them again.
 const zonesLive = 5 * time.Minute
 
+// zoneList has a lock of its own: an account that does not answer holds up no
+// other one's certificates.
 type zoneList struct {
+	mu    sync.Mutex
 	zones dnsvalidate.Zones
 	at    time.Time
 }
@@ -30,9 +33,10 @@ type running struct {
 
 // zonesOf returns the zones that the account hosts.
 func (a *Agent) zonesOf(ctx context.Context, account string) (dnsvalidate.Zones, error) {
-	a.zonesMu.Lock()
-	defer a.zonesMu.Unlock()
-	if list, known := a.zones[account]; known && time.Since(list.at) < zonesLive {
+	list := a.zoneList(account)
+	list.mu.Lock()
+	defer list.mu.Unlock()
+	if !list.at.IsZero() && time.Since(list.at) < zonesLive {
 		return list.zones, nil
 	}
 	client, err := a.Client(account)
@@ -43,8 +47,19 @@ func (a *Agent) zonesOf(ctx context.Context, account string) (dnsvalidate.Zones,
 	if err != nil {
 		return nil, err
 	}
-	a.zones[account] = zoneList{zones, wallClock()}
+	list.zones, list.at = zones, time.Now()
 	return zones, nil
+}
+
+func (a *Agent) zoneList(account string) *zoneList {
+	a.zonesMu.Lock()
+	defer a.zonesMu.Unlock()
+	list := a.zones[account]
+	if list == nil {
+		list = &zoneList{}
+		a.zones[account] = list
+	}
+	return list
 }
 
 // account returns the lists of an account, each of which is read at most once

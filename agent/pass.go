@@ -36,6 +36,7 @@ type pass struct {
 	scope
 	instances *order.Instances
 	owed      *order.Owed
+	before    preflight
 
 	mu    sync.Mutex
 	lists map[string]*accountLists
@@ -49,7 +50,7 @@ type accountLists struct {
 }
 
 func (a *Agent) newPass(s scope) (*pass, error) {
-	p := &pass{Agent: a, scope: s, lists: map[string]*accountLists{}}
+	p := &pass{Agent: a, scope: s, before: a.newPreflight(), lists: map[string]*accountLists{}}
 	err := a.readable(func() (err error) {
 		p.instances, err = order.LoadInstances(a.config.StateDir)
 		return err

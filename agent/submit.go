@@ -148,20 +148,25 @@ type looks struct {
 	dnsN    int
 	verdict string    // of the last look at the name servers
 	began   time.Time // when the first of them was
+
+	listings map[string]listing // by name
+	warned   map[string]bool    // what the preflight has said
 }
 
 func (a *Agent) looksOf(certificate string) *looks {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.looks[certificate] == nil {
-		a.looks[certificate] = &looks{}
+		a.looks[certificate] = &looks{listings: map[string]listing{}, warned: map[string]bool{}}
 	}
 	return a.looks[certificate]
 }
 
-// forget makes the next look at an order come at once.
+// forget makes the next look at an order come at once. What was listed for it
+// a moment ago is still good.
 func (a *Agent) forget(certificate string) {
+	known := a.looksOf(certificate)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.looks, certificate)
+	a.looks[certificate] = &looks{listings: known.listings, warned: map[string]bool{}}
 }

@@ -72,6 +72,6 @@ func (a *Agent) lastChallenge(certificate config.Certificate) (challenge order.C
 	if err == nil && last != nil && last.Challenge != nil {
 		return order.Challenge{Name: last.Challenge.Name}, "the last order's challenge, which has ended", nil
 	}
-	name := "_dnsauth." + strings.TrimPrefix(certificate.Domains[0], "*.")
+	name := usualLabel + strings.TrimPrefix(certificate.Domains[0], "*.")
 	return order.Challenge{Name: name}, "the usual name of a challenge", hint.Add(err, "dvagent check --online --trace "+name+" needs no order")
 }

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -18,6 +17,10 @@ const (
 	shortestLook = time.Second
 	longestLook  = 30 * time.Second
 	adoptedFor   = 2 * time.Hour // an adopted order that is not issued by then is let go
+
+	// leaveOutAfter is how long the quorum waits for the name servers that do not
+	// show the record: most only lag behind, and the CA may ask any of them.
+	leaveOutAfter = 10 * time.Second
 )
 
 // nextLook is a tenth of the time already waited after the last look, so that
@@ -103,77 +106,6 @@ func (w *work) refused(ctx context.Context, result aliyun.OrderResult) error {
 		"see whether every name server shows the record, and whether a CAA record forbids the CA; the same instance is submitted again")
 }
 
-// present publishes the validation record as soon as the challenge is known.
-func (w *work) present(ctx context.Context) (verdict, error) {
-	if w.order.Challenge == nil {
-		next, err := w.look(ctx)
-		if err != nil || w.order.Step() != order.Present || w.order.Challenge != nil {
-			return advance, err
-		}
-		return w.patient(next, "the CA's challenge")
-	}
-	client, err := w.Client(w.order.DNSAccount)
-	if err != nil {
-		return advance, err
-	}
-	record, err := w.validationRecord(ctx)
-	if err != nil {
-		return advance, err
-	}
-	placed := w.order.Placed()
-	attempted := placed != nil && placed.Asked && !placed.Gone || w.owed.Has(w.Name, record)
-	presence, err := dnsvalidate.Present(ctx, client, asValidation(record), w.config.DNS.TTL, attempted, func() error {
-		if attempted {
-			return nil
-		}
-		return w.recordBoth(order.Adding, record)
-	})
-	if err != nil {
-		return advance, also(err, w.notAdded(err, attempted, record))
-	}
-	record.RecordID = presence.RecordID
-	if !presence.Ours {
-		w.say(w.Name, string(order.Present), "the TXT record is already there: it is left to whoever made it")
-		return advance, w.recordBoth(order.Kept, record)
-	}
-	w.say(w.Name, string(order.Present), fmt.Sprintf("wrote the TXT record %s in zone %s", record.Name, record.Zone))
-	return advance, w.recordBoth(order.Added, record)
-}
-
-// notAdded records that an add was refused and left nothing behind: what a
-// person puts there later is not ours.
-func (w *work) notAdded(err error, attempted bool, record order.Record) error {
-	var api *aliyun.Error
-	if attempted || !errors.As(err, &api) || api.Operation != "AddDomainRecord" || api.MayHaveBeenApplied() {
-		return nil
-	}
-	return w.recordBoth(order.Removed, record)
-}
-
-func (w *work) validationRecord(ctx context.Context) (order.Record, error) {
-	c := w.order.Challenge
-	record := order.Record{Account: w.order.DNSAccount, Name: c.Name, Value: c.Value}
-	zones, err := w.zonesOf(ctx, record.Account)
-	if err != nil {
-		return record, err
-	}
-	record.Zone, record.RR, err = zones.Find(c.Name)
-	return record, err
-}
-
-func asValidation(r order.Record) dnsvalidate.Record {
-	return dnsvalidate.Record{Zone: r.Zone, RR: r.RR, Name: r.Name, Value: r.Value, RecordID: r.RecordID}
-}
-
-// recordBoth writes a fact about a record into the ledger and into the order.
-func (w *work) recordBoth(kind order.Kind, record order.Record) error {
-	err := w.owed.Record(order.OwedRecord{At: wallClock(), Kind: kind, Certificate: w.Name, Record: record})
-	if err != nil {
-		return err
-	}
-	return w.record(order.Fact{Kind: kind, Record: &record})
-}
-
 // propagate watches the name servers until they show the record. The CA looks
 // on its own meanwhile, so the order is still looked at, and wins.
 func (w *work) propagate(ctx context.Context) (verdict, error) {
@@ -183,8 +115,7 @@ func (w *work) propagate(ctx context.Context) (verdict, error) {
 	}
 	looks := w.looksOf(w.Name)
 	if due := looks.dns.Add(w.prover.Interval(looks.dnsN)); looks.dnsN == 0 || !wallClock().Before(due) {
-		visible := w.lookAtServers(ctx, looks)
-		if visible {
+		if w.lookAtServers(ctx, looks) {
 			w.say(w.Name, string(order.Propagate), looks.verdict)
 			return advance, w.record(order.Fact{Kind: order.Visible})
 		}
@@ -201,12 +132,28 @@ func (w *work) lookAtServers(ctx context.Context, looks *looks) bool {
 		looks.began = wallClock()
 	}
 	placed := w.order.Placed()
-	seen, err := w.prover.Look(ctx, placed.Zone, placed.Name, placed.Value)
+	zone, name := placed.Zone, placed.Name
+	if placed.For != "" { // the CA begins there too
+		zone, name = "", placed.For
+	}
+	seen, err := w.prover.Look(ctx, zone, name, placed.Value)
 	looks.dns, looks.dnsN, looks.verdict = wallClock(), looks.dnsN+1, seen.String()
 	if err != nil {
 		looks.verdict = err.Error()
+		return false
 	}
-	return err == nil && seen.Visible
+	if seen.Visible {
+		return true
+	}
+	if waited := looks.dns.Sub(looks.began); !seen.Enough || waited.Abs() < leaveOutAfter {
+		return false
+	}
+	var out []string
+	for _, server := range seen.LeftOut() {
+		out = append(out, server.String())
+	}
+	looks.verdict = fmt.Sprintf("enough name servers show the record by the quorum; left out: %s", strings.Join(out, "; "))
+	return true
 }
 
 // issue polls the order until the CA has decided.

@@ -19,6 +19,9 @@ type world struct {
 	sandbox *sandbox.Sandbox
 	dir     string
 	extra   string // appended to the configuration: tables of the first certificate
+	dns     string // further lines of its [dns]
+
+	nameServers string // the list in place of the sandbox's own
 
 	progress func(Progress) // may be nil
 }
@@ -46,7 +49,18 @@ func (w *world) state() string { return filepath.Join(w.dir, "state") }
 func (w *world) agent() *Agent {
 	w.Helper()
 	path := filepath.Join(w.dir, "agent.toml")
-	if err := os.WriteFile(path, []byte(w.sandbox.AgentConfig(w.state())+w.extra), 0o600); err != nil {
+	lines := strings.Split(w.sandbox.AgentConfig(w.state()), "\n")
+	for i, line := range lines {
+		key, _, _ := strings.Cut(line, " ")
+		if w.nameServers != "" && key == "nameservers" {
+			lines[i] = "nameservers = " + w.nameServers
+		}
+		if line == "[dns]" {
+			lines[i] += "\n" + w.dns
+		}
+	}
+	text := strings.Join(lines, "\n") + w.extra
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		w.Fatal(err)
 	}
 	cfg, err := config.Load(path)

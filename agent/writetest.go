@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"dvagent/agent/config"
@@ -18,11 +17,11 @@ import (
 func (a *Agent) WriteTest(ctx context.Context, lockWait time.Duration, who string) ([]Finding, error) {
 	var findings []Finding
 	err := a.underLock(ctx, lockWait, who, scope{}, func(p *pass) error {
-		tested := map[order.Record]bool{}
+		tested := map[string]bool{} // by account and zone
 		for _, certificate := range p.config.Certificates {
-			for _, at := range p.writtenZones(ctx, certificate) {
-				if !tested[at] && ctx.Err() == nil {
-					tested[at] = true
+			for _, at := range p.writtenPlaces(ctx, certificate) {
+				if key := at.account + " " + at.zone.Name; !tested[key] && ctx.Err() == nil {
+					tested[key] = true
 					findings = append(findings, p.writeFinding(ctx, certificate.Name, at))
 				}
 			}
@@ -32,43 +31,44 @@ func (a *Agent) WriteTest(ctx context.Context, lockWait time.Duration, who strin
 	return findings, err
 }
 
-// writtenZones are the account and zone of each record that the certificate may
-// need: where its domains lie, and where a CNAME may lead. What is hosted
-// nowhere is for CheckOnline to tell.
-func (p *pass) writtenZones(ctx context.Context, certificate config.Certificate) []order.Record {
-	zones, err := p.zonesOf(ctx, certificate.DNSAccount)
-	if err != nil {
-		return nil
+// writtenPlaces are where the certificate's record may go: where its domains
+// are proved, and where a CNAME may lead. What is hosted nowhere is for
+// CheckOnline to tell.
+func (p *pass) writtenPlaces(ctx context.Context, certificate config.Certificate) []place {
+	var places []place
+	proofs, _ := p.proofs(ctx, certificate.Name, certificate.DNSAccount, certificate.Domains)
+	for _, proof := range proofs {
+		places = append(places, proof.place)
 	}
-	names := p.config.DNS.Delegate
-	for _, domain := range certificate.Domains {
-		names = append(names[:len(names):len(names)], strings.TrimPrefix(domain, "*."))
-	}
-	var written []order.Record
-	for _, name := range names {
-		if zone, _, err := zones.Find(name); err == nil {
-			written = append(written, order.Record{Account: certificate.DNSAccount, Zone: zone})
+	for _, zone := range p.config.DNS.Delegate {
+		at, err := p.follow(ctx, place{account: certificate.DNSAccount}, &dnsvalidate.CNAMEError{Target: zone})
+		if err == nil {
+			places = append(places, at)
 		}
 	}
-	return written
+	return places
 }
 
-func (p *pass) writeFinding(ctx context.Context, certificate string, at order.Record) Finding {
+func (p *pass) writeFinding(ctx context.Context, certificate string, at place) Finding {
 	if err := p.tryWriting(ctx, certificate, at); err != nil {
-		return Finding{Subject: certificate, Err: fmt.Errorf("write test in zone %s: %w", at.Zone, err)}
+		return Finding{Subject: certificate, Err: fmt.Errorf("write test in zone %s: %w", at.zone.Name, err)}
 	}
-	return Finding{Subject: certificate, OK: "a TXT record can be added to zone " + at.Zone + " and deleted"}
+	return Finding{Subject: certificate, OK: "a TXT record can be added to zone " + at.zone.Name + " and deleted"}
 }
 
 // tryWriting adds a record and removes it, as an order does: the ledger knows
 // it before the add, so that a kill leaves nothing behind for good.
-func (p *pass) tryWriting(ctx context.Context, certificate string, record order.Record) error {
-	client, err := p.Client(record.Account)
+func (p *pass) tryWriting(ctx context.Context, certificate string, at place) error {
+	client, err := p.Client(at.account)
 	if err != nil {
 		return err
 	}
-	record.RR = fmt.Sprintf("_dvagent-probe-%08x", rand.Uint32())
-	record.Name, record.Value = record.RR+"."+record.Zone, "dvagent check --write-test"
+	at.name = fmt.Sprintf("_dvagent-probe-%08x.%s", rand.Uint32(), at.zone.Name)
+	at.from = at.name
+	record, err := at.record("dvagent check --write-test")
+	if err != nil {
+		return err
+	}
 	note := func(kind order.Kind, r order.Record) error {
 		return p.owed.Record(order.OwedRecord{At: wallClock(), Kind: kind, Certificate: certificate, Record: r})
 	}

@@ -26,9 +26,13 @@ type Settings struct {
 }
 
 // DelegateZone returns the longest of the Delegate zones that name lies in, as
-// an A-label name, or "": then no CNAME may be followed to name.
+// an A-label name, or "": then no CNAME may be followed to name. A name that
+// could not be written at is never followed to.
 func (s Settings) DelegateZone(name string) string {
 	name = canonical(name)
+	if checkSyntax(name) != nil {
+		return ""
+	}
 	longest := ""
 	for _, zone := range s.Delegate {
 		if zone = canonical(zone); within(name, zone) && len(zone) > len(longest) {

@@ -54,18 +54,26 @@ func refuse(raw string, err error) error {
 // begin with an underscore, because such a name is never a host.
 func underscored(raw string) (string, error) {
 	name := canonical(raw)
-	if len(name) > maxName {
-		return "", fmt.Errorf("it is longer than %d characters", maxName)
-	}
-	for label := range strings.SplitSeq(name, ".") {
-		if err := checkLabel(label); err != nil {
-			return "", err
-		}
+	if err := checkSyntax(name); err != nil {
+		return "", err
 	}
 	if name[0] != '_' {
 		return "", errors.New("its first label does not begin with an underscore")
 	}
 	return name, nil
+}
+
+// checkSyntax refuses what is no host name with underscores.
+func checkSyntax(name string) error {
+	if len(name) > maxName {
+		return fmt.Errorf("it is longer than %d characters", maxName)
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		if err := checkLabel(label); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkLabel allows letters, digits, hyphens inside, and underscores.

@@ -55,8 +55,8 @@ func (p *Prover) Interval(looks int) time.Duration {
 	return interval
 }
 
-// Look asks every address of every name server of zone, side by side, for the
-// TXT records at name, once and, when the quorum shows value, once more 20 ms
+// Look asks every address of every name server of zone ("": of the one that
+// name lies in), side by side, for the TXT records at name, once and, when the quorum shows value, once more 20 ms
 // later; then the public resolvers. A CNAME is followed where the settings
 // delegate its target. What servers say is the verdict; an error means that
 // there was nobody to ask, or that ctx ended.
@@ -64,7 +64,11 @@ func (p *Prover) Look(ctx context.Context, zone, name, value string) (Verdict, e
 	if value == "" {
 		return Verdict{}, fmt.Errorf("look for the validation record %s: it has no value", name)
 	}
-	return p.follow(ctx, canonical(zone), canonical(name), value)
+	zone, name = canonical(zone), canonical(name)
+	if zone == "" {
+		zone = p.zoneOf(ctx, name, above(name))
+	}
+	return p.follow(ctx, zone, name, value)
 }
 
 // follow is Look with canonical names, and perhaps with no value.
@@ -85,7 +89,7 @@ func (p *Prover) follow(ctx context.Context, zone, name, value string) (Verdict,
 			return verdict, nil
 		}
 		seen[target] = true
-		zone, name = next, target
+		zone, name = p.zoneOf(ctx, target, next), target
 	}
 }
 

@@ -97,18 +97,31 @@ func readBack(ctx context.Context, p Provider, r Record, attempted bool, duplica
 	return Presence{RecordID: id, Ours: attempted}, nil
 }
 
+// Standing returns the records at r's zone and name (DescribeSubDomainRecords).
+// A CNAME among them is a *CNAMEError, beside the records.
+func Standing(ctx context.Context, p Provider, r Record) ([]aliyun.Record, error) {
+	records, err := p.DescribeSubDomainRecords(ctx, r.Zone, r.Name, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, found := range records {
+		if r.at(found) && found.Type == "CNAME" && enabled(found) {
+			return records, &CNAMEError{Name: r.Name, Target: canonical(found.Value)}
+		}
+	}
+	return records, nil
+}
+
 // standing returns the RecordId of the record that serves r, or "" when r may
 // be added. What is in the way of an add is an error.
 func standing(ctx context.Context, p Provider, r Record) (string, error) {
-	records, err := p.DescribeSubDomainRecords(ctx, r.Zone, r.Name, "")
+	records, err := Standing(ctx, p, r)
 	if err != nil {
 		return "", err
 	}
 	disabled := ""
 	for _, found := range records {
 		switch {
-		case r.at(found) && found.Type == "CNAME" && enabled(found):
-			return "", &CNAMEError{Name: r.Name, Target: canonical(found.Value)}
 		case r.is(found) && enabled(found):
 			return found.RecordID, nil
 		case r.is(found):

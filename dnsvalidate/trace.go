@@ -62,13 +62,8 @@ func (t Trace) String() string {
 // case, A-labels, no trailing dot. ok is false for what is no such name.
 func HostName(raw string) (name string, ok bool) {
 	name = canonical(raw)
-	if len(name) > maxName || !strings.Contains(name, ".") {
+	if checkSyntax(name) != nil || !strings.Contains(name, ".") {
 		return "", false
-	}
-	for label := range strings.SplitSeq(name, ".") {
-		if checkLabel(label) != nil {
-			return "", false
-		}
 	}
 	return name, true
 }
@@ -98,20 +93,6 @@ func (p *Prover) lookOnce(ctx context.Context, zone, name, value string) (Verdic
 		p.askResolvers(ctx, verdict.Name, value) // for their answers; they are no part of the verdict
 	}
 	return verdict, err
-}
-
-// cut asks the resolvers which zone a name lies in.
-func (p *Prover) cut(ctx context.Context, name string) string {
-	for at := name; strings.Contains(at, "."); _, at, _ = strings.Cut(at, ".") {
-		answer, err := p.resolve(ctx, at, dns.TypeSOA)
-		if err != nil {
-			return ""
-		}
-		if owner := soaOwner(answer); within(name, owner) { // not so where a CNAME leads away
-			return owner
-		}
-	}
-	return ""
 }
 
 // tell fills the trace with what was noted.

@@ -5,7 +5,10 @@
 // disk only: it asks no server and decides nothing.
 package order
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Kind names what a fact says.
 type Kind string
@@ -81,7 +84,13 @@ type Record struct {
 	RR       string `json:"rr"`
 	Name     string `json:"name"`
 	Value    string `json:"value"`
+	For      string `json:"for,omitempty"` // the challenge's name, where its CNAMEs lead to Name
 	RecordID string `json:"record_id,omitempty"`
+}
+
+// serves says that the record is made for the challenge.
+func (r Record) serves(c Challenge) bool {
+	return cmp.Or(r.For, r.Name) == c.Name && r.Value == c.Value
 }
 
 // same says that two records are one, whether or not the id is known yet.

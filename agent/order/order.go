@@ -180,17 +180,25 @@ func (o *Order) presented() bool {
 	return p != nil && (p.Kept || p.RecordID != "")
 }
 
-// Placed returns the record of the present challenge, or nil.
+// Placed returns the record of the present challenge, or nil: the last one,
+// since a CNAME that came in between leads to another place.
 func (o *Order) Placed() *Placed {
 	if o.Challenge == nil {
 		return nil
 	}
-	for i := range o.Records {
-		if o.Records[i].Name == o.Challenge.Name && o.Records[i].Value == o.Challenge.Value {
+	for i := len(o.Records) - 1; i >= 0; i-- {
+		if o.Records[i].serves(*o.Challenge) {
 			return &o.Records[i]
 		}
 	}
 	return nil
+}
+
+// Asked says that an add of exactly this record was sent and nothing was
+// removed since.
+func (o *Order) Asked(r Record) bool {
+	i := slices.IndexFunc(o.Records, func(p Placed) bool { return p.same(r) })
+	return i >= 0 && o.Records[i].Asked && !o.Records[i].Gone
 }
 
 // Owed returns the records that are still to be removed.
