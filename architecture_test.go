@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 
 	"internal/aliyun":     {"internal/hint"},
 	"internal/bundle":     {"internal/atomicfile", "internal/hint"},
-	"internal/command":    {"internal/hint"},
+	"internal/command":    {"internal/hint", "internal/line"},
 	"internal/journal":    {"internal/atomicfile"},
 	"internal/atomicfile": {},
 	"internal/hint":       {},

@@ -132,20 +132,10 @@ func value(result *command.Result) command.Result {
 	return *result
 }
 
-// describe names the command's part, and quotes the last line that it wrote.
+// describe names the command's part.
 func describe(what string, result command.Result) error {
 	if result.Err == nil {
 		return nil
 	}
-	if line := lastLine(result.Output); line != "" {
-		return fmt.Errorf("%s: %w (%q)", what, result.Err, line)
-	}
 	return fmt.Errorf("%s: %w", what, result.Err)
-}
-
-func lastLine(output string) string {
-	const enough = 200
-	line := strings.TrimSpace(output)
-	line = line[strings.LastIndexAny(line, "\r\n")+1:]
-	return line[:min(len(line), enough)]
 }

@@ -1,13 +1,21 @@
 // Package command runs one program for the operator: an argument vector, never
 // a shell, with a given environment, a time limit and bounded output. It
 // decides nothing about what the result means, and logs nothing.
+//
+// A program that imports it starts each command beneath a second process of
+// itself, which see supervise.go.
 package command
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"os/exec"
+	"syscall"
 	"time"
 )
 
@@ -24,35 +32,39 @@ type Command struct {
 
 // Result is how a command ended.
 type Result struct {
-	ExitCode  int    // -1 when it was not started or was killed
-	Output    string // the last MaxOutput bytes of standard output and error, as they came
+	ExitCode  int    // -1 when it was not started, was killed or was stopped
+	Output    string // the last MaxOutput bytes of standard output and error, as they came, without private keys
 	Truncated bool   // there was more output
 	Duration  time.Duration
-	Err       error // nil for exit status 0 alone; one line, without the output
+	Err       error // a *Failure; nil for exit status 0 alone
 }
 
 const (
 	defaultTimeout   = time.Minute
 	defaultGrace     = 5 * time.Second
 	defaultMaxOutput = 64 << 10
-	pollInterval     = 10 * time.Millisecond
 
 	// outputDelay is how long output is read after the command's end, when a
 	// process in the background holds it open.
 	outputDelay = 500 * time.Millisecond
 )
 
-// Run runs c to its end, which comes at the latest Grace and a second after
-// Timeout or after ctx is done. Its process group gets TERM then, and KILL
-// after Grace. A process that a successful command leaves in the background
-// lives on: a reload may start a server.
+// Run runs c to its end, which comes at the latest Grace and some seconds after
+// Timeout or after ctx is done. All its descendants get TERM then, whatever
+// session they are in, and KILL after Grace; the same when this process dies.
+// What a command that ended by itself leaves in the background lives on: a
+// reload may start a server.
 func Run(ctx context.Context, c Command) Result {
 	c = c.withDefaults()
 	start := time.Now()
 	out := &tail{limit: c.MaxOutput}
-	err := c.run(ctx, out)
-	result := Result{ExitCode: exitCode(err), Duration: time.Since(start), Err: err}
+	code, err := c.run(ctx, out)
+	result := Result{ExitCode: code, Duration: time.Since(start)}
 	result.Output, result.Truncated = out.text()
+	result.Output = withoutPrivateKeys(result.Output)
+	if err != nil {
+		result.Err = &Failure{c.name(), code, readable(result.Output), err}
+	}
 	return result
 }
 
@@ -72,52 +84,81 @@ func (c Command) withDefaults() Command {
 	return c
 }
 
-func (c Command) run(ctx context.Context, out *tail) error {
+func (c Command) name() string {
+	if len(c.Argv) == 0 {
+		return ""
+	}
+	return c.Argv[0]
+}
+
+// run returns the exit code, and why it is not 0.
+func (c Command) run(ctx context.Context, out io.Writer) (int, error) {
 	path, err := lookPath(c.Argv, c.Env)
 	if err != nil {
-		return err
+		return -1, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, c.Timeout, errTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path)
-	cmd.Args = c.Argv
+	if ctx.Err() != nil {
+		return c.outcome(ctx, report{Stopped: true})
+	}
+	r, err := c.supervised(ctx, path, out)
+	if err != nil {
+		return -1, fmt.Errorf("start %s: %w", c.name(), err)
+	}
+	return c.outcome(ctx, r)
+}
+
+// supervised runs the program at path beneath a supervisor, whose leash is cut
+// when ctx ends.
+func (c Command) supervised(ctx context.Context, path string, out io.Writer) (r report, err error) {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args = append([]string{supervisor, c.Grace.String(), path}, c.Argv...)
 	cmd.Env = append([]string{}, c.Env...) // nil would inherit ours
 	cmd.Dir = c.Dir
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = ownGroup()
-	cmd.Cancel = func() error { return endGroup(cmd.Process.Pid, c.Grace) }
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a ^C is for the agent alone
 	cmd.WaitDelay = outputDelay
-	err = cmd.Run()
-	return c.describe(ctx, err)
+	leash, err := cmd.StdinPipe()
+	if err != nil {
+		return r, err
+	}
+	defer leash.Close()
+	reports, written, err := os.Pipe()
+	if err != nil {
+		return r, err
+	}
+	defer reports.Close()
+	cmd.ExtraFiles = []*os.File{written}
+	err = cmd.Start()
+	written.Close()
+	if err != nil {
+		return r, err
+	}
+	defer context.AfterFunc(ctx, func() { leash.Close() })()
+	err = cmd.Wait()
+	if json.NewDecoder(reports).Decode(&r) != nil {
+		return r, fmt.Errorf("its supervisor ended without a report: %w", cmp.Or(err, io.EOF))
+	}
+	return r, nil
 }
 
 var errTimeout = errors.New("time is up")
 
-// describe turns what os/exec returns into one line that names the command
+// outcome turns a report into the exit code and one line that names the command
 // and how it ended.
-func (c Command) describe(ctx context.Context, err error) error {
-	name := c.Argv[0]
-	var exit *exec.ExitError
+func (c Command) outcome(ctx context.Context, r report) (int, error) {
 	switch {
-	case err == nil || errors.Is(err, exec.ErrWaitDelay):
-		return nil
-	case context.Cause(ctx) == errTimeout:
-		return fmt.Errorf("%s ran longer than %s and was stopped", name, c.Timeout)
-	case ctx.Err() != nil:
-		return fmt.Errorf("%s was stopped: %w", name, context.Cause(ctx))
-	case errors.As(err, &exit):
-		return fmt.Errorf("%s failed: %w", name, exit)
+	case r.Errno != 0:
+		return -1, fmt.Errorf("start %s: %w", c.name(), r.Errno)
+	case r.Stopped && context.Cause(ctx) == errTimeout:
+		return -1, fmt.Errorf("%s ran longer than %s and was stopped", c.name(), c.Timeout)
+	case r.Stopped:
+		return -1, fmt.Errorf("%s was stopped: %w", c.name(), context.Cause(ctx))
+	case r.Status.Signaled():
+		return -1, fmt.Errorf("%s failed: signal: %s", c.name(), r.Status.Signal())
+	case r.Status != 0:
+		return r.Status.ExitStatus(), fmt.Errorf("%s failed: exit status %d", c.name(), r.Status.ExitStatus())
 	}
-	return fmt.Errorf("start %s: %w", name, err)
-}
-
-func exitCode(err error) int {
-	if err == nil {
-		return 0
-	}
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return exit.ExitCode()
-	}
-	return -1
+	return 0, nil
 }

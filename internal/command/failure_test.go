@@ -1,0 +1,89 @@
+package command_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dvagent/internal/command"
+)
+
+func TestAFailureTellsWhatTheCommandWroteLast(t *testing.T) {
+	for _, test := range []struct {
+		name, script  string
+		code          int
+		text, written string
+	}{
+		{"its last line is quoted", "echo one; echo two; exit 3", 3, `/bin/sh failed: exit status 3 ("two")`, "one\ntwo"},
+		{"silence is nothing to quote", "exit 1", 1, "/bin/sh failed: exit status 1", ""},
+		{"nothing moves the cursor", `printf 'a\033[31m\r\n\a\302\233b\n\n'; exit 1`, 1, `/bin/sh failed: exit status 1 ("b")`, "a [31m\n  b"}, // fault 76
+		{"a signal has no exit code", "echo x; kill -9 $$", -1, `/bin/sh failed: signal: killed ("x")`, "x"},
+		{"a KiB is kept", "printf 'é%.0s' $(seq 1000); exit 1", 1, "/bin/sh failed", strings.Repeat("é", 512)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var failure *command.Failure
+			if err := shell(t.Context(), test.script, nil).Err; !errors.As(err, &failure) {
+				t.Fatalf("error %v", err)
+			}
+			if !strings.HasPrefix(failure.Error(), test.text) || strings.ContainsAny(failure.Error(), "\n\x1b") {
+				t.Errorf("text %q", failure)
+			}
+			if failure.Program != "/bin/sh" || failure.ExitCode != test.code || failure.Output != test.written {
+				t.Errorf("%+v", *failure)
+			}
+		})
+	}
+}
+
+func TestNoPrivateKeyIsKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "privkey.pem")
+	key := newKey(t)
+	if err := os.WriteFile(path, []byte(key), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ name, script, left string }{
+		{"a key among other lines", "echo before; cat $1; echo after; exit 1", "before\n[a private key]\nafter\n"},
+		{"two keys", "cat $1; echo between; cat $1; exit 1", "[a private key]\nbetween\n[a private key]\n"},
+		{"a key without its end", "echo before; head -c 180 $1; exit 1", "before\n[a private key]"},
+		{"a key of which the limit took the beginning", "cat $1; head -c 3900 /dev/zero | tr '\\0' '\\n'; echo after; exit 1", ""},
+		{"a key without its beginning", "echo was written; tail -n +2 $1; echo after; exit 1", "[a private key]\nafter\n"},
+		{"a key on one line", `printf '"%s"' "$(awk 'BEGIN {ORS="\\n"} 1' $1)"; exit 1`, `"[a private key]\n"`},
+		{"a key that a stopped command wrote", "cat $1; sleep 600", "[a private key]\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := command.Run(t.Context(), command.Command{
+				Argv: []string{"/bin/sh", "-c", test.script, "sh", path}, Env: command.BaseEnv(),
+				Timeout: 2 * time.Second, MaxOutput: 4096,
+			})
+			for i, secret := range strings.Fields(key) {
+				if len(secret) > 20 && (strings.Contains(got.Output, secret[20:]) || strings.Contains(got.Err.Error(), secret[20:])) {
+					t.Errorf("line %d of the key is in %q, %v", i, got.Output, got.Err)
+				}
+			}
+			if !strings.HasSuffix(got.Output, test.left) || strings.Contains(got.Output, "PRIVATE KEY") {
+				t.Errorf("output %q", got.Output)
+			}
+		})
+	}
+}
+
+func newKey(t *testing.T) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+}
