@@ -10,6 +10,7 @@ import (
 	"dvagent/deploy"
 	"dvagent/hooks"
 	"dvagent/internal/bundle"
+	"dvagent/internal/command"
 	"dvagent/internal/hint"
 )
 
@@ -203,7 +204,16 @@ func (p *pass) owe(ctx context.Context, s standing, target string, cause error) 
 	outcome.Next = wallClock().Add(backoff(s.rollout.Targets[target].Failures, cause))
 	p.observe(Progress{At: wallClock(), Certificate: s.Name, Step: stepDeploy, Err: cause})
 	return outcome, s.rollout.Record(rollout.Fact{At: wallClock(), Kind: rollout.Failed, Target: target, Version: s.current,
-		Error: cause.Error(), Hint: hint.Of(cause), Until: outcome.Next})
+		Error: cause.Error(), Hint: hint.Of(cause), Until: outcome.Next, Command: failedCommand(cause)})
+}
+
+// failedCommand is the check, reload or hook that an error is about, or nil.
+func failedCommand(cause error) *rollout.Command {
+	var failure *command.Failure
+	if !errors.As(cause, &failure) {
+		return nil
+	}
+	return &rollout.Command{Program: failure.Program, ExitCode: failure.ExitCode, Output: failure.Output}
 }
 
 func served(result deploy.Result) string {

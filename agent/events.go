@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"dvagent/agent/rollout"
 	"dvagent/hooks"
@@ -35,26 +34,35 @@ func (p *pass) tell(ctx context.Context, s standing, event string, again bool) O
 	return Outcome{Certificate: s.Name}
 }
 
-// tellFailure runs the hooks of "failed". That one of them fails too is logged.
+// tellFailure runs the hooks of "failed". That one of them fails too is logged
+// and shown by status; it is not owed.
 func (p *pass) tellFailure(ctx context.Context, s standing, cause error) {
-	if err := p.runHooks(ctx, s, hooks.Failed, "", cause); err != nil {
+	err := p.runHooks(ctx, s, hooks.Failed, "", cause)
+	if err != nil {
 		p.log.Warn("a hook failed", "certificate", s.Name, "event", hooks.Failed, "error", err)
+	}
+	fact := rollout.Fact{At: wallClock(), Kind: rollout.Told, Target: hooks.Failed}
+	switch {
+	case ctx.Err() != nil || err == nil && s.rollout.Targets[hooks.Failed].Error == "":
+		return
+	case err != nil:
+		fact.Kind, fact.Error, fact.Command = rollout.Failed, err.Error(), failedCommand(err)
+	}
+	if err := s.rollout.Record(fact); err != nil {
+		p.log.Warn("cannot note how a hook ended", "certificate", s.Name, "error", err)
 	}
 }
 
 // runHooks runs the hooks that listen to the event and returns the first
 // failure.
 func (p *pass) runHooks(ctx context.Context, s standing, event, previous string, cause error) error {
-	var first error
 	for _, result := range hooks.Run(ctx, p.config.Hooks, p.event(s, event, previous, cause)) {
-		if result.Err == nil || first != nil {
-			continue
+		if result.Err != nil {
+			return hint.Add(fmt.Errorf("hook of event %s: %w", event, result.Err),
+				"mend the hook; it is run again by itself, or by dvagent renew")
 		}
-		lines := strings.Split(strings.TrimSpace(result.Output), "\n")
-		first = hint.Add(fmt.Errorf("hook %s of event %s: %w; it said %q", result.Hook.Command[0], event, result.Err, lines[len(lines)-1]),
-			"mend the hook; it is run again by itself, or by dvagent renew")
 	}
-	return first
+	return nil
 }
 
 func (p *pass) event(s standing, event, previous string, cause error) hooks.Event {

@@ -45,8 +45,9 @@ type CertificateStatus struct {
 	Deployed    bool               `json:"deployed"`             // every target holds the current version
 	Served      bool               `json:"served"`               // every probe showed it, and there is one
 	HookError   string             `json:"hook_error,omitempty"` // why a hook is owed
-	Error       string             `json:"error,omitempty"`      // why its state cannot be read
-	Next        string             `json:"next"`                 // what comes, or what to do, in words
+	FailedHooks []FailedCommand    `json:"failed_hooks,omitempty"`
+	Error       string             `json:"error,omitempty"` // why its state cannot be read
+	Next        string             `json:"next"`            // what comes, or what to do, in words
 }
 
 // OrderStatus is an open order.
@@ -76,6 +77,18 @@ type DeploymentStatus struct {
 	Error   string    `json:"error,omitempty"` // of the last try
 	Hint    string    `json:"hint,omitempty"`
 	RetryAt time.Time `json:"retry_at,omitzero"`
+
+	FailedCommand *FailedCommand `json:"failed_command,omitempty"` // the check or reload, where that is why
+}
+
+// FailedCommand is how a check, a reload or a hook ended that has not succeeded
+// since.
+type FailedCommand struct {
+	At       time.Time `json:"at"`
+	Event    string    `json:"event,omitempty"` // of a hook
+	Program  string    `json:"program"`
+	ExitCode int       `json:"exit_code"` // -1 when it was not started, was killed or was stopped
+	Output   string    `json:"output"`    // the last KiB: lines of printable text without private keys
 }
 
 // OrphanStatus is an open order whose certificate is gone from the configuration.
@@ -146,6 +159,7 @@ func (a *Agent) status(ctx context.Context, certificate config.Certificate, now 
 	for _, event := range []string{hooks.Issued, hooks.Deployed} {
 		c.HookError = cmp.Or(c.HookError, s.rollout.Targets[event].Error)
 	}
+	c.FailedHooks = s.failedHooks()
 	if s.current == "" {
 		c.Next = s.next(c, now)
 		return c, nil
@@ -159,6 +173,26 @@ func (a *Agent) status(ctx context.Context, certificate config.Certificate, now 
 	s.deployments(ctx, &c, b)
 	c.Next = s.next(c, now)
 	return c, nil
+}
+
+// failedHooks is one for each event whose hooks failed when they last ran.
+func (s standing) failedHooks() []FailedCommand {
+	var failed []FailedCommand
+	for _, event := range []string{hooks.Issued, hooks.Deployed, hooks.Failed} {
+		if f := commandStatus(s.rollout.Targets[event]); f != nil {
+			f.Event = event
+			failed = append(failed, *f)
+		}
+	}
+	return failed
+}
+
+func commandStatus(state rollout.Target) *FailedCommand {
+	if state.Command == nil {
+		return nil
+	}
+	c := *state.Command
+	return &FailedCommand{At: state.FailedAt, Program: c.Program, ExitCode: c.ExitCode, Output: c.Output}
 }
 
 func orderStatus(o *order.Order) *OrderStatus {
@@ -191,6 +225,7 @@ func deploymentStatus(target deploy.Target, state rollout.Target, drift deploy.D
 	d := DeploymentStatus{
 		Target: target.String(), Paths: target.Paths(), Version: state.Version, Lacks: drift.Files,
 		Served: len(drift.Served) > 0 && drift.InPlace, Error: state.Error, Hint: state.Hint, RetryAt: state.Until,
+		FailedCommand: commandStatus(state),
 	}
 	for _, handshake := range drift.Served {
 		d.Probes = append(d.Probes, handshake.String())

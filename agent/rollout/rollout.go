@@ -20,7 +20,7 @@ const (
 	Started  Kind = "started"  // Target, Version: right before the first file is touched
 	Deployed Kind = "deployed" // Target, Version: installed, and served where there is a probe
 	Told     Kind = "told"     // Target, an event, and Version: its hooks ran
-	Failed   Kind = "failed"   // Target, Version, Error, Hint, Until
+	Failed   Kind = "failed"   // Target, Version, Error, Hint, Until, and Command where one failed
 	Held     Kind = "held"     // Version: rolled back to, until the next issuance
 	Freed    Kind = "freed"    // the hold is over
 )
@@ -34,8 +34,16 @@ type Fact struct {
 	Error   string    `json:"error,omitempty"`
 	Hint    string    `json:"hint,omitempty"`
 	Until   time.Time `json:"until,omitzero"`
+	Command *Command  `json:"command,omitempty"`
 
 	Failures int `json:"failures,omitempty"` // in a row, where a shortened journal says so
+}
+
+// Command is how the check, reload or hook ended that made something fail.
+type Command struct {
+	Program  string `json:"program"`
+	ExitCode int    `json:"exit_code"` // -1 when it was not started, was killed or was stopped
+	Output   string `json:"output"`    // the last KiB, without private keys
 }
 
 // Rollout is the state that the facts amount to.
@@ -58,6 +66,7 @@ type Target struct {
 	Error    string
 	Hint     string
 	Until    time.Time // not tried again before then
+	Command  *Command  // that failed, or nil
 }
 
 // Load reads the rollout of the certificate whose directory is dir.
@@ -96,7 +105,7 @@ func (r *Rollout) apply(fact Fact) {
 		target = Target{Version: fact.Version, At: fact.At}
 	case Failed:
 		target.Failures, target.FailedAt = max(fact.Failures, target.Failures+1), fact.At
-		target.Error, target.Hint, target.Until = fact.Error, fact.Hint, fact.Until
+		target.Error, target.Hint, target.Until, target.Command = fact.Error, fact.Hint, fact.Until, fact.Command
 	case Held:
 		r.Held = fact.Version
 	case Freed:
@@ -126,7 +135,7 @@ func (r *Rollout) compact() error {
 		}
 		if target.Failures > 0 {
 			facts = append(facts, Fact{At: target.FailedAt, Kind: Failed, Target: id, Version: target.Started,
-				Error: target.Error, Hint: target.Hint, Until: target.Until, Failures: target.Failures})
+				Error: target.Error, Hint: target.Hint, Until: target.Until, Command: target.Command, Failures: target.Failures})
 		}
 	}
 	if r.Held != "" {

@@ -32,6 +32,8 @@ func TestWhatTheFactsAmountTo(t *testing.T) {
 	started := Fact{Kind: Started, Target: "nginx", Version: "v1"}
 	failed := Fact{Kind: Failed, Target: "nginx", Version: "v1", Error: "reload: exit status 1", Until: at(60)}
 	deployed := Fact{Kind: Deployed, Target: "nginx", Version: "v1"}
+	command := failed
+	command.Command = &Command{Program: "nginx", ExitCode: 1, Output: "emerg"}
 	for _, tt := range []struct {
 		name  string
 		facts []Fact
@@ -46,6 +48,12 @@ func TestWhatTheFactsAmountTo(t *testing.T) {
 		}},
 		{"a success ends them", []Fact{started, failed, deployed}, func(r *Rollout) bool {
 			return r.Targets["nginx"] == Target{Version: "v1", At: at(2)}
+		}},
+		{"the command that failed is remembered", []Fact{command}, func(r *Rollout) bool {
+			return *r.Targets["nginx"].Command == *command.Command
+		}},
+		{"until a later try fails without it", []Fact{command, failed}, func(r *Rollout) bool {
+			return r.Targets["nginx"].Command == nil
 		}},
 		{"one target's failure is not another's", []Fact{deployed, {Kind: Failed, Target: "haproxy", Error: "x"}}, func(r *Rollout) bool {
 			return r.Targets["nginx"].Error == "" && r.Targets["haproxy"].Error == "x"
@@ -64,14 +72,14 @@ func TestWhatTheFactsAmountTo(t *testing.T) {
 func TestALongJournalIsShortenedAndSaysTheSame(t *testing.T) {
 	var facts []Fact
 	for range 2 * compactAt {
-		facts = append(facts, Fact{Kind: Failed, Target: "nginx", Version: "v1", Error: "x"})
+		facts = append(facts, Fact{Kind: Failed, Target: "nginx", Version: "v1", Error: "x", Command: &Command{ExitCode: 3}})
 	}
 	facts = append(facts, Fact{Kind: Deployed, Target: "haproxy", Version: "v1"}, Fact{Kind: Held, Version: "v1"})
 	r := record(t, facts...)
 	if r.lines > compactAt+10 {
 		t.Errorf("%d lines", r.lines)
 	}
-	if r.Targets["nginx"].Failures != 2*compactAt || r.Targets["haproxy"].Version != "v1" || r.Held != "v1" {
+	if r.Targets["nginx"].Failures != 2*compactAt || r.Targets["nginx"].Command.ExitCode != 3 || r.Targets["haproxy"].Version != "v1" || r.Held != "v1" {
 		t.Errorf("%+v", r)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -67,14 +68,27 @@ func (c *cli) printTroubles(s agent.CertificateStatus) {
 			fmt.Fprintf(c.stdout, "%s: %s\n", s.Name, line.Of(trouble))
 		}
 	}
+	for _, f := range s.FailedHooks {
+		c.printFailedCommand(s.Name+": hook of event "+f.Event, &f)
+	}
 	for _, d := range s.Deployments {
 		if d.Error != "" {
 			fmt.Fprintf(c.stdout, "%s: %s: %s\n", s.Name, d.Target, line.Of(d.Error))
 		}
+		c.printFailedCommand(s.Name+": "+d.Target, d.FailedCommand)
 		for _, probe := range d.Probes {
 			fmt.Fprintf(c.stdout, "%s: %s\n", s.Name, line.Of(probe))
 		}
 	}
+}
+
+// printFailedCommand is one line, whatever the command wrote.
+func (c *cli) printFailedCommand(of string, f *agent.FailedCommand) {
+	if f == nil {
+		return
+	}
+	fmt.Fprintf(c.stdout, "%s: %s: exit code %d at %s; it wrote: %s\n", of, line.Of(f.Program), f.ExitCode,
+		minute(f.At), line.Of(strings.ReplaceAll(cmp.Or(f.Output, "nothing"), "\n", " / ")))
 }
 
 func orderCell(o *agent.OrderStatus) string {
