@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"golang.org/x/sync/errgroup"
+
 	"dvagent/agent/rollout"
 	"dvagent/deploy"
 	"dvagent/hooks"
@@ -45,9 +47,11 @@ func (s standing) heldByTargets() *bundle.Bundle {
 // version.
 type rolling struct {
 	standing
-	bundle *bundle.Bundle
-	owed   []Outcome // targets that wait for their next try
-	jobs   []deploy.Job
+	bundle  *bundle.Bundle
+	owed    []Outcome // targets that wait for their next try
+	targets []deploy.Target
+	drifts  []deploy.Drift // of targets, in their order
+	jobs    []deploy.Job
 }
 
 // rollout installs, on every target that does not hold and serve the current
@@ -55,18 +59,26 @@ type rolling struct {
 // reloaded once.
 func (p *pass) rollout(ctx context.Context, standings []standing, outcomes []Outcome) {
 	all := make([]*rolling, len(standings))
-	var jobs []deploy.Job
 	for i, s := range standings {
-		if s.current == "" {
-			continue
-		}
-		if ctx.Err() != nil { // what is in place was not looked at
+		switch {
+		case s.current == "":
+		case ctx.Err() != nil: // what is in place was not looked at
 			outcomes[i] = outcomes[i].and(Outcome{Class: Pending, Step: stepDeploy, Waiting: interrupted})
+		default:
+			all[i] = p.begin(ctx, s, &outcomes[i])
+		}
+	}
+	inspect(ctx, all)
+	var jobs []deploy.Job
+	for i, r := range all {
+		if r == nil {
 			continue
 		}
-		if all[i] = p.begin(ctx, s, &outcomes[i]); all[i] != nil {
-			jobs = append(jobs, all[i].jobs...)
+		if err := p.contained(r.Name, func() error { return p.compare(ctx, r) }); err != nil {
+			outcomes[i], all[i] = outcomes[i].and(outcomeOf(r.Name, err)), nil
+			continue
 		}
+		jobs = append(jobs, r.jobs...)
 	}
 	results := map[string][]deploy.Result{}
 	for _, result := range deploy.Install(ctx, jobs) {
@@ -85,8 +97,8 @@ func (p *pass) rollout(ctx context.Context, standings []standing, outcomes []Out
 	}
 }
 
-// begin tells the hooks of a version that is new, and finds what the targets
-// lack; nil when there is none to install on.
+// begin tells the hooks of a version that is new, and finds the targets to be
+// compared with it; nil when there is none to install on.
 func (p *pass) begin(ctx context.Context, s standing, outcome *Outcome) (r *rolling) {
 	if s.current == s.newest {
 		*outcome = outcome.and(p.tell(ctx, s, hooks.Issued, false))
@@ -95,7 +107,7 @@ func (p *pass) begin(ctx context.Context, s standing, outcome *Outcome) (r *roll
 	switch {
 	case len(s.Deploy) > 0:
 		err = p.contained(s.Name, func() (err error) {
-			r, err = p.roll(ctx, s)
+			r, err = p.roll(s)
 			return err
 		})
 	case outcome.Ordered:
@@ -105,34 +117,63 @@ func (p *pass) begin(ctx context.Context, s standing, outcome *Outcome) (r *roll
 	return r
 }
 
-// roll finds what the targets of a certificate lack, and notes that their
-// installation begins.
-func (p *pass) roll(ctx context.Context, s standing) (*rolling, error) {
+func (p *pass) roll(s standing) (*rolling, error) {
 	r := &rolling{standing: s}
 	var err error
 	if r.bundle, err = bundle.Load(s.store.Path(s.current)); err != nil {
 		return nil, err
 	}
 	for _, target := range s.Deploy {
-		if err := p.compare(ctx, r, target); err != nil {
-			return nil, err
+		if owed := p.heldUp(s.rollout.Targets[target.ID()]); owed != nil {
+			r.owed = append(r.owed, *owed)
+		} else {
+			r.targets = append(r.targets, target)
 		}
 	}
 	return r, nil
 }
 
-func (p *pass) compare(ctx context.Context, r *rolling, target deploy.Target) error {
+// inspectedAtOnce bounds the certificates whose targets are read and probed
+// side by side. A probe that nobody answers takes seconds.
+const inspectedAtOnce = 128
+
+func inspect(ctx context.Context, all []*rolling) {
+	var group errgroup.Group
+	group.SetLimit(inspectedAtOnce)
+	for _, r := range all {
+		if r != nil {
+			group.Go(func() error {
+				r.drifts = deploy.InspectAll(ctx, r.targets, r.bundle)
+				return nil
+			})
+		}
+	}
+	_ = group.Wait() // what cannot be read or reached is a drift
+}
+
+// compare decides which targets of a certificate are installed, and notes that
+// their installation begins.
+func (p *pass) compare(ctx context.Context, r *rolling) error {
+	for i, target := range r.targets {
+		if ctx.Err() != nil { // it was not looked at to the end
+			r.owed = append(r.owed, Outcome{Class: Pending, Step: stepDeploy, Waiting: interrupted})
+			return nil
+		}
+		if err := p.compareOne(r, target, r.drifts[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *pass) compareOne(r *rolling, target deploy.Target, drift deploy.Drift) error {
 	id := target.ID()
 	state := r.rollout.Targets[id]
-	if owed := p.heldUp(state); owed != nil {
-		r.owed = append(r.owed, *owed)
-		return nil
-	}
 	// A reload that was begun and not seen to end has to run again, where no
 	// probe can tell.
 	unfinished := state.Started != "" && len(target.Probe) == 0
 	redeploy := p.redeploy && p.has(r.Name)
-	if !unfinished && !redeploy && deploy.Inspect(ctx, target, r.bundle).InPlace {
+	if !unfinished && !redeploy && drift.InPlace {
 		if state.Version == r.current && state.Error == "" {
 			return nil
 		}
@@ -182,6 +223,12 @@ func (p *pass) conclude(ctx context.Context, r *rolling, results []deploy.Result
 
 func (p *pass) concludeOne(ctx context.Context, r *rolling, result deploy.Result) (Outcome, error) {
 	id := result.Job.Target.ID()
+	if result.Kept != "" {
+		p.say(r.Name, stepDeploy, "kept the files that were there in "+result.Kept)
+	}
+	for _, warning := range result.Warnings {
+		p.log.Warn(warning, "certificate", r.Name, "target", result.Job.Target.String())
+	}
 	if result.Err == nil {
 		p.say(r.Name, stepDeploy, served(result))
 		fact := rollout.Fact{At: wallClock(), Kind: rollout.Deployed, Target: id, Version: r.current}
@@ -220,7 +267,7 @@ func served(result deploy.Result) string {
 	if len(result.Served) == 0 {
 		return "installed at " + result.Job.Target.String()
 	}
-	return fmt.Sprintf("installed at %s; %s", result.Job.Target.String(), result.Served[0])
+	return fmt.Sprintf("installed at %s; %s", result.Job.Target.String(), result.Served[0].Describe(result.Job.Bundle))
 }
 
 // prune drops old versions that no target uses.

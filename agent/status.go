@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -68,15 +67,16 @@ type OrderStatus struct {
 
 // DeploymentStatus is one target.
 type DeploymentStatus struct {
-	Target  string    `json:"target"` // its main file
-	Paths   []string  `json:"paths"`
-	Version string    `json:"version,omitempty"` // that it was last seen to hold and serve
-	Lacks   []string  `json:"lacks,omitempty"`   // files that differ
-	Probes  []string  `json:"probes,omitempty"`  // what each one serves now
-	Served  bool      `json:"served"`
-	Error   string    `json:"error,omitempty"` // of the last try
-	Hint    string    `json:"hint,omitempty"`
-	RetryAt time.Time `json:"retry_at,omitzero"`
+	Target   string    `json:"target"` // its main file
+	Paths    []string  `json:"paths"`
+	Version  string    `json:"version,omitempty"`  // that it was last seen to hold and serve
+	Lacks    []string  `json:"lacks,omitempty"`    // files that differ
+	Probes   []string  `json:"probes,omitempty"`   // what each listener serves now
+	Warnings []string  `json:"warnings,omitempty"` // what may trouble clients although it is served
+	Served   bool      `json:"served"`
+	Error    string    `json:"error,omitempty"` // of the last try
+	Hint     string    `json:"hint,omitempty"`
+	RetryAt  time.Time `json:"retry_at,omitzero"`
 
 	FailedCommand *FailedCommand `json:"failed_command,omitempty"` // the check or reload, where that is why
 }
@@ -122,7 +122,7 @@ func (a *Agent) Status(ctx context.Context, now time.Time, names ...string) (Sta
 	}
 	status.Certificates = make([]CertificateStatus, len(certificates))
 	var group errgroup.Group
-	group.SetLimit(4 * runtime.GOMAXPROCS(0))
+	group.SetLimit(inspectedAtOnce)
 	for i, certificate := range certificates {
 		group.Go(func() error {
 			c, err := a.status(ctx, certificate, now)
@@ -205,30 +205,29 @@ func orderStatus(o *order.Order) *OrderStatus {
 
 func (s standing) deployments(ctx context.Context, c *CertificateStatus, b *bundle.Bundle) {
 	c.Deployed = true
-	probes, shown := 0, 0
-	for _, target := range s.Deploy {
-		drift := deploy.Inspect(ctx, target, b)
-		d := deploymentStatus(target, s.rollout.Targets[target.ID()], drift)
-		for _, handshake := range drift.Served {
-			probes++
-			if handshake.Shows(b) {
-				shown++
-			}
+	probed, shown := 0, 0
+	for i, drift := range deploy.InspectAll(ctx, s.Deploy, b) {
+		target := s.Deploy[i]
+		if len(target.Probe) > 0 {
+			probed++
 		}
-		c.Deployed = c.Deployed && len(d.Lacks) == 0
-		c.Deployments = append(c.Deployments, d)
+		if drift.Shown {
+			shown++
+		}
+		c.Deployed = c.Deployed && len(drift.Files) == 0
+		c.Deployments = append(c.Deployments, deploymentStatus(target, s.rollout.Targets[target.ID()], drift, b))
 	}
-	c.Served = probes > 0 && shown == probes
+	c.Served = probed > 0 && shown == probed
 }
 
-func deploymentStatus(target deploy.Target, state rollout.Target, drift deploy.Drift) DeploymentStatus {
+func deploymentStatus(target deploy.Target, state rollout.Target, drift deploy.Drift, b *bundle.Bundle) DeploymentStatus {
 	d := DeploymentStatus{
 		Target: target.String(), Paths: target.Paths(), Version: state.Version, Lacks: drift.Files,
-		Served: len(drift.Served) > 0 && drift.InPlace, Error: state.Error, Hint: state.Hint, RetryAt: state.Until,
+		Served: drift.Shown && drift.InPlace, Warnings: drift.Warnings, Error: state.Error, Hint: state.Hint, RetryAt: state.Until,
 		FailedCommand: commandStatus(state),
 	}
-	for _, handshake := range drift.Served {
-		d.Probes = append(d.Probes, handshake.String())
+	for _, listener := range drift.Served {
+		d.Probes = append(d.Probes, listener.Describe(b))
 	}
 	return d
 }

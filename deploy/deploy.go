@@ -30,7 +30,7 @@ type Target struct {
 	Mode, KeyMode fs.FileMode // 0 is 0644 and 0600; a file that holds a key gets KeyMode
 	Check, Reload []string
 	Timeout       time.Duration // of each command, and of the probes together; default 1 minute
-	Probe         []string      // host:port
+	Probe         []string      // as CheckProbe wants them
 	ServerName    string        // sent to the probes; "" is the leaf's first name
 }
 
@@ -56,7 +56,8 @@ type Result struct {
 	Job           Job
 	Changed       bool            // a file was written, and not put back
 	Kept          string          // the directory that the originals were copied to, or ""
-	Served        []Handshake     // the last look at each of Target.Probe, in that order
+	Served        []Listener      // the last look at each of Target.Probe, in that order
+	Warnings      []string        // what may trouble clients although it is served
 	Check, Reload *command.Result // nil when not run
 	RolledBack    bool            // the files before are in place again
 	Err           error

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"dvagent/internal/bundle"
@@ -94,17 +95,33 @@ func keyFor(p content, parts []content) []byte {
 
 // Drift is in what a target is not as it shall be.
 type Drift struct {
-	Files   []string    // "PATH is missing" and the like, for each file that differs
-	Served  []Handshake // one look at each of Target.Probe, in that order
-	InPlace bool        // no file differs, and each probe shows the leaf
+	Files    []string   // "PATH is missing" and the like, for each file that differs
+	Served   []Listener // one look at each of Target.Probe, in that order
+	Warnings []string   // what may trouble clients although it is served
+	Shown    bool       // there is a probe, and each one shows the leaf
+	InPlace  bool       // no file differs, and each probe shows the leaf
 }
 
 // Inspect compares what a target holds and serves with b. It changes nothing
-// and makes one handshake with each probe.
+// and makes one handshake with each listener.
 func Inspect(ctx context.Context, t Target, b *bundle.Bundle) Drift {
-	drift := Drift{Files: differences(t, b), Served: probeAll(ctx, t, b)}
-	drift.InPlace = len(drift.Files) == 0 && allShow(drift.Served, b)
+	drift := Drift{Files: differences(t, b), Served: glance(ctx, t, b)}
+	drift.Warnings = warnings(drift.Served, b)
+	shown := len(failing(drift.Served, b)) == 0
+	drift.Shown = shown && len(drift.Served) > 0
+	drift.InPlace = shown && len(drift.Files) == 0
 	return drift
+}
+
+// InspectAll is Inspect for several targets of one bundle, side by side.
+func InspectAll(ctx context.Context, targets []Target, b *bundle.Bundle) []Drift {
+	drifts := make([]Drift, len(targets))
+	var group sync.WaitGroup
+	for i, t := range targets {
+		group.Go(func() { drifts[i] = Inspect(ctx, t, b) })
+	}
+	group.Wait()
+	return drifts
 }
 
 func differences(t Target, b *bundle.Bundle) []string {

@@ -2,14 +2,12 @@ package deploy_test
 
 import (
 	"crypto/tls"
-	"net"
 	"os"
 	"os/user"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"dvagent/deploy"
 	"dvagent/internal/bundle/bundletest"
@@ -91,8 +89,8 @@ func TestInspect(t *testing.T) {
 			if got := strings.Join(drift.Files, "; "); !strings.HasSuffix(got, test.files) || (got == "") != (test.files == "") {
 				t.Errorf("files %q, want %q", got, test.files)
 			}
-			if drift.Served[0].Shows(b) != test.served || drift.InPlace != (test.files == "" && test.served) {
-				t.Errorf("in place %v, %s", drift.InPlace, drift.Served[0])
+			if drift.Served[0].Shows(b) != test.served || drift.Shown != test.served || drift.InPlace != (test.files == "" && test.served) {
+				t.Errorf("in place %v, %s", drift.InPlace, drift.Served[0].Describe(b))
 			}
 			if h.reloads() != 1 {
 				t.Error("looking ran a reload")
@@ -128,61 +126,6 @@ func TestInstallGivesTheOwner(t *testing.T) {
 	}
 	job.Target.Owner = "no-such-user"
 	checkError(t, install(t, job).Err, "look up owner: user: unknown user no-such-user")
-}
-
-func TestProbe(t *testing.T) {
-	b := bundletest.NewCA(t, "Test").Issue(t, bundletest.Leaf{Names: []string{"example.com"}})
-	pair, err := tls.X509KeyPair(b.FullchainPEM(), b.KeyPEM())
-	if err != nil {
-		t.Fatal(err)
-	}
-	wrong := pair
-	wrong.PrivateKey = bundletest.NewKey(t)
-	for _, test := range []struct {
-		name   string
-		config *tls.Config
-		err    string
-	}{
-		{"TLS 1.3", &tls.Config{MinVersion: tls.VersionTLS13}, ""},
-		{"TLS 1.2", &tls.Config{MaxVersion: tls.VersionTLS12}, ""},
-		{"TLS 1.1 is not spoken", &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, "protocol version"},
-		{"a client certificate is asked for in TLS 1.2", &tls.Config{MaxVersion: tls.VersionTLS12, ClientAuth: tls.RequireAnyClientCert}, ""},
-		{"a client certificate is asked for in TLS 1.3", &tls.Config{ClientAuth: tls.RequireAnyClientCert}, ""},
-		{"a key that does not match, in TLS 1.2", &tls.Config{MaxVersion: tls.VersionTLS12, Certificates: []tls.Certificate{wrong}, ClientAuth: tls.RequireAnyClientCert}, "handshake with 127.0.0.1:"},
-		{"a key that does not match, in TLS 1.3", &tls.Config{Certificates: []tls.Certificate{wrong}, ClientAuth: tls.RequireAnyClientCert}, "handshake with 127.0.0.1:"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			if test.config.Certificates == nil {
-				test.config.Certificates = []tls.Certificate{pair}
-			}
-			listener, err := tls.Listen("tcp", "127.0.0.1:0", test.config)
-			if err != nil {
-				t.Fatal(err)
-			}
-			new(host).serve(t, listener)
-			got := deploy.Probe(t.Context(), listener.Addr().String(), "example.com")
-			checkError(t, got.Err, test.err)
-			if !got.Connected || got.Shows(b) != (test.err == "") {
-				t.Errorf("got %+v", got)
-			}
-			if got.Err == nil && !got.NotAfter.Equal(b.Leaf.NotAfter) {
-				t.Errorf("not after %s", got.NotAfter)
-			}
-		})
-	}
-}
-
-func TestProbeOfASilentServerEnds(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	start := time.Now()
-	got := deploy.Probe(t.Context(), listener.Addr().String(), "example.com")
-	if got.Err == nil || !got.Connected || time.Since(start) > 20*time.Second {
-		t.Errorf("after %s: %+v", time.Since(start), got)
-	}
 }
 
 func TestTargetIDStandsForFilesAndProbes(t *testing.T) {

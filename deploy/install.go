@@ -15,7 +15,7 @@ type attempt struct {
 	before   map[string]original // by path
 	written  []file              // those that may have been renamed into place
 	restored error               // why the files before could not be put back
-	was      []Handshake         // what the probes showed before the first write
+	was      []Listener          // what the probes showed before the first write
 	due      bool                // its commands have to run
 	applied  bool                // they have, without error
 }
@@ -38,17 +38,18 @@ func Install(ctx context.Context, jobs []Job) []Result {
 	for i, job := range jobs {
 		attempts[i] = &attempt{Result: Result{Job: job}}
 	}
-	sideBySide(attempts, func(a *attempt) { a.was = probeAll(ctx, a.Job.Target, a.Job.Bundle) })
+	sideBySide(attempts, len(attempts), func(a *attempt) { a.was = glance(ctx, a.Job.Target, a.Job.Bundle) })
 	rounds := byCommands(attempts)
 	for _, r := range rounds {
 		r.apply(ctx)
 	}
-	sideBySide(attempts, func(a *attempt) { a.prove(ctx) })
+	sideBySide(attempts, len(attempts), func(a *attempt) { a.prove(ctx) })
 	for _, r := range rounds {
 		r.settle(ctx)
 	}
 	results := make([]Result, len(jobs))
 	for i, a := range attempts {
+		a.Warnings = warnings(a.Served, a.Job.Bundle)
 		results[i] = a.Result
 	}
 	return results

@@ -2,7 +2,6 @@ package deploy_test
 
 import (
 	"context"
-	"crypto"
 	"crypto/tls"
 	"fmt"
 	"io/fs"
@@ -25,7 +24,7 @@ func TestInstallReplacesAPairAndProvesIt(t *testing.T) {
 	if result.Err != nil {
 		t.Fatal(result.Err)
 	}
-	if !result.Changed || h.reloads() != 1 || !result.Served[0].Shows(b) || len(result.Served[0].Chain) != 1 {
+	if !result.Changed || h.reloads() != 1 || !result.Served[0].Shows(b) || len(result.Served[0].Handshakes[0].Chain) != 1 {
 		t.Errorf("after %d reloads: %+v", h.reloads(), result)
 	}
 	h.holds(t, b)
@@ -205,57 +204,6 @@ func TestInstallSharesAReload(t *testing.T) {
 	}
 	if _, err := os.Stat(h.path("second.key")); err == nil {
 		t.Error("a part of a target was written")
-	}
-}
-
-func TestInstallKeepsOriginals(t *testing.T) {
-	h := newHost(t)
-	store := bundle.Open(h.path("store"))
-	original := h.put(t, h.issue(t))
-	var kept []string
-	for range 3 {
-		b := h.issue(t)
-		if _, err := store.Put(b); err != nil {
-			t.Fatal(err)
-		}
-		job := h.job(b)
-		job.Known = func(key crypto.PublicKey) bool { return store.Has(key) }
-		result := install(t, job)
-		checkError(t, result.Err, "")
-		if result.Kept != "" {
-			kept = append(kept, result.Kept)
-		}
-	}
-	if len(kept) != 1 {
-		t.Fatalf("kept %v, want the first pair alone", kept)
-	}
-	saved, err := deploy.Held(deploy.Target{
-		Fullchain: filepath.Join(kept[0], "fullchain.pem"),
-		Key:       filepath.Join(kept[0], "privkey.pem"),
-	})
-	if err != nil || saved.ID() != original.ID() {
-		t.Errorf("kept another pair, error %v", err)
-	}
-	wantMode(t, filepath.Join(kept[0], "privkey.pem"), 0o600)
-}
-
-func TestInstallBoundsWhatItKeeps(t *testing.T) {
-	h := newHost(t)
-	first := ""
-	for range 13 {
-		h.put(t, h.issue(t))
-		result := install(t, h.job(h.issue(t)))
-		checkError(t, result.Err, "")
-		if first == "" {
-			first = result.Kept
-		}
-	}
-	sets, err := os.ReadDir(h.path("before"))
-	if err != nil || len(sets) != 10 {
-		t.Errorf("%d sets, error %v", len(sets), err)
-	}
-	if _, err := os.Stat(first); err != nil {
-		t.Errorf("the oldest set is gone: %v", err)
 	}
 }
 

@@ -13,15 +13,20 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// atOnce bounds how many attempts are written or probed side by side.
+// atOnce bounds how many attempts write to the disk side by side, and
+// connections how many look.
 const atOnce = 64
 
 // longestPause ends the doubling of the pauses between two looks.
 const longestPause = 16 * time.Second
 
-func sideBySide(attempts []*attempt, do func(*attempt)) {
+// patience is how long a server that worked before may fail its handshakes
+// after a reload. Then the files before are put back: it is down meanwhile.
+const patience = 5 * time.Second
+
+func sideBySide(attempts []*attempt, limit int, do func(*attempt)) {
 	var g errgroup.Group
-	g.SetLimit(atOnce)
+	g.SetLimit(limit)
 	for _, a := range attempts {
 		g.Go(func() error {
 			do(a)
@@ -31,13 +36,9 @@ func sideBySide(attempts []*attempt, do func(*attempt)) {
 	_ = g.Wait() // do returns no error
 }
 
-// probeAll looks once at each of the target's probes.
-func probeAll(ctx context.Context, t Target, b *bundle.Bundle) []Handshake {
-	served := make([]Handshake, len(t.Probe))
-	for i, address := range t.Probe {
-		served[i] = Probe(ctx, address, serverName(t, b))
-	}
-	return served
+// glance looks once at each listener of the target.
+func glance(ctx context.Context, t Target, b *bundle.Bundle) []Listener {
+	return examine(t.Probe, func(text string) []Listener { return listen(ctx, text, serverName(t, b), once) })
 }
 
 // serverName is a name that the leaf covers. Nobody asks for a wildcard, so
@@ -53,10 +54,6 @@ func serverName(t Target, b *bundle.Bundle) string {
 	return name
 }
 
-func allShow(served []Handshake, b *bundle.Bundle) bool {
-	return !slices.ContainsFunc(served, func(h Handshake) bool { return !h.Shows(b) })
-}
-
 // prove looks until every probe shows the new leaf or the target's timeout is
 // over. After a failed command one look says what is served meanwhile.
 func (a *attempt) prove(ctx context.Context) {
@@ -64,45 +61,29 @@ func (a *attempt) prove(ctx context.Context) {
 	if !a.due {
 		return
 	}
-	wait := a.Job.Target.timeout()
+	start, wait := time.Now(), a.Job.Target.timeout()
 	if !a.applied {
 		wait = 0
 	}
-	a.look(ctx, time.Now().Add(wait), func(h Handshake) bool { return h.Shows(a.Job.Bundle) })
+	a.look(ctx, start.Add(wait), func(seen []Listener) bool {
+		return len(failing(seen, a.Job.Bundle)) == 0 || time.Since(start) > patience && a.broke(seen)
+	})
 }
 
-// look refreshes a.Served until all are good, at least once.
-func (a *attempt) look(ctx context.Context, deadline time.Time, good func(Handshake) bool) {
+// look refreshes a.Served. It looks at each probe until what is seen there is
+// enough or the deadline came, at least once.
+func (a *attempt) look(ctx context.Context, deadline time.Time, enough func([]Listener) bool) {
 	name := serverName(a.Job.Target, a.Job.Bundle)
-	for i, address := range a.Job.Target.Probe {
-		look := func() Handshake { return Probe(ctx, address, name) }
-		h := steady(ctx, look, good)
+	a.Served = examine(a.Job.Target.Probe, func(text string) []Listener {
+		seen := listen(ctx, text, name, closely)
 		for pause := range pauses {
-			if good(h) || !sleep(ctx, pause, deadline) {
+			if enough(seen) || !sleep(ctx, pause, deadline) {
 				break
 			}
-			h = steady(ctx, look, good)
+			seen = listen(ctx, text, name, closely)
 		}
-		a.Served[i] = h
-	}
-}
-
-// confirmations are the pauses before each further look that a good one needs
-// to be believed. A server that hands over to new workers answers from old
-// ones too for a while, as nginx does for a tenth of a second.
-var confirmations = []time.Duration{50 * time.Millisecond, 150 * time.Millisecond}
-
-// steady returns the first look that is not good, or the last one. No handshake
-// is cut short by the deadline: a broken one must be the server's doing.
-func steady(ctx context.Context, look func() Handshake, good func(Handshake) bool) Handshake {
-	h := look()
-	for _, pause := range confirmations {
-		if !good(h) || !sleep(ctx, pause, time.Now().Add(pause)) {
-			break
-		}
-		h = look()
-	}
-	return h
+		return seen
+	})
 }
 
 // pauses yields 50 ms and 200 ms, for servers that reload at once, then 1, 2,
@@ -141,16 +122,17 @@ func (r round) settle(ctx context.Context) {
 			a.Err = a.verdict(ctx)
 		}
 	}
-	broken := r.where(func(a *attempt) bool { return a.due && ctx.Err() == nil && a.broke() })
+	broken := r.where(func(a *attempt) bool { return a.due && ctx.Err() == nil && a.broke(a.Served) })
 	undone := broken.undo()
 	if len(undone) == 0 {
 		return
 	}
 	outcome := undone.comeBack(ctx)
-	for _, a := range undone {
+	deadline := time.Now().Add(comeBackTime)
+	sideBySide(undone, len(undone), func(a *attempt) {
 		a.Err = a.withOutcome(a.Err, outcome)
-		a.look(ctx, time.Now().Add(comeBackTime), func(h Handshake) bool { return h.Err == nil })
-	}
+		a.look(ctx, deadline, func(seen []Listener) bool { return !a.broke(seen) })
+	})
 }
 
 // comeBackTime is how long the old files are watched for once they are back.
@@ -172,37 +154,39 @@ func (r round) comeBack(ctx context.Context) string {
 
 // broke says whether a handshake that worked before fails now. A refused
 // connection is no handshake: the server may be stopped or starting.
-func (a *attempt) broke() bool {
-	for i, h := range a.Served {
-		if a.was[i].Err == nil && h.Connected && h.Err != nil {
-			return true
-		}
+func (a *attempt) broke(seen []Listener) bool {
+	worked := make(map[string]bool)
+	for _, l := range a.was {
+		worked[l.Handshakes[0].Address] = l.Handshakes[0].Err == nil
 	}
-	return false
+	return slices.ContainsFunc(seen, func(l Listener) bool {
+		return slices.ContainsFunc(l.Handshakes, func(h Handshake) bool {
+			return h.Connected && h.Err != nil && worked[h.Address]
+		})
+	})
 }
 
 // verdict is nil when every probe showed the new leaf.
 func (a *attempt) verdict(ctx context.Context) error {
-	if ctx.Err() != nil && !allShow(a.Served, a.Job.Bundle) {
-		return fmt.Errorf("stopped before the new certificate was seen: %w", context.Cause(ctx))
-	}
-	var wrong []string
-	for _, h := range a.Served {
-		if !h.Shows(a.Job.Bundle) {
-			wrong = append(wrong, h.String())
-		}
-	}
+	wrong := failing(a.Served, a.Job.Bundle)
 	if len(wrong) == 0 {
 		return nil
 	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("stopped before the new certificate was seen: %w", context.Cause(ctx))
+	}
+	var texts []string
+	for _, l := range wrong {
+		texts = append(texts, l.Describe(a.Job.Bundle))
+	}
 	err := fmt.Errorf("%d of %d probes do not show the new certificate: %s",
-		len(wrong), len(a.Served), strings.Join(wrong, "; "))
-	return hint.Add(err, a.advice())
+		len(wrong), len(a.Served), strings.Join(texts, "; "))
+	return hint.Add(err, a.advice(wrong))
 }
 
-func (a *attempt) advice() string {
-	if i := slices.IndexFunc(a.Served, func(h Handshake) bool { return !h.Connected }); i >= 0 {
-		return "start the server that listens at " + a.Served[i].Address + ", or correct the probe"
+func (a *attempt) advice(wrong []Listener) string {
+	if i := slices.IndexFunc(wrong, Listener.refuses); i >= 0 {
+		return "start the server that listens at " + wrong[i].Probe + ", or correct the probe"
 	}
 	if len(a.Job.Target.Reload) == 0 {
 		return "give the target a reload command, or restart the server"

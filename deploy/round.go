@@ -33,9 +33,9 @@ func byCommands(attempts []*attempt) []round {
 
 // apply writes, checks and reloads.
 func (r round) apply(ctx context.Context) {
-	sideBySide(r, func(a *attempt) { a.Err = a.write() }) // the disk's syncs overlap
+	sideBySide(r, atOnce, func(a *attempt) { a.Err = a.write() }) // the disk's syncs overlap
 	for _, a := range r {
-		a.due = a.Err == nil && (a.Changed || a.Job.Force || len(a.was) == 0 || !allShow(a.was, a.Job.Bundle))
+		a.due = a.Err == nil && (a.Changed || a.Job.Force || len(a.was) == 0 || len(failing(a.was, a.Job.Bundle)) > 0)
 	}
 	due := r.where(func(a *attempt) bool { return a.due })
 	if len(due) == 0 {

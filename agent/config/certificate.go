@@ -133,8 +133,10 @@ func buildTarget(key string, domains []string, table deployTable) (deploy.Target
 	if err := checkPaths(key, table); err != nil {
 		return target, err
 	}
-	if err := hostPorts(table.Probe); err != nil {
-		return target, at(key+".probe", err)
+	for _, probe := range table.Probe {
+		if err := deploy.CheckProbe(probe); err != nil {
+			return target, at(key+".probe", err)
+		}
 	}
 	switch table.KeyFormat {
 	case "", "pkcs1", "pkcs8":

@@ -79,6 +79,9 @@ func (c *cli) printTroubles(s agent.CertificateStatus) {
 		for _, probe := range d.Probes {
 			fmt.Fprintf(c.stdout, "%s: %s\n", s.Name, line.Of(probe))
 		}
+		for _, warning := range d.Warnings {
+			fmt.Fprintf(c.stdout, "%s: warning: %s\n", s.Name, line.Of(warning))
+		}
 	}
 }
 
