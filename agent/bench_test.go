@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -163,16 +164,21 @@ func orderOnce(b *testing.B, a *Agent, force bool) (own time.Duration) {
 
 // serveFiles is a TLS server that reads its pair for every handshake.
 func serveFiles(tb testing.TB, certificate, key string) (address string) {
+	return serveFilesThrough(tb, certificate, key, func(l net.Listener) net.Listener { return l })
+}
+
+func serveFilesThrough(tb testing.TB, certificate, key string, through func(net.Listener) net.Listener) (address string) {
 	tb.Helper()
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	listener := tls.NewListener(through(tcp), &tls.Config{
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			pair, err := tls.LoadX509KeyPair(certificate, key)
 			return &pair, err
 		},
 	})
-	if err != nil {
-		tb.Fatal(err)
-	}
 	tb.Cleanup(func() { listener.Close() })
 	go func() {
 		for {

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"dvagent/agent/order"
 )
 
@@ -17,6 +19,8 @@ type Service struct {
 	lockWait time.Duration
 	who      string
 	due      map[string]time.Time // when each certificate is looked at again
+	watch    *targetWatch
+	alarms   map[string]*rate.Limiter // of each certificate's changed files
 
 	shown  atomic.Pointer[Agent] // the agent, for other goroutines
 	looked atomic.Int64          // when the scheduler last moved, in Unix seconds
@@ -25,7 +29,8 @@ type Service struct {
 // NewService makes a service; nothing happens before Run. An agent that comes
 // from replaced takes over between two passes.
 func NewService(a *Agent, replaced <-chan *Agent, lockWait time.Duration, who string) *Service {
-	s := &Service{agent: a, replaced: replaced, lockWait: lockWait, who: who, due: map[string]time.Time{}}
+	s := &Service{agent: a, replaced: replaced, lockWait: lockWait, who: who, due: map[string]time.Time{},
+		watch: newTargetWatch(a.log), alarms: map[string]*rate.Limiter{}}
 	s.shown.Store(a)
 	s.looked.Store(wallClock().Unix())
 	return s
@@ -61,6 +66,8 @@ func (s *Service) Healthy(ctx context.Context) error {
 // Run renews what is due and converges what has drifted until ctx is done. Its
 // first pass fails when another agent holds the lock; later ones wait.
 func (s *Service) Run(ctx context.Context) error {
+	s.watch.restart(ctx, s.agent.config.Certificates)
+	defer s.watch.close()
 	for first := true; ; first = false {
 		err := s.pass(ctx)
 		var held *order.HeldError
@@ -100,14 +107,41 @@ func (s *Service) rest(ctx context.Context) bool {
 		case s.agent = <-s.replaced:
 			s.shown.Store(s.agent)
 			s.due = map[string]time.Time{}
+			s.watch.restart(ctx, s.agent.config.Certificates)
+		case names := <-s.watch.changed:
+			s.wake(names)
 		case <-time.After(min(left, time.Minute)):
 		}
+	}
+}
+
+// An alarm is believed at once, unless alarmsAtOnce of them came within the last
+// minute. Then it waits for alarmPause: two programs that fight over a file must
+// not reload a server without end.
+const (
+	alarmsAtOnce = 6
+	alarmPause   = 10 * time.Second
+)
+
+// wake makes certificates due whose files were changed, be it by ourselves: the
+// pass that finds nothing to do ends it.
+func (s *Service) wake(names map[string]bool) {
+	for name := range names {
+		if s.alarms[name] == nil {
+			s.alarms[name] = rate.NewLimiter(rate.Every(alarmPause), alarmsAtOnce)
+		}
+		at := wallClock()
+		if !s.alarms[name].Allow() {
+			at = at.Add(alarmPause)
+		}
+		s.due[name] = sooner(s.due[name], at)
 	}
 }
 
 // pass works under the lock on what is due by now.
 func (s *Service) pass(ctx context.Context) error {
 	names := s.dueNames(wallClock())
+	s.watch.follow(names)
 	return s.agent.underLock(ctx, s.lockWait, s.who, scope{names: names, unconfigured: true}, func(p *pass) error {
 		for name := range names {
 			s.due[name] = wallClock().Add(s.agent.config.Service.Interval)
