@@ -1,39 +1,69 @@
 package deploy_test
 
 import (
+	"cmp"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"dvagent/deploy"
+	"dvagent/internal/bundle"
 )
 
-const nginxConfig = `daemon off;
+const (
+	nginxHead = `daemon off;
+worker_processes 2;
 pid %[1]s/nginx.pid;
-error_log %[1]s/error.log;
+error_log %[1]s/error.log notice;
 events {}
 http {
 	access_log off;
-	server {
-		listen %[2]s ssl;
-		ssl_certificate %[1]s/fullchain.pem;
-		ssl_certificate_key %[1]s/key.pem;
-	}
-}
 `
+	nginxServer = `
+	server {
+		listen %s ssl;
+		server_name %s;
+		ssl_certificate %s;
+		ssl_certificate_key %s;
+	}
+`
+)
 
-// startNginx serves the host's files by a real nginx in place of the test's
-// own server, and changes the target to match.
-func startNginx(t *testing.T, h *host, target *deploy.Target) {
+// nginxConfig is a server for each target, told apart by its name.
+func nginxConfig(h *host, targets ...deploy.Target) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, nginxHead, h.dir)
+	for _, target := range targets {
+		fmt.Fprintf(&text, nginxServer, h.address, target.ServerName, target.Fullchain, target.Key)
+	}
+	return text.String() + "}\n"
+}
+
+// startNginx serves the targets' files by a real nginx in place of the test's
+// own server, and changes the targets to match.
+func startNginx(t testing.TB, h *host, targets ...*deploy.Target) (master *os.Process) {
 	t.Helper()
 	h.address = freeAddress(t)
 	config := h.path("nginx.conf")
-	write(t, config, fmt.Appendf(nil, nginxConfig, h.dir, h.address))
 	argv := []string{"nginx", "-p", h.dir, "-c", config, "-e", h.path("error.log")}
+	var servers []deploy.Target
+	for _, target := range targets {
+		target.ServerName = cmp.Or(target.ServerName, "example.com")
+		target.Check = append(slices.Clone(argv), "-t", "-q")
+		target.Reload = append(slices.Clone(argv), "-s", "reload")
+		target.Probe = []string{h.address}
+		target.Timeout = 10 * time.Second
+		servers = append(servers, *target)
+	}
+	write(t, config, []byte(nginxConfig(h, servers...)))
 	server := exec.Command(argv[0], argv[1:]...)
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
@@ -42,20 +72,17 @@ func startNginx(t *testing.T, h *host, target *deploy.Target) {
 		_ = server.Process.Signal(syscall.SIGTERM)
 		_ = server.Wait() // its status is not what is tested
 	})
-	target.Check = append(argv, "-t", "-q")
-	target.Reload = append(argv, "-s", "reload")
-	target.Probe = []string{h.address}
-	target.Timeout = 10 * time.Second
 	for range 1000 {
 		if deploy.Probe(t.Context(), h.address, "example.com").Err == nil {
-			return
+			return server.Process
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
 	t.Fatal("nginx does not answer")
+	return nil
 }
 
-func freeAddress(t *testing.T) string {
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -88,4 +115,127 @@ func TestInstallWithNginx(t *testing.T) {
 	checkError(t, install(t, job).Err, "")
 	h.holds(t, b)
 	h.serves(t, b)
+}
+
+// A steady client sees no failure while its server is given fifty certificates.
+func TestFiftyRenewalsOfNginxFailNoHandshake(t *testing.T) {
+	need(t, "nginx")
+	t.Parallel()
+	h := newHost(t)
+	h.put(t, h.issue(t))
+	job := h.job(nil)
+	startNginx(t, h, &job.Target)
+	job.Before = ""
+
+	stop := make(chan struct{})
+	var client sync.WaitGroup
+	handshakes := 0
+	client.Go(func() {
+		for ; ; handshakes++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			conn, err := tls.Dial("tcp", h.address, &tls.Config{ServerName: "example.com", InsecureSkipVerify: true})
+			if err != nil {
+				t.Errorf("handshake %d: %v", handshakes, err)
+				continue
+			}
+			_ = conn.Close()
+			time.Sleep(2 * time.Millisecond) // leave the machine to the others
+		}
+	})
+	for range 50 {
+		job.Bundle = h.issue(t)
+		checkError(t, install(t, job).Err, "")
+	}
+	close(stop)
+	client.Wait()
+	if handshakes < 500 {
+		t.Errorf("only %d handshakes", handshakes)
+	}
+}
+
+// fault 75
+func TestAnNginxThatIgnoresItsReloadIsSeenAndHealsLater(t *testing.T) {
+	need(t, "nginx")
+	t.Parallel()
+	h := newHost(t)
+	old := h.put(t, h.issue(t))
+	b := h.issue(t)
+	job := h.job(b)
+	master := startNginx(t, h, &job.Target)
+	if err := master.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	job.Target.Timeout = time.Second
+	result := install(t, job)
+	checkError(t, result.Err, "1 of 1 probes do not show the new certificate: "+h.address+" serves the certificate of ")
+	if result.RolledBack || result.Reload.Err != nil {
+		t.Errorf("%+v", result)
+	}
+	h.serves(t, old)
+	h.holds(t, b)
+
+	if err := master.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	job.Target.Timeout = 10 * time.Second
+	checkError(t, install(t, job).Err, "")
+	h.serves(t, b)
+}
+
+// hundredTargets are those of one nginx with a hundred names.
+func hundredTargets(t testing.TB, h *host) []deploy.Target {
+	t.Helper()
+	targets := make([]deploy.Target, 100)
+	var all []*deploy.Target
+	old := h.issue(t)
+	for n := range targets {
+		targets[n] = h.target()
+		targets[n].Fullchain, targets[n].Key = h.path(fmt.Sprintf("%d.pem", n)), h.path(fmt.Sprintf("%d.key", n))
+		targets[n].ServerName = fmt.Sprintf("host%d.example.com", n)
+		write(t, targets[n].Fullchain, old.FullchainPEM())
+		write(t, targets[n].Key, old.KeyPEM())
+		all = append(all, &targets[n])
+	}
+	startNginx(t, h, all...)
+	return targets
+}
+
+func installHundred(t testing.TB, targets []deploy.Target, b *bundle.Bundle) {
+	t.Helper()
+	var jobs []deploy.Job
+	for _, target := range targets {
+		jobs = append(jobs, deploy.Job{Certificate: "www", Target: target, Bundle: b})
+	}
+	for _, result := range deploy.Install(t.Context(), jobs) {
+		if result.Err != nil {
+			t.Fatal(result.Err)
+		}
+	}
+}
+
+func TestAHundredDeploymentsReloadNginxOnce(t *testing.T) {
+	need(t, "nginx")
+	h := newHost(t)
+	targets := hundredTargets(t, h)
+	installHundred(t, targets, h.issue(t))
+	log, err := os.ReadFile(h.path("error.log"))
+	if n := strings.Count(string(log), "signal 1 (SIGHUP) received"); n != 1 || err != nil {
+		t.Errorf("%d reloads, error %v", n, err)
+	}
+}
+
+func BenchmarkInstallHundredTargetsOfNginx(b *testing.B) {
+	if _, err := exec.LookPath("nginx"); err != nil {
+		b.Skip("nginx is not installed")
+	}
+	h := newHost(b)
+	targets := hundredTargets(b, h)
+	bundles := []*bundle.Bundle{h.issue(b), h.issue(b)}
+	for i := 0; b.Loop(); i++ {
+		installHundred(b, targets, bundles[i%2])
+	}
 }
