@@ -18,7 +18,7 @@ var allowed = map[string][]string{
 	},
 	"agent": {
 		"agent/config", "agent/order", "agent/rollout", "deploy", "dnsvalidate", "hooks",
-		"internal/aliyun", "internal/bundle", "internal/command", "internal/hint", "internal/journal",
+		"internal/aliyun", "internal/bundle", "internal/command", "internal/hint", "internal/journal", "internal/nginx",
 	},
 	"agent/config":  {"deploy", "dnsvalidate", "hooks", "internal/aliyun", "internal/hint"},
 	"agent/order":   {"internal/atomicfile", "internal/journal"},
@@ -32,6 +32,7 @@ var allowed = map[string][]string{
 	"internal/bundle":     {"internal/atomicfile", "internal/hint"},
 	"internal/command":    {"internal/hint", "internal/line"},
 	"internal/journal":    {"internal/atomicfile"},
+	"internal/nginx":      {"internal/command", "internal/hint"},
 	"internal/atomicfile": {},
 	"internal/hint":       {},
 	"internal/line":       {},

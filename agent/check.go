@@ -32,9 +32,10 @@ type Finding struct {
 	Warning bool // Err does not keep the agent from working
 }
 
-// CheckHost looks at paths, permissions, commands and the clock of this host.
-// It contacts nothing and changes nothing.
-func (a *Agent) CheckHost(now time.Time) []Finding {
+// CheckHost looks at paths, permissions, commands and the clock of this host,
+// and at the TLS servers of its nginx. It changes nothing, and contacts nothing
+// but what nginx -t does.
+func (a *Agent) CheckHost(ctx context.Context, now time.Time) []Finding {
 	findings := []Finding{checkStateDir(a.config.StateDir), checkClock(now)}
 	for _, certificate := range a.config.Certificates {
 		for _, target := range certificate.Deploy {
@@ -48,7 +49,7 @@ func (a *Agent) CheckHost(now time.Time) []Finding {
 	for _, hook := range a.config.Hooks {
 		findings = append(findings, checkCommand("hook", hook.Command))
 	}
-	return findings
+	return append(findings, a.checkVhosts(ctx, now)...)
 }
 
 func checkStateDir(dir string) Finding {

@@ -58,7 +58,7 @@ func (c *cli) check(cmd *cobra.Command, wanted checks) error {
 		return err
 	}
 	fmt.Fprintf(c.stdout, "ok    configuration: %s, certificates: %d\n", cfg.Path, len(cfg.Certificates))
-	findings := a.CheckHost(time.Now())
+	findings := a.CheckHost(cmd.Context(), time.Now())
 	if wanted.online {
 		findings = append(findings, a.CheckOnline(cmd.Context())...)
 	}

@@ -1,0 +1,75 @@
+// Package nginx reads nginx's configuration as nginx itself dumps it, and says
+// which certificate files its TLS servers use. It changes nothing, reads no
+// certificate, and does not know which ones are managed.
+package nginx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"dvagent/internal/command"
+	"dvagent/internal/hint"
+)
+
+// Server is a server block of http, stream or mail that speaks TLS.
+type Server struct {
+	Place        string   // FILE:LINE
+	Names        []string // of server_name, as written: exact, with a wildcard, or ~regex
+	Listen       []string // addresses, as written
+	Certificates []string // absolute paths, symlinks not resolved; one for each kind of key
+	NotFiles     []string // what else stands in place of a path: variables, data:, Lua
+}
+
+const (
+	timeout = 30 * time.Second
+	maxDump = 16 << 20 // bytes
+)
+
+// Servers has the nginx of argv, such as nginx -c FILE, test and dump its
+// configuration, and returns the servers that speak TLS in the order of the
+// configuration. As at each nginx -t, host names of upstreams are looked up.
+func Servers(ctx context.Context, argv []string) ([]Server, error) {
+	result := command.Run(ctx, command.Command{
+		Argv: append(slices.Clone(argv), "-T"), Env: command.BaseEnv(), Timeout: timeout, MaxOutput: maxDump,
+	})
+	if result.Err != nil {
+		return nil, hint.Add(fmt.Errorf("dump nginx's configuration: %w%s", result.Err, complaint(result.Output)),
+			"nginx -T must succeed, as this user")
+	}
+	if result.Truncated {
+		return nil, fmt.Errorf("dump nginx's configuration: it is longer than %d bytes", maxDump)
+	}
+	return Parse(result.Output)
+}
+
+// complaint is the last line that says what is wrong, rather than that
+// something is.
+func complaint(output string) string {
+	lines := strings.Split(strings.TrimSpace(output), "\n")
+	for _, line := range slices.Backward(lines) {
+		if strings.Contains(line, "[emerg]") || strings.Contains(line, "[alert]") {
+			return ": " + line
+		}
+	}
+	if last := lines[len(lines)-1]; last != "" {
+		return ": " + last
+	}
+	return ""
+}
+
+// Parse reads what nginx -T printed. An error says where it is not understood.
+func Parse(dump string) ([]Server, error) {
+	files := split(dump)
+	if len(files) == 0 {
+		return nil, errors.New("read nginx's configuration: the dump holds no file")
+	}
+	directives, err := joined(files)
+	if err != nil {
+		return nil, fmt.Errorf("read nginx's configuration: %w", err)
+	}
+	return tlsServers(directives, files[0].name), nil
+}

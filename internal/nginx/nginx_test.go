@@ -1,0 +1,203 @@
+package nginx
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"dvagent/internal/bundle/bundletest"
+)
+
+// The dumps are of a real nginx 1.22, with its directory renamed to /etc/nginx.
+func TestDumpsAreUnderstood(t *testing.T) {
+	for _, tt := range []struct {
+		name, dump string
+		want       []Server
+	}{
+		{"included files, each in its place and relative to the main file", "includes", []Server{
+			{Place: "/etc/nginx/conf.d/a.conf:1", Names: words("example.com *.example.com"), Listen: words("8443"),
+				Certificates: words("/etc/nginx/certs/site.pem")},
+			{Place: "/etc/nginx/conf.d/b.conf:1", Names: words("other.example"), Listen: words("[::]:8443"),
+				Certificates: words("/etc/nginx/certs/other.pem")},
+		}},
+		{"two pairs that are inherited, and an address that another server made TLS", "inherited", []Server{
+			{Place: "/etc/nginx/nginx.conf:8", Names: words("inherits.example"), Listen: words("127.0.0.1:8443"),
+				Certificates: words("/etc/nginx/certs/rsa.pem /etc/nginx/certs/ecdsa.pem")},
+			{Place: "/etc/nginx/nginx.conf:9", Names: words("same-address.example"), Listen: words("127.0.0.1:8443"),
+				Certificates: words("/etc/nginx/certs/rsa.pem /etc/nginx/certs/ecdsa.pem")},
+			{Place: "/etc/nginx/nginx.conf:10", Names: words("own.example"), Listen: words("127.0.0.1:8443"),
+				Certificates: words("/etc/nginx/certs/other.pem")},
+		}},
+		{"variables and data in place of paths, and every form of name", "variables", []Server{
+			{Place: "/etc/nginx/nginx.conf:5", Listen: words("8443"), NotFiles: words("certs/$ssl_server_name.crt")},
+			{Place: "/etc/nginx/nginx.conf:11", Listen: words("8443"), NotFiles: words("certs/${pair}.crt"),
+				Names: words(`~^(www\.)?(?<name>[a-z]+)\.example$ ~^w{3}\.example\.com$ .dots.example www.tail.*`)},
+			{Place: "/etc/nginx/nginx.conf:17", Names: words("one.example two.example"), Listen: words("8443"),
+				NotFiles: words("data:…")},
+		}},
+		{"quotes, escapes and comments", "quoted", []Server{
+			{Place: "/etc/nginx/nginx.conf:5", Names: words("example.com www.example.com"), Listen: words("8443"),
+				Certificates: []string{"/etc/nginx/certs/with space/site.pem"}},
+			{Place: "/etc/nginx/nginx.conf:11", Names: words("a#b.example"), Listen: words("8444"),
+				Certificates: words("/etc/nginx/certs/site.pem")},
+		}},
+		{"http, stream and mail, and every way to ask for TLS or to refuse it", "kinds", []Server{
+			{Place: "/etc/nginx/nginx.conf:7", Names: words("old.example"), Listen: words("*:8443"),
+				Certificates: words("/etc/nginx/certs/site.pem")},
+			{Place: "/etc/nginx/nginx.conf:8", Names: words("socket.example"), Listen: words("unix:/etc/nginx/http.sock"),
+				Certificates: words("/etc/nginx/certs/other.pem")},
+			{Place: "/etc/nginx/nginx.conf:9", Names: words("on.example"), Listen: words("8445"),
+				Certificates: words("/etc/nginx/certs/other.pem")},
+			{Place: "/etc/nginx/nginx.conf:14", Listen: words("8853"), Certificates: words("/etc/nginx/certs/other.pem")},
+			{Place: "/etc/nginx/nginx.conf:21", Names: words("imap.example"), Listen: words("8143"),
+				Certificates: words("/etc/nginx/certs/site.pem")},
+		}},
+		{"Lua, which may choose another certificate", "lua", []Server{
+			{Place: "/etc/nginx/nginx.conf:6", Names: words("lua.example"), Listen: words("8443"),
+				Certificates: words("/etc/nginx/certs/site.pem"), NotFiles: words("ssl_certificate_by_lua_block")},
+			{Place: "/etc/nginx/nginx.conf:16", Names: words("plain.example"), Listen: words("8443")},
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dump, err := os.ReadFile(filepath.Join("testdata", tt.dump+".dump"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			// What nginx warns of comes before the dump.
+			got, err := Parse("nginx: [warn] low\nnginx: the syntax is ok\n" + string(dump))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range max(len(got), len(tt.want)) {
+				if i >= len(got) || i >= len(tt.want) || !reflect.DeepEqual(got[i], tt.want[i]) {
+					t.Fatalf("server %d:\ngot  %+q\nwant %+q", i, got, tt.want)
+				}
+			}
+		})
+	}
+}
+
+func words(text string) []string { return strings.Fields(text) }
+
+func TestAnAddressSpeaksTLSForAllOfItsServers(t *testing.T) {
+	for _, tt := range []struct {
+		one, other string
+		same       bool
+	}{
+		{"443 ssl", "*:443", true},
+		{"443 ssl", "0.0.0.0:443", true},
+		{"443 ssl http2", "443 default_server", true},
+		{"443 quic", "443", true},
+		{"443 ssl", "[::]:443", false},
+		{"[::1] ssl", "[::1]:80", true},
+		{"127.0.0.1 ssl", "127.0.0.1:80", true},
+		{"127.0.0.1:443 ssl", "443", false},
+		{"unix:/a ssl", "unix:/a", true},
+	} {
+		t.Run(tt.one+" and "+tt.other, func(t *testing.T) {
+			servers, err := Parse("# configuration file /n:\nhttp { server { listen " + tt.one + "; } server { listen " + tt.other + "; } }")
+			if err != nil || (len(servers) == 2) != tt.same {
+				t.Errorf("%d servers, error %v", len(servers), err)
+			}
+		})
+	}
+}
+
+func TestADumpThatIsNotUnderstoodSaysWhere(t *testing.T) {
+	const heading = "# configuration file /etc/nginx/nginx.conf:\n"
+	for _, tt := range []struct{ name, dump, want string }{
+		{"no file", "nginx: the syntax is ok\n", "the dump holds no file"},
+		{"a block without an end", heading + "http {\n server { }\n", "nginx.conf:3: a block is not closed"},
+		{"a brace too many", heading + "a b;\n}\n", "nginx.conf:2: a brace closes no block"},
+		{"a directive without an end", heading + "a b", "nginx.conf:1: a is not ended"},
+		{"a brace within a directive", heading + "a { b }", "nginx.conf:1: '}' stands where it cannot"},
+		{"a block without a name", heading + "\n{ }", "nginx.conf:2: '{' stands where it cannot"},
+		{"a quote without an end", heading + "a 'b;\n", "a quoted word is not ended"},
+		{"Lua without an end", heading + "access_by_lua_block { {} ", "a block of Lua is not closed"},
+		{"blocks without bottom", heading + strings.Repeat("a {", 1<<20), "too deep"},
+		{"a file that includes itself", heading + "include nginx.conf;", "included too deeply"},
+		{"a file that doubles itself", heading + strings.Repeat("include nginx.conf;", 20), "included too deeply"},
+		{"a comment that looks like a heading", heading + "a;\n# configuration file /etc/b:\nb;\n", "nothing includes /etc/b"},
+		{"files that grow", growing(), "more than 200000 directives"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := Parse(tt.dump); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// growing is twenty files, each of which includes the next one twice.
+func growing() string {
+	var dump strings.Builder
+	for i := range 20 {
+		fmt.Fprintf(&dump, "# configuration file /%d:\na;\ninclude /%d;\ninclude /%d;\n", i, i+1, i+1)
+	}
+	return dump.String()
+}
+
+func TestServersAsksTheRealNginx(t *testing.T) {
+	if _, err := exec.LookPath("nginx"); err != nil {
+		t.Skip("nginx is not installed: its dump was not read")
+	}
+	dir := t.TempDir()
+	b := bundletest.NewCA(t, "CA").Issue(t, bundletest.Leaf{Names: []string{"example.com"}, NotAfter: time.Now().Add(time.Hour)})
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("site.pem", string(b.FullchainPEM()))
+	write("site.key", string(b.KeyPEM()))
+	write("site.conf", "server { listen 127.0.0.1:1 ssl; server_name a.example;\nssl_certificate site.pem; ssl_certificate_key site.key; }")
+	write("nginx.conf", "pid "+dir+"/pid; events {} http { access_log off; client_body_temp_path "+dir+"/t1; proxy_temp_path "+dir+
+		"/t2; fastcgi_temp_path "+dir+"/t3; uwsgi_temp_path "+dir+"/t4; scgi_temp_path "+dir+"/t5; include *.conf.on; include site.con[!g]; }")
+	argv := []string{"nginx", "-e", dir + "/error.log", "-c", dir + "/nginx.conf"}
+
+	got, err := Servers(t.Context(), argv)
+	want := []Server{{Place: dir + "/site.conf:1", Names: words("a.example"), Listen: words("127.0.0.1:1"), Certificates: words(dir + "/site.pem")}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+q, error %v", got, err)
+	}
+	write("site.conf", "server { no_such_directive; }")
+	_, err = Servers(t.Context(), argv)
+	if err == nil || !strings.Contains(err.Error(), `[emerg] unknown directive "no_such_directive" in `+dir+"/site.conf:1") {
+		t.Errorf("of a broken configuration: %v", err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	dumps, err := filepath.Glob("testdata/*.dump")
+	if err != nil || len(dumps) == 0 {
+		f.Fatalf("no dumps: %v", err)
+	}
+	for _, name := range dumps {
+		dump, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(dump))
+	}
+	f.Add(growing())
+	f.Fuzz(func(t *testing.T, text string) {
+		servers, _ := Parse("# configuration file /etc/nginx/nginx.conf:\n" + text)
+		for _, s := range servers {
+			if s.Place == "" {
+				t.Errorf("%+v stands nowhere", s)
+			}
+			for _, certificate := range s.Certificates {
+				if !path.IsAbs(certificate) {
+					t.Errorf("%q is not absolute", certificate)
+				}
+			}
+		}
+	})
+}
