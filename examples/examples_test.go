@@ -158,11 +158,16 @@ func cronJob(t *testing.T, text string) (path, command string) {
 }
 
 func TestUnitsAreSound(t *testing.T) {
-	units, err := filepath.Glob("systemd/dvagent*")
-	if err != nil || len(units) != 3 {
+	units, err := filepath.Glob("*/dvagent*.*")
+	if err != nil || len(units) != 5 {
 		t.Fatalf("%d units: %v", len(units), err)
 	}
 	dir := t.TempDir()
+	dropIns := filepath.Join(dir, "dvagent.service.d")
+	if err := os.Mkdir(dropIns, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dropIns, "user.conf"), adapted(t, "unprivileged/user.conf"))
 	start := regexp.MustCompile(`(?m)^ExecStart=` + regexp.QuoteMeta(installed) + ` (.+)$`)
 	verify := []string{"verify"}
 	for _, unit := range units {
