@@ -157,8 +157,10 @@ func (c *Client) ask(ctx context.Context, to *service, request requests.AcsReque
 func (c *Client) send(ctx context.Context, to *service, request requests.AcsRequest, key key, anyOf []string) (object, *Error) {
 	operation := request.GetActionName()
 	if to.limit.Wait(ctx) != nil {
-		// Wait gives up early when its turn lies beyond the deadline.
-		return nil, local(operation, cmp.Or(ctx.Err(), context.DeadlineExceeded))
+		// Wait gives up early when its turn lies beyond the deadline; to whoever
+		// asks why, ctx has ended only then.
+		<-ctx.Done()
+		return nil, local(operation, ctx.Err())
 	}
 	x := &exchange{ctx: ctx, transport: c.transport}
 	start := time.Now()
