@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -212,5 +213,20 @@ func TestARenewalThatAnotherHostMadeIsTaken(t *testing.T) {
 	}
 	if w.sandbox.Submitted() != 2 || w.current() != renewed {
 		t.Errorf("%d submitted, version %s, want %s", w.sandbox.Submitted(), w.current(), renewed)
+	}
+}
+
+func TestAFailureIsTheSameWhateverItsCommandWroteLast(t *testing.T) {
+	for _, tt := range []struct {
+		name, told, now string
+		same            bool
+	}{
+		{"another request", `Throttling (request A1)`, `Throttling (request B2)`, true},
+		{"another time in the output", `check: nginx failed: exit status 1 ("10:00 [\"x\"] emerg")`, `check: nginx failed: exit status 1 ("10:05 emerg")`, true},
+		{"another exit code", `check: nginx failed: exit status 1 ("x")`, `check: nginx failed: exit status 2 ("x")`, false},
+	} {
+		if got := sameFailure(tt.told, errors.New(tt.now)); got != tt.same {
+			t.Errorf("%s: %t", tt.name, got)
+		}
 	}
 }

@@ -164,12 +164,13 @@ func (w *work) fail(ctx context.Context, step order.Step, err error) Outcome {
 	return outcome
 }
 
-// requestID is what differs in two reports of one failure.
-var requestID = regexp.MustCompile(`\(request [^)]*\)`)
+// passing is what differs in two reports of one failure: the id of a request,
+// and the last line of a command, which may tell a time or a process.
+var passing = regexp.MustCompile(`\(request [^)]*\)|\("(?:[^"\\]|\\.)*"\)`)
 
 // sameFailure says that a failure was told before.
 func sameFailure(told string, err error) bool {
-	return requestID.ReplaceAllString(told, "") == requestID.ReplaceAllString(err.Error(), "")
+	return passing.ReplaceAllString(told, "") == passing.ReplaceAllString(err.Error(), "")
 }
 
 // transient says that waiting may cure the failure.
