@@ -27,6 +27,7 @@ func TestCAAIsReadAsTheCADoes(t *testing.T) {
 			says: "CAA of www.example.com does not let digicert.com issue for www.example.com"},
 		{name: "a wildcard is looked up below its star", records: caa(`www.example.com. 60 CAA 0 issue ";"`), domain: "*.www.example.com", says: "CAA of www.example.com"},
 		{name: "all are forbidden", records: caa(`example.com. 60 CAA 0 issue ";"`), domain: "a.www.example.com", says: "CAA of example.com does not let digicert.com issue for a.www.example.com"},
+		{name: "a resolver that knows nothing of the top level", domain: "example.failtop"},
 		{name: "the top level forbids", records: caa(`com. 60 CAA 0 issue "ca.test"`), domain: "example.com", says: "CAA of com "},
 		{name: "issue counts for a wildcard", records: caa(`example.com. 60 CAA 0 issue "letsencrypt.org"`), domain: "*.example.com", says: "CAA of example.com"},
 		{name: "issuewild overrides issue", records: caa(`example.com. 60 CAA 0 issue "digicert.com"`, `example.com. 60 CAA 0 issuewild ";"`), domain: "*.example.com", says: "CAA of example.com"},
@@ -76,7 +77,7 @@ func TestWhatIsSaidOfSeveralDomainsIsSaidOnce(t *testing.T) {
 func follows(records ...string) reply {
 	direct := knows(records...)
 	return func(query *dns.Msg) *dns.Msg {
-		if strings.HasPrefix(query.Question[0].Name, "fail") {
+		if strings.HasPrefix(query.Question[0].Name, "fail") { // a name or a top level
 			return withCode(dns.RcodeServerFailure)(query)
 		}
 		response := direct(query)
