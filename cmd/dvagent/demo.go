@@ -119,7 +119,8 @@ func (d *demo) startServer(ctx context.Context) (err error) {
 	if err := agent.Prepare(cfg.StateDir); err != nil {
 		return err
 	}
-	d.agent, err = agent.New(cfg, agent.Options{Log: d.log(), Progress: d.progress})
+	// No log: its warnings, such as of the sandbox's own root, are no part of the story.
+	d.agent, err = agent.New(cfg, agent.Options{Progress: d.progress})
 	d.say("%s serves a self-signed certificate at %s", d.server.kind, d.server.address)
 	d.say("dvagent is told of it in %s", d.config())
 	return err
