@@ -28,6 +28,8 @@ type Agent struct {
 	config  *config.Config
 	log     *slog.Logger
 	observe func(Progress)
+	ordered func(change string)
+	spare   func(account string, instances int)
 	prover  *dnsvalidate.Prover
 
 	mu      sync.Mutex
@@ -45,7 +47,12 @@ type Options struct {
 	Log      *slog.Logger
 	Progress func(Progress) // called at each change of a step; may be nil
 	Call     func(account string, call aliyun.Call)
+	Order    func(change string)                 // OrderOpened, or the order.Outcome that one ended with; may be nil
+	Spare    func(account string, instances int) // paid DV instances that nobody claimed, as just listed; may be nil
 }
+
+// OrderOpened is the change of an order that begins.
+const OrderOpened = "opened"
 
 // Progress is one change in the work on a certificate.
 type Progress struct {
@@ -63,6 +70,8 @@ func New(cfg *config.Config, options Options) (*Agent, error) {
 		config:  cfg,
 		log:     cmp.Or(options.Log, slog.New(slog.DiscardHandler)),
 		observe: options.Progress,
+		ordered: options.Order,
+		spare:   options.Spare,
 		prover:  dnsvalidate.NewProver(cfg.DNS),
 		clients: map[string]*aliyun.Client{},
 		zones:   map[string]*zoneList{},
@@ -72,6 +81,12 @@ func New(cfg *config.Config, options Options) (*Agent, error) {
 	}
 	if a.observe == nil {
 		a.observe = func(Progress) {}
+	}
+	if a.ordered == nil {
+		a.ordered = func(string) {}
+	}
+	if a.spare == nil {
+		a.spare = func(string, int) {}
 	}
 	for name, account := range cfg.Accounts {
 		if options.Call != nil {

@@ -85,6 +85,25 @@ func BenchmarkTenThousandCertificates(b *testing.B) {
 			}
 		}
 	})
+	service := NewService(a, nil, 0, "benchmark")
+	b.Run("first glance", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			service.glances.drop()
+			if _, err := service.Glance(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("further glance", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			service.glances.last = nil
+			if _, err := service.Glance(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	b.Run("renew with nothing due", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

@@ -76,7 +76,11 @@ func (p *pass) account(ctx context.Context, name string) *accountLists {
 			if err != nil {
 				return nil, err
 			}
-			return client.DescribeOrderInstanceList(ctx)
+			instances, err := client.DescribeOrderInstanceList(ctx)
+			if err == nil {
+				p.countSpare(name, instances)
+			}
+			return instances, err
 		}),
 		certificates: sync.OnceValues(func() ([]aliyun.Certificate, error) {
 			client, err := p.Client(name)
@@ -95,6 +99,17 @@ func (p *pass) account(ctx context.Context, name string) *accountLists {
 	})
 	p.lists[name] = lists
 	return lists
+}
+
+// countSpare tells how many paid DV instances nobody here has claimed.
+func (p *pass) countSpare(account string, instances []aliyun.Instance) {
+	n := 0
+	for _, i := range instances {
+		if strings.EqualFold(i.CertType, "DV") && i.Status.Spare() && p.instances.Holder(account, i.InstanceID) == "" {
+			n++
+		}
+	}
+	p.spare(account, n)
 }
 
 // findAdoptable asks each instance that is being checked and that nobody here

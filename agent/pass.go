@@ -248,6 +248,7 @@ func (p *pass) settle(s standing) (*order.Order, error) {
 func (p *pass) open(s standing, reason string) (*order.Order, error) {
 	p.forget(s.Name)
 	p.say(s.Name, string(order.Allocate), "ordering: "+reason)
+	p.ordered(OrderOpened)
 	return order.Open(p.dir(s.Name), opened(s, reason, p.force[s.Name]))
 }
 
@@ -264,6 +265,7 @@ func (p *pass) closeOrder(o *order.Order, outcome order.Outcome, why string) err
 	if err != nil {
 		return err
 	}
+	p.ordered(string(outcome))
 	return p.finish(o)
 }
 

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -22,8 +21,9 @@ type Service struct {
 	watch    *targetWatch
 	alarms   map[string]*rate.Limiter // of each certificate's changed files
 
-	shown  atomic.Pointer[Agent] // the agent, for other goroutines
-	looked atomic.Int64          // when the scheduler last moved, in Unix seconds
+	glances glances
+	shown   atomic.Pointer[Agent] // the agent, for other goroutines
+	looked  atomic.Int64          // when the scheduler last moved, in Unix seconds
 }
 
 // NewService makes a service; nothing happens before Run. An agent that comes
@@ -39,28 +39,6 @@ func NewService(a *Agent, replaced <-chan *Agent, lockWait time.Duration, who st
 // Status is how everything stands under the present configuration.
 func (s *Service) Status(ctx context.Context) (Status, error) {
 	return s.shown.Load().Status(ctx, wallClock())
-}
-
-// standstill is how long the scheduler may do nothing; a pass takes minutes
-// when commands run into their time limits.
-const standstill = 15 * time.Minute
-
-// Healthy says what is wrong: a certificate close to its end, or a scheduler
-// that stands still.
-func (s *Service) Healthy(ctx context.Context) error {
-	if still := time.Since(time.Unix(s.looked.Load(), 0)); still > standstill {
-		return fmt.Errorf("the scheduler stands still since %s", still.Round(time.Second))
-	}
-	plan, err := s.shown.Load().Plan(ctx, wallClock())
-	if err != nil {
-		return err
-	}
-	for _, p := range plan.Certificates {
-		if p.Reason == ReasonEmergency {
-			return fmt.Errorf("certificate %s ends on %s", p.Name, p.NotAfter.Format(time.RFC3339))
-		}
-	}
-	return nil
 }
 
 // Run renews what is due and converges what has drifted until ctx is done. Its

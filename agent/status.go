@@ -127,8 +127,7 @@ func (a *Agent) Status(ctx context.Context, now time.Time, names ...string) (Sta
 		group.Go(func() error {
 			c, err := a.status(ctx, certificate, now)
 			if err != nil {
-				c = CertificateStatus{Name: certificate.Name, Domains: certificate.Domains, Account: certificate.Account,
-					Deployments: []DeploymentStatus{}, Error: err.Error(), Next: "see why its state cannot be read: " + err.Error()}
+				c = unreadable(certificate, err)
 			}
 			status.Certificates[i] = c
 			return nil
@@ -149,9 +148,28 @@ func (a *Agent) status(ctx context.Context, certificate config.Certificate, now 
 	if err != nil {
 		return CertificateStatus{}, err
 	}
+	c := s.known()
+	c.Reason = s.due(now)
+	if s.current == "" {
+		c.Next = c.next()
+		return c, nil
+	}
+	b, err := bundle.Load(s.store.Path(s.current))
+	if err != nil {
+		c.Next = c.next()
+		return c, nil // the reason says it
+	}
+	c.Fingerprint, c.NotBefore, c.NotAfter = bundle.Fingerprint(b.Leaf), b.Leaf.NotBefore, b.Leaf.NotAfter
+	s.deployments(ctx, &c, b)
+	c.Next = c.next()
+	return c, nil
+}
+
+// known is what the configuration and the journals say, whatever the time.
+func (s standing) known() CertificateStatus {
 	c := CertificateStatus{
 		Name: s.Name, Domains: s.Domains, Account: s.Account, Version: s.current, Held: s.rollout.Held != "",
-		RenewsAt: s.renewsAt(), Reason: s.due(now), Deployments: []DeploymentStatus{},
+		RenewsAt: s.renewsAt(), Deployments: []DeploymentStatus{},
 	}
 	if s.order != nil {
 		c.Order = orderStatus(s.order)
@@ -160,19 +178,13 @@ func (a *Agent) status(ctx context.Context, certificate config.Certificate, now 
 		c.HookError = cmp.Or(c.HookError, s.rollout.Targets[event].Error)
 	}
 	c.FailedHooks = s.failedHooks()
-	if s.current == "" {
-		c.Next = s.next(c, now)
-		return c, nil
-	}
-	b, err := bundle.Load(s.store.Path(s.current))
-	if err != nil {
-		c.Next = s.next(c, now)
-		return c, nil // the reason says it
-	}
-	c.Fingerprint, c.NotBefore, c.NotAfter = bundle.Fingerprint(b.Leaf), b.Leaf.NotBefore, b.Leaf.NotAfter
-	s.deployments(ctx, &c, b)
-	c.Next = s.next(c, now)
-	return c, nil
+	return c
+}
+
+// unreadable stands for a certificate whose state cannot be read.
+func unreadable(certificate config.Certificate, err error) CertificateStatus {
+	return CertificateStatus{Name: certificate.Name, Domains: certificate.Domains, Account: certificate.Account,
+		Deployments: []DeploymentStatus{}, Error: err.Error(), Next: "see why its state cannot be read: " + err.Error()}
 }
 
 // failedHooks is one for each event whose hooks failed when they last ran.
@@ -232,15 +244,15 @@ func deploymentStatus(target deploy.Target, state rollout.Target, drift deploy.D
 	return d
 }
 
-// next says in words what comes, or what a person has to do.
-func (s standing) next(c CertificateStatus, now time.Time) string {
-	switch o := s.order; {
+// next says, from the rest, in words what comes, or what a person has to do.
+func (c CertificateStatus) next() string {
+	switch o := c.Order; {
 	case o != nil && o.Stopped:
 		return "a person is asked: " + o.Hint
 	case o != nil && o.Error != "" && o.Hint != "":
 		return o.Hint
-	case o != nil && o.Step() != order.Done:
-		return "the order goes on at the step " + string(o.Step())
+	case o != nil && o.Step != string(order.Done):
+		return "the order goes on at the step " + o.Step
 	case c.Reason != "":
 		return "an order is due: " + c.Reason
 	}
@@ -265,21 +277,21 @@ func (s standing) next(c CertificateStatus, now time.Time) string {
 
 // orphans finds open orders of certificates that are not configured.
 func (a *Agent) orphans(now time.Time) ([]OrphanStatus, error) {
-	open, err := filepath.Glob(filepath.Join(a.dir("*"), "order.journal"))
-	if err != nil {
-		return nil, err
+	directories, err := os.ReadDir(filepath.Join(a.config.StateDir, "certificates"))
+	if err != nil && !os.IsNotExist(err) {
+		return nil, fmt.Errorf("look for open orders: %w", err)
 	}
 	configured := map[string]bool{}
 	for _, certificate := range a.config.Certificates {
 		configured[certificate.Name] = true
 	}
 	var orphans []OrphanStatus
-	for _, path := range open {
-		name := filepath.Base(filepath.Dir(path))
-		if configured[name] {
+	for _, directory := range directories {
+		name := directory.Name()
+		if configured[name] || !directory.IsDir() {
 			continue
 		}
-		o, err := order.Load(filepath.Dir(path))
+		o, err := order.Load(a.dir(name))
 		if err != nil {
 			return nil, err
 		}

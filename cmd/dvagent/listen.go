@@ -38,7 +38,7 @@ func statusHandler(service *agent.Service) http.Handler {
 		json.NewEncoder(w).Encode(status)
 	})
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
-		if err := service.Healthy(r.Context()); err != nil {
+		if err := service.Healthy(); err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
