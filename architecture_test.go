@@ -13,9 +13,10 @@ import (
 // Tests may import what they like.
 var allowed = map[string][]string{
 	"cmd/dvagent": {
-		"agent", "agent/config", "agent/order", "deploy",
+		"agent", "agent/config", "agent/order", "dashboard", "deploy",
 		"internal/aliyun", "internal/atomicfile", "internal/bundle", "internal/hint", "internal/line", "internal/sandbox",
 	},
+	"dashboard": {"agent", "agent/config", "agent/order", "internal/aliyun", "internal/line"},
 	"agent": {
 		"agent/config", "agent/order", "agent/rollout", "deploy", "dnsvalidate", "hooks",
 		"internal/aliyun", "internal/bundle", "internal/command", "internal/hint", "internal/journal", "internal/nginx",

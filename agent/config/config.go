@@ -49,6 +49,9 @@ type Limits struct {
 type Service struct {
 	Interval time.Duration
 	Listen   string // host:port, or empty
+	TLSCert  string // PEM, leaf and chain; empty: plain HTTP, on loopback alone
+	TLSKey   string
+	Token    aliyun.Secret // who asks has to know it; unset: nobody has to, on loopback alone
 }
 
 // Certificate returns the certificate of that name.

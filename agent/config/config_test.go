@@ -92,6 +92,14 @@ func TestWhatIsWrongIsNamedWithItsLineAndKey(t *testing.T) {
 		{"a window of all the lifetime", `name = "shop"`, "name = \"shop\"\nrenew_before = \"100%\"", 19, "certificate[1].renew_before"},
 		{"a duration without a unit", "[contact.ops]", "[limits]\norder_deadline = \"48\"\n[contact.ops]", 6, "limits.order_deadline"},
 		{"a status page for other hosts", "[contact.ops]", "[service]\nlisten = \"0.0.0.0:9321\"\n[contact.ops]", 6, "service.listen"},
+		{"a status page for other hosts without a token", "[contact.ops]", "[service]\nlisten = \"0.0.0.0:9321\"\ntls_cert = \"/c\"\ntls_key = \"/k\"\n[contact.ops]", 6, "service.listen"},
+		{"a status page for other hosts without TLS", "[contact.ops]", "[service]\nlisten = \"[::]:9321\"\ntoken = \"canary-0123456789\"\n[contact.ops]", 6, "service.listen"},
+		{"a status page nowhere", "[contact.ops]", "[service]\nlisten = \":9321\"\n[contact.ops]", 6, "service.listen"},
+		{"half a pair for the status page", "[contact.ops]", "[service]\ntls_cert = \"/c\"\n[contact.ops]", 5, "service.tls_key"},
+		{"the other half", "[contact.ops]", "[service]\ntls_key = \"/k\"\n[contact.ops]", 5, "service.tls_cert"},
+		{"a token that can be guessed", "[contact.ops]", "[service]\ntoken = \"canary\"\n[contact.ops]", 6, "service.token"},
+		{"a token from two sources", "[contact.ops]", "[service]\ntoken_env = \"X\"\ntoken = \"canary-0123456789\"\n[contact.ops]", 7, "service.token"},
+		{"a token file that is not there", "[contact.ops]", "[service]\ntoken_file = \"/nowhere/token\"\n[contact.ops]", 6, "service.token_file"},
 		{"no submissions at all", "[contact.ops]", "[limits]\nsubmissions_per_day = 0\n[contact.ops]", 6, "limits.submissions_per_day"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

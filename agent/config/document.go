@@ -99,8 +99,13 @@ type limitsTable struct {
 }
 
 type serviceTable struct {
-	Interval string `toml:"interval"`
-	Listen   string `toml:"listen"`
+	Interval  string `toml:"interval"`
+	Listen    string `toml:"listen"`
+	TLSCert   string `toml:"tls_cert"`
+	TLSKey    string `toml:"tls_key"`
+	Token     string `toml:"token"`
+	TokenFile string `toml:"token_file"`
+	TokenEnv  string `toml:"token_env"`
 }
 
 // Defaults of the keys in tables that may stand more than once.

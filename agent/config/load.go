@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -162,19 +161,6 @@ func hostPort(address string) error {
 	return nil
 }
 
-// loopback refuses an address that other hosts could reach: what is served
-// there is for this host alone.
-func loopback(address string) error {
-	if err := hostPort(address); err != nil {
-		return err
-	}
-	host, _, _ := net.SplitHostPort(address)
-	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
-		return fmt.Errorf("%q is not a loopback address", address)
-	}
-	return nil
-}
-
 func buildHooks(config *Config, doc document) error {
 	for i, table := range doc.Hook {
 		key := fmt.Sprintf("hook[%d]", i)
@@ -203,18 +189,4 @@ func optionalDuration(text string) (time.Duration, error) {
 		text = defaultTimeout
 	}
 	return parseDuration(text)
-}
-
-func buildService(config *Config, doc document) error {
-	interval, err := parseDuration(doc.Service.Interval)
-	if err != nil {
-		return at("service.interval", err)
-	}
-	if doc.Service.Listen != "" {
-		if err := loopback(doc.Service.Listen); err != nil {
-			return at("service.listen", err)
-		}
-	}
-	config.Service = Service{Interval: interval, Listen: doc.Service.Listen}
-	return nil
 }

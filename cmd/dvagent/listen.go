@@ -1,48 +1,28 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"net"
-	"net/http"
-	"time"
+	"log/slog"
+	"runtime/debug"
 
-	"dvagent/agent"
+	"dvagent/agent/config"
+	"dvagent/dashboard"
 )
 
-// serveStatus answers /status and /healthz until ctx is done.
-func serveStatus(ctx context.Context, address string, service *agent.Service) error {
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return fmt.Errorf("service.listen: %w", err)
+// build tells the dashboard what program it belongs to.
+func build() dashboard.Build {
+	b := dashboard.Build{Version: version, Commit: "unknown", Go: "unknown"}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		b.Go = info.GoVersion
+		b.Commit = setting(info, "vcs.revision", b.Commit)
 	}
-	server := &http.Server{Handler: statusHandler(service), ReadHeaderTimeout: 5 * time.Second}
-	defer context.AfterFunc(ctx, func() { server.Close() })()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return b
 }
 
-func statusHandler(service *agent.Service) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
-		status, err := service.Status(r.Context())
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(status)
-	})
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
-		if err := service.Healthy(); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ok")
-	})
-	return mux
+// warnOfListen says that what [service] says of listening counts from the next
+// start on.
+func warnOfListen(log *slog.Logger, was, is config.Service) {
+	was.Interval = is.Interval
+	if was != is {
+		log.Warn("what [service] says of listen, tls and token counts from the next start on")
+	}
 }

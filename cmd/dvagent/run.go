@@ -12,6 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"dvagent/agent"
+	"dvagent/agent/config"
+	"dvagent/dashboard"
 )
 
 func (c *cli) runCommand() *cobra.Command {
@@ -32,7 +34,8 @@ func (c *cli) runCommand() *cobra.Command {
 // replaces the agent between two passes; a broken one is reported and ignored.
 func (c *cli) serve(ctx context.Context, lockWait time.Duration, who string) error {
 	log := c.log()
-	options := agent.Options{Log: log, Progress: func(p agent.Progress) { logProgress(log, p) }}
+	board := dashboard.New(build())
+	options := board.Observe(agent.Options{Log: log, Progress: func(p agent.Progress) { logProgress(log, p) }})
 	a, cfg, err := c.worker(options)
 	if err != nil {
 		return err
@@ -47,27 +50,35 @@ func (c *cli) serve(ctx context.Context, lockWait time.Duration, who string) err
 		return service.Run(ctx)
 	})
 	group.Go(func() error {
-		return agent.WatchConfig(ctx, cfg.Path, hangups(ctx), func() { c.reload(ctx, log, options, replaced) })
+		return agent.WatchConfig(ctx, cfg.Path, hangups(ctx), func() {
+			fresh, err := c.reload(ctx, log, options, replaced)
+			board.Reloaded(err)
+			if err == nil {
+				warnOfListen(log, cfg.Service, fresh.Service)
+			}
+		})
 	})
 	if cfg.Service.Listen != "" {
-		group.Go(func() error { return serveStatus(ctx, cfg.Service.Listen, service) })
+		group.Go(func() error { return board.Serve(ctx, service, cfg.Service, log) })
 	}
 	err = group.Wait()
 	log.Info("stopped")
 	return err
 }
 
-func (c *cli) reload(ctx context.Context, log *slog.Logger, options agent.Options, replaced chan<- *agent.Agent) {
+// reload puts the agent of a changed configuration to work.
+func (c *cli) reload(ctx context.Context, log *slog.Logger, options agent.Options, replaced chan<- *agent.Agent) (*config.Config, error) {
 	a, cfg, err := c.worker(options)
 	if err != nil {
 		log.Error("the new configuration is not used; the old one stays", "error", err)
-		return
+		return nil, err
 	}
 	select {
 	case replaced <- a:
 		log.Info("took the new configuration", "certificates", len(cfg.Certificates))
 	case <-ctx.Done():
 	}
+	return cfg, nil
 }
 
 // hangups passes SIGHUP on.

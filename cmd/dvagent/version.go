@@ -10,6 +10,16 @@ import (
 // version is stamped by the build: -ldflags "-X main.version=…".
 var version = "devel"
 
+// setting is what the build was told under the key, or otherwise.
+func setting(info *debug.BuildInfo, key, otherwise string) string {
+	for _, setting := range info.Settings {
+		if setting.Key == key {
+			return setting.Value
+		}
+	}
+	return otherwise
+}
+
 func (c *cli) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
@@ -19,11 +29,7 @@ func (c *cli) versionCommand() *cobra.Command {
 			commit, sdk, goVersion := "unknown", "unknown", "unknown"
 			if info, ok := debug.ReadBuildInfo(); ok {
 				goVersion = info.GoVersion
-				for _, setting := range info.Settings {
-					if setting.Key == "vcs.revision" {
-						commit = setting.Value
-					}
-				}
+				commit = setting(info, "vcs.revision", commit)
 				for _, module := range info.Deps {
 					if module.Path == "github.com/aliyun/alibaba-cloud-sdk-go" {
 						sdk = module.Version

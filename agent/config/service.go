@@ -1,0 +1,94 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+
+	"dvagent/internal/aliyun"
+	"dvagent/internal/hint"
+)
+
+func buildService(config *Config, doc document) error {
+	interval, err := parseDuration(doc.Service.Interval)
+	if err != nil {
+		return at("service.interval", err)
+	}
+	token, err := buildToken(doc.Service)
+	if err != nil {
+		return err
+	}
+	config.Service = Service{Interval: interval, Listen: doc.Service.Listen,
+		TLSCert: doc.Service.TLSCert, TLSKey: doc.Service.TLSKey, Token: token}
+	if err := checkPair(config.Service); err != nil || config.Service.Listen == "" {
+		return err
+	}
+	if err := hostPort(config.Service.Listen); err != nil {
+		return at("service.listen", err)
+	}
+	return checkReach(config.Service)
+}
+
+// shortestToken keeps a token from being guessed.
+const shortestToken = 16
+
+func buildToken(table serviceTable) (aliyun.Secret, error) {
+	const key = "service.token"
+	token, err := buildSecret(key, table.Token, table.TokenFile, table.TokenEnv)
+	if err != nil || token == (aliyun.Secret{}) {
+		return token, err
+	}
+	text, err := token.Resolve()
+	if err != nil {
+		return token, at(key, err)
+	}
+	if len(text) < shortestToken {
+		return token, at(key, hint.Add(fmt.Errorf("is shorter than %d characters and can be guessed", shortestToken),
+			"openssl rand -hex 16 makes one"))
+	}
+	return token, nil
+}
+
+// checkPair refuses half a pair. Its files may not be there yet: the pair may
+// be one that dvagent is to order.
+func checkPair(s Service) error {
+	switch {
+	case s.TLSCert == "" && s.TLSKey == "":
+		return nil
+	case s.TLSKey == "":
+		return at("service.tls_key", errors.New("is missing beside tls_cert"))
+	case s.TLSCert == "":
+		return at("service.tls_cert", errors.New("is missing beside tls_key"))
+	}
+	if err := absolute(s.TLSCert); err != nil {
+		return at("service.tls_cert", err)
+	}
+	if err := absolute(s.TLSKey); err != nil {
+		return at("service.tls_key", err)
+	}
+	if _, err := os.Stat(s.TLSKey); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err := checkPrivate(s.TLSKey); err != nil {
+		return at("service.tls_key", fmt.Errorf("%s: %w", s.TLSKey, err))
+	}
+	return nil
+}
+
+// checkReach wants more of an address that other hosts could reach.
+func checkReach(s Service) error {
+	if s.OnLoopback() || s.TLSCert != "" && s.Token != (aliyun.Secret{}) {
+		return nil
+	}
+	return at("service.listen", hint.Add(fmt.Errorf("%q is not a loopback address, and wants tls_cert, tls_key and a token", s.Listen),
+		"add them below [service], or listen at 127.0.0.1"))
+}
+
+// OnLoopback says that only this host can reach Listen.
+func (s Service) OnLoopback() bool {
+	host, _, _ := net.SplitHostPort(s.Listen)
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}

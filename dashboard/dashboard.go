@@ -1,0 +1,121 @@
+// Package dashboard shows a running service over HTTP: to a person as one page,
+// to Prometheus as metrics, to programs as JSON. It shows what is known already
+// and changes nothing; no scrape and no look at the page calls an API, shakes
+// hands with a probe or compares a file. While nobody looks it costs nothing.
+package dashboard
+
+import (
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"dvagent/agent"
+	"dvagent/internal/aliyun"
+	"dvagent/internal/line"
+)
+
+// Build says what program it is.
+type Build struct {
+	Version, Commit, Go string
+}
+
+// Dashboard collects what agents tell while they work. It is safe for
+// concurrent use.
+type Dashboard struct {
+	build    Build
+	registry *prometheus.Registry
+	counts   *counts
+
+	mu     sync.Mutex
+	events []event // the newest last
+	spare  map[string]spareSeen
+	reload reload
+}
+
+// event is an agent.Progress as it is shown.
+type event struct {
+	at                      time.Time
+	certificate, step, text string
+	waiting, failed         bool
+}
+
+// spareSeen is how many instances of an account were spare when it was asked.
+type spareSeen struct {
+	instances int
+	at        time.Time
+}
+
+// reload is how the last reading of the configuration ended.
+type reload struct {
+	at  time.Time
+	err error
+}
+
+const (
+	mostEvents  = 100
+	longestText = 400 // runes of an event or an error
+)
+
+// New makes a dashboard that has seen nothing yet but that the configuration
+// was read.
+func New(build Build) *Dashboard {
+	d := &Dashboard{build: build, registry: prometheus.NewRegistry(), spare: map[string]spareSeen{}}
+	d.counts = newCounts(d.registry, build)
+	d.Reloaded(nil)
+	return d
+}
+
+// Observe returns the options of an agent that tells the dashboard too what it
+// does.
+func (d *Dashboard) Observe(o agent.Options) agent.Options {
+	tell := o.Progress
+	o.Progress = func(p agent.Progress) {
+		d.note(p)
+		if tell != nil {
+			tell(p)
+		}
+	}
+	o.Call = func(account string, call aliyun.Call) { d.counts.call(account, call) }
+	o.Order = d.counts.order
+	o.Spare = d.noteSpare
+	return o
+}
+
+// Reloaded says how a reading of the configuration ended; with an error the
+// old one stays at work.
+func (d *Dashboard) Reloaded(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.reload = reload{time.Now().Round(0), err}
+	d.counts.reloaded(d.reload)
+}
+
+func (d *Dashboard) note(p agent.Progress) {
+	e := event{at: p.At, certificate: p.Certificate, step: p.Step, text: clean(p.Text), waiting: p.Waiting}
+	if p.Err != nil {
+		e.text, e.failed = clean(p.Err.Error()), true
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.events) == mostEvents {
+		d.events = append(d.events[:0], d.events[1:]...)
+	}
+	d.events = append(d.events, e)
+}
+
+func (d *Dashboard) noteSpare(account string, instances int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.spare[account] = spareSeen{instances, time.Now().Round(0)}
+	d.counts.spare.WithLabelValues(account).Set(float64(instances))
+}
+
+// clean makes one bounded line of text of others.
+func clean(text string) string {
+	runes := []rune(line.Of(text))
+	if len(runes) <= longestText {
+		return string(runes)
+	}
+	return string(runes[:longestText-1]) + "…"
+}

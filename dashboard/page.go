@@ -1,0 +1,365 @@
+package dashboard
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"dvagent/agent"
+	"dvagent/agent/order"
+)
+
+const (
+	mostRows     = 300 // certificates on one page
+	mostTroubles = 50
+	mostOrders   = 50
+	mostNames    = 3 // domains of one certificate
+)
+
+var (
+	//go:embed page.html
+	pageText string
+	//go:embed page.css
+	style string
+
+	pageTemplate = template.Must(template.New("page").Parse(pageText))
+	styleSource  = "'sha256-" + hashOf(style) + "'"
+)
+
+// hashOf is what a Content-Security-Policy knows an inline style by.
+func hashOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// page is what the template shows; all text is ready to be read.
+type page struct {
+	Style       template.CSS
+	Build       Build
+	At          string
+	Refresh     int // seconds; 0: never
+	Query       string
+	State       string
+	Total       int
+	Headline    string
+	Well        bool
+	Totals      []total
+	Alarms      []alarm // of the whole, not of one certificate
+	Troubles    []row
+	MoreTrouble int
+	Marks       []mark
+	Now         string
+	Rows        []row
+	Matching    int
+	Orders      []openOrder
+	MoreOrders  int
+	Accounts    []account
+	Records     []agent.RecordStatus
+	Events      []shownEvent
+	Reloaded    string
+}
+
+type total struct {
+	state
+	Count    int
+	Link     string
+	Selected bool
+}
+
+type alarm struct{ Title, Text, Hint string }
+
+type row struct {
+	Name, Domains, More string
+	State               state
+	Bar                 *bar
+	Ends, EndsIn        string
+	Renews, RenewsIn    string
+	Deployed, Served    string
+	Next                string
+	Trouble             trouble
+}
+
+type openOrder struct {
+	Certificate, Reason, Instance, Opened, WaitsFor, Next string
+	Steps                                                 []stepShown
+	Trouble                                               trouble
+	Stopped                                               bool
+}
+
+type stepShown struct {
+	Name          string
+	Done, Current bool
+}
+
+type account struct {
+	Name   string
+	Spare  string
+	SeenAt string
+	Coming int
+	Short  bool
+}
+
+type shownEvent struct {
+	At, Ago, Certificate, Step, Text, Kind string
+}
+
+func (d *Dashboard) servePage(w http.ResponseWriter, r *http.Request, service *agent.Service) {
+	glance, err := service.Glance()
+	if err != nil {
+		http.Error(w, clean(err.Error()), http.StatusInternalServerError)
+		return
+	}
+	var text bytes.Buffer
+	if err := pageTemplate.Execute(&text, d.page(glance, r.URL.Query())); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Write(text.Bytes())
+}
+
+// looked is a certificate with its state at the time of the page.
+type looked struct {
+	*agent.Seen
+	state state
+}
+
+func (d *Dashboard) page(g *agent.Glance, query url.Values) page {
+	p := page{Style: template.CSS(style), Build: d.build, At: clock(g.At), Total: len(g.Certificates),
+		Query: query.Get("q"), State: query.Get("state"), Records: g.Records}
+	if query.Has("refresh") {
+		p.Refresh = 30
+	}
+	all := make([]looked, len(g.Certificates))
+	for i := range g.Certificates {
+		all[i] = looked{&g.Certificates[i], stateOf(&g.Certificates[i], g.At)}
+	}
+	slices.SortStableFunc(all, func(a, b looked) int { return a.NotAfter.Compare(b.NotAfter) })
+	p.showTotals(all)
+	p.showTroubles(all, g.At)
+	p.showRows(all, g.At)
+	p.showOrders(all, g)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p.showAccounts(g, d.spare)
+	p.showAlarms(g, d.reload)
+	p.showEvents(d.events, g.At)
+	p.Reloaded = clock(d.reload.at)
+	p.summarise()
+	return p
+}
+
+func (p *page) showTotals(all []looked) {
+	count := map[string]int{}
+	for _, c := range all {
+		count[c.state.Key]++
+	}
+	for _, s := range states {
+		if n := count[s.Key]; n > 0 || s.Key == p.State {
+			p.Totals = append(p.Totals, total{s, n, "?" + p.link(s.Key), s.Key == p.State})
+		}
+	}
+}
+
+// link is the query of the page with another state.
+func (p *page) link(state string) string {
+	values := url.Values{"state": {state}}
+	if p.Query != "" {
+		values.Set("q", p.Query)
+	}
+	if p.Refresh > 0 {
+		values.Set("refresh", "")
+	}
+	return values.Encode()
+}
+
+// showTroubles puts the most urgent first and, of those, the soonest.
+func (p *page) showTroubles(all []looked, now time.Time) {
+	for _, s := range states {
+		for _, c := range all {
+			if !s.Person || c.state != s {
+				continue
+			}
+			if len(p.Troubles) == mostTroubles {
+				p.MoreTrouble++
+				continue
+			}
+			p.Troubles = append(p.Troubles, rowOf(c, axis{}, now))
+		}
+	}
+}
+
+func (p *page) showRows(all []looked, now time.Time) {
+	var shown []*agent.Seen
+	var matching []looked
+	for _, c := range all {
+		if !p.matches(c) {
+			continue
+		}
+		if p.Matching++; p.Matching <= mostRows {
+			matching, shown = append(matching, c), append(shown, c.Seen)
+		}
+	}
+	a := newAxis(shown, now)
+	p.Marks, p.Now = a.marks(), percent(a.at(now))
+	for _, c := range matching {
+		p.Rows = append(p.Rows, rowOf(c, a, now))
+	}
+}
+
+func (p *page) matches(c looked) bool {
+	if p.State != "" && c.state.Key != p.State {
+		return false
+	}
+	has := func(text string) bool { return strings.Contains(text, strings.ToLower(p.Query)) }
+	return has(c.Name) || slices.ContainsFunc(c.Domains, has)
+}
+
+func rowOf(c looked, a axis, now time.Time) row {
+	r := row{
+		Name: c.Name, State: c.state, Next: clean(c.Next),
+		Domains: strings.Join(c.Domains[:min(len(c.Domains), mostNames)], ", "),
+		Ends:    date(c.NotAfter), EndsIn: away(c.NotAfter, now), Renews: date(c.RenewsAt), RenewsIn: away(c.RenewsAt, now),
+		Deployed: "–", Served: "–",
+	}
+	if more := len(c.Domains) - mostNames; more > 0 {
+		r.More = fmt.Sprintf("and %d more", more)
+	}
+	if len(c.Deployments) > 0 && c.Version != "" {
+		r.Deployed = yes(c.Deployed)
+	}
+	if c.Probed && c.Version != "" {
+		r.Served = yes(c.Served)
+	}
+	if c.state.Person {
+		r.Trouble = troubleOf(c.Seen, now)
+	}
+	if a != (axis{}) {
+		r.Bar = a.bar(c.Seen, now)
+	}
+	return r
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+func (p *page) showOrders(all []looked, g *agent.Glance) {
+	for _, c := range all {
+		if !c.Order.Open() {
+			continue
+		}
+		shown := orderOf(c.Name, *c.Order, g.At)
+		if shown.Trouble.Text != "" && c.state.Person {
+			shown.Trouble = trouble{Text: "failed: see above", Again: shown.Trouble.Again}
+		}
+		p.addOrder(shown)
+	}
+	for _, orphan := range g.Orphans {
+		shown := orderOf(orphan.Certificate, orphan.Order, g.At)
+		shown.Next = orphan.Next
+		p.addOrder(shown)
+	}
+}
+
+func (p *page) addOrder(o openOrder) {
+	if len(p.Orders) == mostOrders {
+		p.MoreOrders++
+		return
+	}
+	p.Orders = append(p.Orders, o)
+}
+
+var stepNames = []order.Step{order.Allocate, order.Submit, order.Present, order.Propagate, order.Issue, order.Collect, order.CleanUp}
+
+func orderOf(certificate string, o agent.OrderStatus, now time.Time) openOrder {
+	shown := openOrder{Certificate: certificate, Reason: o.Reason, Instance: cmp.Or(o.Instance, "none yet"),
+		Opened: away(o.OpenedAt, now), WaitsFor: clean(o.WaitsFor), Stopped: o.Stopped}
+	if o.Error != "" {
+		shown.WaitsFor = ""
+		shown.Trouble = trouble{clean(o.Error), clean(o.Hint), again(o.RetryAt, now)}
+	}
+	passed := true
+	for _, step := range stepNames {
+		current := string(step) == o.Step
+		passed = passed && !current
+		shown.Steps = append(shown.Steps, stepShown{string(step), passed, current})
+	}
+	return shown
+}
+
+func (p *page) showAccounts(g *agent.Glance, spare map[string]spareSeen) {
+	for name, coming := range comingRenewals(g) {
+		a := account{Name: name, Spare: "not known yet", Coming: coming}
+		if seen, known := spare[name]; known {
+			a.Spare, a.SeenAt, a.Short = fmt.Sprint(seen.instances), away(seen.at, g.At), seen.instances < coming
+		}
+		p.Accounts = append(p.Accounts, a)
+	}
+	slices.SortFunc(p.Accounts, func(a, b account) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+func (p *page) showAlarms(g *agent.Glance, r reload) {
+	if still := g.StandsStill(g.At); still > 0 {
+		p.Alarms = append(p.Alarms, alarm{"The scheduler stands still", "It has not moved for " + span(still) + ".",
+			"see the log, and restart the service"})
+	}
+	if r.err != nil {
+		p.Alarms = append(p.Alarms, alarm{"The configuration on disk is not used", clean(r.err.Error()),
+			"mend it: it is read again when it changes; the one before is at work"})
+	}
+	for _, orphan := range g.Orphans {
+		p.Alarms = append(p.Alarms, alarm{"An order of " + orphan.Certificate + ", which is not configured", "", orphan.Next})
+	}
+	for _, a := range p.Accounts {
+		if a.Short {
+			p.Alarms = append(p.Alarms, alarm{"Too few instances in account " + a.Name,
+				fmt.Sprintf("%s spare, and %d certificates want one within 30 days.", a.Spare, a.Coming), "buy DV instances"})
+		}
+	}
+}
+
+// showEvents puts the newest first.
+func (p *page) showEvents(events []event, now time.Time) {
+	for _, e := range slices.Backward(events) {
+		kind := "did"
+		switch {
+		case e.failed:
+			kind = "failed"
+		case e.waiting:
+			kind = "waits"
+		}
+		p.Events = append(p.Events, shownEvent{clock(e.at), away(e.at, now), e.certificate, e.step, e.text, kind})
+	}
+}
+
+func (p *page) summarise() {
+	n := len(p.Troubles) + p.MoreTrouble
+	p.Well = n+len(p.Alarms) == 0
+	switch {
+	case p.Total == 0:
+		p.Headline = "No certificate is configured"
+	case p.Well && p.Total == 1:
+		p.Headline = "The certificate is well"
+	case p.Well:
+		p.Headline = fmt.Sprintf("All %d certificates are well", p.Total)
+	case n == 0:
+		p.Headline = "The certificates are well, but see below"
+	case n == 1:
+		p.Headline = fmt.Sprintf("1 of %d certificates needs a person", p.Total)
+	default:
+		p.Headline = fmt.Sprintf("%d of %d certificates need a person", n, p.Total)
+	}
+}
