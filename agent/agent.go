@@ -30,6 +30,8 @@ type Agent struct {
 	observe func(Progress)
 	ordered func(change string)
 	spare   func(account string, instances int)
+	moved   func()
+	resting func(Rest)
 	prover  *dnsvalidate.Prover
 
 	mu      sync.Mutex
@@ -49,6 +51,14 @@ type Options struct {
 	Call     func(account string, call aliyun.Call)
 	Order    func(change string)                 // OrderOpened, or the order.Outcome that one ended with; may be nil
 	Spare    func(account string, instances int) // paid DV instances that nobody claimed, as just listed; may be nil
+	Moved    func()                              // called at each small piece of work that ends, from any goroutine; may be nil
+	Resting  func(Rest)                          // called by a Service that has nothing to do now, again each minute; may be nil
+}
+
+// Rest is what a Service knows when it has nothing to do.
+type Rest struct {
+	Until time.Time // when it looks again
+	Open  []string  // certificates that are not served, or have an order open
 }
 
 // OrderOpened is the change of an order that begins.
@@ -72,6 +82,8 @@ func New(cfg *config.Config, options Options) (*Agent, error) {
 		observe: options.Progress,
 		ordered: options.Order,
 		spare:   options.Spare,
+		moved:   options.Moved,
+		resting: options.Resting,
 		prover:  dnsvalidate.NewProver(cfg.DNS),
 		clients: map[string]*aliyun.Client{},
 		zones:   map[string]*zoneList{},
@@ -88,9 +100,18 @@ func New(cfg *config.Config, options Options) (*Agent, error) {
 	if a.spare == nil {
 		a.spare = func(string, int) {}
 	}
+	if a.moved == nil {
+		a.moved = func() {}
+	}
+	if a.resting == nil {
+		a.resting = func(Rest) {}
+	}
 	for name, account := range cfg.Accounts {
-		if options.Call != nil {
-			account.Observe = func(call aliyun.Call) { options.Call(name, call) }
+		account.Observe = func(call aliyun.Call) {
+			a.moved()
+			if options.Call != nil {
+				options.Call(name, call)
+			}
 		}
 		client, err := aliyun.New(account)
 		if err != nil {

@@ -129,6 +129,7 @@ func (p *pass) roll(s standing) (*rolling, error) {
 		} else {
 			r.targets = append(r.targets, target)
 		}
+		p.moved()
 	}
 	return r, nil
 }
@@ -180,7 +181,7 @@ func (p *pass) compareOne(r *rolling, target deploy.Target, drift deploy.Drift) 
 		return r.rollout.Record(rollout.Fact{At: wallClock(), Kind: rollout.Deployed, Target: id, Version: r.current})
 	}
 	r.jobs = append(r.jobs, deploy.Job{
-		Certificate: r.Name, Target: target, Bundle: r.bundle, Force: unfinished || redeploy,
+		Certificate: r.Name, Target: target, Bundle: r.bundle, Force: unfinished || redeploy, Moved: p.moved,
 		Before: filepath.Join(p.dir(r.Name), "before"), Known: r.store.Has,
 	})
 	p.say(r.Name, stepDeploy, "installing at "+target.String())

@@ -56,6 +56,7 @@ func (p *pass) tellFailure(ctx context.Context, s standing, cause error) {
 // runHooks runs the hooks that listen to the event and returns the first
 // failure.
 func (p *pass) runHooks(ctx context.Context, s standing, event, previous string, cause error) error {
+	defer p.moved()
 	for _, result := range hooks.Run(ctx, p.config.Hooks, p.event(s, event, previous, cause)) {
 		if result.Err != nil {
 			return hint.Add(fmt.Errorf("hook of event %s: %w", event, result.Err),

@@ -106,6 +106,7 @@ func (p *pass) run(ctx context.Context) []Outcome {
 	for i, certificate := range certificates {
 		group.Go(func() error {
 			standings[i], outcomes[i] = p.guarded(ctx, certificate)
+			p.moved()
 			return nil
 		})
 	}

@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +22,7 @@ type Service struct {
 	due      map[string]time.Time // when each certificate is looked at again
 	watch    *targetWatch
 	alarms   map[string]*rate.Limiter // of each certificate's changed files
+	open     map[string]bool          // the certificates whose last outcome is not Served
 
 	glances glances
 	shown   atomic.Pointer[Agent] // the agent, for other goroutines
@@ -30,7 +33,7 @@ type Service struct {
 // from replaced takes over between two passes.
 func NewService(a *Agent, replaced <-chan *Agent, lockWait time.Duration, who string) *Service {
 	s := &Service{agent: a, replaced: replaced, lockWait: lockWait, who: who, due: map[string]time.Time{},
-		watch: newTargetWatch(a.log), alarms: map[string]*rate.Limiter{}}
+		open: map[string]bool{}, watch: newTargetWatch(a.log), alarms: map[string]*rate.Limiter{}}
 	s.shown.Store(a)
 	s.looked.Store(wallClock().Unix())
 	return s
@@ -75,16 +78,19 @@ func (s *Service) rest(ctx context.Context) bool {
 	for {
 		s.looked.Store(wallClock().Unix())
 		now := wallClock()
-		left := s.nextDue(now).Sub(now)
+		next := s.nextDue(now)
+		left := next.Sub(now)
+		s.agent.moved()
 		if left <= 0 || len(s.dueNames(now)) > 0 {
 			return ctx.Err() == nil
 		}
+		s.agent.resting(Rest{Until: next, Open: slices.Sorted(maps.Keys(s.open))})
 		select {
 		case <-ctx.Done():
 			return false
 		case s.agent = <-s.replaced:
 			s.shown.Store(s.agent)
-			s.due = map[string]time.Time{}
+			s.due, s.open = map[string]time.Time{}, map[string]bool{}
 			s.watch.restart(ctx, s.agent.config.Certificates)
 		case names := <-s.watch.changed:
 			s.wake(names)
@@ -126,6 +132,10 @@ func (s *Service) pass(ctx context.Context) error {
 		}
 		for _, outcome := range p.run(ctx) {
 			s.due[outcome.Certificate] = s.following(outcome)
+			delete(s.open, outcome.Certificate)
+			if outcome.Class != Served {
+				s.open[outcome.Certificate] = true
+			}
 		}
 		return nil
 	})

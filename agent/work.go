@@ -59,6 +59,7 @@ func (w *work) run(ctx context.Context) Outcome {
 			return Outcome{Certificate: w.Name, Ordered: ordered, Next: w.renewsAt()}
 		}
 		v, err := steps[step](w, ctx)
+		w.moved()
 		ordered = ordered || w.order.Version != "" && w.order.Instance != ""
 		switch {
 		case errors.Is(err, errClosed):

@@ -47,6 +47,14 @@ type Job struct {
 	// (bundle.Store.Has); what it does not know is an original. When nil,
 	// nothing is known.
 	Known func(crypto.PublicKey) bool
+
+	Moved func() // called at the end of each command and proof, from any goroutine; may be nil
+}
+
+func (j Job) moved() {
+	if j.Moved != nil {
+		j.Moved()
+	}
 }
 
 // Result is how a job ended. Err is nil only when every probe showed the

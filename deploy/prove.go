@@ -57,6 +57,7 @@ func serverName(t Target, b *bundle.Bundle) string {
 // prove looks until every probe shows the new leaf or the target's timeout is
 // over. After a failed command one look says what is served meanwhile.
 func (a *attempt) prove(ctx context.Context) {
+	defer a.Job.moved()
 	a.Served = slices.Clone(a.was)
 	if !a.due {
 		return

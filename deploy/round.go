@@ -122,6 +122,7 @@ func (r round) run(ctx context.Context, argv []string) *command.Result {
 		timeout = max(timeout, a.Job.Target.timeout())
 	}
 	result := command.Run(ctx, command.Command{Argv: argv, Env: command.BaseEnv(), Timeout: timeout})
+	r[0].Job.moved()
 	return &result
 }
 

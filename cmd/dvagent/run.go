@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -34,8 +33,11 @@ func (c *cli) runCommand() *cobra.Command {
 // replaces the agent between two passes; a broken one is reported and ignored.
 func (c *cli) serve(ctx context.Context, lockWait time.Duration, who string) error {
 	log := c.log()
-	board := dashboard.New(build())
-	options := board.Observe(agent.Options{Log: log, Progress: func(p agent.Progress) { logProgress(log, p) }})
+	board, systemd := dashboard.New(build()), newSupervisor(log)
+	options := board.Observe(agent.Options{Log: log, Moved: systemd.moved, Resting: systemd.resting, Progress: func(p agent.Progress) {
+		logProgress(log, p)
+		systemd.progress(p)
+	}})
 	a, cfg, err := c.worker(options)
 	if err != nil {
 		return err
@@ -45,17 +47,26 @@ func (c *cli) serve(ctx context.Context, lockWait time.Duration, who string) err
 	log.Info("started", "certificates", len(cfg.Certificates), "config", cfg.Path, "state_dir", cfg.StateDir)
 	group, ctx := errgroup.WithContext(ctx)
 	ctx, stop := context.WithCancel(ctx)
+	asked := hangups(ctx)
+	context.AfterFunc(ctx, systemd.stopping)
+	systemd.ready()
 	group.Go(func() error {
 		defer stop()
 		return service.Run(ctx)
 	})
 	group.Go(func() error {
-		return agent.WatchConfig(ctx, cfg.Path, hangups(ctx), func() {
-			fresh, err := c.reload(ctx, log, options, replaced)
+		return agent.WatchConfig(ctx, cfg.Path, asked, func() {
+			systemd.reloading()
+			fresh, err := c.reload(ctx, options, replaced)
 			board.Reloaded(err)
-			if err == nil {
+			if err != nil {
+				log.Error("the new configuration is not used; the old one stays", "error", err)
+				systemd.status("the new configuration is not used: %s", err)
+			} else {
+				log.Info("took the new configuration", "certificates", len(fresh.Certificates))
 				warnOfListen(log, cfg.Service, fresh.Service)
 			}
+			systemd.ready()
 		})
 	})
 	if cfg.Service.Listen != "" {
@@ -67,15 +78,13 @@ func (c *cli) serve(ctx context.Context, lockWait time.Duration, who string) err
 }
 
 // reload puts the agent of a changed configuration to work.
-func (c *cli) reload(ctx context.Context, log *slog.Logger, options agent.Options, replaced chan<- *agent.Agent) (*config.Config, error) {
+func (c *cli) reload(ctx context.Context, options agent.Options, replaced chan<- *agent.Agent) (*config.Config, error) {
 	a, cfg, err := c.worker(options)
 	if err != nil {
-		log.Error("the new configuration is not used; the old one stays", "error", err)
 		return nil, err
 	}
 	select {
 	case replaced <- a:
-		log.Info("took the new configuration", "certificates", len(cfg.Certificates))
 	case <-ctx.Done():
 	}
 	return cfg, nil

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"dvagent/agent"
+	"dvagent/internal/line"
+)
+
+// supervisor is systemd, as far as it wants to know how the service is. Where
+// it did not start the service with Type=notify, nothing is sent.
+type supervisor struct {
+	log   *slog.Logger
+	begun time.Time
+	every time.Duration // between two signs of life; 0: none is wanted
+	fed   atomic.Int64  // when the last one was sent, in nanoseconds since begun
+}
+
+func newSupervisor(log *slog.Logger) *supervisor {
+	limit, err := daemon.SdWatchdogEnabled(false)
+	if err != nil {
+		log.Warn("the watchdog of systemd is not fed", "error", err)
+	}
+	return &supervisor{log: log, begun: time.Now(), every: limit / 4}
+}
+
+// tell sends lines as sd_notify(3) describes them.
+func (s *supervisor) tell(lines ...string) {
+	if _, err := daemon.SdNotify(false, strings.Join(lines, "\n")); err != nil {
+		s.log.Warn("systemd was not told", "what", lines[0], "error", err)
+	}
+}
+
+func (s *supervisor) ready()     { s.tell(daemon.SdNotifyReady) }
+func (s *supervisor) reloading() { s.tell(daemon.SdNotifyReloading, daemon.SdNotifyMonotonicUsec()) }
+func (s *supervisor) stopping()  { s.tell(daemon.SdNotifyStopping) }
+
+// status is what `systemctl status` shows.
+func (s *supervisor) status(format string, args ...any) {
+	s.tell("STATUS=" + line.Of(fmt.Sprintf(format, args...)))
+}
+
+// moved feeds the watchdog. It is called when the scheduler has moved and at no
+// other time: one that hangs is to be killed.
+func (s *supervisor) moved() {
+	now, last := time.Since(s.begun), s.fed.Load() // no clock that is set counts
+	if s.every > 0 && now-time.Duration(last) >= s.every && s.fed.CompareAndSwap(last, int64(now)) {
+		s.tell(daemon.SdNotifyWatchdog)
+	}
+}
+
+func (s *supervisor) progress(p agent.Progress) {
+	switch {
+	case p.Err != nil:
+		s.status("%s: failed: %s", p.Certificate, p.Err)
+	case p.Waiting:
+		s.status("%s: waits for %s", p.Certificate, p.Text)
+	default:
+		s.status("%s: %s", p.Certificate, p.Text)
+	}
+}
+
+func (s *supervisor) resting(r agent.Rest) {
+	until := r.Until.Format(time.RFC3339)
+	if len(r.Open) == 0 {
+		s.status("nothing to do until %s", until)
+		return
+	}
+	s.status("next look at %s; not done: %s", until, strings.Join(r.Open, ", "))
+}
