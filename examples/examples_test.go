@@ -158,16 +158,11 @@ func cronJob(t *testing.T, text string) (path, command string) {
 }
 
 func TestUnitsAreSound(t *testing.T) {
-	units, err := filepath.Glob("*/dvagent*.*")
+	units, err := filepath.Glob("systemd/dvagent*")
 	if err != nil || len(units) != 5 {
 		t.Fatalf("%d units: %v", len(units), err)
 	}
 	dir := t.TempDir()
-	dropIns := filepath.Join(dir, "dvagent.service.d")
-	if err := os.Mkdir(dropIns, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(dropIns, "user.conf"), adapted(t, "unprivileged/user.conf"))
 	start := regexp.MustCompile(`(?m)^ExecStart=` + regexp.QuoteMeta(installed) + ` (.+)$`)
 	verify := []string{"verify"}
 	for _, unit := range units {
@@ -182,8 +177,58 @@ func TestUnitsAreSound(t *testing.T) {
 		verify = append(verify, path)
 	}
 	need(t, "systemd-analyze")
-	if out, err := exec.Command("systemd-analyze", verify...).CombinedOutput(); err != nil || len(out) > 0 {
-		t.Errorf("systemd-analyze: %v: %s", err, out)
+	said := func() string {
+		out, err := exec.Command("systemd-analyze", verify...).CombinedOutput()
+		if err != nil {
+			t.Errorf("systemd-analyze: %v", err)
+		}
+		return beforeNotifyReload.ReplaceAllString(string(out), "")
+	}
+	if out := said(); out != "" {
+		t.Errorf("systemd-analyze: %s", out)
+	}
+	dropIns := filepath.Join(dir, "dvagent.service.d")
+	if err := os.Mkdir(dropIns, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dropIns, "root.conf"), adapted(t, "systemd/root.conf"))
+	if out := said(); out != "" {
+		t.Errorf("systemd-analyze, with root.conf: %s", out)
+	}
+}
+
+// beforeNotifyReload is what a systemd older than 253 says of the second Type=
+// of dvagent.service: it stays with the first.
+var beforeNotifyReload = regexp.MustCompile(`(?m)^.*/dvagent\.service:\d+: Failed to parse service type, ignoring: notify-reload\n`)
+
+func TestTheUnitsExposeLittle(t *testing.T) {
+	services := []string{"systemd/dvagent.service", "systemd/dvagent-renew.service"}
+	_, restrictions, _ := strings.Cut(adapted(t, services[0]), "\nUser=dvagent\n")
+	restrictions, _, _ = strings.Cut(restrictions, "\n[Install]")
+	if _, same, _ := strings.Cut(adapted(t, services[1]), "\nUser=dvagent\n"); same != restrictions {
+		t.Errorf("after User= the services differ:\n%s\n%s", restrictions, same)
+	}
+	need(t, "systemd-analyze")
+	for _, service := range services { // 15 is an exposure of 1.5
+		out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", service).CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v:\n%s", service, err, out)
+		}
+	}
+}
+
+func TestTheUserOfTheUnitsIsMade(t *testing.T) {
+	need(t, "systemd-sysusers")
+	root, path := t.TempDir(), filepath.Join(t.TempDir(), "dvagent.conf")
+	write(t, path, adapted(t, "systemd/sysusers.d/dvagent.conf"))
+	if err := os.Mkdir(filepath.Join(root, "etc"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("systemd-sysusers", "--root="+root, path).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if users := adapted(t, filepath.Join(root, "etc", "passwd")); !strings.Contains(users, ":/var/lib/dvagent:/usr/sbin/nologin\n") {
+		t.Errorf("the user has no home, or a shell: %q", users)
 	}
 }
 

@@ -52,9 +52,9 @@ func setUnprivileged(t *testing.T, s site) (server []string, table string) {
 	argv := nginxArgv(t, s)
 	const asked = "/run/dvagent/reload-nginx"
 	path := regexp.MustCompile(`(?m)^PathExists=(.+)$`).FindStringSubmatch(
-		adapted(t, "unprivileged/dvagent-reload-nginx.path", asked, s.path("reload-nginx")))
+		adapted(t, "systemd/dvagent-reload-nginx.path", asked, s.path("reload-nginx")))
 	service := regexp.MustCompile(`(?m)^ExecStart=(.+)$`).FindAllStringSubmatch(
-		adapted(t, "unprivileged/dvagent-reload-nginx.service", asked, s.path("reload-nginx"),
+		adapted(t, "systemd/dvagent-reload-nginx.service", asked, s.path("reload-nginx"),
 			"/bin/systemctl reload nginx.service", strings.Join(append(argv, "-s", "reload"), " ")), -1)
 	go func() {
 		for ; t.Context().Err() == nil; time.Sleep(10 * time.Millisecond) {
