@@ -18,16 +18,18 @@ var allowed = map[string][]string{
 	},
 	"dashboard": {"agent", "agent/config", "agent/order", "internal/aliyun", "internal/line"},
 	"agent": {
-		"agent/config", "agent/order", "agent/rollout", "deploy", "dnsvalidate", "hooks",
+		"agent/config", "agent/notice", "agent/order", "agent/rollout", "deploy", "dnsvalidate", "hooks", "notify",
 		"internal/aliyun", "internal/bundle", "internal/command", "internal/hint", "internal/journal", "internal/nginx",
 	},
-	"agent/config":  {"deploy", "dnsvalidate", "hooks", "internal/aliyun", "internal/hint"},
+	"agent/config":  {"deploy", "dnsvalidate", "hooks", "internal/aliyun", "internal/hint", "notify"},
+	"agent/notice":  {"internal/atomicfile"},
 	"agent/order":   {"internal/atomicfile", "internal/journal"},
 	"agent/rollout": {"internal/journal"},
 
 	"deploy":      {"internal/atomicfile", "internal/bundle", "internal/command", "internal/hint"},
 	"dnsvalidate": {"internal/aliyun", "internal/hint"},
 	"hooks":       {"internal/bundle", "internal/command", "internal/line"},
+	"notify":      {"internal/hint", "internal/line"},
 
 	"internal/aliyun":     {"internal/hint"},
 	"internal/bundle":     {"internal/atomicfile", "internal/hint"},
@@ -41,6 +43,7 @@ var allowed = map[string][]string{
 
 	"dnsvalidate/dnstest":        {},
 	"internal/bundle/bundletest": {"internal/bundle"},
+	"notify/notifytest":          {},
 }
 
 const (

@@ -1,0 +1,93 @@
+package notice
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"dvagent/internal/atomicfile"
+)
+
+func path(stateDir string) string { return filepath.Join(stateDir, "notices.json") }
+
+// Load reads the book of a state directory. One that is missing or damaged is
+// empty: then what holds is noticed, and told, anew.
+func Load(stateDir string) (*Book, error) {
+	text, err := os.ReadFile(path(stateDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read notices: %w", err)
+	}
+	return parse(text), nil
+}
+
+func parse(text []byte) *Book {
+	book := &Book{}
+	if json.Unmarshal(text, book) != nil {
+		book = &Book{}
+	}
+	if book.Troubles == nil {
+		book.Troubles = map[string]Trouble{}
+	}
+	if book.Channels == nil {
+		book.Channels = map[string]*Channel{}
+	}
+	maps.DeleteFunc(book.Channels, func(_ string, c *Channel) bool { return c == nil })
+	if book.Spare == nil {
+		book.Spare = map[string]Spare{}
+	}
+	return book
+}
+
+// patience is how long Update waits for somebody else's, which takes less than
+// a moment.
+const patience = 2 * time.Second
+
+// Update reads the book, changes it and writes it again when it is another one
+// then. Nobody else changes it meanwhile, whichever process that is: it has a
+// lock of its own, which is held for no longer than change takes.
+func Update(stateDir string, change func(*Book)) error {
+	lock, err := os.OpenFile(filepath.Join(stateDir, "notices.lock"), os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC, 0o600)
+	if err != nil {
+		return fmt.Errorf("lock notices: %w", err)
+	}
+	defer lock.Close()
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil || time.Now().After(end) {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("lock notices: %w", err)
+	}
+	book, err := Load(stateDir)
+	if err != nil {
+		return err
+	}
+	before := text(book)
+	change(book)
+	after := text(book)
+	if bytes.Equal(before, after) {
+		return nil
+	}
+	file := atomicfile.File{Path: path(stateDir), Data: after, Mode: 0o600, UID: atomicfile.Keep, GID: atomicfile.Keep}
+	if err := atomicfile.Write(file); err != nil {
+		return fmt.Errorf("write notices: %w", err)
+	}
+	return nil
+}
+
+func text(book *Book) []byte {
+	text, err := json.MarshalIndent(book, "", "\t")
+	if err != nil {
+		panic(err) // strings, numbers and times of four-digit years
+	}
+	return append(text, '\n')
+}

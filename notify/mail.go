@@ -1,0 +1,98 @@
+package notify
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/wneessen/go-mail"
+)
+
+// Mail is how e-mail is sent.
+type Mail struct {
+	Server   string // host:port; TLS from the start at port 465, STARTTLS elsewhere
+	Username string // empty: no authentication
+	Password Secret // of Username
+	From     string
+	To       []string
+}
+
+// CheckAddress says why text cannot be an e-mail address.
+func CheckAddress(text string) error {
+	if mail.NewMsg().To(text) != nil {
+		return fmt.Errorf("%q is not an e-mail address", text)
+	}
+	return nil
+}
+
+func (m Mail) send(ctx context.Context, message Message) error {
+	letter := mail.NewMsg()
+	if err := errors.Join(letter.From(m.From), letter.To(m.To...)); err != nil {
+		return err
+	}
+	letter.Subject(message.title())
+	letter.SetDateWithValue(message.At)
+	letter.SetMessageID()
+	letter.SetBodyString(mail.TypeTextPlain, message.body()+"\n")
+	host, port, err := net.SplitHostPort(m.Server)
+	if err != nil {
+		return err
+	}
+	options, password, err := m.options(host, port)
+	if err != nil {
+		return err
+	}
+	client, err := mail.NewClient(host, options...)
+	if err == nil {
+		err = deliver(ctx, client, letter)
+	}
+	if err != nil && password != "" { // a server may repeat it
+		return errors.New(strings.ReplaceAll(err.Error(), password, "***"))
+	}
+	return err
+}
+
+// deliver returns when ctx is done, which the client knows of while it dials
+// alone.
+func deliver(ctx context.Context, client *mail.Client, letter *mail.Msg) error {
+	done := make(chan error, 1)
+	go func() { done <- client.DialAndSendWithContext(ctx, letter) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// options are the connection's. It is encrypted, but to loopback.
+func (m Mail) options(host, port string) (options []mail.Option, password string, err error) {
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		return nil, "", fmt.Errorf("%q is no port", port)
+	}
+	auth := mail.SMTPAuthAutoDiscover
+	options = []mail.Option{mail.WithPort(number), mail.WithTimeout(timeout),
+		mail.WithTLSConfig(&tls.Config{ServerName: host, MinVersion: tls.VersionTLS12})}
+	switch {
+	case number == 465:
+		options = append(options, mail.WithSSL())
+	case loopback(host):
+		auth = mail.SMTPAuthPlain // which the client finds by itself only where it encrypts
+		options = append(options, mail.WithTLSPolicy(mail.NoTLS))
+	default:
+		options = append(options, mail.WithTLSPolicy(mail.TLSMandatory))
+	}
+	if m.Username == "" {
+		return options, "", nil
+	}
+	if password, err = m.Password.Resolve(); err != nil {
+		return nil, "", fmt.Errorf("read the password: %w", err)
+	}
+	return append(options, mail.WithSMTPAuth(auth), mail.WithUsername(m.Username),
+		mail.WithPassword(password)), password, nil
+}

@@ -1,0 +1,217 @@
+package notify
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"dvagent/internal/hint"
+	"dvagent/internal/line"
+)
+
+// CheckURL says why raw cannot be the address of a webhook: http:// is allowed
+// to a loopback address only. The error never repeats raw, which is a secret.
+func CheckURL(raw string) error {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
+		return errors.New("the address must be a URL such as https://oapi.dingtalk.com/robot/send?access_token=…")
+	case u.User != nil:
+		return errors.New("the address must not hold a user or password")
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return hint.Add(errors.New("http:// is allowed to a loopback address only"), "write https://")
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// post sends the message in the form that the kind of robot wants.
+func (c Channel) post(ctx context.Context, m Message) error {
+	address, err := c.URL.Resolve()
+	if err != nil {
+		return fmt.Errorf("read the url: %w", err)
+	}
+	if err := CheckURL(address); err != nil {
+		return err
+	}
+	key := ""
+	if c.Secret != nil {
+		if key, err = c.Secret.Resolve(); err != nil {
+			return fmt.Errorf("read the secret: %w", err)
+		}
+	}
+	signed, body := forms[c.Kind](m, address, key)
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	answer, err := exchange(ctx, signed, text)
+	if err == nil {
+		err = refusal(c.Kind, answer)
+	}
+	if err != nil {
+		return withheld(err, address, key)
+	}
+	return nil
+}
+
+// forms turn a message into an address and a body of JSON.
+var forms = map[string]func(m Message, address, key string) (string, any){
+	DingTalk: func(m Message, address, key string) (string, any) {
+		return signedAddress(address, key, time.Now()),
+			object{"msgtype": "text", "text": object{"content": m.text()}}
+	},
+	Feishu: func(m Message, address, key string) (string, any) {
+		// A text may hold tags, such as one that calls everybody.
+		body := object{"msg_type": "text", "content": object{"text": strings.ReplaceAll(m.text(), "<", "‹")}}
+		if key != "" {
+			at := strconv.FormatInt(time.Now().Unix(), 10)
+			body["timestamp"], body["sign"] = at, sign(at+"\n"+key, "")
+		}
+		return address, body
+	},
+	WeCom: func(m Message, address, _ string) (string, any) {
+		return address, object{"msgtype": "text", "text": object{"content": m.text()}}
+	},
+	Webhook: func(m Message, address, _ string) (string, any) {
+		return address, payload{Event: m.Event, Host: m.Host, At: m.At.UTC(), Title: m.title(), Text: m.text(), Notices: m.Notices}
+	},
+}
+
+type object map[string]any
+
+// payload is what a webhook of one's own gets.
+type payload struct {
+	Event   string    `json:"event"`
+	Host    string    `json:"host"`
+	At      time.Time `json:"at"`
+	Title   string    `json:"title"`
+	Text    string    `json:"text"` // title and notices, for chats that show a text
+	Notices []Notice  `json:"notices"`
+}
+
+func (m Message) text() string { return m.title() + "\n" + m.body() }
+
+// signedAddress is DingTalk's: the time in milliseconds and the signature go
+// into the query.
+func signedAddress(address, key string, now time.Time) string {
+	if key == "" {
+		return address
+	}
+	u, _ := url.Parse(address) // checked before
+	at := strconv.FormatInt(now.UnixMilli(), 10)
+	query := u.Query()
+	query.Set("timestamp", at)
+	query.Set("sign", sign(key, at+"\n"+key))
+	u.RawQuery = query.Encode()
+	return u.String()
+}
+
+func sign(key, text string) string {
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write([]byte(text))
+	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// client follows no redirect: what is told is for that address alone. Proxies
+// of the environment are used, as for the API, and never for loopback.
+var client = &http.Client{
+	Transport: &http.Transport{
+		Proxy:             http.ProxyFromEnvironment,
+		TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12},
+		DisableKeepAlives: true, // messages are rare
+	},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+const maxAnswer = 64 << 10 // bytes
+
+func exchange(ctx context.Context, address string, body []byte) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/json; charset=utf-8")
+	response, err := client.Do(request)
+	var whole *url.Error
+	if errors.As(err, &whole) {
+		return nil, whole.Err // the rest of it is the address
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if response.StatusCode/100 != 2 {
+		return nil, fmt.Errorf("the server answered %s", response.Status)
+	}
+	return answer, err
+}
+
+// refusal is why a robot did not take a message that its server answered with
+// 200.
+func refusal(kind string, answer []byte) error {
+	if kind == Webhook {
+		return nil
+	}
+	var said struct {
+		ErrCode *int   `json:"errcode"` // DingTalk, WeCom
+		ErrMsg  string `json:"errmsg"`
+		Code    *int   `json:"code"` // Feishu
+		Msg     string `json:"msg"`
+	}
+	if json.Unmarshal(answer, &said) != nil {
+		return errors.New("the server's answer is no JSON")
+	}
+	code, message := said.ErrCode, said.ErrMsg
+	if kind == Feishu {
+		code, message = said.Code, said.Msg
+	}
+	if code == nil {
+		return errors.New("the server's answer has no code")
+	}
+	if *code != 0 {
+		return fmt.Errorf("the robot refused it with code %d: %q", *code, line.Of(message))
+	}
+	return nil
+}
+
+// withheld keeps what must not be told out of an error: the parts of the
+// address behind the host, and the secret.
+func withheld(err error, address, key string) error {
+	secrets := []string{address, key}
+	if u, parseErr := url.Parse(address); parseErr == nil {
+		secrets = append(secrets, u.RequestURI(), u.RawQuery)
+		secrets = append(secrets, strings.Split(u.Path, "/")...)
+		for _, values := range u.Query() {
+			secrets = append(secrets, values...)
+		}
+	}
+	text := err.Error()
+	for _, secret := range secrets {
+		if len(secret) >= 6 {
+			text = strings.NewReplacer(secret, "***", url.QueryEscape(secret), "***").Replace(text)
+		}
+	}
+	if text == err.Error() {
+		return err
+	}
+	return errors.New(text)
+}
