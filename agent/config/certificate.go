@@ -25,15 +25,14 @@ var (
 // IsName says that the text can be a certificate's name, and so a directory's.
 func IsName(text string) bool { return nameForm.MatchString(text) }
 
-func buildCertificates(config *Config, doc document) error {
-	owners := map[string]string{} // output path or name set -> key of who has it
-	for i, table := range doc.Certificate {
+func buildCertificates(config *Config, contacts map[string]aliyun.Contact, owners owners, s *source) error {
+	for i, table := range s.doc.Certificate {
 		key := fmt.Sprintf("certificate[%d]", i)
-		certificate, err := buildCertificate(config, doc, key, table)
+		certificate, err := buildCertificate(config, contacts, key, table)
 		if err != nil {
 			return err
 		}
-		if err := checkUnique(owners, key, certificate, table); err != nil {
+		if err := owners.checkUnique(owner{s, key}, certificate, table); err != nil {
 			return err
 		}
 		config.Certificates = append(config.Certificates, certificate)
@@ -41,7 +40,7 @@ func buildCertificates(config *Config, doc document) error {
 	return nil
 }
 
-func buildCertificate(config *Config, doc document, key string, table certificateTable) (Certificate, error) {
+func buildCertificate(config *Config, contacts map[string]aliyun.Contact, key string, table certificateTable) (Certificate, error) {
 	var certificate Certificate
 	if !IsName(table.Name) {
 		return certificate, at(key+".name", fmt.Errorf("%q is not a name: begin with a-z or 0-9, go on with dots and hyphens too", table.Name))
@@ -58,9 +57,9 @@ func buildCertificate(config *Config, doc document, key string, table certificat
 	if err != nil {
 		return certificate, at(key+".dns_account", err)
 	}
-	contact, err := buildContact(doc, key, table)
+	contact, err := chosen("contact", table.Contact, contacts)
 	if err != nil {
-		return certificate, err
+		return certificate, at(key+".contact", err)
 	}
 	for _, instance := range table.Instances {
 		if !instanceForm.MatchString(instance) {
@@ -73,7 +72,7 @@ func buildCertificate(config *Config, doc document, key string, table certificat
 	}
 	certificate = Certificate{
 		Name: table.Name, Domains: domains, Account: account, DNSAccount: dnsAccount,
-		Contact: contact, Instances: table.Instances, RenewBefore: window,
+		Contact: contacts[contact], Instances: table.Instances, RenewBefore: window,
 	}
 	for i, target := range table.Deploy {
 		built, err := buildTarget(fmt.Sprintf("%s.deploy[%d]", key, i), domains, target)
@@ -105,21 +104,21 @@ func chosen[T any](kind, name string, all map[string]T) (string, error) {
 	return "", fmt.Errorf("no %s is named %q (there is %s)", kind, name, names)
 }
 
-func buildContact(doc document, key string, table certificateTable) (aliyun.Contact, error) {
-	name, err := chosen("contact", table.Contact, doc.Contact)
-	if err != nil {
-		return aliyun.Contact{}, at(key+".contact", err)
-	}
-	contact := doc.Contact[name]
-	for _, field := range []struct{ key, value string }{
-		{"username", contact.Username}, {"mobile", contact.Mobile}, {"email", contact.Email},
-		{"province", contact.Province}, {"city", contact.City},
-	} {
-		if field.value == "" {
-			return aliyun.Contact{}, at("contact."+name+"."+field.key, errors.New("is missing: an order needs it"))
+func buildContacts(doc document) (map[string]aliyun.Contact, error) {
+	contacts := map[string]aliyun.Contact{}
+	for _, name := range slices.Sorted(maps.Keys(doc.Contact)) {
+		contact := doc.Contact[name]
+		for _, field := range []struct{ key, value string }{
+			{"username", contact.Username}, {"mobile", contact.Mobile}, {"email", contact.Email},
+			{"province", contact.Province}, {"city", contact.City},
+		} {
+			if field.value == "" {
+				return nil, at("contact."+name+"."+field.key, errors.New("is missing: an order needs it"))
+			}
 		}
+		contacts[name] = aliyun.Contact(contact)
 	}
-	return aliyun.Contact(contact), nil
+	return contacts, nil
 }
 
 func buildTarget(key string, domains []string, table deployTable) (deploy.Target, error) {
@@ -229,25 +228,42 @@ func buildPassword(key string, table deployTable) (string, error) {
 // claim is something that only one certificate can have.
 type claim struct{ key, what, text, hint string }
 
+// owners are the certificates that have what only one can have.
+type owners map[string]owner
+
+// owner is the certificate of that key in a file.
+type owner struct {
+	*source
+	key string
+}
+
+// to names the owner for an error about a file.
+func (o owner) to(s *source) string {
+	if o.source == s {
+		return o.key + "'s"
+	}
+	return fmt.Sprintf("%s's (%s:%d)", o.key, o.file, lineOf(places(o.text), o.key))
+}
+
 // checkUnique refuses a second owner of a name, of a file, or of a set of
 // domains in one account.
-func checkUnique(owners map[string]string, key string, certificate Certificate, table certificateTable) error {
+func (o owners) checkUnique(by owner, certificate Certificate, table certificateTable) error {
 	domains := strings.Join(slices.Sorted(slices.Values(certificate.Domains)), " ")
 	claims := []claim{
-		{key: key + ".name", what: "name " + certificate.Name, text: fmt.Sprintf("the name %q", certificate.Name)},
-		{key: key + ".domains", what: "domains " + certificate.Account + " " + domains, text: "the same set of domains in this account",
+		{key: by.key + ".name", what: "name " + certificate.Name, text: fmt.Sprintf("the name %q", certificate.Name)},
+		{key: by.key + ".domains", what: "domains " + certificate.Account + " " + domains, text: "the same set of domains in this account",
 			hint: "to install one certificate in several places, give it several [[certificate.deploy]]"},
 	}
 	for i, target := range table.Deploy {
-		for _, f := range target.files(fmt.Sprintf("%s.deploy[%d]", key, i)) {
+		for _, f := range target.files(fmt.Sprintf("%s.deploy[%d]", by.key, i)) {
 			claims = append(claims, claim{key: f.key, what: "file " + filepath.Clean(f.path), text: "the file " + f.path})
 		}
 	}
 	for _, c := range claims {
-		if owner, taken := owners[c.what]; taken {
-			return at(c.key, hint.Add(fmt.Errorf("%s is already %s's", c.text, owner), c.hint))
+		if first, taken := o[c.what]; taken {
+			return at(c.key, hint.Add(fmt.Errorf("%s is already %s", c.text, first.to(by.source)), c.hint))
 		}
-		owners[c.what] = key
+		o[c.what] = by
 	}
 	return nil
 }

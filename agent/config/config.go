@@ -10,17 +10,20 @@ import (
 	"dvagent/dnsvalidate"
 	"dvagent/hooks"
 	"dvagent/internal/aliyun"
+	"dvagent/notify"
 )
 
 // Config is a sound configuration: every reference resolves, every path is
 // absolute, every domain is in lower-case A-label form.
 type Config struct {
 	Path         string
+	Digest       string // of the files that it was read from
 	StateDir     string
 	Accounts     map[string]aliyun.Config
 	DNS          dnsvalidate.Settings
 	Certificates []Certificate
 	Hooks        []hooks.Hook
+	Notify       []notify.Channel
 	Limits       Limits
 	Service      Service
 }
@@ -43,6 +46,7 @@ type Limits struct {
 	RequestsPerSecond int // of one account and API
 	ParallelOrders    int
 	OrderDeadline     time.Duration
+	Forecast          time.Duration // renewals within it are compared with the spare instances
 }
 
 // Service is [service].

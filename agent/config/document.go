@@ -9,6 +9,7 @@ type document struct {
 	DNS         dnsTable                `toml:"dns"`
 	Certificate []certificateTable      `toml:"certificate"`
 	Hook        []hookTable             `toml:"hook"`
+	Notify      []notifyTable           `toml:"notify"`
 	Limits      limitsTable             `toml:"limits"`
 	Service     serviceTable            `toml:"service"`
 }
@@ -91,11 +92,31 @@ type hookTable struct {
 	Timeout string   `toml:"timeout"`
 }
 
+type notifyTable struct {
+	Name         string   `toml:"name"`
+	Kind         string   `toml:"kind"`
+	On           []string `toml:"on"`
+	URL          string   `toml:"url"`
+	URLFile      string   `toml:"url_file"`
+	URLEnv       string   `toml:"url_env"`
+	Secret       string   `toml:"secret"`
+	SecretFile   string   `toml:"secret_file"`
+	SecretEnv    string   `toml:"secret_env"`
+	SMTP         string   `toml:"smtp"`
+	Username     string   `toml:"username"`
+	Password     string   `toml:"password"`
+	PasswordFile string   `toml:"password_file"`
+	PasswordEnv  string   `toml:"password_env"`
+	From         string   `toml:"from"`
+	To           []string `toml:"to"`
+}
+
 type limitsTable struct {
 	SubmissionsPerDay int    `toml:"submissions_per_day"`
 	RequestsPerSecond int    `toml:"requests_per_second"`
 	ParallelOrders    int    `toml:"parallel_orders"`
 	OrderDeadline     string `toml:"order_deadline"`
+	Forecast          string `toml:"forecast"`
 }
 
 type serviceTable struct {
@@ -125,7 +146,7 @@ func newDocument() document {
 	return document{
 		StateDir: "/var/lib/dvagent",
 		DNS:      dnsTable{PropagationTimeout: "10m", Quorum: "all", TTL: 600},
-		Limits:   limitsTable{SubmissionsPerDay: 3, RequestsPerSecond: 10, ParallelOrders: 4, OrderDeadline: "48h"},
+		Limits:   limitsTable{SubmissionsPerDay: 3, RequestsPerSecond: 10, ParallelOrders: 4, OrderDeadline: "48h", Forecast: "30d"},
 		Service:  serviceTable{Interval: "1h"},
 	}
 }

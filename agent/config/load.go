@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -14,37 +13,26 @@ import (
 	"dvagent/internal/hint"
 )
 
-// Load reads and checks the configuration at path. Every error is an *Error.
+// Load reads and checks the configuration at path and in conf.d beside it.
+// Every error is an *Error.
 func Load(path string) (*Config, error) {
 	file, err := filepath.Abs(path)
 	if err != nil {
 		return nil, &Error{File: path, Err: err}
 	}
-	if err := checkPrivate(file); err != nil {
-		return nil, &Error{File: file, Err: err, Hint: hint.Of(err)}
+	sources, dirErr := readSources(file)
+	if err := decodeSources(sources); err != nil {
+		return nil, err
 	}
-	text, err := os.ReadFile(file)
+	if dirErr != nil {
+		return nil, dirErr
+	}
+	config, err := build(sources)
 	if err != nil {
-		return nil, &Error{File: file, Err: describe(err)}
+		return nil, err
 	}
-	config, err := parse(string(text))
-	if err != nil {
-		return nil, locate(err, file, string(text))
-	}
-	config.Path = file
+	config.Path, config.Digest = file, digest(sources, nil)
 	return config, nil
-}
-
-func locate(err error, file, text string) error {
-	var located *Error
-	if !errors.As(err, &located) {
-		return &Error{File: file, Err: err}
-	}
-	located.File = file
-	if located.Line == 0 {
-		located.Line = lineOf(places(text), located.Key)
-	}
-	return located
 }
 
 // at names the key that err is about.
@@ -52,23 +40,40 @@ func at(key string, err error) error {
 	return &Error{Key: key, Err: err, Hint: hint.Of(err)}
 }
 
-func parse(text string) (*Config, error) {
-	doc := newDocument()
-	if err := decode(text, &doc); err != nil {
-		return nil, err
-	}
-	config := &Config{StateDir: doc.StateDir, Accounts: map[string]aliyun.Config{}}
-	if err := absolute(doc.StateDir); err != nil {
-		return nil, at("state_dir", err)
-	}
+// build makes a configuration of agent.toml, which comes first, and of the
+// certificates and hooks of the others.
+func build(sources []*source) (*Config, error) {
+	main := sources[0]
+	config := &Config{Accounts: map[string]aliyun.Config{}}
 	for _, build := range []func(*Config, document) error{
-		buildLimits, buildAccounts, buildDNS, buildCertificates, buildHooks, buildService,
+		buildStateDir, buildLimits, buildAccounts, buildDNS, buildNotify, buildService,
 	} {
-		if err := build(config, doc); err != nil {
-			return nil, err
+		if err := build(config, main.doc); err != nil {
+			return nil, main.locate(err)
+		}
+	}
+	contacts, err := buildContacts(main.doc)
+	if err != nil {
+		return nil, main.locate(err)
+	}
+	owners := owners{}
+	for _, s := range sources {
+		if err := buildCertificates(config, contacts, owners, s); err != nil {
+			return nil, s.locate(err)
+		}
+		if err := buildHooks(config, s.doc); err != nil {
+			return nil, s.locate(err)
 		}
 	}
 	return config, nil
+}
+
+func buildStateDir(config *Config, doc document) error {
+	if err := absolute(doc.StateDir); err != nil {
+		return at("state_dir", err)
+	}
+	config.StateDir = doc.StateDir
+	return nil
 }
 
 func absolute(path string) error {
@@ -92,11 +97,16 @@ func buildLimits(config *Config, doc document) error {
 	if err != nil {
 		return at("limits.order_deadline", err)
 	}
+	forecast, err := parseDuration(doc.Limits.Forecast)
+	if err != nil {
+		return at("limits.forecast", err)
+	}
 	config.Limits = Limits{
 		SubmissionsPerDay: doc.Limits.SubmissionsPerDay,
 		RequestsPerSecond: doc.Limits.RequestsPerSecond,
 		ParallelOrders:    doc.Limits.ParallelOrders,
 		OrderDeadline:     deadline,
+		Forecast:          forecast,
 	}
 	return nil
 }

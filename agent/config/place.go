@@ -105,23 +105,28 @@ func lineOf(found []place, key string) int {
 }
 
 // decode reads text into doc. Its errors are *Error without File.
-func decode(text string, doc *document) error {
+func decode(text string, doc *document) (toml.MetaData, error) {
 	metadata, err := toml.Decode(text, doc)
 	if err != nil {
-		return decodingError(text, err)
+		return metadata, decodingError(text, err)
 	}
 	unknown := metadata.Undecoded()
 	if len(unknown) == 0 {
-		return nil
+		return metadata, nil
 	}
-	located := &Error{Key: unknown[0].String(), Err: errors.New("unknown key")}
+	first := firstPlace(text, unknown[0])
+	return metadata, &Error{Line: first.line, Key: first.key, Err: errors.New("unknown key")}
+}
+
+// firstPlace is where a key stands for the first time, whichever element of an
+// array of tables it is in.
+func firstPlace(text string, key toml.Key) place {
 	for _, p := range places(text) {
-		if indices.ReplaceAllString(p.key, "") == located.Key {
-			located.Line, located.Key = p.line, p.key
-			break
+		if indices.ReplaceAllString(p.key, "") == key.String() {
+			return p
 		}
 	}
-	return located
+	return place{key: key.String()}
 }
 
 // wrongType takes apart what the decoder says of a value of the wrong type,

@@ -13,7 +13,13 @@ import (
 // checkPrivate refuses a file that others can read, or that others could
 // replace because a directory above it is theirs to write. The group may read.
 // The error does not name the file.
-func checkPrivate(path string) error {
+func checkPrivate(path string) error { return guard{}.check(path) }
+
+// guard remembers the directories that were found to be in order.
+type guard map[string]bool
+
+// check is checkPrivate.
+func (g guard) check(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return describe(err)
@@ -25,18 +31,39 @@ func checkPrivate(path string) error {
 		return hint.Add(fmt.Errorf("can be read or written by others (mode %04o)", info.Mode().Perm()),
 			"chmod o-rw "+path)
 	}
-	resolved, err := filepath.EvalSymlinks(path)
+	if err := g.checkDir(filepath.Dir(path)); err != nil {
+		return err
+	}
+	target, err := os.Readlink(path)
+	if err != nil {
+		return nil // no symlink
+	}
+	if !filepath.IsAbs(target) {
+		target = filepath.Join(filepath.Dir(path), target)
+	}
+	return g.check(target)
+}
+
+// checkDir looks at a directory and at those above it, by the names given and
+// by those that symlinks lead to.
+func (g guard) checkDir(dir string) error {
+	if g[dir] {
+		return nil
+	}
+	resolved, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		return describe(err)
 	}
-	if err := checkParents(path); err != nil {
-		return err
+	for _, path := range []string{dir, resolved} {
+		if err := g.checkParents(path); err != nil {
+			return err
+		}
 	}
-	return checkParents(resolved)
+	return nil
 }
 
-func checkParents(path string) error {
-	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+func (g guard) checkParents(dir string) error {
+	for ; !g[dir]; dir = filepath.Dir(dir) {
 		info, err := os.Stat(dir)
 		if err != nil {
 			return describe(err)
@@ -45,10 +72,9 @@ func checkParents(path string) error {
 			return hint.Add(fmt.Errorf("directory %s can be written by others (mode %04o)", dir, info.Mode().Perm()),
 				"chmod o-w "+dir)
 		}
-		if dir == filepath.Dir(dir) {
-			return nil
-		}
+		g[dir] = true
 	}
+	return nil
 }
 
 // describe leaves out the system call, which tells an operator nothing, and the

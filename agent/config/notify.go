@@ -1,0 +1,128 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"dvagent/internal/aliyun"
+	"dvagent/notify"
+)
+
+func buildNotify(config *Config, doc document) error {
+	names := map[string]bool{}
+	for i, table := range doc.Notify {
+		key := fmt.Sprintf("notify[%d]", i)
+		channel, err := buildChannel(key, table)
+		if err != nil {
+			return err
+		}
+		if names[channel.Name] {
+			return at(key+".name", fmt.Errorf("the name %q is taken", channel.Name))
+		}
+		names[channel.Name] = true
+		config.Notify = append(config.Notify, channel)
+	}
+	return nil
+}
+
+func buildChannel(key string, table notifyTable) (notify.Channel, error) {
+	channel := notify.Channel{Name: table.Name, Kind: table.Kind, On: table.On}
+	if !nameForm.MatchString(table.Name) {
+		return channel, at(key+".name", fmt.Errorf("%q is not a name: begin with a-z or 0-9, go on with dots and hyphens too", table.Name))
+	}
+	if !slices.Contains(notify.Kinds, table.Kind) {
+		return channel, at(key+".kind", fmt.Errorf("%q is none of %s", table.Kind, strings.Join(notify.Kinds, ", ")))
+	}
+	if len(channel.On) == 0 {
+		channel.On = notify.Events
+	}
+	for _, event := range channel.On {
+		if !slices.Contains(notify.Events, event) {
+			return channel, at(key+".on", fmt.Errorf("%q is none of %s", event, strings.Join(notify.Events, ", ")))
+		}
+	}
+	if err := table.checkKeys(key); err != nil {
+		return channel, err
+	}
+	var err error
+	if table.Kind == notify.Email {
+		channel.Mail, err = buildMail(key, table)
+		return channel, err
+	}
+	if channel.URL, err = buildURL(key, table); err != nil {
+		return channel, err
+	}
+	channel.Secret, err = optionalSecret(key+".secret", table.Secret, table.SecretFile, table.SecretEnv)
+	return channel, err
+}
+
+// checkKeys refuses what does not belong to the kind of channel, and finds what
+// is missing.
+func (t notifyTable) checkKeys(key string) error {
+	mail := t.Kind == notify.Email
+	for _, row := range []struct {
+		key            string
+		given          bool
+		belongs, needs bool
+	}{
+		{"url", t.URL+t.URLFile+t.URLEnv != "", !mail, !mail},
+		{"secret", t.Secret+t.SecretFile+t.SecretEnv != "", t.Kind == notify.DingTalk || t.Kind == notify.Feishu, false},
+		{"smtp", t.SMTP != "", mail, mail},
+		{"from", t.From != "", mail, mail},
+		{"to", len(t.To) > 0, mail, mail},
+		{"username", t.Username != "", mail, t.Password+t.PasswordFile+t.PasswordEnv != ""},
+		{"password", t.Password+t.PasswordFile+t.PasswordEnv != "", mail, t.Username != ""},
+	} {
+		switch {
+		case row.given && !row.belongs:
+			return at(key+"."+row.key, fmt.Errorf("has no meaning for kind %q", t.Kind))
+		case row.needs && !row.given:
+			return at(key+"."+row.key, errors.New("is missing"))
+		}
+	}
+	return nil
+}
+
+func buildURL(key string, table notifyTable) (aliyun.Secret, error) {
+	secret, err := buildSecret(key+".url", table.URL, table.URLFile, table.URLEnv)
+	if err != nil || secret.Env != "" { // the service's variables are not those of every command
+		return secret, err
+	}
+	address, err := secret.Resolve()
+	if err == nil {
+		err = notify.CheckURL(address)
+	}
+	if err != nil {
+		return secret, at(key+".url", err)
+	}
+	return secret, nil
+}
+
+func buildMail(key string, table notifyTable) (notify.Mail, error) {
+	mail := notify.Mail{Server: table.SMTP, Username: table.Username, From: table.From, To: table.To}
+	if err := hostPort(table.SMTP); err != nil {
+		return mail, at(key+".smtp", err)
+	}
+	if err := notify.CheckAddress(table.From); err != nil {
+		return mail, at(key+".from", err)
+	}
+	for _, address := range table.To {
+		if err := notify.CheckAddress(address); err != nil {
+			return mail, at(key+".to", err)
+		}
+	}
+	var err error
+	mail.Password, err = optionalSecret(key+".password", table.Password, table.PasswordFile, table.PasswordEnv)
+	return mail, err
+}
+
+// optionalSecret is nil when none is given.
+func optionalSecret(key, literal, file, env string) (notify.Secret, error) {
+	secret, err := buildSecret(key, literal, file, env)
+	if err != nil || secret == (aliyun.Secret{}) {
+		return nil, err
+	}
+	return secret, nil
+}

@@ -1,0 +1,149 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"dvagent/internal/hint"
+)
+
+// source is one file of the configuration: agent.toml, or one of conf.d.
+type source struct {
+	file string
+	mode fs.FileMode
+	text string
+	err  error // why it could not be read
+	doc  document
+}
+
+// moreDir holds further files with certificates and hooks, beside agent.toml.
+const moreDir = "conf.d"
+
+// MoreDir is the directory with further files that goes with the configuration
+// file at path. It need not exist.
+func MoreDir(path string) string { return filepath.Join(filepath.Dir(path), moreDir) }
+
+// StateDir is the state directory of the configuration at path, whatever else
+// is wrong there: as far as it can be read, or else the usual one.
+func StateDir(path string) string {
+	s := readSource(path)
+	var doc struct {
+		StateDir string `toml:"state_dir"`
+	}
+	// What stands before the first table counts, and may be all that decodes.
+	head, _, _ := strings.Cut("\n"+s.text, "\n[")
+	for text := range strings.Lines(head) {
+		if _, err := toml.Decode(text, &doc); err == nil && filepath.IsAbs(doc.StateDir) {
+			return doc.StateDir
+		}
+	}
+	return newDocument().StateDir
+}
+
+// Digest changes when a file of the configuration at path is added, removed,
+// or changed in content or mode. What cannot be read is a content, too.
+func Digest(path string) string {
+	sources, err := readSources(path)
+	return digest(sources, err)
+}
+
+func digest(sources []*source, err error) string {
+	hash := sha256.New()
+	fmt.Fprintln(hash, err)
+	for _, s := range sources {
+		fmt.Fprintf(hash, "%q %o %d %v\n%s", s.file, s.mode, len(s.text), s.err, s.text)
+	}
+	return hex.EncodeToString(hash.Sum(nil))
+}
+
+// readSources reads agent.toml at path and the files of conf.d in the order of
+// their names. The error is about the directory.
+func readSources(path string) ([]*source, error) {
+	sources := []*source{readSource(path)}
+	entries, err := os.ReadDir(MoreDir(path))
+	for _, entry := range entries {
+		if name := entry.Name(); filepath.Ext(name) == ".toml" && name[0] != '.' {
+			sources = append(sources, readSource(filepath.Join(MoreDir(path), name)))
+		}
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return sources, &Error{File: MoreDir(path), Err: describe(err)}
+	}
+	return sources, nil
+}
+
+func readSource(file string) *source {
+	s := &source{file: file}
+	info, err := os.Stat(file)
+	if err == nil {
+		s.mode = info.Mode()
+	}
+	if err != nil || !s.mode.IsRegular() { // a pipe would never end
+		s.err = err
+		return s
+	}
+	text, err := os.ReadFile(file)
+	s.text, s.err = string(text), err
+	return s
+}
+
+// decodeSources checks who may read the files, and decodes each of them.
+func decodeSources(sources []*source) error {
+	private := guard{}
+	for i, s := range sources {
+		err := private.check(s.file)
+		if err == nil && s.err != nil {
+			err = describe(s.err)
+		}
+		if err != nil {
+			return &Error{File: s.file, Err: err, Hint: hint.Of(err)}
+		}
+		if err := s.decode(i == 0); err != nil {
+			return s.locate(err)
+		}
+	}
+	return nil
+}
+
+func (s *source) decode(main bool) error {
+	if main {
+		s.doc = newDocument()
+	}
+	metadata, err := decode(s.text, &s.doc)
+	if err != nil || main {
+		return err
+	}
+	for _, key := range metadata.Keys() {
+		if !slices.Contains(moreTables, key[0]) {
+			first := firstPlace(s.text, key)
+			return &Error{Line: first.line, Key: first.key, Err: errors.New("belongs into agent.toml"),
+				Hint: "a file of " + moreDir + " holds [[" + strings.Join(moreTables, "]] and [[") + "]]"}
+		}
+	}
+	return nil
+}
+
+// moreTables are what may stand in a file of conf.d.
+var moreTables = []string{"certificate", "hook"}
+
+// locate adds the file and the line to an error that knows the key.
+func (s *source) locate(err error) error {
+	var located *Error
+	if !errors.As(err, &located) {
+		return &Error{File: s.file, Err: err}
+	}
+	located.File = s.file
+	if located.Line == 0 {
+		located.Line = lineOf(places(s.text), located.Key)
+	}
+	return located
+}
