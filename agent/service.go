@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"os"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +26,9 @@ type Service struct {
 	alarms   map[string]*rate.Limiter // of each certificate's changed files
 	open     map[string]bool          // the certificates whose last outcome is not Served
 
+	mu    sync.Mutex
+	state ServiceStatus
+
 	glances glances
 	shown   atomic.Pointer[Agent] // the agent, for other goroutines
 	looked  atomic.Int64          // when the scheduler last moved, in Unix seconds
@@ -32,16 +37,21 @@ type Service struct {
 // NewService makes a service; nothing happens before Run. An agent that comes
 // from replaced takes over between two passes.
 func NewService(a *Agent, replaced <-chan *Agent, lockWait time.Duration, who string) *Service {
-	s := &Service{agent: a, replaced: replaced, lockWait: lockWait, who: who, due: map[string]time.Time{},
-		open: map[string]bool{}, watch: newTargetWatch(a.log), alarms: map[string]*rate.Limiter{}}
-	s.shown.Store(a)
+	s := &Service{replaced: replaced, lockWait: lockWait, who: who,
+		watch: newTargetWatch(a.log), alarms: map[string]*rate.Limiter{}}
+	s.state = ServiceStatus{PID: os.Getpid(), Since: wallClock()}
+	s.take(a)
 	s.looked.Store(wallClock().Unix())
 	return s
 }
 
 // Status is how everything stands under the present configuration.
-func (s *Service) Status(ctx context.Context) (Status, error) {
-	return s.shown.Load().Status(ctx, wallClock())
+// With names, only those certificates are looked at.
+func (s *Service) Status(ctx context.Context, names ...string) (Status, error) {
+	status, err := s.shown.Load().Status(ctx, wallClock(), names...)
+	state := s.State()
+	status.Service = &state
+	return status, err
 }
 
 // Run renews what is due and converges what has drifted until ctx is done. Its
@@ -88,10 +98,9 @@ func (s *Service) rest(ctx context.Context) bool {
 		select {
 		case <-ctx.Done():
 			return false
-		case s.agent = <-s.replaced:
-			s.shown.Store(s.agent)
-			s.due, s.open = map[string]time.Time{}, map[string]bool{}
-			s.watch.restart(ctx, s.agent.config.Certificates)
+		case a := <-s.replaced:
+			s.take(a)
+			s.watch.restart(ctx, a.config.Certificates)
 		case names := <-s.watch.changed:
 			s.wake(names)
 		case <-time.After(min(left, time.Minute)):

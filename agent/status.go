@@ -21,6 +21,7 @@ import (
 // Status is how everything stands, as `status --json` prints it.
 type Status struct {
 	At           time.Time           `json:"at"`
+	Service      *ServiceStatus      `json:"service,omitempty"` // the one that runs, if one does
 	StateDir     string              `json:"state_dir"`
 	Certificates []CertificateStatus `json:"certificates"`
 	Orphans      []OrphanStatus      `json:"orphans,omitempty"` // open orders of certificates that are not configured

@@ -42,6 +42,7 @@ func TestStories(t *testing.T) {
 			"expired":   on((*stage).expired),
 			"fault":     on((*stage).fault),
 			"forget":    on((*stage).forget),
+			"hangup":    on((*stage).hangup),
 			"instances": on((*stage).instances),
 			"mode":      on((*stage).mode),
 			"records":   on((*stage).records),

@@ -107,6 +107,11 @@ func (s *stage) terminate(ts *testscript.TestScript, args []string) {
 	}
 }
 
+// hangup NAME sends SIGHUP to a program that start started.
+func (s *stage) hangup(ts *testscript.TestScript, args []string) {
+	ts.Check(s.processes[args[0]].cmd.Process.Signal(syscall.SIGHUP))
+}
+
 // await NAME PATTERN waits until a program that start started has printed it.
 func (s *stage) await(ts *testscript.TestScript, args []string) {
 	p, pattern := s.processes[args[0]], regexp.MustCompile("(?m)"+args[1])

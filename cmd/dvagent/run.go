@@ -55,19 +55,26 @@ func (c *cli) serve(ctx context.Context, lockWait time.Duration, who string) err
 		return service.Run(ctx)
 	})
 	group.Go(func() error {
-		return agent.WatchConfig(ctx, cfg.Path, asked, func() {
+		return agent.WatchConfig(ctx, cfg.Path, cfg.Digest, asked, func() error {
 			systemd.reloading()
+			defer systemd.ready()
 			fresh, err := c.reload(ctx, options, replaced)
 			board.Reloaded(err)
-			if err != nil {
-				log.Error("the new configuration is not used; the old one stays", "error", err)
-				systemd.status("the new configuration is not used: %s", err)
-			} else {
+			if err == nil {
 				log.Info("took the new configuration", "certificates", len(fresh.Certificates))
 				warnOfListen(log, cfg.Service, fresh.Service)
+			} else if service.Refuse(err) {
+				log.Error("the new configuration is not used; the old one stays", "error", err)
+				systemd.status("the new configuration is not used: %s", err)
 			}
-			systemd.ready()
+			return err
 		})
+	})
+	group.Go(func() error {
+		if err := answerBeside(ctx, cfg.StateDir, service); err != nil {
+			log.Warn("dvagent status cannot ask this service", "error", err)
+		}
+		return nil
 	})
 	if cfg.Service.Listen != "" {
 		group.Go(func() error { return board.Serve(ctx, service, cfg.Service, log) })

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dvagent/agent"
+	"dvagent/agent/config"
 	"dvagent/internal/line"
 )
 
@@ -20,22 +22,38 @@ func (c *cli) statusCommand() *cobra.Command {
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: c.certificateNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a, _, err := c.agent(agent.Options{})
-			if err != nil {
-				return err
+			status, wrong := c.status(cmd.Context(), args)
+			if status == nil {
+				return wrong
 			}
-			status, err := a.Status(cmd.Context(), time.Now(), args...)
-			if err != nil {
-				return err
-			}
+			show := c.printStatus
 			if asJSON {
-				return c.printJSON(status)
+				show = func(status agent.Status) error { return c.printJSON(status) }
 			}
-			return c.printStatus(status)
+			if err := show(*status); err != nil {
+				return err
+			}
+			return wrong
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// status reads how things stand. Where the configuration cannot be used, the
+// service that runs says how they stand under the one that it uses, and the
+// error comes beside that.
+func (c *cli) status(ctx context.Context, names []string) (*agent.Status, error) {
+	a, cfg, err := c.agent(agent.Options{})
+	if err != nil {
+		return statusBeside(ctx, config.StateDir(c.configPath), names), err
+	}
+	status, err := a.Status(ctx, time.Now(), names...)
+	if err != nil {
+		return nil, err
+	}
+	status.Service = serviceBeside(ctx, cfg.StateDir)
+	return &status, nil
 }
 
 func (c *cli) printStatus(status agent.Status) error {
@@ -49,6 +67,10 @@ func (c *cli) printStatus(status agent.Status) error {
 	}
 	if err := c.table(rows...); err != nil {
 		return err
+	}
+	if s := status.Service; s != nil && s.ConfigError != nil {
+		fmt.Fprintf(c.stdout, "service: since %s the configuration cannot be used, and the one of %s stays: %s\n",
+			minute(s.ConfigError.Since), minute(s.ConfigAt), line.Of(s.ConfigError.Error))
 	}
 	for _, s := range status.Certificates {
 		c.printTroubles(s)
