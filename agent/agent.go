@@ -39,6 +39,7 @@ type Agent struct {
 	looks   map[string]*looks // by certificate
 
 	sweepLater map[order.Record]Outcome // records that could not be removed, under the lock
+	renewals   map[string]time.Time     // of the certificates looked at so far, under the lock
 
 	zonesMu sync.Mutex
 	zones   map[string]*zoneList // by account
@@ -90,6 +91,7 @@ func New(cfg *config.Config, options Options) (*Agent, error) {
 		looks:   map[string]*looks{},
 
 		sweepLater: map[order.Record]Outcome{},
+		renewals:   map[string]time.Time{},
 	}
 	if a.observe == nil {
 		a.observe = func(Progress) {}

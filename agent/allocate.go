@@ -97,7 +97,7 @@ func (w *work) claim(instances []aliyun.Instance) error {
 		}
 		if taken {
 			w.say(w.Name, string(order.Allocate), "claimed instance "+instance.InstanceID)
-			w.countSpare(w.Account, instances)
+			w.spare(w.Account, w.countSpare(w.Account, instances))
 			return w.record(order.Fact{Kind: order.Claimed, Instance: instance.InstanceID})
 		}
 	}

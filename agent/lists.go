@@ -78,7 +78,10 @@ func (p *pass) account(ctx context.Context, name string) *accountLists {
 			}
 			instances, err := client.DescribeOrderInstanceList(ctx)
 			if err == nil {
-				p.countSpare(name, instances)
+				p.spare(name, p.countSpare(name, instances))
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				p.listed[name] = instances
 			}
 			return instances, err
 		}),
@@ -99,17 +102,6 @@ func (p *pass) account(ctx context.Context, name string) *accountLists {
 	})
 	p.lists[name] = lists
 	return lists
-}
-
-// countSpare tells how many paid DV instances nobody here has claimed.
-func (p *pass) countSpare(account string, instances []aliyun.Instance) {
-	n := 0
-	for _, i := range instances {
-		if strings.EqualFold(i.CertType, "DV") && i.Status.Spare() && p.instances.Holder(account, i.InstanceID) == "" {
-			n++
-		}
-	}
-	p.spare(account, n)
 }
 
 // findAdoptable asks each instance that is being checked and that nobody here

@@ -33,6 +33,7 @@ type Outcome struct {
 	Err         error
 	Ordered     bool // an order was completed in this pass
 	Retry       bool // looking again at Next may help without a person
+	Transient   bool // Err is of the kind that passes by itself
 }
 
 // Hint is what the operator can do, or "".

@@ -38,8 +38,9 @@ type pass struct {
 	owed      *order.Owed
 	before    preflight
 
-	mu    sync.Mutex
-	lists map[string]*accountLists
+	mu     sync.Mutex
+	lists  map[string]*accountLists
+	listed map[string][]aliyun.Instance // by account, as far as they were wanted
 }
 
 // accountLists are an account's lists, read when first wanted.
@@ -50,7 +51,7 @@ type accountLists struct {
 }
 
 func (a *Agent) newPass(s scope) (*pass, error) {
-	p := &pass{Agent: a, scope: s, before: a.newPreflight(), lists: map[string]*accountLists{}}
+	p := &pass{Agent: a, scope: s, before: a.newPreflight(), lists: map[string]*accountLists{}, listed: map[string][]aliyun.Instance{}}
 	err := a.readable(func() (err error) {
 		p.instances, err = order.LoadInstances(a.config.StateDir)
 		return err
@@ -112,6 +113,7 @@ func (p *pass) run(ctx context.Context) []Outcome {
 	}
 	_ = group.Wait() // no work returns an error: it is in the outcome
 	p.rollout(ctx, standings, outcomes)
+	p.noteTroubles(ctx, standings, outcomes)
 	return merged(append(outcomes, p.sweep(ctx)...))
 }
 
@@ -129,10 +131,10 @@ func (p *pass) guarded(ctx context.Context, certificate config.Certificate) (s s
 }
 
 // contained makes an error of a panic.
-func (p *pass) contained(certificate string, do func() error) (err error) {
+func (a *Agent) contained(certificate string, do func() error) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			p.log.Error("panic", "certificate", certificate, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			a.log.Error("panic", "certificate", certificate, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 			err = fmt.Errorf("an error in dvagent itself: %v", cause)
 		}
 	}()

@@ -57,6 +57,7 @@ func (a *Agent) Renew(ctx context.Context, r Renewal) ([]Outcome, error) {
 		}
 		run.names = run.dueNames()
 	}
+	run.tellAtEnd(ctx)
 	return run.outcomes(), run.withdraw(r)
 }
 

@@ -26,8 +26,9 @@ type Service struct {
 	alarms   map[string]*rate.Limiter // of each certificate's changed files
 	open     map[string]bool          // the certificates whose last outcome is not Served
 
-	mu    sync.Mutex
-	state ServiceStatus
+	noticed chan struct{} // holds a value when there may be something to tell
+	mu      sync.Mutex
+	state   ServiceStatus
 
 	glances glances
 	shown   atomic.Pointer[Agent] // the agent, for other goroutines
@@ -37,7 +38,7 @@ type Service struct {
 // NewService makes a service; nothing happens before Run. An agent that comes
 // from replaced takes over between two passes.
 func NewService(a *Agent, replaced <-chan *Agent, lockWait time.Duration, who string) *Service {
-	s := &Service{replaced: replaced, lockWait: lockWait, who: who,
+	s := &Service{replaced: replaced, lockWait: lockWait, who: who, noticed: make(chan struct{}, 1),
 		watch: newTargetWatch(a.log), alarms: map[string]*rate.Limiter{}}
 	s.state = ServiceStatus{PID: os.Getpid(), Since: wallClock()}
 	s.take(a)
@@ -57,10 +58,16 @@ func (s *Service) Status(ctx context.Context, names ...string) (Status, error) {
 // Run renews what is due and converges what has drifted until ctx is done. Its
 // first pass fails when another agent holds the lock; later ones wait.
 func (s *Service) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	var telling sync.WaitGroup
+	telling.Go(func() { s.tell(ctx) })
+	defer telling.Wait()
+	defer stop()
 	s.watch.restart(ctx, s.agent.config.Certificates)
 	defer s.watch.close()
 	for first := true; ; first = false {
 		err := s.pass(ctx)
+		s.notice()
 		var held *order.HeldError
 		switch {
 		case ctx.Err() != nil:
@@ -191,6 +198,30 @@ func (s *Service) postpone(delay time.Duration) {
 	for _, certificate := range s.agent.config.Certificates {
 		if s.due[certificate.Name].Before(later) {
 			s.due[certificate.Name] = later
+		}
+	}
+}
+
+// notice wakes tell.
+func (s *Service) notice() {
+	select {
+	case s.noticed <- struct{}{}:
+	default:
+	}
+}
+
+// tell tells people what the passes notice, beside them, until ctx is done.
+func (s *Service) tell(ctx context.Context) {
+	for {
+		var retry <-chan time.Time
+		if next := s.shown.Load().tellPeople(ctx); !next.IsZero() {
+			retry = time.After(min(max(next.Sub(wallClock()), time.Second), time.Minute))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.noticed:
+		case <-retry:
 		}
 	}
 }

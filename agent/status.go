@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"dvagent/agent/config"
+	"dvagent/agent/notice"
 	"dvagent/agent/order"
 	"dvagent/agent/rollout"
 	"dvagent/deploy"
@@ -26,6 +27,14 @@ type Status struct {
 	Certificates []CertificateStatus `json:"certificates"`
 	Orphans      []OrphanStatus      `json:"orphans,omitempty"` // open orders of certificates that are not configured
 	Records      []RecordStatus      `json:"owed_records,omitempty"`
+	Notify       []ChannelStatus     `json:"notify,omitempty"` // channels that could not be told
+}
+
+// ChannelStatus is a [[notify]] that failed.
+type ChannelStatus struct {
+	Name    string    `json:"name"`
+	Error   string    `json:"error"`
+	RetryAt time.Time `json:"retry_at"`
 }
 
 // CertificateStatus is how one certificate stands.
@@ -140,8 +149,25 @@ func (a *Agent) Status(ctx context.Context, now time.Time, names ...string) (Sta
 	if status.Orphans, err = a.orphans(now); err != nil {
 		return status, err
 	}
-	status.Records, err = a.owedRecords()
+	if status.Records, err = a.owedRecords(); err != nil {
+		return status, err
+	}
+	status.Notify, err = a.failedChannels()
 	return status, err
+}
+
+func (a *Agent) failedChannels() ([]ChannelStatus, error) {
+	book, err := notice.Load(a.config.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	var failed []ChannelStatus
+	for _, channel := range a.config.Notify {
+		if c := book.Channels[channel.Name]; c != nil && c.Error != "" {
+			failed = append(failed, ChannelStatus{Name: channel.Name, Error: c.Error, RetryAt: c.Until})
+		}
+	}
+	return failed, nil
 }
 
 func (a *Agent) status(ctx context.Context, certificate config.Certificate, now time.Time) (CertificateStatus, error) {

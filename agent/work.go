@@ -86,8 +86,11 @@ func (w *work) heldBack() *Outcome {
 		return nil
 	}
 	outcome := failed(w.Name, hint.Add(errors.New(o.Error), o.Hint))
-	outcome.Step, outcome.Next = string(o.Step()), o.Until
-	if !o.Stopped && o.Instance != "" {
+	outcome.Step, outcome.Next, outcome.Transient = string(o.Step()), o.Until, o.Transient
+	switch {
+	case strings.HasPrefix(o.Error, errNoInstance.Error()):
+		outcome.Class = NoInstance
+	case !o.Stopped && o.Instance != "":
 		outcome.Class = Pending
 	}
 	return &outcome
@@ -139,7 +142,8 @@ func (w *work) fail(ctx context.Context, step order.Step, err error) Outcome {
 		outcome.Err = err
 	}
 	news := !sameFailure(w.order.Error, err)
-	fact := order.Fact{Kind: order.Failed, Error: err.Error(), Hint: hint.Of(err)}
+	outcome.Transient = transient(err)
+	fact := order.Fact{Kind: order.Failed, Error: err.Error(), Hint: hint.Of(err), Transient: outcome.Transient}
 	var stopped stopError
 	fact.Stopped = errors.As(err, &stopped)
 	if !fact.Stopped {

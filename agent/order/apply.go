@@ -12,7 +12,7 @@ func (o *Order) apply(fact Fact) {
 	case Failed:
 		o.failures = append(o.failures, fact.At)
 		o.FailedAt = fact.At
-		o.Error, o.Hint, o.Until, o.Stopped = fact.Error, fact.Hint, fact.Until, fact.Stopped
+		o.Error, o.Hint, o.Until, o.Stopped, o.Transient = fact.Error, fact.Hint, fact.Until, fact.Stopped, fact.Transient
 		return
 	}
 	if fact.Kind != Submitting && fact.Kind != Unapplied && fact.Kind != Adding && fact.Kind != Removing {

@@ -66,6 +66,7 @@ type Fact struct {
 	Hint       string     `json:"hint,omitempty"`
 	Until      time.Time  `json:"until,omitzero"`
 	Stopped    bool       `json:"stopped,omitempty"`
+	Transient  bool       `json:"transient,omitempty"`
 	Outcome    Outcome    `json:"outcome,omitempty"`
 }
 

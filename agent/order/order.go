@@ -53,13 +53,14 @@ type Order struct {
 	VisibleAt time.Time
 	Version   string
 
-	Waiting  string // what the step waits for
-	Error    string // of the last failure that nothing succeeded after
-	Hint     string
-	FailedAt time.Time   // when that was
-	Until    time.Time   // not before then, because of the failure
-	Stopped  bool        // until a person acts
-	failures []time.Time // in a row
+	Waiting   string // what the step waits for
+	Error     string // of the last failure that nothing succeeded after
+	Hint      string
+	FailedAt  time.Time   // when that was
+	Until     time.Time   // not before then, because of the failure
+	Stopped   bool        // until a person acts
+	Transient bool        // waiting may cure the failure
+	failures  []time.Time // in a row
 
 	Outcome Outcome
 	EndedAt time.Time

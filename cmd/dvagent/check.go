@@ -15,9 +15,9 @@ import (
 
 // checks are the flags of check.
 type checks struct {
-	online, writeTest bool
-	trace             string
-	lockWait          time.Duration
+	online, writeTest, notifyTest bool
+	trace                         string
+	lockWait                      time.Duration
 }
 
 func (c *cli) checkCommand() *cobra.Command {
@@ -42,6 +42,7 @@ func (c *cli) checkCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&wanted.online, "online", false, "also check credentials, permissions, zones and spare instances")
 	flags.BoolVar(&wanted.writeTest, "write-test", false, "with --online: add a TXT record to each zone and delete it")
+	flags.BoolVar(&wanted.notifyTest, "notify-test", false, "also send a message to each channel of [[notify]]")
 	flags.StringVar(&wanted.trace, "trace", "", "with --online: only show each DNS question and answer on the way to the challenge of `NAME`, a certificate or a DNS name")
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("trace", c.certificateNames))
 	addLockWait(cmd, &wanted.lockWait)
@@ -61,6 +62,9 @@ func (c *cli) check(cmd *cobra.Command, wanted checks) error {
 	findings := a.CheckHost(cmd.Context(), time.Now())
 	if wanted.online {
 		findings = append(findings, a.CheckOnline(cmd.Context())...)
+	}
+	if wanted.notifyTest {
+		findings = append(findings, a.TestChannels(cmd.Context())...)
 	}
 	failed := c.printFindings(findings)
 	if !wanted.writeTest {

@@ -27,6 +27,7 @@ type stage struct {
 	dir       string
 	sandbox   *sandbox.Sandbox
 	processes map[string]*process
+	audience  *people
 }
 
 type stageKey struct{}
@@ -41,6 +42,7 @@ func (s *stage) clear(t testing.TB) {
 	if s.sandbox != nil {
 		s.sandbox.Close()
 	}
+	s.audience.leave()
 	leaks, err := leaksUnder(s.dir)
 	if err != nil {
 		t.Error(err)

@@ -75,6 +75,9 @@ func (c *cli) printStatus(status agent.Status) error {
 	for _, s := range status.Certificates {
 		c.printTroubles(s)
 	}
+	for _, n := range status.Notify {
+		fmt.Fprintf(c.stdout, "%s; tried again at %s\n", line.Of(n.Error), minute(n.RetryAt))
+	}
 	for _, r := range status.Records {
 		fmt.Fprintf(c.stdout, "%s: the TXT record %s in zone %s is in place or still to be removed\n", r.Certificate, line.Of(r.Name), line.Of(r.Zone))
 	}
