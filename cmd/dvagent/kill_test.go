@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -279,7 +280,10 @@ func (c *trial) cutAtEffect(n int, args ...string) bool {
 		if err != nil {
 			c.Fatal(err)
 		}
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil { // a thread's id stands for its process
+		switch err := syscall.Kill(pid, syscall.SIGKILL); { // a thread's id stands for its process
+		case errors.Is(err, syscall.ESRCH):
+			c.Logf("it was the last effect, and the process ended before it was killed")
+		case err != nil:
 			c.Fatal(err)
 		}
 	}
