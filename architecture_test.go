@@ -14,7 +14,7 @@ import (
 var allowed = map[string][]string{
 	"cmd/dvagent": {
 		"agent", "agent/config", "agent/order", "dashboard", "deploy",
-		"internal/aliyun", "internal/atomicfile", "internal/bundle", "internal/hint", "internal/line", "internal/sandbox",
+		"internal/aliyun", "internal/atomicfile", "internal/bundle", "internal/hint", "internal/line", "internal/sandbox", "internal/terminal",
 	},
 	"dashboard": {"agent", "agent/config", "agent/order", "internal/aliyun", "internal/line"},
 	"agent": {
@@ -39,6 +39,7 @@ var allowed = map[string][]string{
 	"internal/atomicfile": {},
 	"internal/hint":       {},
 	"internal/line":       {},
+	"internal/terminal":   {},
 	"internal/sandbox":    {}, // shares no code with the client that it tests
 
 	"dnsvalidate/dnstest":        {},

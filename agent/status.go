@@ -40,6 +40,7 @@ type ChannelStatus struct {
 // CertificateStatus is how one certificate stands.
 type CertificateStatus struct {
 	Name        string             `json:"name"`
+	State       State              `json:"state"`
 	Domains     []string           `json:"domains"`
 	Account     string             `json:"account"`
 	Version     string             `json:"version,omitempty"` // the current one
@@ -57,6 +58,9 @@ type CertificateStatus struct {
 	FailedHooks []FailedCommand    `json:"failed_hooks,omitempty"`
 	Error       string             `json:"error,omitempty"` // why its state cannot be read
 	Next        string             `json:"next"`            // what comes, or what to do, in words
+
+	Versions  []VersionStatus `json:"versions,omitempty"` // newest first; with the last order only where names are asked for
+	LastOrder *LastOrder      `json:"last_order,omitempty"`
 }
 
 // OrderStatus is an open order.
@@ -72,7 +76,10 @@ type OrderStatus struct {
 	Error      string    `json:"error,omitempty"`
 	Hint       string    `json:"hint,omitempty"`
 	RetryAt    time.Time `json:"retry_at,omitzero"`
-	Stopped    bool      `json:"stopped"` // a person is asked
+	Stopped    bool      `json:"stopped"`             // a person is asked
+	Transient  bool      `json:"transient,omitempty"` // waiting may cure the error
+
+	History []OrderEvent `json:"history,omitempty"` // where names are asked for
 }
 
 // DeploymentStatus is one target.
@@ -139,8 +146,12 @@ func (a *Agent) Status(ctx context.Context, now time.Time, names ...string) (Sta
 			if err != nil {
 				c = unreadable(certificate, err)
 			}
+			c.State = c.state(now)
 			status.Certificates[i] = c
-			return nil
+			if err != nil || len(names) == 0 {
+				return nil
+			}
+			return a.addDetail(&status.Certificates[i])
 		})
 	}
 	if err := group.Wait(); err != nil || len(names) > 0 {
@@ -239,6 +250,7 @@ func orderStatus(o *order.Order) *OrderStatus {
 		Step: string(o.Step()), Reason: o.Reason, Instance: o.Instance, Adopted: o.Adopted,
 		OpenedAt: o.OpenedAt, Submitted: o.SubmittedAt, ServerSays: o.Status, WaitsFor: o.Waiting,
 		Error: o.Error, Hint: o.Hint, RetryAt: o.Until, Stopped: o.Stopped,
+		Transient: o.Transient,
 	}
 }
 

@@ -16,7 +16,7 @@ func (o *Order) apply(fact Fact) {
 		return
 	}
 	if fact.Kind != Submitting && fact.Kind != Unapplied && fact.Kind != Adding && fact.Kind != Removing {
-		o.failures, o.Error, o.Hint, o.Until, o.Stopped, o.Waiting = nil, "", "", time.Time{}, false, ""
+		o.failures, o.Error, o.Hint, o.Until, o.Stopped, o.Transient, o.Waiting = nil, "", "", time.Time{}, false, false, ""
 	}
 	switch fact.Kind {
 	case Opened:

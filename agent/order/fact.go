@@ -31,7 +31,7 @@ const (
 	Removing   Kind = "removing"   // Record, with the id found for an unanswered add
 	Removed    Kind = "removed"    // Record
 	Waiting    Kind = "waiting"    // Reason: what the step waits for, when it changed
-	Failed     Kind = "failed"     // Error, Hint, Until; Stopped when a person is asked
+	Failed     Kind = "failed"     // Error, Hint, Until; Stopped when a person is asked, Transient when waiting may cure it
 	Ended      Kind = "ended"      // Outcome, Error
 )
 

@@ -28,6 +28,9 @@ const (
 	Done      Step = "done"
 )
 
+// Steps are the steps of an order that goes well, in sequence.
+func Steps() []Step { return []Step{Allocate, Submit, Present, Propagate, Issue, Collect, CleanUp} }
+
 // Order is the state that the facts in its journal amount to.
 type Order struct {
 	Certificate string
@@ -86,6 +89,16 @@ func Load(dir string) (*Order, error) { return load(dir, openName) }
 
 // Last reads the order that was archived last, as Load reads the open one.
 func Last(dir string) (*Order, error) { return load(dir, lastName) }
+
+// History reads the facts of the open order of the certificate whose directory
+// is dir, and of the one that was archived last; each may be empty.
+func History(dir string) (open, last []Fact, err error) {
+	if open, _, err = journal.Read[Fact](filepath.Join(dir, openName)); err != nil {
+		return nil, nil, err
+	}
+	last, _, err = journal.Read[Fact](filepath.Join(dir, lastName))
+	return open, last, err
+}
 
 func load(dir, name string) (*Order, error) {
 	path := filepath.Join(dir, name)

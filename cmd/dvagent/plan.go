@@ -1,20 +1,23 @@
 package main
 
 import (
-	"encoding/json"
+	"cmp"
 	"fmt"
+	"io"
+	"maps"
+	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"dvagent/agent"
 	"dvagent/internal/line"
+	"dvagent/internal/terminal"
 )
 
 func (c *cli) planCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, all bool
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Show what would be done and why; change and call nothing",
@@ -31,67 +34,103 @@ func (c *cli) planCommand() *cobra.Command {
 			if asJSON {
 				return c.printJSON(plan)
 			}
-			return c.printPlan(plan)
+			_, err = io.WriteString(c.stdout, planText(c.screen(), plan, all))
+			return err
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, of every certificate")
+	cmd.Flags().BoolVar(&all, "all", false, "list also what renews later than all that is worth a look now")
 	return cmd
 }
 
-func (c *cli) printJSON(v any) error {
-	encoder := json.NewEncoder(c.stdout)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(v)
+const (
+	soon      = 30 * 24 * time.Hour // what renews by then is listed
+	fewEnough = 40                  // certificates to list them all
+)
+
+var planColumns = []terminal.Column{
+	{Title: "CERTIFICATE"}, {Title: "ACTION"}, {Title: "REASON", Spare: 3}, {Title: "NOT AFTER", Spare: 2},
+	{Title: "RENEWS AT", Spare: 1}, {Title: "NEXT"},
 }
 
-// table prints rows in aligned columns.
-func (c *cli) table(rows ...[]string) error {
-	w := tabwriter.NewWriter(c.stdout, 0, 4, 2, ' ', 0)
-	for _, row := range rows {
-		for i, cell := range row {
-			row[i] = line.Of(cell)
-		}
-		fmt.Fprintln(w, strings.Join(row, "\t"))
-	}
-	return w.Flush()
-}
-
-func (c *cli) printPlan(plan agent.Plan) error {
-	rows := [][]string{{"CERTIFICATE", "ACTION", "REASON", "NOT AFTER", "RENEWS AT", "NEXT"}}
+// planText lists what is done now, and then what comes, soonest first.
+func planText(s terminal.Screen, plan agent.Plan, all bool) string {
+	slices.SortStableFunc(plan.Certificates, func(a, b agent.Planned) int {
+		return cmp.Or(cmp.Compare(waits(a), waits(b)), a.RenewsAt.Compare(b.RenewsAt))
+	})
+	now, coming := 0, 0
+	var rows [][]terminal.Cell
 	for _, p := range plan.Certificates {
-		rows = append(rows, []string{p.Name, p.Action, orDash(p.Reason), day(p.NotAfter), minute(p.RenewsAt), p.Next})
+		within := p.RenewsAt.Before(plan.At.Add(soon))
+		switch {
+		case p.Action != agent.ActionNone:
+			now++
+		case within:
+			coming++
+		}
+		if all || p.Action != agent.ActionNone || within || len(plan.Certificates) <= fewEnough {
+			rows = append(rows, planRow(p, plan.At))
+		}
 	}
-	if err := c.table(rows...); err != nil {
-		return err
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s: %d with something to do now, %d to renew in the next 30 days\n\n",
+		number(len(plan.Certificates), "certificate"), now, coming)
+	text.WriteString(s.Table(planColumns, rows))
+	if later := len(plan.Certificates) - len(rows); later > 0 {
+		fmt.Fprintf(&text, "and %d that renew later; dvagent plan --all lists them\n", later)
 	}
+	text.WriteString(planRemarks(s, plan))
+	return text.String()
+}
+
+// waits is 0 for what is done at once.
+func waits(p agent.Planned) int {
+	switch p.Action {
+	case agent.ActionNone:
+		return 2
+	case agent.ActionWait:
+		return 1
+	}
+	return 0
+}
+
+func planRow(p agent.Planned, now time.Time) []terminal.Cell {
+	row := plain(p.Name, p.Action, orDash(p.Reason), day(p.NotAfter, now), moment(p.RenewsAt, now), p.Next)
+	switch {
+	case p.Error != "" || p.Reason == agent.ReasonEmergency:
+		row[1].Style = terminal.Red
+	case p.Action == agent.ActionNone:
+		row[1].Style = terminal.Green
+	case p.Action == agent.ActionWait:
+		row[1].Style = terminal.Yellow
+	default:
+		row[1].Style = terminal.Cyan
+	}
+	return row
+}
+
+// planRemarks are what targets lack, and the warnings, each of them once.
+func planRemarks(s terminal.Screen, plan agent.Plan) string {
+	var text strings.Builder
+	say := func(remark string) {
+		text.WriteString(s.Paragraph(terminal.Cell{}, terminal.Cell{Text: line.Of(remark)}))
+	}
+	warned := map[string][]string{}
 	for _, p := range plan.Certificates {
 		for _, d := range p.Deployments {
-			fmt.Fprintf(c.stdout, "%s: %s: %s\n", p.Name, d.Target, strings.Join(d.Lacks, "; "))
+			say(fmt.Sprintf("%s: %s: %s", p.Name, d.Target, strings.Join(d.Lacks, "; ")))
 		}
 		for _, warning := range p.Warnings {
-			fmt.Fprintf(c.stdout, "%s: warning: %s\n", p.Name, warning)
+			warned[warning] = append(warned[warning], p.Name)
 		}
 	}
-	return nil
-}
-
-func orDash(text string) string {
-	if text == "" {
-		return "-"
+	for _, warning := range slices.Sorted(maps.Keys(warned)) {
+		names := warned[warning]
+		whose := strings.Join(names[:min(len(names), 3)], ", ")
+		if more := len(names) - 3; more > 0 {
+			whose += fmt.Sprintf(" and %d more", more)
+		}
+		say(whose + ": warning: " + warning)
 	}
-	return text
-}
-
-func day(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.Local().Format(time.DateOnly)
-}
-
-func minute(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.Local().Format("2006-01-02 15:04")
+	return text.String()
 }

@@ -3,7 +3,11 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,31 +16,33 @@ import (
 	"dvagent/agent"
 	"dvagent/agent/config"
 	"dvagent/internal/line"
+	"dvagent/internal/terminal"
 )
 
+// watchPause is how long one look at the status is shown.
+const watchPause = 2 * time.Second
+
 func (c *cli) statusCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, watch bool
 	cmd := &cobra.Command{
 		Use:               "status [NAME]",
-		Short:             "Show how each certificate stands; works while the service runs",
+		Short:             "Show how each certificate stands, or one in detail; works while the service runs",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: c.certificateNames,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			status, wrong := c.status(cmd.Context(), args)
+		RunE: func(cmd *cobra.Command, names []string) error {
+			status, wrong := c.status(cmd.Context(), names)
 			if status == nil {
 				return wrong
 			}
-			show := c.printStatus
-			if asJSON {
-				show = func(status agent.Status) error { return c.printJSON(status) }
+			if watch {
+				return c.watchStatus(cmd.Context(), asJSON, names)
 			}
-			if err := show(*status); err != nil {
-				return err
-			}
-			return wrong
+			err := c.show(*status, asJSON, len(names) > 0)
+			return cmp.Or(err, wrong)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&watch, "watch", false, "show it anew every two seconds, on a terminal, until q is typed")
 	return cmd
 }
 
@@ -56,66 +62,179 @@ func (c *cli) status(ctx context.Context, names []string) (*agent.Status, error)
 	return &status, nil
 }
 
-func (c *cli) printStatus(status agent.Status) error {
-	rows := [][]string{{"CERTIFICATE", "NAMES", "NOT AFTER", "RENEWS AT", "ORDER", "DEPLOYED", "SERVED", "NEXT"}}
-	for _, s := range status.Certificates {
-		rows = append(rows, []string{s.Name, strings.Join(s.Domains, ","), day(s.NotAfter), minute(s.RenewsAt),
-			orderCell(s.Order), deployedCell(s), servedCell(s), s.Next})
+func (c *cli) show(status agent.Status, asJSON, detail bool) error {
+	if asJSON {
+		return c.printJSON(status)
 	}
-	for _, o := range status.Orphans {
-		rows = append(rows, []string{o.Certificate, "(not configured)", "-", "-", orderCell(&o.Order), "-", "-", o.Next})
+	_, err := io.WriteString(c.stdout, statusText(c.screen(), status, detail))
+	return err
+}
+
+// watchStatus shows the status of the configuration as it is at each look; one
+// that is broken by then is shown as such.
+func (c *cli) watchStatus(ctx context.Context, asJSON bool, names []string) error {
+	out, ok := c.stdout.(*os.File)
+	if !ok || c.screen().Width == 0 || asJSON {
+		return usageError{errors.New("--watch wants a terminal, and goes without --json")}
 	}
-	if err := c.table(rows...); err != nil {
-		return err
-	}
-	if s := status.Service; s != nil && s.ConfigError != nil {
-		fmt.Fprintf(c.stdout, "service: since %s the configuration cannot be used, and the one of %s stays: %s\n",
-			minute(s.ConfigError.Since), minute(s.ConfigAt), line.Of(s.ConfigError.Error))
-	}
-	for _, s := range status.Certificates {
-		c.printTroubles(s)
-	}
-	for _, n := range status.Notify {
-		fmt.Fprintf(c.stdout, "%s; tried again at %s\n", line.Of(n.Error), minute(n.RetryAt))
-	}
-	for _, r := range status.Records {
-		fmt.Fprintf(c.stdout, "%s: the TXT record %s in zone %s is in place or still to be removed\n", r.Certificate, line.Of(r.Name), line.Of(r.Zone))
-	}
+	terminal.Watch(ctx, os.Stdin, out, watchPause, func(ctx context.Context) func(terminal.Screen) string {
+		status, err := c.status(ctx, names)
+		seen := time.Now()
+		return func(s terminal.Screen) string {
+			head := s.Paint(terminal.Faint, "dvagent status at "+seen.Format(time.TimeOnly)+"; q ends it") + "\n\n"
+			if err != nil {
+				head += s.Paragraph(terminal.Cell{}, terminal.Cell{Text: line.Of(err.Error()), Style: terminal.Red})
+			}
+			if status == nil {
+				return head
+			}
+			return head + statusText(s, *status, len(names) > 0)
+		}
+	})
 	return nil
 }
 
-func (c *cli) printTroubles(s agent.CertificateStatus) {
-	if s.Order != nil && s.Order.Error != "" {
-		fmt.Fprintf(c.stdout, "%s: order: %s\n", s.Name, line.Of(s.Order.Error))
+// statusText shows one certificate in detail, or each of them in a row, the one
+// that is worst off first.
+func statusText(s terminal.Screen, status agent.Status, detail bool) string {
+	t := &statusPrinter{Screen: s, now: status.At}
+	if detail && len(status.Certificates) == 1 {
+		t.detail(status.Certificates[0])
+		t.service(status.Service)
+		return t.String()
 	}
-	for _, trouble := range []string{s.Error, s.HookError} {
+	slices.SortStableFunc(status.Certificates, func(a, b agent.CertificateStatus) int {
+		return cmp.Or(cmp.Compare(a.State.Rank(), b.State.Rank()), a.NotAfter.Compare(b.NotAfter))
+	})
+	t.summary(status)
+	t.rows(status)
+	t.service(status.Service)
+	for _, c := range status.Certificates {
+		t.troubles(c)
+	}
+	for _, n := range status.Notify {
+		t.say("%s; tried again at %s", line.Of(n.Error), minute(n.RetryAt))
+	}
+	for _, r := range status.Records {
+		t.say("%s: the TXT record %s in zone %s is in place or still to be removed", r.Certificate, line.Of(r.Name), line.Of(r.Zone))
+	}
+	return t.String()
+}
+
+// statusPrinter builds what is shown at a time.
+type statusPrinter struct {
+	terminal.Screen
+	strings.Builder
+	now time.Time
+}
+
+// say adds a line, which may be wrapped.
+func (t *statusPrinter) say(format string, args ...any) {
+	t.paint(terminal.Plain, fmt.Sprintf(format, args...))
+}
+
+func (t *statusPrinter) paint(style terminal.Style, text string) {
+	t.WriteString(t.Paragraph(terminal.Cell{}, terminal.Cell{Text: text, Style: style}))
+}
+
+func (t *statusPrinter) summary(status agent.Status) {
+	all, need := len(status.Certificates), 0
+	for _, c := range status.Certificates {
+		if c.State.NeedsPerson() {
+			need++
+		}
+	}
+	of := "of " + number(all, "certificate")
+	switch need {
+	case 0:
+		t.paint(terminal.Green, "none "+of+" needs you")
+	case 1:
+		t.paint(terminal.Red, "1 "+of+" needs you")
+	default:
+		t.paint(terminal.Red, fmt.Sprintf("%d %s need you", need, of))
+	}
+	if n := len(status.Orphans); n > 0 {
+		t.paint(terminal.Yellow, number(n, "open order")+" of no configured certificate")
+	}
+	t.WriteString("\n")
+}
+
+// statusColumns are spared in this order where a terminal is narrow: what NEXT
+// says too goes first.
+var statusColumns = []terminal.Column{
+	{Title: "CERTIFICATE"}, {Title: "STATE"}, {Title: "NAMES", Spare: 6}, {Title: "NOT AFTER", Spare: 1}, {Title: "RENEWS AT", Spare: 5},
+	{Title: "ORDER", Spare: 3}, {Title: "DEPLOYED", Spare: 4}, {Title: "SERVED", Spare: 2}, {Title: "NEXT"},
+}
+
+func (t *statusPrinter) rows(status agent.Status) {
+	var rows [][]terminal.Cell
+	for _, c := range status.Certificates {
+		row := plain(c.Name, string(c.State), strings.Join(c.Domains, ","), day(c.NotAfter, t.now), day(c.RenewsAt, t.now),
+			orderCell(c.Order), deployedCell(c), servedCell(c), nextCell(c))
+		row[1].Style = stateStyle(c.State)
+		rows = append(rows, row)
+	}
+	for _, o := range status.Orphans {
+		row := plain(o.Certificate, "(not configured)", "-", "-", "-", orderCell(&o.Order), "-", "-", o.Next)
+		row[1].Style = terminal.Yellow
+		rows = append(rows, row)
+	}
+	t.WriteString(t.Table(statusColumns, rows))
+}
+
+// service tells of a configuration that the running service does not use.
+func (t *statusPrinter) service(s *agent.ServiceStatus) {
+	if s != nil && s.ConfigError != nil {
+		t.say("service: since %s the configuration cannot be used, and the one of %s stays: %s",
+			minute(s.ConfigError.Since), minute(s.ConfigAt), line.Of(s.ConfigError.Error))
+	}
+}
+
+func stateStyle(s agent.State) terminal.Style {
+	switch {
+	case s.NeedsPerson():
+		return terminal.Red
+	case s == agent.StateOK:
+		return terminal.Green
+	case s == agent.StateOrdering || s == agent.StateDue:
+		return terminal.Cyan
+	}
+	return terminal.Yellow
+}
+
+// troubles are what a row has no room for.
+func (t *statusPrinter) troubles(c agent.CertificateStatus) {
+	if c.Order != nil && c.Order.Error != "" {
+		t.say("%s: order: %s", c.Name, line.Of(c.Order.Error))
+	}
+	for _, trouble := range []string{c.Error, c.HookError} {
 		if trouble != "" {
-			fmt.Fprintf(c.stdout, "%s: %s\n", s.Name, line.Of(trouble))
+			t.say("%s: %s", c.Name, line.Of(trouble))
 		}
 	}
-	for _, f := range s.FailedHooks {
-		c.printFailedCommand(s.Name+": hook of event "+f.Event, &f)
+	for _, f := range c.FailedHooks {
+		t.failedCommand(c.Name+": hook of event "+f.Event, &f)
 	}
-	for _, d := range s.Deployments {
+	for _, d := range c.Deployments {
 		if d.Error != "" {
-			fmt.Fprintf(c.stdout, "%s: %s: %s\n", s.Name, d.Target, line.Of(d.Error))
+			t.say("%s: %s: %s", c.Name, d.Target, line.Of(d.Error))
 		}
-		c.printFailedCommand(s.Name+": "+d.Target, d.FailedCommand)
+		t.failedCommand(c.Name+": "+d.Target, d.FailedCommand)
 		for _, probe := range d.Probes {
-			fmt.Fprintf(c.stdout, "%s: %s\n", s.Name, line.Of(probe))
+			t.say("%s: %s", c.Name, line.Of(probe))
 		}
 		for _, warning := range d.Warnings {
-			fmt.Fprintf(c.stdout, "%s: warning: %s\n", s.Name, line.Of(warning))
+			t.say("%s: warning: %s", c.Name, line.Of(warning))
 		}
 	}
 }
 
-// printFailedCommand is one line, whatever the command wrote.
-func (c *cli) printFailedCommand(of string, f *agent.FailedCommand) {
+// failedCommand is one line, whatever the command wrote.
+func (t *statusPrinter) failedCommand(of string, f *agent.FailedCommand) {
 	if f == nil {
 		return
 	}
-	fmt.Fprintf(c.stdout, "%s: %s: exit code %d at %s; it wrote: %s\n", of, line.Of(f.Program), f.ExitCode,
+	t.say("%s: %s: exit code %d at %s; it wrote: %s", of, line.Of(f.Program), f.ExitCode,
 		minute(f.At), line.Of(strings.ReplaceAll(cmp.Or(f.Output, "nothing"), "\n", " / ")))
 }
 
@@ -125,26 +244,31 @@ func orderCell(o *agent.OrderStatus) string {
 		return "-"
 	case o.Stopped:
 		return o.Step + " (stopped)"
-	case o.WaitsFor != "":
-		return o.Step + ": " + o.WaitsFor
 	}
 	return o.Step
 }
 
-func deployedCell(s agent.CertificateStatus) string {
-	switch {
-	case len(s.Deployments) == 0:
-		return "-"
-	case s.Held:
-		return yes(s.Deployed) + " (held)"
+func nextCell(c agent.CertificateStatus) string {
+	if c.Order != nil && c.Order.WaitsFor != "" {
+		return c.Next + "; it waits for " + c.Order.WaitsFor
 	}
-	return yes(s.Deployed)
+	return c.Next
 }
 
-func servedCell(s agent.CertificateStatus) string {
-	for _, d := range s.Deployments {
+func deployedCell(c agent.CertificateStatus) string {
+	switch {
+	case len(c.Deployments) == 0:
+		return "-"
+	case c.Held:
+		return yes(c.Deployed) + " (held)"
+	}
+	return yes(c.Deployed)
+}
+
+func servedCell(c agent.CertificateStatus) string {
+	for _, d := range c.Deployments {
 		if len(d.Probes) > 0 {
-			return yes(s.Served)
+			return yes(c.Served)
 		}
 	}
 	return "-"

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"dvagent/agent"
+	"dvagent/agent/order"
+	"dvagent/internal/line"
+	"dvagent/internal/terminal"
+)
+
+// detail is all that is known of one certificate.
+func (t *statusPrinter) detail(c agent.CertificateStatus) {
+	t.WriteString(t.Paint(terminal.Bold, c.Name) + "  " + t.Paint(stateStyle(c.State), string(c.State)) + "\n")
+	t.field("next", nextCell(c))
+	t.field("names", strings.Join(c.Domains, ", "))
+	t.field("account", c.Account)
+	t.field("not after", moment(c.NotAfter, t.now))
+	t.field("renews at", moment(c.RenewsAt, t.now))
+	t.field("leaf", cmp.Or(c.Fingerprint, "-"))
+	t.versions(c)
+	t.deployments(c)
+	t.order(c.Order)
+	t.lastOrder(c.LastOrder)
+	if c.HookError != "" || len(c.FailedHooks) > 0 || c.Error != "" {
+		t.heading("troubles")
+		t.troubles(agent.CertificateStatus{Name: c.Name, Error: c.Error, HookError: c.HookError, FailedHooks: c.FailedHooks})
+	}
+}
+
+func (t *statusPrinter) heading(text string) {
+	t.WriteString("\n" + t.Paint(terminal.Bold, text) + "\n")
+}
+
+// field is one line, or a paragraph beside its name.
+func (t *statusPrinter) field(name, text string) {
+	const at = 13 // where the text begins
+	lead := "  " + name + strings.Repeat(" ", max(at-2-len(name), 1))
+	t.WriteString(t.Paragraph(terminal.Cell{Text: lead, Style: terminal.Faint}, terminal.Cell{Text: line.Of(text)}))
+}
+
+func (t *statusPrinter) versions(c agent.CertificateStatus) {
+	if len(c.Versions) == 0 {
+		return
+	}
+	t.heading("versions, newest first")
+	for _, v := range c.Versions {
+		mark := ""
+		switch {
+		case v.Current && c.Held:
+			mark = ", current and held"
+		case v.Current:
+			mark = ", current"
+		}
+		t.say("  %s  not after %s%s", v.ID, day(v.NotAfter, t.now), mark)
+	}
+}
+
+func (t *statusPrinter) deployments(c agent.CertificateStatus) {
+	if len(c.Deployments) > 0 {
+		t.heading("deployments")
+	}
+	for _, d := range c.Deployments {
+		t.WriteString(t.Paragraph(terminal.Cell{Text: "  "}, terminal.Cell{Text: line.Of(strings.Join(d.Paths, ", "))}))
+		t.field("  version", cmp.Or(d.Version, "none yet"))
+		for _, lack := range d.Lacks {
+			t.field("  lacks", lack)
+		}
+		for _, probe := range d.Probes {
+			t.field("  probe", probe)
+		}
+		for _, warning := range d.Warnings {
+			t.field("  warning", warning)
+		}
+		t.trouble("  ", d.Error, d.Hint, d.RetryAt)
+		t.failedCommand("    "+d.Target, d.FailedCommand)
+	}
+}
+
+// trouble is why something failed, what to do, and when it is tried again.
+func (t *statusPrinter) trouble(indent, err, hint string, retry time.Time) {
+	if err == "" {
+		return
+	}
+	t.field(indent+"error", err)
+	if hint != "" {
+		t.field(indent+"hint", hint)
+	}
+	if !retry.IsZero() {
+		t.field(indent+"again at", moment(retry, t.now))
+	}
+}
+
+func (t *statusPrinter) order(o *agent.OrderStatus) {
+	if o == nil {
+		return
+	}
+	t.heading("open order")
+	t.field("reason", o.Reason)
+	t.field("instance", cmp.Or(o.Instance, "none yet"))
+	t.field("opened", moment(o.OpenedAt, t.now))
+	t.field("steps", stepsOf(o))
+	if o.WaitsFor != "" {
+		t.field("waits for", o.WaitsFor)
+	}
+	if o.ServerSays != "" {
+		t.field("server", "calls it "+o.ServerSays)
+	}
+	t.trouble("", o.Error, o.Hint, o.RetryAt)
+	t.history(o.History)
+}
+
+// stepsOf marks the present step among all of them.
+func stepsOf(o *agent.OrderStatus) string {
+	var steps []string
+	at := slices.Index(order.Steps(), order.Step(o.Step))
+	for i, step := range order.Steps() {
+		switch {
+		case i < at:
+			steps = append(steps, string(step)+" done")
+		case i == at:
+			steps = append(steps, "now "+string(step))
+		default:
+			steps = append(steps, string(step))
+		}
+	}
+	return strings.Join(steps, ", ")
+}
+
+func (t *statusPrinter) lastOrder(o *agent.LastOrder) {
+	if o == nil {
+		return
+	}
+	t.heading("last order: " + o.Outcome)
+	t.field("reason", o.Reason)
+	t.field("instance", cmp.Or(o.Instance, "none"))
+	t.history(o.History)
+}
+
+func (t *statusPrinter) history(events []agent.OrderEvent) {
+	for _, e := range events {
+		stamp := "  " + e.At.Local().Format(time.DateTime) + "  "
+		t.WriteString(t.Paragraph(terminal.Cell{Text: stamp, Style: terminal.Faint}, terminal.Cell{Text: line.Of(e.Text)}))
+	}
+}
