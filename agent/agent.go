@@ -72,6 +72,7 @@ type Progress struct {
 	Step        string // a step of the order, "deploy", or "" for what is no step
 	Text        string // what happened, or what is waited for
 	Waiting     bool
+	Begun       bool // what happened takes its time, and more is told of it
 	Err         error
 }
 

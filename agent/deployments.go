@@ -184,7 +184,7 @@ func (p *pass) compareOne(r *rolling, target deploy.Target, drift deploy.Drift) 
 		Certificate: r.Name, Target: target, Bundle: r.bundle, Force: unfinished || redeploy, Moved: p.moved,
 		Before: filepath.Join(p.dir(r.Name), "before"), Known: r.store.Has,
 	})
-	p.say(r.Name, stepDeploy, "installing at "+target.String())
+	p.observe(Progress{At: wallClock(), Certificate: r.Name, Step: stepDeploy, Text: "installing at " + target.String(), Begun: true})
 	return r.rollout.Record(rollout.Fact{At: wallClock(), Kind: rollout.Started, Target: id, Version: r.current})
 }
 

@@ -113,14 +113,16 @@ func (c *cli) checkLogFlags() error {
 }
 
 // log writes to standard error as the flags say.
-func (c *cli) log() *slog.Logger {
+func (c *cli) log() *slog.Logger { return c.logTo(c.stderr) }
+
+func (c *cli) logTo(w io.Writer) *slog.Logger {
 	level := new(slog.LevelVar)
 	level.UnmarshalText([]byte(c.logLevel)) // checked before
 	options := &slog.HandlerOptions{Level: level}
 	if c.logFormat == "json" {
-		return slog.New(slog.NewJSONHandler(c.stderr, options))
+		return slog.New(slog.NewJSONHandler(w, options))
 	}
-	return slog.New(slog.NewTextHandler(c.stderr, options))
+	return slog.New(slog.NewTextHandler(w, options))
 }
 
 // agent loads the configuration and makes an agent of it. Nothing is contacted.

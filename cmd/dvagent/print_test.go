@@ -2,11 +2,15 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
 	"dvagent/agent"
 	"dvagent/internal/aliyun"
+	"dvagent/internal/terminal"
 )
 
 func TestOnlyExpiredUploadsArePrunable(t *testing.T) {
@@ -61,6 +65,77 @@ func TestAnOutcomeIsDescribedAndHasItsExitCode(t *testing.T) {
 				t.Errorf("exit code %d", code)
 			}
 		})
+	}
+}
+
+func TestTheTimeOfAStepRunsOnWhenItWaitsForSomethingElse(t *testing.T) {
+	began := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	p := &progress{going: map[string]going{}}
+	for i, e := range []agent.Progress{
+		{Step: "propagate", Text: "0 of 2 visible", Waiting: true},
+		{Step: "propagate", Text: "1 of 2 visible", Waiting: true},
+		{Step: "issue", Text: "issuance", Waiting: true},
+	} {
+		e.Certificate, e.At = "www", began.Add(time.Duration(i)*time.Minute)
+		p.goesOn(e)
+		want := began
+		if e.Step == "issue" {
+			want = e.At
+		}
+		if g := p.going["www"]; !g.since.Equal(want) || g.text != "waits for "+e.Text {
+			t.Errorf("after %+v: %+v", e, g)
+		}
+	}
+}
+
+func TestTimesAreToldInWords(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for after, want := range map[time.Duration]string{
+		12*24*time.Hour + time.Hour: "in 12 days",
+		47 * time.Hour:              "in 47 hours",
+		-3 * time.Minute:            "3 minutes ago",
+		time.Second:                 "in 1 second",
+	} {
+		if got := away(now.Add(after), now); got != want {
+			t.Errorf("%s: got %q", after, got)
+		}
+	}
+}
+
+func TestStatusShowsTheWorstFirstAndCountsWhoNeedsAPerson(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	status := agent.Status{At: now, Certificates: []agent.CertificateStatus{
+		{Name: "well", State: agent.StateOK, NotAfter: now.AddDate(0, 0, 50)},
+		{Name: "stuck", State: agent.StateStopped, Order: &agent.OrderStatus{Step: "submit", Error: "the CA\nrefused"}},
+		{Name: "at-work", State: agent.StateOrdering, NotAfter: now.AddDate(0, 0, 12)},
+		{Name: "gone", State: agent.StateExpired, NotAfter: now.Add(-26 * time.Hour)},
+	}}
+	text := statusText(terminal.Screen{}, status, false)
+	if !regexp.MustCompile(`(?s)^2 of 4 certificates need you\n.*\ngone .* \(26 hours ago\).*\nstuck .*\nat-work .* \(in 12 days\).*\nwell .*\nstuck: order: the CA refused\n$`).MatchString(text) {
+		t.Errorf("got\n%s", text)
+	}
+}
+
+func TestAPlanOfManyListsWhatComesSoonest(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	plan := agent.Plan{At: now}
+	for i := range 10_000 {
+		p := agent.Planned{Name: fmt.Sprint("host", i), Action: agent.ActionNone, RenewsAt: now.AddDate(0, 0, 10_000-i), Next: "nothing"}
+		if i == 17 {
+			p.Action, p.Reason = agent.ActionOrder, agent.ReasonInWindow
+		}
+		if i > 5000 {
+			p.Warnings = []string{"no instances are listed"}
+		}
+		plan.Certificates = append(plan.Certificates, p)
+	}
+	text := planText(terminal.Screen{}, plan, false)
+	if !regexp.MustCompile(`(?s)^10000 certificates: 1 with something to do now, 29 to renew in the next 30 days\n\nCERTIFICATE[^\n]*\n` +
+		`host17 [^\n]*\nhost9999 [^\n]*\nhost9998 .*\nhost9971 [^\n]*\nand 9970 that renew later; [^\n]*\n[^\n]* and 4996 more: warning: no instances are listed\n$`).MatchString(text) {
+		t.Errorf("got\n%s", text)
+	}
+	if lines := strings.Count(planText(terminal.Screen{}, plan, true), "\n"); lines != 10_004 {
+		t.Errorf("with --all: %d lines", lines)
 	}
 }
 

@@ -55,7 +55,7 @@ func (c *cli) tell(quiet bool) (agent.Options, func()) {
 		return agent.Options{Log: c.log()}, func() {}
 	}
 	p := c.progress()
-	return agent.Options{Log: c.log(), Progress: p.show}, p.close
+	return agent.Options{Log: p.log, Progress: p.show}, p.close
 }
 
 func (c *cli) deployCommand() *cobra.Command {
