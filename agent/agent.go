@@ -73,6 +73,7 @@ type Progress struct {
 	Text        string // what happened, or what is waited for
 	Waiting     bool
 	Begun       bool // what happened takes its time, and more is told of it
+	Emergency   bool // the certificate ends soon
 	Err         error
 }
 

@@ -3,6 +3,7 @@ package agent
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -72,6 +73,9 @@ func (w *work) resume(claim order.InstanceEntry, submitted bool) error {
 	return w.record(order.Fact{Kind: order.Submitting})
 }
 
+// errPace says that a limit forbids a submission.
+var errPace = errors.New("which is the limit")
+
 // checkPace refuses a submission beyond the day's limit.
 func (w *work) checkPace() error {
 	limit := w.config.Limits.SubmissionsPerDay
@@ -80,7 +84,7 @@ func (w *work) checkPace() error {
 		return nil
 	}
 	next := oldest.Add(24 * time.Hour).Format(time.RFC3339)
-	return hint.Add(fmt.Errorf("submitted %d times within 24 hours, which is the limit", n),
+	return hint.Add(fmt.Errorf("submitted %d times within 24 hours, %w", n, errPace),
 		fmt.Sprintf("the next submission is possible after %s; limits.submissions_per_day sets the limit", next))
 }
 

@@ -249,7 +249,9 @@ func (p *pass) owe(ctx context.Context, s standing, target string, cause error) 
 	if ctx.Err() != nil {
 		return outcome, nil
 	}
-	outcome.Next = wallClock().Add(backoff(s.rollout.Targets[target].Failures, cause))
+	state := s.rollout.Targets[target]
+	leaf, _ := bundle.LoadLeaf(s.store.Path(state.Version)) // as far as is known
+	outcome.Next = wallClock().Add(beforeEmergency(backoff(state.Failures, cause), leaf, wallClock()))
 	p.observe(Progress{At: wallClock(), Certificate: s.Name, Step: stepDeploy, Err: cause})
 	return outcome, s.rollout.Record(rollout.Fact{At: wallClock(), Kind: rollout.Failed, Target: target, Version: s.current,
 		Error: cause.Error(), Hint: hint.Of(cause), Until: outcome.Next, Command: failedCommand(cause)})

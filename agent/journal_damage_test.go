@@ -212,9 +212,16 @@ func (s situation) begin(t *testing.T, issueAfter time.Duration) (w *world, pend
 // servesAnOldOne stores a version that is due.
 func (w *world) servesAnOldOne() {
 	w.Helper()
+	w.serves(-80*24*time.Hour, 10*24*time.Hour)
+}
+
+// serves makes a version current that began and ends at such a distance from
+// now.
+func (w *world) serves(begins, ends time.Duration) {
+	w.Helper()
 	now := time.Now()
 	old := bundletest.NewCA(w.T, "old").Issue(w.T, bundletest.Leaf{
-		Names: []string{"example.com", "*.example.com"}, NotBefore: now.AddDate(0, 0, -80), NotAfter: now.AddDate(0, 0, 10),
+		Names: []string{"example.com", "*.example.com"}, NotBefore: now.Add(begins), NotAfter: now.Add(ends),
 	})
 	dir := filepath.Join(w.state(), "certificates", "example.com")
 	if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -250,7 +250,8 @@ func (p *pass) settle(s standing) (*order.Order, error) {
 
 func (p *pass) open(s standing, reason string) (*order.Order, error) {
 	p.forget(s.Name)
-	p.say(s.Name, string(order.Allocate), "ordering: "+reason)
+	p.observe(Progress{At: wallClock(), Certificate: s.Name, Step: string(order.Allocate), Text: "ordering: " + reason,
+		Emergency: s.emergency(wallClock())})
 	p.ordered(OrderOpened)
 	return order.Open(p.dir(s.Name), opened(s, reason, p.force[s.Name]))
 }

@@ -46,6 +46,17 @@ func (s standing) emergency(now time.Time) bool {
 	return s.leaf != nil && remaining(s.leaf, now) <= lifetime(s.leaf)/10
 }
 
+// beforeEmergency shortens the wait for another try: what still serves leaf is
+// tried again when its emergency begins, and from then on every five minutes, or
+// every hundredth of its lifetime where that is less.
+func beforeEmergency(delay time.Duration, leaf *x509.Certificate, now time.Time) time.Duration {
+	if leaf == nil {
+		return delay
+	}
+	often := max(min(5*time.Minute, lifetime(leaf)/100), time.Second)
+	return min(delay, max(remaining(leaf, now)-lifetime(leaf)/10, often))
+}
+
 // renewsAt is zero while there is no leaf.
 func (s standing) renewsAt() time.Time {
 	if s.leaf == nil {

@@ -87,6 +87,9 @@ func (w *work) heldBack() *Outcome {
 	}
 	outcome := failed(w.Name, hint.Add(errors.New(o.Error), o.Hint))
 	outcome.Step, outcome.Next, outcome.Transient = string(o.Step()), o.Until, o.Transient
+	if w.emergency(wallClock()) { // else nobody hears of it until the end
+		w.observe(Progress{At: wallClock(), Certificate: w.Name, Step: outcome.Step, Err: outcome.Err})
+	}
 	switch {
 	case strings.HasPrefix(o.Error, errNoInstance.Error()):
 		outcome.Class = NoInstance
@@ -104,6 +107,16 @@ func (w *work) waitFor(step order.Step, v verdict) Outcome {
 		w.observe(Progress{At: wallClock(), Certificate: w.Name, Step: string(step), Text: v.why, Waiting: true})
 	}
 	return Outcome{Certificate: w.Name, Class: Pending, Next: v.until, Step: string(step), Waiting: v.why, Since: v.since, Retry: true}
+}
+
+// observe and say tell of an order as those of Agent do, and that it is urgent.
+func (w *work) observe(p Progress) {
+	p.Emergency = w.emergency(wallClock())
+	w.Agent.observe(p)
+}
+
+func (w *work) say(certificate, step, text string) {
+	w.observe(Progress{At: wallClock(), Certificate: certificate, Step: step, Text: text})
 }
 
 // record makes a fact of the order durable.
@@ -147,7 +160,7 @@ func (w *work) fail(ctx context.Context, step order.Step, err error) Outcome {
 	var stopped stopError
 	fact.Stopped = errors.As(err, &stopped)
 	if !fact.Stopped {
-		fact.Until = wallClock().Add(backoffAt(step, w.order.FailuresSince(w.since), err))
+		fact.Until = wallClock().Add(w.retryIn(step, err))
 	}
 	if err := w.record(fact); err != nil {
 		return failed(w.Name, also(outcome.Err, err))
@@ -182,6 +195,16 @@ func sameFailure(told string, err error) bool {
 func transient(err error) bool {
 	var api *aliyun.Error
 	return errors.Is(err, errUndecided) || errors.As(err, &api) && api.Transient()
+}
+
+// retryIn is how long a failed step rests. An emergency does not change what a
+// limit forbids.
+func (w *work) retryIn(step order.Step, err error) time.Duration {
+	delay := backoffAt(step, w.order.FailuresSince(w.since), err)
+	if errors.Is(err, errPace) {
+		return delay
+	}
+	return beforeEmergency(delay, w.leaf, wallClock())
 }
 
 // backoffAt is backoff, but for a record that is to be removed: the first tries

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"strings"
 	"testing"
@@ -84,6 +86,18 @@ func TestTheTimeOfAStepRunsOnWhenItWaitsForSomethingElse(t *testing.T) {
 		}
 		if g := p.going["www"]; !g.since.Equal(want) || g.text != "waits for "+e.Text {
 			t.Errorf("after %+v: %+v", e, g)
+		}
+	}
+}
+
+func TestAnEmergencyIsLoggedAsAnError(t *testing.T) {
+	for _, e := range []agent.Progress{{Text: "ordering: emergency"}, {Text: "issuance", Waiting: true}} {
+		for _, e.Emergency = range []bool{false, true} {
+			var out bytes.Buffer
+			logProgress(slog.New(slog.NewTextHandler(&out, nil)), e)
+			if got := strings.Contains(out.String(), "level=ERROR"); got != e.Emergency {
+				t.Errorf("%+v: %s", e, out.String())
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -133,13 +134,18 @@ func (p *progress) draw(above string) {
 	p.live.Draw(terminal.Of(p.out), above, block)
 }
 
+// logProgress tells of a certificate that ends soon as of an error.
 func logProgress(log *slog.Logger, e agent.Progress) {
+	level := slog.LevelInfo
+	if e.Emergency {
+		level = slog.LevelError
+	}
 	switch {
 	case e.Err != nil:
 		log.Error("step failed", "certificate", e.Certificate, "step", e.Step, "error", e.Err)
 	case e.Waiting:
-		log.Info("waiting", "certificate", e.Certificate, "step", e.Step, "for", e.Text)
+		log.Log(context.Background(), level, "waiting", "certificate", e.Certificate, "step", e.Step, "for", e.Text)
 	default:
-		log.Info(e.Text, "certificate", e.Certificate, "step", e.Step)
+		log.Log(context.Background(), level, e.Text, "certificate", e.Certificate, "step", e.Step)
 	}
 }
