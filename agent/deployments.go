@@ -58,6 +58,7 @@ type rolling struct {
 // version, what it lacks. Targets of all certificates that share a reload are
 // reloaded once.
 func (p *pass) rollout(ctx context.Context, standings []standing, outcomes []Outcome) {
+	p.tellNobody(standings, hooks.Issued)
 	all := make([]*rolling, len(standings))
 	for i, s := range standings {
 		switch {

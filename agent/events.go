@@ -3,6 +3,9 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"dvagent/agent/rollout"
 	"dvagent/hooks"
@@ -32,6 +35,26 @@ func (p *pass) tell(ctx context.Context, s standing, event string, again bool) O
 		return failed(s.Name, err)
 	}
 	return Outcome{Certificate: s.Name}
+}
+
+// tellNobody notes the versions that are new where no hook listens, so that one
+// that is configured later is not run for them. The disk takes many notes at
+// once sooner than one after the other.
+func (p *pass) tellNobody(standings []standing, event string) {
+	if slices.ContainsFunc(p.config.Hooks, func(h hooks.Hook) bool { return slices.Contains(h.On, event) }) {
+		return
+	}
+	var group errgroup.Group
+	group.SetLimit(inspectedAtOnce)
+	for _, s := range standings {
+		if s.current == "" || s.current != s.newest || s.rollout.Targets[event].Version == s.current || s.rollout.Targets[event].Error != "" {
+			continue
+		}
+		group.Go(func() error {
+			return s.rollout.Record(rollout.Fact{At: wallClock(), Kind: rollout.Told, Target: event, Version: s.current})
+		})
+	}
+	_ = group.Wait() // tell tries again what failed, and says why
 }
 
 // tellFailure runs the hooks of "failed". That one of them fails too is logged

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"os"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -92,6 +93,9 @@ func (s *Service) Run(ctx context.Context) error {
 // machine that slept has moved the wall clock. It answers false when ctx is
 // done.
 func (s *Service) rest(ctx context.Context) bool {
+	if time.Until(s.nextDue(wallClock())) > time.Minute {
+		debug.FreeOSMemory() // a pass over everything needs much, and the next one is far
+	}
 	for {
 		s.looked.Store(wallClock().Unix())
 		now := wallClock()
