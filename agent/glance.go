@@ -206,6 +206,7 @@ func (s standing) lastRollout(seen *Seen) {
 func (g glimpse) at(now time.Time) Seen {
 	seen := g.seen
 	if seen.Error != "" {
+		seen.State = StateUnreadable
 		return seen
 	}
 	known := !g.notAfter.IsZero()
@@ -219,6 +220,10 @@ func (g glimpse) at(now time.Time) Seen {
 	}
 	seen.Reason = cmp.Or(g.standing, byClock)
 	seen.Next = seen.next()
+	seen.State = seen.state(now)
+	if !seen.Deployed && seen.State.Rank() > StateDeploying.Rank() { // what the files lack was not looked at
+		seen.State = StateDeploying
+	}
 	return seen
 }
 

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -49,13 +48,13 @@ func (c CertificateStatus) state(now time.Time) State {
 		{StateUnreadable, c.Error != ""},
 		{StateExpired, known && left <= 0},
 		{StateEmergency, c.Reason == ReasonEmergency || known && left <= lifetime/10},
-		{StateStopped, o != nil && o.Stopped},
-		{StateNoInstance, o != nil && o.Instance == "" && strings.HasPrefix(o.Error, errNoInstance.Error())},
-		{StateFailed, o != nil && o.Error != "" && !o.Transient},
+		{StateStopped, o.Open() && o.Stopped},
+		{StateNoInstance, o.Open() && o.WantsInstance()},
+		{StateFailed, o.Open() && o.Error != "" && !o.Transient},
 		{StateNotServed, c.anyDeployment(func(d DeploymentStatus) bool { return d.Error != "" })},
 		{StateHookOwed, c.HookError != ""},
-		{StateRetrying, o != nil && o.Error != ""},
-		{StateOrdering, o != nil},
+		{StateRetrying, o.Open() && o.Error != ""},
+		{StateOrdering, o.Open()},
 		{StateDue, c.Reason != ""},
 		{StateDeploying, c.anyDeployment(func(d DeploymentStatus) bool { return len(d.Lacks) > 0 })},
 		{StateUnproven, c.anyDeployment(func(d DeploymentStatus) bool { return len(d.Probes) > 0 && !d.Served })},

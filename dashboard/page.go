@@ -141,7 +141,7 @@ func (d *Dashboard) page(g *agent.Glance, query url.Values) page {
 	}
 	all := make([]looked, len(g.Certificates))
 	for i := range g.Certificates {
-		all[i] = looked{&g.Certificates[i], stateOf(&g.Certificates[i], g.At)}
+		all[i] = looked{&g.Certificates[i], stateOf(g.Certificates[i].State)}
 	}
 	slices.SortStableFunc(all, func(a, b looked) int { return a.NotAfter.Compare(b.NotAfter) })
 	p.showTotals(all)

@@ -47,7 +47,7 @@ func TestEachStateIsSeen(t *testing.T) {
 	for name, want := range map[string]string{
 		"damaged": "unreadable", "legacy": "expired", "pay": "emergency", "intranet": "stopped", "new-shop": "no-instance",
 		"mail": "failed", "static": "not-served", "git": "hook-owed", "www": "ordering", "due-now": "due",
-		"fresh": "deploying", "wiki": "held", "host-only": "ok", "app-20": "ok",
+		"fresh": "to-deploy", "wiki": "held", "host-only": "ok", "app-20": "ok",
 	} {
 		if found[name] != want {
 			t.Errorf("%s is shown as %q, not as %q", name, found[name], want)

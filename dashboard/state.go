@@ -2,69 +2,55 @@ package dashboard
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"dvagent/agent"
 )
 
+// guise is how a state is shown: a sign, and a tone that is its colour.
+type guise struct{ Sign, Tone string } // bad, warn, busy or good
+
+var guiseOf = map[agent.State]guise{
+	agent.StateUnreadable: {"✕", "bad"},
+	agent.StateExpired:    {"✕", "bad"},
+	agent.StateEmergency:  {"‼", "bad"},
+	agent.StateStopped:    {"■", "bad"},
+	agent.StateNoInstance: {"∅", "bad"},
+	agent.StateFailed:     {"!", "warn"},
+	agent.StateNotServed:  {"!", "warn"},
+	agent.StateHookOwed:   {"!", "warn"},
+	agent.StateRetrying:   {"↻", "warn"},
+	agent.StateOrdering:   {"↻", "busy"},
+	agent.StateDue:        {"→", "busy"},
+	agent.StateDeploying:  {"↓", "busy"},
+	agent.StateUnproven:   {"?", "warn"},
+	agent.StateHeld:       {"=", "warn"},
+	agent.StateOK:         {"✓", "good"},
+}
+
+// states are all, the most urgent first.
+var states = allStates()
+
+func allStates() []state {
+	var all []state
+	for _, s := range slices.SortedFunc(maps.Keys(guiseOf), func(a, b agent.State) int { return a.Rank() - b.Rank() }) {
+		all = append(all, stateOf(s))
+	}
+	return all
+}
+
 // state is how a certificate stands, in a word and a sign.
 type state struct {
-	Key, Word, Sign string
-	Tone            string // bad, warn, busy or good: the colour
-	Person          bool   // it is shown on top
+	guise
+	Key, Word string
+	Person    bool // it is shown on top
 }
 
-// The states, the most urgent first.
-var states = []state{
-	{"unreadable", "unreadable", "✕", "bad", true},
-	{"expired", "expired", "✕", "bad", true},
-	{"emergency", "emergency", "‼", "bad", true},
-	{"stopped", "stopped", "■", "bad", true},
-	{"no-instance", "no instance", "∅", "bad", true},
-	{"failed", "failed", "!", "warn", true},
-	{"not-served", "not served", "!", "warn", true},
-	{"hook-owed", "hook owed", "!", "warn", true},
-	{"ordering", "ordering", "↻", "busy", false},
-	{"due", "due", "→", "busy", false},
-	{"deploying", "deploying", "↓", "busy", false},
-	{"held", "held", "=", "warn", false},
-	{"ok", "ok", "✓", "good", false},
-}
-
-func named(key string) state {
-	for _, s := range states {
-		if s.Key == key {
-			return s
-		}
-	}
-	return state{}
-}
-
-// stateOf is the first that holds.
-func stateOf(c *agent.Seen, now time.Time) state {
-	o := c.Order
-	for _, one := range []struct {
-		key   string
-		holds bool
-	}{
-		{"unreadable", c.Error != ""},
-		{"expired", !c.NotAfter.IsZero() && !now.Before(c.NotAfter)},
-		{"emergency", c.Emergency},
-		{"stopped", o.Open() && o.Stopped},
-		{"no-instance", o.Open() && o.WantsInstance()},
-		{"failed", o.Open() && o.Error != ""},
-		{"not-served", failedDeployment(c) != nil},
-		{"hook-owed", c.HookError != ""},
-		{"ordering", o.Open()},
-		{"due", c.Reason != ""},
-		{"deploying", !c.Deployed},
-		{"held", c.Held},
-	} {
-		if one.holds {
-			return named(one.key)
-		}
-	}
-	return named("ok")
+func stateOf(s agent.State) state {
+	return state{guiseOf[s], strings.ReplaceAll(string(s), " ", "-"), string(s), s.NeedsPerson()}
 }
 
 // trouble is what a person is told of a certificate.
