@@ -129,8 +129,9 @@ func (a *Agent) CheckOnline(ctx context.Context) []Finding {
 		findings = append(findings, a.checkAccount(ctx, name)...)
 	}
 	before := a.newPreflight()
+	read := map[string]bool{} // whose records were looked through
 	for _, certificate := range a.config.Certificates {
-		findings = append(findings, a.checkProofs(ctx, before, certificate)...)
+		findings = append(findings, a.checkProofs(ctx, before, certificate, read)...)
 	}
 	return findings
 }
@@ -179,19 +180,19 @@ var issuers = []string{
 }
 
 // checkProofs looks at each zone that the certificate's record may go into.
-func (a *Agent) checkProofs(ctx context.Context, before preflight, certificate config.Certificate) []Finding {
+func (a *Agent) checkProofs(ctx context.Context, before preflight, certificate config.Certificate, read map[string]bool) []Finding {
 	proofs, err := a.proofs(ctx, certificate.Name, certificate.DNSAccount, certificate.Domains)
 	var findings []Finding
 	if err != nil {
 		findings = append(findings, Finding{Subject: certificate.Name, Err: err})
 	}
 	for _, proof := range proofs {
-		findings = append(findings, a.checkProof(ctx, before, certificate.Name, proof)...)
+		findings = append(findings, a.checkProof(ctx, before, certificate.Name, proof, read)...)
 	}
 	return findings
 }
 
-func (a *Agent) checkProof(ctx context.Context, before preflight, certificate string, proof proof) []Finding {
+func (a *Agent) checkProof(ctx context.Context, before preflight, certificate string, proof proof, read map[string]bool) []Finding {
 	client, err := a.Client(proof.account)
 	if err != nil {
 		return []Finding{{Subject: certificate, Err: err}}
@@ -202,7 +203,10 @@ func (a *Agent) checkProof(ctx context.Context, before preflight, certificate st
 	}
 	zone := proof.zone.Name
 	findings := []Finding{{Subject: certificate, OK: "zone " + zone + " is hosted here and can be read"}}
-	findings = append(findings, a.checkSuspects(ctx, client, certificate, zone)...)
+	if key := proof.account + " " + zone; !read[key] {
+		read[key] = true
+		findings = append(findings, a.checkSuspects(ctx, client, certificate, zone)...)
+	}
 	for _, f := range seen {
 		findings = append(findings, Finding{Subject: certificate, Err: hint.Add(errors.New(f.Text), f.Hint), Warning: !f.Blocks})
 	}

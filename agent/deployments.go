@@ -66,7 +66,7 @@ func (p *pass) rollout(ctx context.Context, standings []standing, outcomes []Out
 		case ctx.Err() != nil: // what is in place was not looked at
 			outcomes[i] = outcomes[i].and(Outcome{Class: Pending, Step: stepDeploy, Waiting: interrupted})
 		default:
-			all[i] = p.begin(ctx, s, &outcomes[i])
+			all[i] = p.begin(s, &outcomes[i])
 		}
 	}
 	inspect(ctx, all)
@@ -85,7 +85,12 @@ func (p *pass) rollout(ctx context.Context, standings []standing, outcomes []Out
 	for _, result := range deploy.Install(ctx, jobs) {
 		results[result.Job.Certificate] = append(results[result.Job.Certificate], result)
 	}
-	for i, r := range all {
+	// Hooks come last: however long one takes, what is issued is in place.
+	for i, s := range standings {
+		if s.current != "" && s.current == s.newest && ctx.Err() == nil {
+			outcomes[i] = outcomes[i].and(p.tell(ctx, s, hooks.Issued, false))
+		}
+		r := all[i]
 		if r == nil {
 			continue
 		}
@@ -98,12 +103,9 @@ func (p *pass) rollout(ctx context.Context, standings []standing, outcomes []Out
 	}
 }
 
-// begin tells the hooks of a version that is new, and finds the targets to be
-// compared with it; nil when there is none to install on.
-func (p *pass) begin(ctx context.Context, s standing, outcome *Outcome) (r *rolling) {
-	if s.current == s.newest {
-		*outcome = outcome.and(p.tell(ctx, s, hooks.Issued, false))
-	}
+// begin finds the targets to be compared with the current version; nil when
+// there is none to install on.
+func (p *pass) begin(s standing, outcome *Outcome) (r *rolling) {
 	var err error
 	switch {
 	case len(s.Deploy) > 0:
@@ -197,8 +199,11 @@ func (p *pass) heldUp(state rollout.Target) *Outcome {
 	return &Outcome{Class: NotServed, Step: stepDeploy, Next: state.Until, Err: hint.Add(errors.New(state.Error), state.Hint)}
 }
 
-// stepDeploy stands for the rollout where a step is named.
-const stepDeploy = "deploy"
+// What stands for the rollout where a step is named.
+const (
+	stepDeploy = "deploy"
+	stepHook   = "hook"
+)
 
 // conclude records how the installations ended and tells the hooks.
 func (p *pass) conclude(ctx context.Context, r *rolling, results []deploy.Result) (Outcome, error) {

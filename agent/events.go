@@ -2,8 +2,11 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -15,18 +18,20 @@ import (
 
 // tell runs the hooks of an event about the current version, once, or again
 // when asked to. A hook that fails is owed like a deployment: it is run again
-// later, and nothing else waits for it.
+// later.
 func (p *pass) tell(ctx context.Context, s standing, event string, again bool) Outcome {
 	state := s.rollout.Targets[event]
 	if state.Version == s.current && state.Error == "" && !again {
 		return Outcome{Certificate: s.Name}
 	}
 	if owed := p.heldUp(state); owed != nil {
+		owed.Step = stepHook
 		return *owed
 	}
 	err := p.runHooks(ctx, s, event, state.Version, nil)
 	if err != nil {
 		outcome, recordErr := p.owe(ctx, s, event, err)
+		outcome.Step = stepHook
 		outcome.Err = also(outcome.Err, recordErr)
 		return outcome
 	}
@@ -77,17 +82,38 @@ func (p *pass) tellFailure(ctx context.Context, s standing, cause error) {
 }
 
 // runHooks runs the hooks that listen to the event and returns the first
-// failure.
-func (p *pass) runHooks(ctx context.Context, s standing, event, previous string, cause error) error {
+// failure. One that hung is not run again in this pass: the certificates would
+// wait for it one after the other.
+func (p *pass) runHooks(ctx context.Context, s standing, event, previous string, cause error) (first error) {
 	defer p.moved()
-	for _, result := range hooks.Run(ctx, p.config.Hooks, p.event(s, event, previous, cause)) {
-		if result.Err != nil {
-			return hint.Add(fmt.Errorf("hook of event %s: %w", event, result.Err),
+	told := p.event(s, event, previous, cause)
+	for _, hook := range p.config.Hooks {
+		err := p.runHook(ctx, hook, told)
+		if err != nil && first == nil {
+			first = hint.Add(fmt.Errorf("hook of event %s: %w", event, err),
 				"mend the hook; it is run again by itself, or by dvagent renew")
 		}
 	}
-	return nil
+	return first
 }
+
+func (p *pass) runHook(ctx context.Context, hook hooks.Hook, told hooks.Event) error {
+	key := strings.Join(hook.Command, "\x00")
+	if _, hung := p.hung.Load(key); hung && slices.Contains(hook.On, told.Name) {
+		return errHung
+	}
+	begun := time.Now()
+	for _, result := range hooks.Run(ctx, []hooks.Hook{hook}, told) {
+		if result.Err != nil && time.Since(begun) >= hook.Timeout {
+			p.hung.Store(key, true)
+		}
+		return result.Err
+	}
+	return nil // it does not listen
+}
+
+// errHung is why a hook was not run.
+var errHung = errors.New("not run, since it ran longer than its time limit a moment ago")
 
 func (p *pass) event(s standing, event, previous string, cause error) hooks.Event {
 	e := hooks.Event{Name: event, Certificate: s.Name, Domains: s.Domains}

@@ -41,6 +41,8 @@ type pass struct {
 	mu     sync.Mutex
 	lists  map[string]*accountLists
 	listed map[string][]aliyun.Instance // by account, as far as they were wanted
+
+	hung sync.Map // commands of hooks that ran into their time limit in this pass
 }
 
 // accountLists are an account's lists, read when first wanted.

@@ -79,7 +79,21 @@ func (f preflight) withServers(ctx context.Context, at place) (aliyun.Domain, []
 		return at.zone, []dnsvalidate.Finding{{Text: err.Error(), Hint: hint.Of(err)}}
 	}
 	at.zone.DNSServers = info.DNSServers
+	f.remember(at.account, at.zone)
 	return at.zone, nil
+}
+
+// remember puts what was asked of a zone into the account's list.
+func (a *Agent) remember(account string, zone aliyun.Domain) {
+	list := a.zoneList(account)
+	list.mu.Lock()
+	defer list.mu.Unlock()
+	list.zones = slices.Clone(list.zones) // others read the old one
+	for i := range list.zones {
+		if list.zones[i].Name == zone.Name {
+			list.zones[i] = zone
+		}
+	}
 }
 
 // list reads the records at a place, and remembers them for the publishing.

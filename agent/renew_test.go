@@ -222,6 +222,7 @@ func TestAFailureIsTheSameWhateverItsCommandWroteLast(t *testing.T) {
 		same            bool
 	}{
 		{"another request", `Throttling (request A1)`, `Throttling (request B2)`, true},
+		{"another port", `read tcp 127.0.0.1:46278->127.0.0.1:443: reset`, `read tcp 127.0.0.1:46280->127.0.0.1:443: reset`, true},
 		{"another time in the output", `check: nginx failed: exit status 1 ("10:00 [\"x\"] emerg")`, `check: nginx failed: exit status 1 ("10:05 emerg")`, true},
 		{"another exit code", `check: nginx failed: exit status 1 ("x")`, `check: nginx failed: exit status 2 ("x")`, false},
 	} {

@@ -183,8 +183,9 @@ func (w *work) fail(ctx context.Context, step order.Step, err error) Outcome {
 }
 
 // passing is what differs in two reports of one failure: the id of a request,
-// and the last line of a command, which may tell a time or a process.
-var passing = regexp.MustCompile(`\(request [^)]*\)|\("(?:[^"\\]|\\.)*"\)`)
+// the port that a connection came from, and the last line of a command, which
+// may tell a time or a process.
+var passing = regexp.MustCompile(`\(request [^)]*\)|\S+->|\("(?:[^"\\]|\\.)*"\)`)
 
 // sameFailure says that a failure was told before.
 func sameFailure(told string, err error) bool {

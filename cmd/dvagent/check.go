@@ -31,8 +31,8 @@ func (c *cli) checkCommand() *cobra.Command {
 			switch {
 			case (tracing || wanted.writeTest) && !wanted.online:
 				return usageError{hint.Add(errors.New("--trace and --write-test ask servers"), "add --online")}
-			case tracing && wanted.writeTest:
-				return usageError{errors.New("--trace changes nothing: give --write-test in a call of its own")}
+			case tracing && (wanted.writeTest || wanted.notifyTest):
+				return usageError{errors.New("--trace only looks: give --write-test and --notify-test in a call of their own")}
 			case tracing:
 				return c.trace(cmd, wanted.trace)
 			}

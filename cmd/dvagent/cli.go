@@ -204,6 +204,9 @@ func describe(o agent.Outcome) string {
 		}
 		return fmt.Sprintf("pending at the step %s, waiting for: %s", o.Step, line.Of(o.Waiting))
 	case agent.NotServed:
+		if o.Step == "hook" {
+			return "issued and installed, but a hook failed; it is owed"
+		}
 		return "issued, but not served; the deployment is owed"
 	case agent.NoInstance:
 		return "no spare instance"

@@ -55,6 +55,7 @@ func TestAnOutcomeIsDescribedAndHasItsExitCode(t *testing.T) {
 		{"pending", agent.Outcome{Class: agent.Pending, Step: "issue"}, 3, "pending at the step issue"},
 		{"waiting for hostile text", agent.Outcome{Class: agent.Pending, Step: "issue", Waiting: "a\nb"}, 3, "pending at the step issue, waiting for: a b"},
 		{"not served", agent.Outcome{Class: agent.NotServed}, 4, "issued, but not served; the deployment is owed"},
+		{"a hook is owed", agent.Outcome{Class: agent.NotServed, Step: "hook"}, 4, "issued and installed, but a hook failed; it is owed"},
 		{"no instance", agent.Outcome{Class: agent.NoInstance}, 5, "no spare instance"},
 		{"failed", agent.Outcome{Class: agent.Failure, Step: "submit", Err: errors.New("x")}, 1, "failed at the step submit"},
 		{"failed before any step", agent.Outcome{Class: agent.Failure, Err: errors.New("x")}, 1, "failed at the step of reading its state"},
