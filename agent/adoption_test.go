@@ -23,6 +23,7 @@ func TestAnUnreachableCloudSaysUntilWhenTheCertificateIsValid(t *testing.T) {
 }
 
 func TestARunningOrderIsForTheOneCertificateWhoseNameItsChallengeLiesUnder(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, sandbox.Options{Zones: []string{"example.com", "example.org"}})
 	for _, name := range []string{"shop", "news.shop"} {
 		w.extra += fmt.Sprintf("\n[[certificate]]\nname = %q\ndomains = [\"%s.example.com\"]\n", name, name)

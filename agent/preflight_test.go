@@ -60,6 +60,7 @@ func TestWhatWouldFailTheValidationIsSaidBeforeAnInstanceIsClaimed(t *testing.T)
 
 // A zone is looked at once in a pass, whatever many certificates lie in it.
 func TestTheCertificatesOfAPassShareTheirPreflight(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, sandbox.Options{})
 	w.record("@", "CAA", `0 issue "letsencrypt.org"`)
 	w.extra = "\n[[certificate]]\nname = \"shop\"\ndomains = [\"shop.example.com\"]\n"

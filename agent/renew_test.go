@@ -11,6 +11,7 @@ import (
 )
 
 func TestAFirstOrderCostsSevenCallsBesidePolls(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, sandbox.Options{})
 	w.renewed(Renewal{})
 	calls := w.calls()
@@ -28,6 +29,7 @@ func TestAFirstOrderCostsSevenCallsBesidePolls(t *testing.T) {
 }
 
 func TestAForcedRenewalCostsSixCallsBesidePolls(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, sandbox.Options{})
 	w.renewed(Renewal{})
 	first := w.current()
@@ -50,6 +52,7 @@ func sum(counts map[string]int) (total int) {
 }
 
 func TestWithNothingDueNoCallIsMade(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, sandbox.Options{})
 	w.extra = w.target()
 	w.renewed(Renewal{})
@@ -63,6 +66,7 @@ func TestWithNothingDueNoCallIsMade(t *testing.T) {
 }
 
 func TestAnOrderLeftPendingIsResumed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, sandbox.Options{})
 	if o := w.renew(Renewal{NoWait: true}); o.Class != Pending {
 		t.Fatalf("%+v", o)
@@ -77,6 +81,7 @@ func TestAnOrderLeftPendingIsResumed(t *testing.T) {
 }
 
 func TestForceOpensNoSecondOrder(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, sandbox.Options{})
 	w.renew(Renewal{NoWait: true})
 	w.renewed(Renewal{Force: true})
@@ -86,6 +91,7 @@ func TestForceOpensNoSecondOrder(t *testing.T) {
 }
 
 func TestForceThatFindsNoInstanceIsForgotten(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, sandbox.Options{Instances: 1})
 	w.renewed(Renewal{})
 	if o := w.renew(Renewal{Force: true}); o.Class != NoInstance {
@@ -99,6 +105,7 @@ func TestForceThatFindsNoInstanceIsForgotten(t *testing.T) {
 
 // fault 22
 func TestWithoutASpareInstanceTheOutcomeSaysSo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, sandbox.Options{Instances: -1})
 	o := w.renew(Renewal{})
 	if o.Class != NoInstance || o.Hint() == "" {
@@ -110,6 +117,7 @@ func TestWithoutASpareInstanceTheOutcomeSaysSo(t *testing.T) {
 }
 
 func TestAPairThatTheTargetsHoldIsTakenOver(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, sandbox.Options{})
 	w.extra = w.target()
 	w.renewed(Renewal{})
@@ -127,6 +135,7 @@ func TestAPairThatTheTargetsHoldIsTakenOver(t *testing.T) {
 }
 
 func TestACertificateOfTheAccountIsTakenInsteadOfOrdering(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, sandbox.Options{})
 	w.renewed(Renewal{})
 	if err := os.RemoveAll(w.state()); err != nil {
@@ -149,6 +158,7 @@ func TestACertificateOfTheAccountIsTakenInsteadOfOrdering(t *testing.T) {
 
 // fault 65
 func TestARunningOrderOfAnotherHostIsAdopted(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, sandbox.Options{IssueAfter: 3 * time.Second}) // runs for longer than the first host works
 	w.renew(Renewal{NoWait: true})
 	if err := os.RemoveAll(w.state()); err != nil {
@@ -165,6 +175,7 @@ func TestARunningOrderOfAnotherHostIsAdopted(t *testing.T) {
 }
 
 func TestAFileThatWasOverwrittenHealsWithoutAnOrder(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, sandbox.Options{})
 	w.extra = w.target()
 	w.renewed(Renewal{})
@@ -190,6 +201,7 @@ func TestAFileThatWasOverwrittenHealsWithoutAnOrder(t *testing.T) {
 // fault 65: the other host has renewed already, and this one takes its
 // certificate from the account.
 func TestARenewalThatAnotherHostMadeIsTaken(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, sandbox.Options{})
 	w.renewed(Renewal{})
 	state, second := w.state(), filepath.Join(w.dir, "second")

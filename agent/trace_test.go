@@ -7,6 +7,7 @@ import (
 )
 
 func TestATraceChoosesTheNameOfTheLastChallenge(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, sandbox.Options{})
 	for _, tt := range []struct {
 		name   string

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,12 @@ import (
 	"dvagent/agent/config"
 	"dvagent/internal/sandbox"
 )
+
+// TestMain lets many tests wait at the same time: they wait more than they work.
+func TestMain(m *testing.M) {
+	flag.Set("test.parallel", "6")
+	m.Run()
+}
 
 // world is a sandbox and an agent with a state directory of its own.
 type world struct {

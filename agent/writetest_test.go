@@ -79,6 +79,7 @@ func TestAWriteTestLeavesNoRecordBehindThatNobodyOwes(t *testing.T) {
 }
 
 func TestAWriteTestTriesEachZoneOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, sandbox.Options{Zones: []string{"example.com", "sub.example.com", "delegated.test"}})
 	w.extra = `
 [[certificate]]
