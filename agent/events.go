@@ -103,13 +103,15 @@ func (p *pass) runHook(ctx context.Context, hook hooks.Hook, told hooks.Event) e
 		return errHung
 	}
 	begun := time.Now()
-	for _, result := range hooks.Run(ctx, []hooks.Hook{hook}, told) {
-		if result.Err != nil && time.Since(begun) >= hook.Timeout {
-			p.hung.Store(key, true)
-		}
-		return result.Err
+	results := hooks.Run(ctx, []hooks.Hook{hook}, told)
+	if len(results) == 0 {
+		return nil // it does not listen
 	}
-	return nil // it does not listen
+	err := results[0].Err
+	if err != nil && time.Since(begun) >= hook.Timeout {
+		p.hung.Store(key, true)
+	}
+	return err
 }
 
 // errHung is why a hook was not run.
