@@ -50,9 +50,20 @@ func Install(ctx context.Context, jobs []Job) []Result {
 	results := make([]Result, len(jobs))
 	for i, a := range attempts {
 		a.Warnings = warnings(a.Served, a.Job.Bundle)
+		if a.Kept != "" {
+			a.pruneKept()
+		}
 		results[i] = a.Result
 	}
 	return results
+}
+
+// pruneKept only warns when it fails: too many originals are better than a
+// deployment that counts as failed.
+func (a *attempt) pruneKept() {
+	if err := a.Job.prune(); err != nil {
+		a.Warnings = append(a.Warnings, err.Error())
+	}
 }
 
 // write puts the files that differ in place, or leaves all as they were.

@@ -11,14 +11,15 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"dvagent/internal/atomicfile"
 	"dvagent/internal/bundle"
 )
 
-// keptSets bounds Job.Before where another program writes the same files. The
-// oldest set, from before dvagent, is always one of them.
+// keptSets bounds what is kept of a target where another program writes the
+// same files. The oldest set, from before dvagent, is always one of them.
 const keptSets = 10
 
 // keep copies the files of a target to a directory of their own under
@@ -27,7 +28,7 @@ func (j Job) keep(files map[string]original) (string, error) {
 	if j.Before == "" || j.ours(files) {
 		return "", nil
 	}
-	set := filepath.Join(j.Before, j.Target.ID()+"-"+digest(j.Target, files))
+	set := filepath.Join(j.Before, j.setPrefix()+digest(j.Target, files))
 	if err := atomicfile.MkdirAll(set, 0o700); err != nil {
 		return "", fmt.Errorf("keep originals: %w", err)
 	}
@@ -42,8 +43,11 @@ func (j Job) keep(files map[string]original) (string, error) {
 			return "", fmt.Errorf("keep originals: %w", err)
 		}
 	}
-	return set, prune(j.Before)
+	return set, nil
 }
+
+// setPrefix is how the names of the target's sets begin.
+func (j Job) setPrefix() string { return j.Target.ID() + "-" }
 
 // ours says whether nothing would be lost with the files: every key and leaf
 // in them is that of a stored version or of the bundle to come.
@@ -83,18 +87,22 @@ func digest(t Target, files map[string]original) string {
 	return hex.EncodeToString(sum.Sum(nil)[:6])
 }
 
-// prune removes all sets but the oldest and the newest ones.
-func prune(before string) error {
-	entries, err := os.ReadDir(before)
-	if err != nil || len(entries) <= keptSets {
-		return err
+// prune removes all sets of the target but the oldest and the newest ones.
+func (j Job) prune() error {
+	entries, err := os.ReadDir(j.Before)
+	if err != nil {
+		return fmt.Errorf("prune originals: %w", err)
 	}
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int {
+	sets := slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return !strings.HasPrefix(e.Name(), j.setPrefix()) })
+	if len(sets) <= keptSets {
+		return nil
+	}
+	slices.SortFunc(sets, func(a, b fs.DirEntry) int {
 		return cmp.Or(modified(a).Compare(modified(b)), cmp.Compare(a.Name(), b.Name()))
 	})
-	for _, entry := range entries[1 : len(entries)-keptSets+1] {
-		if err := os.RemoveAll(filepath.Join(before, entry.Name())); err != nil {
-			return err
+	for _, set := range sets[1 : len(sets)-keptSets+1] {
+		if err := os.RemoveAll(filepath.Join(j.Before, set.Name())); err != nil {
+			return fmt.Errorf("prune originals: %w", err)
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"crypto"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -86,5 +87,26 @@ func TestInstallBoundsWhatItKeeps(t *testing.T) {
 	}
 	if _, err := os.Stat(first); err != nil {
 		t.Errorf("the oldest set is gone: %v", err)
+	}
+}
+
+func TestInstallKeepsTheOriginalsOfEveryTarget(t *testing.T) {
+	h := newHost(t)
+	b := h.issue(t)
+	var jobs []deploy.Job
+	for n := range 14 {
+		job := h.job(b)
+		job.Target.Fullchain, job.Target.Key = h.path(fmt.Sprintf("%d.pem", n)), h.path(fmt.Sprintf("%d.key", n))
+		job.Target.Probe = nil
+		original := h.issue(t)
+		write(t, job.Target.Fullchain, original.FullchainPEM())
+		write(t, job.Target.Key, original.KeyPEM())
+		jobs = append(jobs, job)
+	}
+	for _, result := range deploy.Install(t.Context(), jobs) {
+		checkError(t, result.Err, "")
+		if _, err := os.Stat(filepath.Join(result.Kept, "privkey.pem")); result.Kept == "" || err != nil {
+			t.Errorf("the key of %s is not kept: %v", result.Job.Target, err)
+		}
 	}
 }
