@@ -23,8 +23,8 @@ type attempt struct {
 // Install writes each job's files, runs the check and the reload of its target,
 // and probes. Results are in the order of jobs.
 //
-// Jobs with the same check and reload are written together, checked once and
-// reloaded once. A file that is right already is not written again; a target
+// Jobs with the same check and reload are checked once and reloaded once; those
+// with others wait for none of that, only until all files are written. A file that is right already is not written again; a target
 // that is right, and is seen to be served, has no command run. A symlink in
 // place of a file is replaced, never written through. Files are staged beside
 // their paths, all of a target before the first is renamed.
@@ -39,14 +39,12 @@ func Install(ctx context.Context, jobs []Job) []Result {
 		attempts[i] = &attempt{Result: Result{Job: job}}
 	}
 	sideBySide(attempts, len(attempts), func(a *attempt) { a.was = glance(ctx, a.Job.Target, a.Job.Bundle) })
-	rounds := byCommands(attempts)
-	for _, r := range rounds {
+	sideBySide(attempts, atOnce, func(a *attempt) { a.Err = a.write() }) // the disk's syncs overlap
+	sideBySide(byCommands(attempts), len(attempts), func(r round) {
 		r.apply(ctx)
-	}
-	sideBySide(attempts, len(attempts), func(a *attempt) { a.prove(ctx) })
-	for _, r := range rounds {
+		r.prove(ctx)
 		r.settle(ctx)
-	}
+	})
 	results := make([]Result, len(jobs))
 	for i, a := range attempts {
 		a.Warnings = warnings(a.Served, a.Job.Bundle)

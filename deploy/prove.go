@@ -20,16 +20,16 @@ const atOnce = 64
 // longestPause ends the doubling of the pauses between two looks.
 const longestPause = 16 * time.Second
 
-// patience is how long a server that worked before may fail its handshakes
+// grace is how long a server that worked before may fail its handshakes
 // after a reload. Then the files before are put back: it is down meanwhile.
-const patience = 5 * time.Second
+const grace = 5 * time.Second
 
-func sideBySide(attempts []*attempt, limit int, do func(*attempt)) {
+func sideBySide[T any](all []T, limit int, do func(T)) {
 	var g errgroup.Group
 	g.SetLimit(limit)
-	for _, a := range attempts {
+	for _, one := range all {
 		g.Go(func() error {
-			do(a)
+			do(one)
 			return nil
 		})
 	}
@@ -54,9 +54,18 @@ func serverName(t Target, b *bundle.Bundle) string {
 	return name
 }
 
-// prove looks until every probe shows the new leaf or the target's timeout is
-// over. After a failed command one look says what is served meanwhile.
-func (a *attempt) prove(ctx context.Context) {
+// prove looks at all targets side by side. One that broke ends it for all:
+// the server that they share is down until its files are back.
+func (r round) prove(ctx context.Context) {
+	patient, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	sideBySide(r, len(r), func(a *attempt) { a.prove(ctx, patient, giveUp) })
+}
+
+// prove looks until every probe shows the new leaf, the target's timeout is
+// over, patient ends, or one that worked fails after the grace: it gives up.
+// After a failed command one look says what is served meanwhile.
+func (a *attempt) prove(ctx, patient context.Context, giveUp func()) {
 	defer a.Job.moved()
 	a.Served = slices.Clone(a.was)
 	if !a.due {
@@ -66,19 +75,31 @@ func (a *attempt) prove(ctx context.Context) {
 	if !a.applied {
 		wait = 0
 	}
-	a.look(ctx, start.Add(wait), func(seen []Listener) bool {
-		return len(failing(seen, a.Job.Bundle)) == 0 || time.Since(start) > patience && a.broke(seen)
-	})
+	shown := func(seen []Listener) bool { return len(failing(seen, a.Job.Bundle)) == 0 }
+	a.look(ctx, patient, start.Add(min(wait, grace)), shown)
+	switch {
+	case a.broke(a.Served):
+		giveUp()
+	case wait > grace && !shown(a.Served) && patient.Err() == nil:
+		a.look(ctx, patient, start.Add(wait), func(seen []Listener) bool {
+			broke := a.broke(seen)
+			if broke {
+				giveUp()
+			}
+			return broke || shown(seen)
+		})
+	}
 }
 
 // look refreshes a.Served. It looks at each probe until what is seen there is
-// enough or the deadline came, at least once.
-func (a *attempt) look(ctx context.Context, deadline time.Time, enough func([]Listener) bool) {
+// enough, the deadline came or patient ends, at least once. That cuts no
+// handshake short: a broken one must be the server's doing.
+func (a *attempt) look(ctx, patient context.Context, deadline time.Time, enough func([]Listener) bool) {
 	name := serverName(a.Job.Target, a.Job.Bundle)
 	a.Served = examine(a.Job.Target.Probe, func(text string) []Listener {
 		seen := listen(ctx, text, name, closely)
 		for pause := range pauses {
-			if enough(seen) || !sleep(ctx, pause, deadline) {
+			if enough(seen) || !sleep(patient, pause, deadline) {
 				break
 			}
 			seen = listen(ctx, text, name, closely)
@@ -116,33 +137,46 @@ func sleep(ctx context.Context, pause time.Duration, deadline time.Time) bool {
 	}
 }
 
-// settle undoes what broke a server, and gives each attempt its verdict.
+// settle undoes what broke a server, and gives each attempt its verdict. A stop
+// of the agent does not keep a broken server broken.
 func (r round) settle(ctx context.Context) {
+	calm := context.WithoutCancel(ctx)
+	if ctx.Err() != nil {
+		due := r.where(func(a *attempt) bool { return a.due && a.Changed })
+		due.watch(calm, lastLookTime)
+	}
 	for _, a := range r {
 		if a.Err == nil {
 			a.Err = a.verdict(ctx)
 		}
 	}
-	broken := r.where(func(a *attempt) bool { return a.due && ctx.Err() == nil && a.broke(a.Served) })
-	undone := broken.undo()
+	undone := r.where(func(a *attempt) bool { return a.due && a.broke(a.Served) }).undo()
 	if len(undone) == 0 {
 		return
 	}
-	outcome := undone.comeBack(ctx)
-	deadline := time.Now().Add(comeBackTime)
-	sideBySide(undone, len(undone), func(a *attempt) {
+	outcome := undone.comeBack(calm)
+	for _, a := range undone {
 		a.Err = a.withOutcome(a.Err, outcome)
-		a.look(ctx, deadline, func(seen []Listener) bool { return !a.broke(seen) })
+	}
+	undone.watch(calm, comeBackTime)
+}
+
+// watch looks until nothing is broken, for as long as the time allows.
+func (r round) watch(ctx context.Context, limit time.Duration) {
+	deadline := time.Now().Add(limit)
+	sideBySide(r, len(r), func(a *attempt) {
+		a.look(ctx, ctx, deadline, func(seen []Listener) bool { return !a.broke(seen) })
 	})
 }
+
+// lastLookTime is what a server has to come up when the agent is stopped.
+const lastLookTime = 2 * time.Second
 
 // comeBackTime is how long the old files are watched for once they are back.
 const comeBackTime = 3 * time.Second
 
-// comeBack checks and reloads with the files before. A stop of the agent does
-// not keep a broken server broken.
+// comeBack checks and reloads with the files before.
 func (r round) comeBack(ctx context.Context) string {
-	ctx = context.WithoutCancel(ctx)
 	t := r[0].Job.Target
 	if result := value(r.run(ctx, t.Check)); result.Err != nil {
 		return "; again " + describe("check", result).Error()

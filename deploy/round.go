@@ -10,6 +10,9 @@ import (
 	"dvagent/internal/command"
 )
 
+// commands bounds how many run at once: each has a supervisor.
+var commands = make(chan struct{}, 16)
+
 // round is the attempts that share a check and a reload.
 type round []*attempt
 
@@ -31,9 +34,8 @@ func byCommands(attempts []*attempt) []round {
 	return rounds
 }
 
-// apply writes, checks and reloads.
+// apply checks and reloads what was written.
 func (r round) apply(ctx context.Context) {
-	sideBySide(r, atOnce, func(a *attempt) { a.Err = a.write() }) // the disk's syncs overlap
 	for _, a := range r {
 		a.due = a.Err == nil && (a.Changed || a.Job.Force || len(a.was) == 0 || len(failing(a.was, a.Job.Bundle)) > 0)
 	}
@@ -121,6 +123,8 @@ func (r round) run(ctx context.Context, argv []string) *command.Result {
 	for _, a := range r {
 		timeout = max(timeout, a.Job.Target.timeout())
 	}
+	commands <- struct{}{}
+	defer func() { <-commands }()
 	result := command.Run(ctx, command.Command{Argv: argv, Env: command.BaseEnv(), Timeout: timeout})
 	r[0].Job.moved()
 	return &result
