@@ -99,3 +99,26 @@ func TestAStopLeavesNoServerBroken(t *testing.T) {
 	h.holds(t, old)
 	h.serves(t, old)
 }
+
+// A certificate of another kind of key may leave a server without a cipher
+// suite for older clients.
+func TestAServerThatLosesTLS12GetsItsFilesBack(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	old := h.put(t, h.issue(t))
+	h.serveBy(t, "127.0.0.1:0", &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		pair, err := h.certificate(hello)
+		if err == nil && hello.SupportedVersions[0] == tls.VersionTLS12 && !bundle.SameKey(pair.Leaf.PublicKey, old.Leaf.PublicKey) {
+			return nil, errUnfit
+		}
+		return pair, err
+	}})
+	job := h.job(h.issue(t))
+	result := install(t, job)
+	checkError(t, result.Err, "TLS 1.2 handshake with "+h.address)
+	if !result.RolledBack || h.reloads() != 2 {
+		t.Errorf("after %d reloads: rolled back %v", h.reloads(), result.RolledBack)
+	}
+	h.holds(t, old)
+	h.serves(t, old)
+}

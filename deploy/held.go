@@ -105,7 +105,7 @@ type Drift struct {
 // Inspect compares what a target holds and serves with b. It changes nothing
 // and makes one handshake with each listener.
 func Inspect(ctx context.Context, t Target, b *bundle.Bundle) Drift {
-	drift := Drift{Files: differences(t, b), Served: glance(ctx, t, b)}
+	drift := Drift{Files: differences(t, b), Served: glance(ctx, t, b, once)}
 	drift.Warnings = warnings(drift.Served, b)
 	shown := len(failing(drift.Served, b)) == 0
 	drift.Shown = shown && len(drift.Served) > 0

@@ -38,7 +38,9 @@ func Install(ctx context.Context, jobs []Job) []Result {
 	for i, job := range jobs {
 		attempts[i] = &attempt{Result: Result{Job: job}}
 	}
-	sideBySide(attempts, len(attempts), func(a *attempt) { a.was = glance(ctx, a.Job.Target, a.Job.Bundle) })
+	sideBySide(attempts, len(attempts), func(a *attempt) {
+		a.was = without12(glance(ctx, a.Job.Target, a.Job.Bundle, inBoth), a.worked) // nothing worked yet
+	})
 	sideBySide(attempts, atOnce, func(a *attempt) { a.Err = a.write() }) // the disk's syncs overlap
 	sideBySide(byCommands(attempts), len(attempts), func(r round) {
 		r.apply(ctx)

@@ -79,6 +79,9 @@ type offer struct {
 var (
 	// once is how a server is looked at that should serve what it served.
 	once = []offer{{0, tls.VersionTLS13}}
+	// inBoth is how one is looked at that may be reloaded: what works now is
+	// to work then.
+	inBoth = []offer{{0, tls.VersionTLS13}, {0, tls.VersionTLS12}}
 	// closely is how one is looked at that was reloaded. A server that hands
 	// over to new workers answers from old ones too for a while, as nginx does
 	// for a tenth of a second; and it may have one leaf for TLS 1.2 and another
@@ -114,7 +117,7 @@ func listen(ctx context.Context, text, serverName string, offers []offer) []List
 	})
 }
 
-// handshakes ends at one that fails. No handshake is cut short by a target's
+// handshakes ends at one that fails, unless by TLS 1.2. No handshake is cut short by a target's
 // deadline: a broken one must be the server's doing.
 func (p probe) handshakes(ctx context.Context, host, serverName string, offers []offer) []Handshake {
 	var made []Handshake
@@ -123,16 +126,26 @@ func (p probe) handshakes(ctx context.Context, host, serverName string, offers [
 			break
 		}
 		h := p.handshake(ctx, host, serverName, o.newest)
-		// It may speak TLS 1.3 alone, and the look before this one was well.
-		if h.Err != nil && h.Connected && o.newest == tls.VersionTLS12 {
-			continue
-		}
 		made = append(made, h)
-		if h.Err != nil {
+		if h.Err != nil && !h.refused12() {
 			break
 		}
 	}
 	return made
+}
+
+// refused12 is true of a server that speaks TLS 1.3 alone, too.
+func (h Handshake) refused12() bool {
+	return h.Err != nil && h.Connected && h.newest == tls.VersionTLS12
+}
+
+// without12 leaves out the handshakes by TLS 1.2 that were refused where that
+// is no news. The first handshake with a listener is never one of them.
+func without12(seen []Listener, news func(Handshake) bool) []Listener {
+	for i := range seen {
+		seen[i].Handshakes = slices.DeleteFunc(seen[i].Handshakes, func(h Handshake) bool { return h.refused12() && !news(h) })
+	}
+	return seen
 }
 
 // mostHosts bounds the addresses of one name.

@@ -20,6 +20,8 @@ type Handshake struct {
 	Chain               []string // the fingerprints of what came after the leaf, in that order
 	NotBefore, NotAfter time.Time
 	Err                 error // nil when the handshake succeeded
+
+	newest uint16 // version of TLS that was offered
 }
 
 // handshakeTimeout bounds one look, connecting and STARTTLS included.
@@ -69,7 +71,7 @@ func Probe(ctx context.Context, text, serverName string) Handshake {
 
 // handshake offers TLS from 1.2 to newest at one of the probe's addresses.
 func (p probe) handshake(ctx context.Context, host, serverName string, newest uint16) Handshake {
-	h := Handshake{Address: p.at(host)}
+	h := Handshake{Address: p.at(host), newest: newest}
 	select {
 	case connections <- struct{}{}:
 		defer func() { <-connections }()
@@ -93,7 +95,7 @@ func (p probe) handshake(ctx context.Context, host, serverName string, newest ui
 			return h
 		}
 	}
-	h.shake(ctx, conn, serverName, newest)
+	h.shake(ctx, conn, serverName)
 	return h
 }
 
@@ -105,12 +107,12 @@ func (p probe) at(host string) string {
 	return p.scheme + "://" + net.JoinHostPort(host, p.port)
 }
 
-func (h *Handshake) shake(ctx context.Context, conn net.Conn, serverName string, newest uint16) {
+func (h *Handshake) shake(ctx context.Context, conn net.Conn, serverName string) {
 	asked := false
 	client := tls.Client(conn, &tls.Config{
 		ServerName:         serverName,
 		MinVersion:         tls.VersionTLS12,
-		MaxVersion:         newest,
+		MaxVersion:         h.newest,
 		InsecureSkipVerify: true,
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			asked = true
@@ -121,7 +123,7 @@ func (h *Handshake) shake(ctx context.Context, conn net.Conn, serverName string,
 	// We are asked after the server has proved its key: that it then refuses
 	// us for having no certificate says nothing against its own.
 	if err != nil && !asked {
-		h.Err = fmt.Errorf("handshake with %s: %w", h.Address, err)
+		h.Err = fmt.Errorf("%shandshake with %s: %w", h.only(), h.Address, err)
 		return
 	}
 	h.note(client.ConnectionState().PeerCertificates)
@@ -133,6 +135,14 @@ func (h *Handshake) note(certificates []*x509.Certificate) {
 	for _, c := range certificates[1:] {
 		h.Chain = append(h.Chain, bundle.Fingerprint(c))
 	}
+}
+
+// only names the version of a handshake that did not offer the newest.
+func (h Handshake) only() string {
+	if h.newest == tls.VersionTLS12 {
+		return "TLS 1.2 "
+	}
+	return ""
 }
 
 // Shows says whether the handshake succeeded with b's leaf.

@@ -37,8 +37,8 @@ func sideBySide[T any](all []T, limit int, do func(T)) {
 }
 
 // glance looks once at each listener of the target.
-func glance(ctx context.Context, t Target, b *bundle.Bundle) []Listener {
-	return examine(t.Probe, func(text string) []Listener { return listen(ctx, text, serverName(t, b), once) })
+func glance(ctx context.Context, t Target, b *bundle.Bundle, offers []offer) []Listener {
+	return examine(t.Probe, func(text string) []Listener { return listen(ctx, text, serverName(t, b), offers) })
 }
 
 // serverName is a name that the leaf covers. Nobody asks for a wildcard, so
@@ -96,13 +96,14 @@ func (a *attempt) prove(ctx, patient context.Context, giveUp func()) {
 // handshake short: a broken one must be the server's doing.
 func (a *attempt) look(ctx, patient context.Context, deadline time.Time, enough func([]Listener) bool) {
 	name := serverName(a.Job.Target, a.Job.Bundle)
+	closer := func(text string) []Listener { return without12(listen(ctx, text, name, closely), a.worked) }
 	a.Served = examine(a.Job.Target.Probe, func(text string) []Listener {
-		seen := listen(ctx, text, name, closely)
+		seen := closer(text)
 		for pause := range pauses {
 			if enough(seen) || !sleep(patient, pause, deadline) {
 				break
 			}
-			seen = listen(ctx, text, name, closely)
+			seen = closer(text)
 		}
 		return seen
 	})
@@ -190,13 +191,18 @@ func (r round) comeBack(ctx context.Context) string {
 // broke says whether a handshake that worked before fails now. A refused
 // connection is no handshake: the server may be stopped or starting.
 func (a *attempt) broke(seen []Listener) bool {
-	worked := make(map[string]bool)
-	for _, l := range a.was {
-		worked[l.Handshakes[0].Address] = l.Handshakes[0].Err == nil
-	}
 	return slices.ContainsFunc(seen, func(l Listener) bool {
 		return slices.ContainsFunc(l.Handshakes, func(h Handshake) bool {
-			return h.Connected && h.Err != nil && worked[h.Address]
+			return h.Connected && h.Err != nil && a.worked(h)
+		})
+	})
+}
+
+// worked says whether a handshake like h was well before the first write.
+func (a *attempt) worked(h Handshake) bool {
+	return slices.ContainsFunc(a.was, func(l Listener) bool {
+		return slices.ContainsFunc(l.Handshakes, func(was Handshake) bool {
+			return was.Err == nil && was.Address == h.Address && was.newest == h.newest
 		})
 	})
 }
