@@ -37,6 +37,9 @@ func (j Job) keep(files map[string]original) (string, error) {
 		if o.data == nil {
 			continue
 		}
+		if there, err := os.ReadFile(filepath.Join(set, f.name)); err == nil && bytes.Equal(there, o.data) {
+			continue // written again, the set would no longer be the oldest
+		}
 		kept := atomicfile.File{Path: filepath.Join(set, f.name), Data: o.data, Mode: 0o600,
 			UID: atomicfile.Keep, GID: atomicfile.Keep}
 		if err := atomicfile.Write(kept); err != nil {
