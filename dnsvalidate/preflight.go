@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"dvagent/internal/aliyun"
@@ -23,10 +24,11 @@ type Finding struct {
 // thing once, whatever came of it: make one for a pass, and share it. It may be
 // used by many goroutines at once.
 type Preflight struct {
-	prover  *Prover
-	zones   memory[survey]
-	aliases memory[string] // the targets of CNAMEs, by validation name
-	caa     memory[caaSet]
+	prover   *Prover
+	zones    memory[survey]
+	compared memory[[]Finding] // by zone and DNSServers: two accounts may host a zone
+	aliases  memory[string]    // the targets of CNAMEs, by validation name
+	caa      memory[caaSet]
 }
 
 // NewPreflight returns a Preflight that has asked nothing yet.
@@ -46,36 +48,53 @@ func (f *Preflight) Look(ctx context.Context, zone aliyun.Domain, name string, d
 	if name = canonical(name); !within(name, hosted) {
 		name = hosted
 	}
-	seen, err := f.zones.recall(ctx, hosted, func() (survey, error) { return f.prover.survey(ctx, zone, name) })
-	findings := slices.Concat(seen.findings, f.checkAlias(ctx, name, seen))
+	seen, err := f.zones.recall(ctx, hosted, func() (survey, error) { return f.prover.survey(ctx, hosted, name) })
+	if err != nil {
+		return nil, cutShort(hosted, err)
+	}
+	findings := slices.Concat(f.compare(ctx, zone, seen), seen.findings, f.checkAlias(ctx, name, seen))
 	if len(issuers) > 0 {
 		findings = append(findings, f.checkCAA(ctx, domains, issuers)...)
 	}
-	if err = cmp.Or(err, ctx.Err()); err != nil {
-		return nil, fmt.Errorf("look at %s before an order: %w", hosted, err)
+	if ctx.Err() != nil {
+		return nil, cutShort(hosted, ctx.Err())
 	}
 	return findings, nil
 }
 
-// survey is what was found out about a zone.
-type survey struct {
-	findings []Finding
-	name     string          // that the servers were asked for
-	servers  []ServerVerdict // what they said
+func cutShort(zone string, err error) error {
+	return fmt.Errorf("look at %s before an order: %w", zone, err)
 }
 
-func (p *Prover) survey(ctx context.Context, zone aliyun.Domain, name string) (survey, error) {
-	begun, hosted, seen := time.Now(), hostedName(zone), survey{name: name}
-	found, err := p.delegation(ctx, hosted)
-	if err != nil {
-		seen.findings = []Finding{unfound(zone, err)}
-	} else {
-		seen.findings = p.misdelegated(ctx, zone, found)
-		seen.servers = p.read(ctx, found, hosted, name, begun)
-		seen.findings = append(seen.findings, unread(hosted, seen.servers, found.told)...)
+// survey is what was found out about a zone, whoever hosts it.
+type survey struct {
+	delegation delegation
+	nobody     error // why there is no delegation, or nil
+	findings   []Finding
+	name       string          // that the servers were asked for
+	servers    []ServerVerdict // what they said
+}
+
+func (p *Prover) survey(ctx context.Context, zone, name string) (survey, error) {
+	begun, seen := time.Now(), survey{name: name}
+	if seen.delegation, seen.nobody = p.delegation(ctx, zone); seen.nobody == nil {
+		seen.servers = p.read(ctx, seen.delegation, zone, name, begun)
+		seen.findings = unread(zone, seen.servers, seen.delegation.told)
 	}
-	seen.findings = append(seen.findings, p.checkDNSSEC(ctx, hosted)...)
+	seen.findings = append(seen.findings, p.checkDNSSEC(ctx, zone)...)
 	return seen, ctx.Err()
+}
+
+// compare is misdelegated, once for each account that hosts the zone.
+func (f *Preflight) compare(ctx context.Context, zone aliyun.Domain, seen survey) []Finding {
+	if seen.nobody != nil {
+		return []Finding{unfound(zone, seen.nobody)}
+	}
+	key := strings.Join(append(slices.Sorted(slices.Values(assignedTo(zone))), hostedName(zone)), " ")
+	findings, _ := f.compared.recall(ctx, key, func() ([]Finding, error) {
+		return f.prover.misdelegated(ctx, zone, seen.delegation), ctx.Err()
+	})
+	return findings
 }
 
 // read asks each name server for name. The one that named the servers since

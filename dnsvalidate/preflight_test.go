@@ -158,6 +158,28 @@ func TestTheDelegationIsComparedWithTheServersOfAliDNS(t *testing.T) {
 	})
 }
 
+// fault 44
+func TestEachAccountThatHostsAZoneIsComparedWithItsOwnServers(t *testing.T) {
+	var count tally
+	server := count.at("servers", zoneWith(1, ns1, ns2))
+	pass := world(t, sound(), map[string]reply{"127.0.0.8": refers(ns1, ns2), "127.0.0.1": server, "127.0.0.2": server}).NewPreflight()
+	for _, account := range []struct {
+		servers []string
+		blocks  bool
+	}{
+		{[]string{"ns1.example.com", "ns2.example.com"}, false},
+		{[]string{"ns1.example.com"}, true},
+		{[]string{"ns2.example.com", "ns1.example.com"}, false},
+	} {
+		if blocks, text := preflight(t, pass, assigned(account.servers...)); blocks != account.blocks {
+			t.Errorf("%q: blocks %t: %s", account.servers, blocks, text)
+		}
+	}
+	if asked := count.take()["servers"]; len(asked) != 2 {
+		t.Errorf("the servers were asked %q", asked)
+	}
+}
+
 // faults 44 and 46
 func TestAHostedSubzoneThatItsParentDoesNotDelegateBlocks(t *testing.T) {
 	const sub = "sub.example.com"
