@@ -8,30 +8,49 @@ import (
 	"github.com/miekg/dns"
 )
 
-// checkDNSSEC asks until a resolver has validated. Those that do not validate
-// find nothing; a failure counts when it comes twice, and only with checking.
+// checkDNSSEC asks until a resolver has validated: a zone that one of them finds
+// sound is sound. Those that do not validate, or are known to be silent, find
+// nothing. A resolver that finds the root bogus is broken itself, as one with an
+// old trust anchor is, and its word blocks nothing.
 func (p *Prover) checkDNSSEC(ctx context.Context, zone string) []Finding {
 	resolvers, err := p.resolvers()
 	if err != nil {
 		return nil
 	}
-	for _, resolver := range p.audible(slices.Concat(resolvers, p.settings.PublicResolvers)) {
+	var found []Finding
+	for _, resolver := range slices.Concat(resolvers, p.settings.PublicResolvers) {
 		address := withPort(resolver)
-		sound, fails := p.validates(ctx, address, zone)
-		if sound {
+		sound, fails := false, false
+		if !p.isDeaf(address) {
+			sound, fails = p.validates(ctx, address, zone)
+		}
+		switch {
+		case sound:
 			return nil
-		}
-		if !fails || !p.bogus(ctx, address, zone, dns.TypeSOA) {
-			continue
-		}
-		if _, again := p.validates(ctx, address, zone); again {
-			return []Finding{{
+		case !fails || !p.staysBogus(ctx, address, zone):
+		case p.staysBogus(ctx, address, "."):
+			found = append(found, Finding{
+				Text: fmt.Sprintf("resolver %s finds DNSSEC of the root bogus, and so of every zone", address),
+				Hint: "mend that resolver: see to its trust anchor and its clock",
+			})
+		default:
+			found = append(found, Finding{
 				Blocks: true, Text: fmt.Sprintf("DNSSEC of %s is bogus, says resolver %s", zone, address),
 				Hint: "repair the DS record at the registrar, or remove it",
-			}}
+			})
 		}
 	}
-	return nil
+	return found
+}
+
+// staysBogus says that the resolver fails to validate name, with checking
+// alone, and does so again.
+func (p *Prover) staysBogus(ctx context.Context, resolver, name string) bool {
+	if !p.bogus(ctx, resolver, name, dns.TypeSOA) {
+		return false
+	}
+	_, again := p.validates(ctx, resolver, name)
+	return again
 }
 
 // validates asks for the SOA of zone, and whether it was validated.

@@ -45,7 +45,10 @@ func (m *memory[T]) known(key string) (T, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	found, ok := m.kept[key]
-	return found.value, ok && (m.life == 0 || time.Since(found.since) < m.life)
+	if !ok || m.life > 0 && time.Since(found.since) >= m.life {
+		return *new(T), false
+	}
+	return found.value, true
 }
 
 func (m *memory[T]) keep(key string, value T) {

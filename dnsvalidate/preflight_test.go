@@ -290,6 +290,10 @@ func TestBogusDNSSECIsBelievedWhenItStays(t *testing.T) {
 		blocks    bool
 	}{
 		{"nobody validates", []reply{sound, sound}, false},
+		{"the first one finds it broken, and the second one sound", []reply{bogusFor("example.com.", sound), signed}, false},
+		{"the first one finds it broken, and the second one does not validate", []reply{bogusFor("example.com.", sound), sound}, true},
+		{"one with an old trust anchor finds everything broken", []reply{bogusFor(".", bogusFor("example.com.", sound))}, false},
+		{"beside that one another finds it broken", []reply{bogusFor(".", bogusFor("example.com.", sound)), bogusFor("example.com.", sound)}, true},
 		{"the second one validates, and finds it broken", []reply{sound, bogusFor("example.com.", sound)}, true},
 		{"the first one has found it sound", []reply{signed, bogusFor("example.com.", sound)}, false},
 		{"a failure that passes", []reply{inTurn(failing, sound)}, false},
@@ -305,6 +309,16 @@ func TestBogusDNSSECIsBelievedWhenItStays(t *testing.T) {
 				t.Errorf("blocks %t: %s", blocks, text)
 			}
 		})
+	}
+}
+
+// fault 49
+func TestAResolverThatFindsTheRootBogusIsItselfToBeMended(t *testing.T) {
+	address := serve(t, "127.0.0.1", "0", bogusFor(".", bogusFor("example.com.", sound())))
+	prover := NewProver(Settings{NameServers: []string{serve(t, "127.0.0.1", "0", zoneWith(1))}, Resolvers: []string{address}})
+	blocks, text := preflight(t, prover.NewPreflight(), assigned())
+	if want := "resolver " + address + " finds DNSSEC of the root bogus, and so of every zone"; blocks || text != want {
+		t.Errorf("blocks %t: %s", blocks, text)
 	}
 }
 

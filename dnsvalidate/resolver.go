@@ -56,17 +56,21 @@ var errNoWord = errors.New("no resolver answers")
 // hear asks a resolver, and remembers for a minute when it keeps silent.
 func (p *Prover) hear(ctx context.Context, address string, query *dns.Msg) (*dns.Msg, error) {
 	answer, err := p.askOnce(ctx, address, query)
-	if err != nil && ctx.Err() == nil && inWords(err).State == Silent {
-		p.deaf.keep(address, true)
+	if ctx.Err() == nil {
+		p.deaf.keep(address, err != nil && inWords(err).State == Silent)
 	}
 	return answer, err
+}
+
+func (p *Prover) isDeaf(address string) bool {
+	deaf, _ := p.deaf.known(address)
+	return deaf
 }
 
 // audible leaves out the resolvers that kept silent lately, unless all did.
 func (p *Prover) audible(resolvers []string) []string {
 	audible := slices.DeleteFunc(slices.Clone(resolvers), func(resolver string) bool {
-		_, deaf := p.deaf.known(withPort(resolver))
-		return deaf
+		return p.isDeaf(withPort(resolver))
 	})
 	if len(audible) == 0 {
 		return resolvers
