@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -53,30 +54,48 @@ func (p *Prover) foreign(ctx context.Context, zone aliyun.Domain, found delegati
 	if len(addresses) == 0 {
 		return nil
 	}
-	ours := p.addressesOf(ctx, assigned)
-	var vanity, foreign, tellers []string
-	for _, server := range found.servers {
-		switch theirs, ok := addresses[server.name]; {
-		case !ok:
-		case !slices.ContainsFunc(theirs, func(a string) bool { return !slices.Contains(ours, a) }):
-			vanity = union(vanity, []string{server.name})
-		default:
-			foreign = union(foreign, []string{server.name})
-			tellers = union(tellers, []string{found.told[server.name]})
+	ours, unresolved := p.addressesOf(ctx, assigned)
+	var vanity, foreign []string
+	for _, name := range slices.Sorted(maps.Keys(addresses)) {
+		if slices.ContainsFunc(addresses[name], func(a string) bool { return !slices.Contains(ours, a) }) {
+			foreign = append(foreign, name)
+		} else {
+			vanity = append(vanity, name)
 		}
 	}
-	if len(foreign) > 0 {
+	switch delegated := hostedName(zone) + " is delegated to "; {
+	case len(foreign) == 0:
 		return []Finding{{
-			Blocks: true,
-			Text: fmt.Sprintf("%s is delegated to %s, which AliDNS does not write to (says %s)",
-				hostedName(zone), strings.Join(foreign, ", "), strings.Join(tellers, ", ")),
-			Hint: "delegate it, at its registrar or in its parent, to " + strings.Join(assigned, ", ") + ", and to no others",
+			Text: delegated + strings.Join(vanity, ", ") + ", by address servers that AliDNS assigned",
+			Hint: "keep their addresses those of " + strings.Join(assigned, ", "),
+		}}
+	case len(unresolved) > 0:
+		return []Finding{{
+			Text: fmt.Sprintf("%s%s, which was not compared with the servers that AliDNS assigned: no resolver tells the addresses of %s",
+				delegated, strings.Join(foreign, ", "), strings.Join(unresolved, ", ")),
+			Hint: "see why the resolvers do not tell them, or compare the delegation with what the AliDNS console shows",
 		}}
 	}
-	return []Finding{{
-		Text: fmt.Sprintf("%s is delegated to %s, by address servers that AliDNS assigned", hostedName(zone), strings.Join(vanity, ", ")),
-		Hint: "keep their addresses those of " + strings.Join(assigned, ", "),
-	}}
+	return []Finding{found.elsewhere(zone, foreign)}
+}
+
+// elsewhere is that name servers are foreign. It blocks by the word of a name
+// server; resolvers alone may have been told of another view of the zone, which
+// the CA does not see.
+func (d delegation) elsewhere(zone aliyun.Domain, foreign []string) Finding {
+	var tellers []string
+	blocks := false
+	for _, name := range foreign {
+		tellers = union(tellers, []string{d.told[name]})
+		blocks = blocks || slices.Contains(d.sure, name)
+	}
+	return Finding{
+		Blocks: blocks,
+		Text: fmt.Sprintf("%s is delegated to %s, which AliDNS does not write to (says %s)",
+			hostedName(zone), strings.Join(foreign, ", "), strings.Join(tellers, ", ")),
+		Hint: "delegate it, at its registrar or in its parent, to " + strings.Join(assignedTo(zone), ", ") +
+			", and to no others, or set nameservers in [dns] when this network has a view of its own",
+	}
 }
 
 // foreign maps each name server that is not assigned to its addresses.
@@ -90,16 +109,20 @@ func (d delegation) foreign(assigned []string) map[string][]string {
 	return found
 }
 
-// addressesOf returns the addresses of all hosts, with the port.
-func (p *Prover) addressesOf(ctx context.Context, hosts []string) []string {
+// addressesOf returns the addresses of all hosts, with the port, and the hosts
+// for which none is known.
+func (p *Prover) addressesOf(ctx context.Context, hosts []string) (all, unresolved []string) {
 	found := make([][]string, len(hosts))
-	inParallel(len(hosts), func(i int) {
-		addresses, _ := p.addresses(ctx, hosts[i])
-		for _, address := range addresses {
-			found[i] = append(found[i], net.JoinHostPort(address, p.port))
+	inParallel(len(hosts), func(i int) { found[i], _ = p.addresses(ctx, hosts[i]) })
+	for i, host := range hosts {
+		if len(found[i]) == 0 {
+			unresolved = append(unresolved, host)
 		}
-	})
-	return slices.Concat(found...)
+		for _, address := range found[i] {
+			all = append(all, net.JoinHostPort(address, p.port))
+		}
+	}
+	return all, unresolved
 }
 
 // unfound is a zone whose name servers nobody names, or not its parent: then

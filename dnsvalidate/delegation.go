@@ -29,6 +29,7 @@ type delegation struct {
 	note    string            // how parent and child differ, or ""
 	denied  *undelegated      // the parent delegates the zone to nobody; nil when it does
 	told    map[string]string // who named a server or told an address
+	sure    []string          // the servers that a name server named, and not resolvers alone
 	spoke   string            // the address that named the servers with authority, or ""
 	since   time.Time         // when it began to be looked for
 }
@@ -45,6 +46,7 @@ type nsSet struct {
 	names  []string
 	glue   map[string][]string // name to IP addresses
 	by     string              // who names them; "" is nobody
+	sure   bool                // whether that has authority, or refers to them
 	spoke  string              // the address that did so with authority, or ""
 	denied *undelegated
 }
@@ -118,6 +120,12 @@ func (p *Prover) locate(ctx context.Context, found *delegation, names []string, 
 		}
 		servers[i], tellers[i] = at(names[i], p.port, addresses), by
 	})
+	if parent.sure {
+		found.sure = parent.names
+	}
+	if parent.sure && child.sure { // or else a resolver has led to the child
+		found.sure = union(found.sure, child.names)
+	}
 	for i, name := range names {
 		found.told[name] = child.by
 		if slices.Contains(parent.names, name) {
@@ -221,7 +229,7 @@ func (p *Prover) askOneForNS(ctx context.Context, zone, name string, addresses [
 		}
 		switch {
 		case len(set.names) > 0:
-			set.by = by
+			set.by, set.sure = by, answer.Authoritative || !answer.RecursionAvailable // a resolver's are from its cache
 			return set
 		case answer.Authoritative && cut != "" && below(zone, cut):
 			return nsSet{by: by, denied: &undelegated{zone, cut, by}}

@@ -134,6 +134,8 @@ func TestTheDelegationIsComparedWithTheServersOfAliDNS(t *testing.T) {
 			[]string{"dns1.alidns.test", "dns2.alidns.test"}, false, "example.com is delegated to ns1.example.com, ns2.example.com, by address servers that AliDNS assigned"},
 		{"to a name of one's own that has a further address", sound("ns1.example.com. 60 A 127.0.0.3", "dns1.alidns.test. 60 A 127.0.0.1"), []string{ns1},
 			[]string{"dns1.alidns.test"}, true, "example.com is delegated to ns1.example.com, which"},
+		{"to names that cannot be compared: the addresses of those that AliDNS assigned are unknown", sound(), []string{ns1, ns2}, []string{"dns1.alidns.test", "dns2.alidns.test"}, false,
+			"example.com is delegated to ns1.example.com, ns2.example.com, which was not compared with the servers that AliDNS assigned: no resolver tells the addresses of dns1.alidns.test, dns2.alidns.test"},
 		{"AliDNS names none", sound(), []string{ns1}, nil, false, "AliDNS names no name servers for example.com"},
 	}
 	for _, test := range tests {
@@ -156,6 +158,38 @@ func TestTheDelegationIsComparedWithTheServersOfAliDNS(t *testing.T) {
 			t.Error(text)
 		}
 	})
+}
+
+// fault 44
+func TestAForeignServerBlocksByTheWordOfANameServer(t *testing.T) {
+	view := sound("example.com. 60 NS ad1.corp.test.", "ad1.corp.test. 60 A 127.0.0.5", "dns1.alidns.test. 60 A 127.0.0.1")
+	const ad1 = "example.com. 600 NS ad1.corp.test."
+	cached := changed(refers(ad1), func(m *dns.Msg) { m.RecursionAvailable = true })
+	tests := []struct {
+		name   string
+		parent reply
+		blocks bool
+		says   string // who
+	}{
+		{"port 53 is closed on the way out, and a resolver has a view of its own", nil, false, "resolver 127.0.0.9:PORT"},
+		{"a resolver answers in the parent's place", cached, false, "ns.nic.com (127.0.0.8:PORT)"},
+		{"the parent refers to it", refers(ad1), true, "ns.nic.com (127.0.0.8:PORT)"},
+		{"a server with authority for both names it", zoneOf(testZone, 1, ad1), true, "ns.nic.com (127.0.0.8:PORT)"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			servers := map[string]reply{"127.0.0.5": zoneWith(1, ad1)}
+			if test.parent != nil {
+				servers["127.0.0.8"] = test.parent
+			}
+			prover := world(t, view, servers)
+			blocks, text := preflight(t, prover.NewPreflight(), assigned("dns1.alidns.test"))
+			want := "example.com is delegated to ad1.corp.test, which AliDNS does not write to (says " + strings.ReplaceAll(test.says, "PORT", prover.port) + ")"
+			if blocks != test.blocks || text != want {
+				t.Errorf("blocks %t: %s", blocks, text)
+			}
+		})
+	}
 }
 
 // fault 44
@@ -212,7 +246,7 @@ func TestAResolverThatDoesNotHelpIsNamed(t *testing.T) {
 				m.Answer = parseRecords([]string{"ns1.example.com. 60 A 127.0.0.5"})
 			}
 		}), []string{"ns1.example.com (127.0.0.5:PORT) lame (serial 1); resolver 127.0.0.9:PORT told that address", "no name server of example.com answers with authority"}},
-		{"it lies about the servers", knows("example.com. 60 NS ns.evil.test.", "ns.evil.test. 60 A 127.0.0.5"), []string{
+		{"it lies about the servers", knows(aOfNS1, "example.com. 60 NS ns.evil.test.", "ns.evil.test. 60 A 127.0.0.5"), []string{
 			"example.com is delegated to ns.evil.test, which AliDNS does not write to (says resolver 127.0.0.9:PORT)",
 			"ns.evil.test (127.0.0.5:PORT)",
 		}},
