@@ -15,8 +15,9 @@ import (
 
 const (
 	delegationLife = time.Minute
-	maxServers     = 16 // name servers of one zone, and addresses of one server
-	maxAsked       = 3  // of the servers that can name those of a zone
+	muteLife       = 10 * time.Second // that no resolver answers: one that comes back is noticed
+	maxServers     = 16               // name servers of one zone, and addresses of one server
+	maxAsked       = 3                // of the servers that can name those of a zone
 	patience       = 500 * time.Millisecond
 )
 

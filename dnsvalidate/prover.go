@@ -29,7 +29,8 @@ type Prover struct {
 	asking singleflight.Group // questions to one address
 
 	zones memory[delegation]
-	deaf  memory[bool] // resolvers that kept silent, by address
+	deaf  memory[bool]  // resolvers that kept silent, by address
+	mute  memory[error] // that all resolvers kept silent
 }
 
 // NewProver returns a Prover for the settings; it asks nothing yet.
@@ -40,6 +41,7 @@ func NewProver(settings Settings) *Prover {
 		traffic:  newTraffic(),
 		zones:    memory[delegation]{life: delegationLife},
 		deaf:     memory[bool]{life: delegationLife},
+		mute:     memory[error]{life: muteLife},
 	}
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -18,24 +20,30 @@ func (p *Prover) resolve(ctx context.Context, name string, qtype uint16) (*dns.M
 
 // consult is resolve; by is such as "resolver 192.0.2.53:53", who answered. That
 // the name does not exist is believed when no other resolver knows it better.
+// When all keep silent, nobody is asked again for a while.
 func (p *Prover) consult(ctx context.Context, name string, qtype uint16) (answer *dns.Msg, by string, err error) {
 	resolvers, err := p.resolvers()
 	if err != nil {
 		return nil, "", err
 	}
+	if silence, ok := p.mute.known(""); ok {
+		return nil, "", silence
+	}
 	var reasons []string
-	for _, resolver := range p.audible(resolvers) {
-		address := withPort(resolver)
-		said, err := p.hear(ctx, address, question(name, qtype, true))
+	silent := 0
+	for said := range p.inTurn(ctx, p.audible(resolvers), name, qtype) {
 		switch {
-		case err != nil:
-			reasons = append(reasons, fmt.Sprintf("resolver %s: %v", address, err))
-		case said.Rcode == dns.RcodeSuccess:
-			return said, "resolver " + address, nil
-		case said.Rcode == dns.RcodeNameError && answer == nil:
-			answer, by = said, "resolver "+address
-		case said.Rcode != dns.RcodeNameError:
-			reasons = append(reasons, fmt.Sprintf("resolver %s: %s", address, code(said)))
+		case said.err != nil:
+			reasons = append(reasons, said.by+": "+said.err.Error())
+			if inWords(said.err).State == Silent {
+				silent++
+			}
+		case said.answer.Rcode == dns.RcodeSuccess:
+			return said.answer, said.by, nil
+		case said.answer.Rcode != dns.RcodeNameError:
+			reasons = append(reasons, said.by+": "+code(said.answer))
+		case answer == nil:
+			answer, by = said.answer, said.by
 		}
 	}
 	switch {
@@ -46,7 +54,51 @@ func (p *Prover) consult(ctx context.Context, name string, qtype uint16) (answer
 	case reasons == nil:
 		return nil, "", errors.New("no resolver is configured")
 	}
-	return nil, "", fmt.Errorf("%w: %s", errNoWord, strings.Join(reasons, ", "))
+	slices.Sort(reasons) // they come in any order
+	err = fmt.Errorf("%w: %s", errNoWord, strings.Join(reasons, ", "))
+	if silent == len(reasons) {
+		p.mute.keep("", err)
+	}
+	return nil, "", err
+}
+
+// said is what came of a question to a resolver.
+type said struct {
+	by     string
+	answer *dns.Msg
+	err    error
+}
+
+// inTurn asks a resolver, and the next one when it fails, or denies that the
+// name exists, or lets half a second pass: then it counts as silent until its
+// answer comes, which nobody waits for once another one is taken.
+func (p *Prover) inTurn(ctx context.Context, resolvers []string, name string, qtype uint16) iter.Seq[said] {
+	return func(yield func(said) bool) {
+		answers := make(chan said, len(resolvers))
+		begun, ended := 0, 0
+		for ended < len(resolvers) {
+			if begun < len(resolvers) {
+				address := withPort(resolvers[begun])
+				go func() {
+					answer, err := p.hear(ctx, address, question(name, qtype, true))
+					answers <- said{"resolver " + address, answer, err}
+				}()
+				begun++
+			}
+			var late <-chan time.Time
+			if begun < len(resolvers) {
+				late = time.After(patience)
+			}
+			select {
+			case answer := <-answers:
+				if ended++; !yield(answer) {
+					return
+				}
+			case <-late:
+				p.deaf.keep(withPort(resolvers[begun-1]), true)
+			}
+		}
+	}
 }
 
 // errNoWord says that the resolvers are silent or fail, and so say nothing of
