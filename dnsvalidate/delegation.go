@@ -28,6 +28,7 @@ type nameServer struct{ name, address string }
 type delegation struct {
 	servers []nameServer
 	note    string            // how parent and child differ, or ""
+	wayFree bool              // a server that does not resolve was heard: nothing intercepts port 53
 	denied  *undelegated      // the parent delegates the zone to nobody; nil when it does
 	told    map[string]string // who named a server or told an address
 	sure    []string          // the servers that a name server named, and not resolvers alone
@@ -50,6 +51,8 @@ type nsSet struct {
 	sure   bool                // whether that has authority, or refers to them
 	spoke  string              // the address that did so with authority, or ""
 	denied *undelegated
+
+	wayFree bool // who names them does not resolve, as one that intercepts port 53 would
 }
 
 // delegation returns the configured name servers, or those of the zone, which
@@ -101,6 +104,7 @@ func (p *Prover) discover(ctx context.Context, zone string) (delegation, error) 
 		found := delegation{
 			note: difference(parent.names, child.names), denied: parent.denied,
 			told: make(map[string]string), spoke: child.spoke, since: since,
+			wayFree: parent.wayFree || child.wayFree,
 		}
 		p.locate(ctx, &found, names, parent, child)
 		return found, ctx.Err()
@@ -225,15 +229,16 @@ func (p *Prover) askOneForNS(ctx context.Context, zone, name string, addresses [
 			continue
 		}
 		set, by, cut := nsIn(answer, zone), join(name, address), soaOwner(answer)
+		set.wayFree = !answer.RecursionAvailable
 		if answer.Authoritative {
 			set.spoke = address
 		}
 		switch {
 		case len(set.names) > 0:
-			set.by, set.sure = by, answer.Authoritative || !answer.RecursionAvailable // a resolver's are from its cache
+			set.by, set.sure = by, answer.Authoritative || set.wayFree // a resolver's are from its cache
 			return set
 		case answer.Authoritative && cut != "" && below(zone, cut):
-			return nsSet{by: by, denied: &undelegated{zone, cut, by}}
+			return nsSet{by: by, denied: &undelegated{zone, cut, by}, wayFree: set.wayFree}
 		}
 	}
 	return nsSet{}

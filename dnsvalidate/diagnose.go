@@ -10,8 +10,13 @@ import (
 
 // markIntercepted finds that something on the way answers in the servers'
 // place: all that answer do so as a resolver would. One that does not proves
-// the way to be free, and the others are what they seem.
-func (p *Prover) markIntercepted(ctx context.Context, servers []ServerVerdict) {
+// the way to be free, and the others are what they seem; so does one that was
+// heard before (wayFree). Without that, open resolvers to which a zone is
+// delegated cannot be told from one on the way: both resolve the root as well.
+func (p *Prover) markIntercepted(ctx context.Context, servers []ServerVerdict, wayFree bool) {
+	if wayFree {
+		return
+	}
 	var suspects []*ServerVerdict
 	for i := range servers {
 		switch server := &servers[i]; {

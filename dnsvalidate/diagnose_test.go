@@ -68,6 +68,32 @@ func TestInterceptionIsToldFromServersThatResolveToo(t *testing.T) {
 	}
 }
 
+// fault 44
+func TestAZoneThatIsDelegatedToOpenResolversIsNotIntercepted(t *testing.T) {
+	open := resolving(changed(zoneWith(1, ns1), func(m *dns.Msg) { m.Authoritative = false }), false)
+	tests := []struct {
+		name   string
+		parent reply
+		want   State
+	}{
+		{"the parent's server is heard itself", refers(ns1), Lame},
+		{"a resolver answers in its place too", resolving(refers(ns1), false), Intercepted},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			prover := world(t, sound(ns1), map[string]reply{"127.0.0.8": test.parent, "127.0.0.1": open})
+			verdict, err := prover.Look(t.Context(), testZone, testName, testValue)
+			if err != nil || len(verdict.Servers) != 1 || verdict.Servers[0].State != test.want {
+				t.Errorf("%s, %v", verdict, err)
+			}
+			blocks, text := preflight(t, prover.NewPreflight(), assigned("ns1.example.com"))
+			if blocks != (test.want == Lame) || !strings.Contains(text, string(test.want)) {
+				t.Errorf("blocks %t: %s", blocks, text)
+			}
+		})
+	}
+}
+
 // fault 32
 func TestWhoLagsIsSaid(t *testing.T) {
 	tests := []struct {

@@ -112,7 +112,7 @@ func (p *Prover) read(ctx context.Context, from delegation, zone, name string, b
 	if !slices.ContainsFunc(servers, readable) {
 		servers = append(servers, p.askHolders(ctx, spoke, zone, name)...)
 	}
-	p.markIntercepted(ctx, servers)
+	p.markIntercepted(ctx, servers, from.wayFree)
 	var holders []*ServerVerdict
 	for i := range servers {
 		if servers[i].soa.zone == zone {

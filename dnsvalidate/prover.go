@@ -103,7 +103,7 @@ func (p *Prover) lookAt(ctx context.Context, zone, name, value string) (Verdict,
 	}
 	verdict := Verdict{Name: name, Note: delegation.note}
 	verdict.Servers = p.askAll(ctx, delegation.servers, name, value)
-	p.markIntercepted(ctx, verdict.Servers)
+	p.markIntercepted(ctx, verdict.Servers, delegation.wayFree)
 	if p.reached(verdict) {
 		if err := p.confirm(ctx, &verdict, value); err != nil {
 			return Verdict{}, err
