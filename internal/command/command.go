@@ -47,6 +47,9 @@ const (
 	// outputDelay is how long output is read after the command's end, when a
 	// process in the background holds it open.
 	outputDelay = 500 * time.Millisecond
+
+	overdue    = time.Second // more than a supervisor can need to say that it gave up
+	killRounds = 10          // against what forks meanwhile
 )
 
 // Run runs c to its end, which comes at the latest Grace and some seconds after
@@ -135,12 +138,36 @@ func (c Command) supervised(ctx context.Context, path string, out io.Writer) (r 
 	if err != nil {
 		return r, err
 	}
-	defer context.AfterFunc(ctx, func() { leash.Close() })()
+	ended := make(chan struct{})
+	defer close(ended)
+	defer context.AfterFunc(ctx, func() {
+		leash.Close()
+		c.endOverdue(cmd.Process, ended)
+	})()
 	err = cmd.Wait()
-	if json.NewDecoder(reports).Decode(&r) != nil {
-		return r, fmt.Errorf("its supervisor ended without a report: %w", cmp.Or(err, io.EOF))
+	if json.NewDecoder(reports).Decode(&r) == nil {
+		return r, nil
 	}
-	return r, nil
+	if ctx.Err() != nil {
+		return report{Stopped: true}, nil
+	}
+	return r, fmt.Errorf("its supervisor ended without a report: %w", cmp.Or(err, io.EOF))
+}
+
+// endOverdue kills a supervisor that has not ended well after its leash was
+// cut, for its command may have stopped it; and first what is below it, which
+// nobody can tell from other processes afterwards.
+func (c Command) endOverdue(supervisor *os.Process, ended <-chan struct{}) {
+	select {
+	case <-ended:
+		return
+	case <-time.After(c.Grace + killTime + overdue):
+	}
+	for range killRounds {
+		signalDescendants(supervisor.Pid, syscall.SIGKILL)
+		time.Sleep(killAgain)
+	}
+	_ = supervisor.Kill() // it may have ended
 }
 
 var errTimeout = errors.New("time is up")

@@ -8,16 +8,16 @@ import (
 	"syscall"
 )
 
-// signalDescendants signals each process group below this process, once. By
-// group, since the kernel lets no fork slip through between two members.
-func signalDescendants(sig syscall.Signal) {
-	for group := range groupsBelow(os.Getpid()) {
+// signalDescendants signals each process group below root, once. By group,
+// since the kernel lets no fork slip through between two members.
+func signalDescendants(root int, sig syscall.Signal) {
+	for group := range groupsBelow(root) {
 		_ = syscall.Kill(-group, sig) // it may be gone
 	}
 }
 
 // groupsBelow is the set of the process groups of a process's descendants, but
-// for its own. Processes that end or lose their parent meanwhile may be missed.
+// for this process's own. Processes that end or lose their parent meanwhile may be missed.
 func groupsBelow(root int) map[int]bool {
 	type entry struct{ pid, group int }
 	children := map[int][]entry{} // by parent

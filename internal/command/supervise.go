@@ -131,7 +131,7 @@ const (
 // endAll sends TERM to all descendants, and KILL to those that live after
 // grace and to what they fork meanwhile.
 func endAll(ended <-chan process, grace time.Duration) {
-	signalDescendants(syscall.SIGTERM)
+	signalDescendants(os.Getpid(), syscall.SIGTERM)
 	kill, giveUp := time.After(grace), time.After(grace+killTime)
 	for {
 		select {
@@ -140,7 +140,7 @@ func endAll(ended <-chan process, grace time.Duration) {
 				return
 			}
 		case <-kill:
-			signalDescendants(syscall.SIGKILL)
+			signalDescendants(os.Getpid(), syscall.SIGKILL)
 			kill = time.After(killAgain)
 		case <-giveUp:
 			return

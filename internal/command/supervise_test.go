@@ -100,6 +100,28 @@ func TestACommandHasATimeLimit(t *testing.T) {
 	}
 }
 
+// fault 66, fault 69
+func TestACommandCannotHoldItsSupervisor(t *testing.T) {
+	for _, test := range []struct{ name, script string }{
+		{"it stops the supervisor", "kill -STOP $PPID; sleep 600"},
+		{"it stops the supervisor and ends", "kill -STOP $PPID"},
+		{"it stops the supervisor and leaves its session", "kill -STOP $PPID; " + escape + "sleep 600; setsid sleep 600"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			mark := markOf(t)
+			got := shell(t.Context(), test.script, func(c *command.Command) {
+				c.Env = append(c.Env, mark)
+				c.Timeout, c.Grace = 500*time.Millisecond, 100*time.Millisecond
+			})
+			checkError(t, got.Err, "/bin/sh ran longer than 500ms and was stopped")
+			if !await(func() bool { return len(marked(mark)) == 0 }) || got.Duration > 15*time.Second {
+				t.Errorf("%d processes are left after %s", killMarked(mark), got.Duration)
+			}
+		})
+	}
+}
+
 // fault 69
 func TestACommandThatIsStoppedLeavesOthersAlone(t *testing.T) {
 	mark, started := markOf(t), filepath.Join(t.TempDir(), "started")
