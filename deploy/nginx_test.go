@@ -16,6 +16,7 @@ import (
 
 	"dvagent/deploy"
 	"dvagent/internal/bundle"
+	"dvagent/internal/hint"
 )
 
 const (
@@ -108,6 +109,10 @@ func TestInstallWithNginx(t *testing.T) {
 	write(t, h.path("nginx.conf"), append([]byte("no_such_directive;\n"), config...))
 	result := install(t, job)
 	checkError(t, result.Err, "the fault is not in the certificate; the files before are back")
+	checkError(t, result.Err, `[emerg] unknown directive \"no_such_directive\"`)
+	if hint.Of(result.Err) != "run the check by hand, as the agent's user, and mend what it says" {
+		t.Errorf("hint %q", hint.Of(result.Err))
+	}
 	h.holds(t, old)
 	h.serves(t, old)
 

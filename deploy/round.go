@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dvagent/internal/command"
+	"dvagent/internal/hint"
 )
 
 // commands bounds how many run at once: each has a supervisor.
@@ -137,10 +138,15 @@ func value(result *command.Result) command.Result {
 	return *result
 }
 
-// describe names the command's part.
+// describe names the command's part, and for one that ran and failed, how to
+// find out more.
 func describe(what string, result command.Result) error {
 	if result.Err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s: %w", what, result.Err)
+	err := fmt.Errorf("%s: %w", what, result.Err)
+	if result.ExitCode > 0 {
+		err = hint.Add(err, "run the "+what+" by hand, as the agent's user, and mend what it says")
+	}
+	return err
 }

@@ -3,6 +3,7 @@ package command
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -10,7 +11,7 @@ import (
 )
 
 // Failure is the error of a command that did not end with exit status 0. Its
-// text is one line, and quotes the last line that the command wrote.
+// text is one line, and quotes the line of the output that tells most.
 type Failure struct {
 	Program  string // argument 0; the others may hold a secret
 	ExitCode int    // -1 when it was not started, was killed or was stopped
@@ -19,8 +20,8 @@ type Failure struct {
 }
 
 func (f *Failure) Error() string {
-	if last := lastLine(f.Output); last != "" {
-		return fmt.Sprintf("%v (%q)", f.cause, last)
+	if told := tellingLine(f.Output); told != "" {
+		return fmt.Sprintf("%v (%q)", f.cause, told)
 	}
 	return f.cause.Error()
 }
@@ -29,12 +30,29 @@ func (f *Failure) Unwrap() error { return f.cause }
 
 const (
 	maxFailureOutput = 1 << 10
-	maxLastLine      = 200
+	maxTellingLine   = 300
 )
 
-func lastLine(output string) string {
-	last := strings.TrimSpace(output[strings.LastIndexByte(output, '\n')+1:])
-	return strings.ToValidUTF8(last[:min(len(last), maxLastLine)], "")
+// What tells why, the best first: nginx's reason to refuse a configuration,
+// before which it may write an [alert] that is none; then any complaint.
+var telling = []*regexp.Regexp{
+	regexp.MustCompile(`\[emerg\]`),
+	regexp.MustCompile(`(?i)\b(alert|error|fatal|failed|denied|invalid)\b`),
+}
+
+// tellingLine is the first complaint, since those that follow often say only
+// that there was one, as "test failed" does; or else the last line.
+func tellingLine(output string) string {
+	lines := strings.Split(output, "\n")
+	told := lines[len(lines)-1]
+	for _, words := range telling {
+		if i := slices.IndexFunc(lines, words.MatchString); i >= 0 {
+			told = lines[i]
+			break
+		}
+	}
+	told = strings.TrimSpace(told)
+	return strings.ToValidUTF8(told[:min(len(told), maxTellingLine)], "")
 }
 
 // readable makes output fit to be kept and shown: its last lines, in which

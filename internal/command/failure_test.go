@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,7 +17,7 @@ import (
 	"dvagent/internal/command"
 )
 
-func TestAFailureTellsWhatTheCommandWroteLast(t *testing.T) {
+func TestAFailureTellsWhatTheCommandWrote(t *testing.T) {
 	for _, test := range []struct {
 		name, script  string
 		code          int
@@ -39,6 +40,32 @@ func TestAFailureTellsWhatTheCommandWroteLast(t *testing.T) {
 			if failure.Program != "/bin/sh" || failure.ExitCode != test.code || failure.Output != test.written {
 				t.Errorf("%+v", *failure)
 			}
+		})
+	}
+}
+
+func TestAFailureQuotesTheLineThatTellsMost(t *testing.T) {
+	for _, test := range []struct{ name, output, want string }{
+		{"nginx, whose alert is no reason", `nginx: [alert] could not open error log file: open() "/var/log/nginx/error.log" failed
+nginx: [warn] the "user" directive makes sense only as root
+nginx: [emerg] unknown directive in /etc/nginx/extra1.conf:1
+nginx: configuration file /etc/nginx/nginx.conf test failed`, "nginx: [emerg] unknown directive in /etc/nginx/extra1.conf:1"},
+		{"haproxy, which counts up", `[NOTICE] haproxy version is 2.6
+[ALERT] config : parsing [x.cfg:3] : unknown keyword 'foo'
+[ALERT] config : Error(s) found in configuration file : x.cfg
+[ALERT] config : Fatal errors found in configuration.`, "[ALERT] config : parsing [x.cfg:3] : unknown keyword 'foo'"},
+		{"apache2, which points to its log", `AH00526: Syntax error on line 5 of /etc/apache2/a.conf:
+SSLCertificateFile: file does not exist
+Action 'configtest' failed.
+The Apache error log may have more information.`, "AH00526: Syntax error on line 5 of /etc/apache2/a.conf:"},
+		{"a server that may not read its key", "fopen: Permission denied\nexiting", "fopen: Permission denied"},
+		{"words that merely hold one are none", "terror\n0 errors\nbye", "bye"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := shell(t.Context(), `printf '%s\n' "$OUTPUT"; exit 1`, func(c *command.Command) {
+				c.Env = append(c.Env, "OUTPUT="+test.output)
+			})
+			checkError(t, got.Err, fmt.Sprintf("(%q)", test.want))
 		})
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"dvagent/internal/command"
@@ -37,28 +36,13 @@ func Servers(ctx context.Context, argv []string) ([]Server, error) {
 		Argv: append(slices.Clone(argv), "-T"), Env: command.BaseEnv(), Timeout: timeout, MaxOutput: maxDump,
 	})
 	if result.Err != nil {
-		return nil, hint.Add(fmt.Errorf("dump nginx's configuration: %w%s", result.Err, complaint(result.Output)),
+		return nil, hint.Add(fmt.Errorf("dump nginx's configuration: %w", result.Err),
 			"nginx -T must succeed, as this user")
 	}
 	if result.Truncated {
 		return nil, fmt.Errorf("dump nginx's configuration: it is longer than %d bytes", maxDump)
 	}
 	return Parse(result.Output)
-}
-
-// complaint is the last line that says what is wrong, rather than that
-// something is.
-func complaint(output string) string {
-	lines := strings.Split(strings.TrimSpace(output), "\n")
-	for _, line := range slices.Backward(lines) {
-		if strings.Contains(line, "[emerg]") || strings.Contains(line, "[alert]") {
-			return ": " + line
-		}
-	}
-	if last := lines[len(lines)-1]; last != "" {
-		return ": " + last
-	}
-	return ""
 }
 
 // Parse reads what nginx -T printed. An error says where it is not understood.

@@ -169,7 +169,7 @@ func TestServersAsksTheRealNginx(t *testing.T) {
 	}
 	write("site.conf", "server { no_such_directive; }")
 	_, err = Servers(t.Context(), argv)
-	if err == nil || !strings.Contains(err.Error(), `[emerg] unknown directive "no_such_directive" in `+dir+"/site.conf:1") {
+	if err == nil || !strings.Contains(err.Error(), `[emerg] unknown directive \"no_such_directive\" in `+dir+"/site.conf:1") {
 		t.Errorf("of a broken configuration: %v", err)
 	}
 }
