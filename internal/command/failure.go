@@ -74,7 +74,7 @@ func readable(output string) string {
 // stopped, or its beginning, when output came before the part that is kept.
 var (
 	keyBlock = regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(-----END [A-Z0-9 ]*PRIVATE KEY-----|$)`)
-	keyRest  = regexp.MustCompile(`([A-Za-z0-9+/=]+(\r?\n|\\n))*-----END [A-Z0-9 ]*PRIVATE KEY-----`)
+	keyRest  = regexp.MustCompile(`([ \t]*[A-Za-z0-9+/=]+[ \t]*(\r?\n|\\n))*[ \t]*-----END [A-Z0-9 ]*PRIVATE KEY-----`)
 )
 
 const redacted = "[a private key]"

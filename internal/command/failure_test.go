@@ -82,6 +82,7 @@ func TestNoPrivateKeyIsKept(t *testing.T) {
 		{"a key without its end", "echo before; head -c 180 $1; exit 1", "before\n[a private key]"},
 		{"a key of which the limit took the beginning", "cat $1; head -c 3900 /dev/zero | tr '\\0' '\\n'; echo after; exit 1", ""},
 		{"a key without its beginning", "echo was written; tail -n +2 $1; echo after; exit 1", "[a private key]\nafter\n"},
+		{"a key without its beginning, indented", "sed '1d; s/^/ \t  /; s/$/ /' $1; echo after; exit 1", "[a private key] \nafter\n"},
 		{"a key on one line", `printf '"%s"' "$(awk 'BEGIN {ORS="\\n"} 1' $1)"; exit 1`, `"[a private key]\n"`},
 		{"a key that a stopped command wrote", "cat $1; sleep 600", "[a private key]\n"},
 	} {
