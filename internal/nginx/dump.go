@@ -5,6 +5,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -12,22 +13,34 @@ import (
 // dumps once, the main file first.
 type file struct {
 	name, text string
+	start      int // of text in the dump
 	directives []directive
 	included   bool
 }
 
 var heading = regexp.MustCompile(`(?m)^# configuration file (.+):\n`)
 
-// split passes over what comes before the first file, such as warnings.
+// split passes over what comes before the first file, such as warnings. nginx
+// dumps a file after the one that includes it, so a heading that no file before
+// includes is a comment.
 func split(dump string) []*file {
 	var files []*file
+	var patterns []string // of the include directives up to here
 	found := heading.FindAllStringSubmatchIndex(dump, -1)
 	for i, at := range found {
 		end := len(dump)
 		if i+1 < len(found) {
 			end = found[i+1][0]
 		}
-		files = append(files, &file{name: dump[at[2]:at[3]], text: dump[at[1]:end]})
+		name := dump[at[2]:at[3]]
+		if len(files) == 0 || slices.ContainsFunc(patterns, func(p string) bool { return matches(p, name) }) {
+			files = append(files, &file{name: name, start: at[1]})
+		}
+		last := files[len(files)-1]
+		last.text = dump[last.start:end]
+		for _, argument := range includes(dump[at[1]:end]) {
+			patterns = append(patterns, absolute(prefix(files), argument))
+		}
 	}
 	return files
 }
@@ -38,12 +51,12 @@ const maxDirectives = 200_000
 // tree puts files in the place of the include directives that name them.
 type tree struct {
 	files  []*file
-	prefix string // the main file's directory, which names are relative to
-	size   int    // in directives
+	prefix string
+	size   int // in directives
 }
 
 // joined is the main file with all that it includes. A file that nothing
-// includes is an error: it may be a comment that looks like a heading.
+// includes is an error: it may be text in quotes that looks like a heading.
 func joined(files []*file) ([]directive, error) {
 	for _, f := range files {
 		var err error
@@ -51,7 +64,7 @@ func joined(files []*file) ([]directive, error) {
 			return nil, err
 		}
 	}
-	t := &tree{files: files, prefix: path.Dir(files[0].name)}
+	t := &tree{files: files, prefix: prefix(files)}
 	directives, err := t.include(files[0], 0)
 	if err != nil {
 		return nil, err
@@ -96,9 +109,9 @@ func (t *tree) expand(directives []directive, depth int) ([]directive, error) {
 // insert appends the directives of the files that an include directive names
 // by a pattern of glob(3). None is no error.
 func (t *tree) insert(all []directive, pattern string, depth int) ([]directive, error) {
-	pattern = strings.ReplaceAll(absolute(t.prefix, pattern), "[!", "[^")
+	pattern = absolute(t.prefix, pattern)
 	for _, f := range t.files {
-		if matches, _ := filepath.Match(pattern, f.name); !matches && f.name != pattern {
+		if !matches(pattern, f.name) {
 			continue
 		}
 		inserted, err := t.include(f, depth+1)
@@ -109,6 +122,15 @@ func (t *tree) insert(all []directive, pattern string, depth int) ([]directive, 
 	}
 	return all, nil
 }
+
+// matches tells whether an absolute pattern of an include directive is a file's.
+func matches(pattern, file string) bool {
+	matched, _ := filepath.Match(strings.ReplaceAll(pattern, "[!", "[^"), file)
+	return matched || file == pattern
+}
+
+// prefix is the main file's directory, which names are relative to.
+func prefix(files []*file) string { return path.Dir(files[0].name) }
 
 // absolute joins as nginx does, without cleaning the path.
 func absolute(prefix, name string) string {

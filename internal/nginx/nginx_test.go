@@ -109,6 +109,35 @@ func TestAnAddressSpeaksTLSForAllOfItsServers(t *testing.T) {
 	}
 }
 
+func TestACommentThatLooksLikeAHeadingIsOne(t *testing.T) {
+	const dump = `# configuration file /etc/nginx/nginx.conf:
+# configuration file /etc/nginx/nginx.conf:
+http {
+# configuration file /etc/nginx/old.conf:
+# include old.conf;
+    include "conf.d/[!b]*.conf";
+# configuration file conf.d/a.conf:
+}
+
+# configuration file /etc/nginx/conf.d/a.conf:
+server {
+    listen 443 ssl;
+# configuration file /etc/nginx/conf.d/b.conf:
+    ssl_certificate a.pem;
+}
+# configuration file /etc/nginx/conf.d/c.conf:
+server { listen 443; ssl_certificate c.pem; }
+`
+	got, err := Parse(dump)
+	want := []Server{
+		{Place: "/etc/nginx/conf.d/a.conf:1", Listen: words("443"), Certificates: words("/etc/nginx/a.pem")},
+		{Place: "/etc/nginx/conf.d/c.conf:1", Listen: words("443"), Certificates: words("/etc/nginx/c.pem")},
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+q, error %v", got, err)
+	}
+}
+
 func TestADumpThatIsNotUnderstoodSaysWhere(t *testing.T) {
 	const heading = "# configuration file /etc/nginx/nginx.conf:\n"
 	for _, tt := range []struct{ name, dump, want string }{
@@ -123,7 +152,8 @@ func TestADumpThatIsNotUnderstoodSaysWhere(t *testing.T) {
 		{"blocks without bottom", heading + strings.Repeat("a {", 1<<20), "too deep"},
 		{"a file that includes itself", heading + "include nginx.conf;", "included too deeply"},
 		{"a file that doubles itself", heading + strings.Repeat("include nginx.conf;", 20), "included too deeply"},
-		{"a comment that looks like a heading", heading + "a;\n# configuration file /etc/b:\nb;\n", "nothing includes /etc/b"},
+		{"quoted text that looks like a heading", heading + "a '\n# configuration file /etc/b:\ninclude /etc/c;';\n# configuration file /etc/c:\nc;\n",
+			"nothing includes /etc/c"},
 		{"files that grow", growing(), "more than 200000 directives"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

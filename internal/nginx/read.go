@@ -23,6 +23,8 @@ func (d directive) argument() string {
 	return d.words[1]
 }
 
+func (d directive) isLua() bool { return strings.HasSuffix(d.name(), "_by_lua_block") }
+
 const maxDepth = 64 // of blocks, and of includes
 
 // reader takes one file apart by the rules of nginx's ngx_conf_read_token. It
@@ -67,7 +69,7 @@ func (r *reader) block(depth int) ([]directive, error) {
 			return nil, errors.New("a brace closes no block")
 		case end == endOfFile || end == '}':
 			return directives, nil
-		case end == '{' && strings.HasSuffix(d.name(), "_by_lua_block"):
+		case end == '{' && d.isLua():
 			err = r.skipLua()
 		case end == '{':
 			d.block, err = r.block(depth + 1)
@@ -76,6 +78,24 @@ func (r *reader) block(depth int) ([]directive, error) {
 			return nil, err
 		}
 		directives = append(directives, d)
+	}
+}
+
+// includes lists the arguments of the include directives in any part of a file,
+// as far as it can be read.
+func includes(text string) []string {
+	r := &reader{text: text, line: 1}
+	var arguments []string
+	for {
+		d, end, err := r.directive()
+		switch {
+		case err != nil || end == endOfFile:
+			return arguments
+		case end == '{' && d.isLua():
+			_ = r.skipLua() // an error is at the end of the text
+		case end == ';' && d.name() == "include":
+			arguments = append(arguments, d.argument())
+		}
 	}
 }
 
