@@ -88,7 +88,7 @@ func (s *Service) Glance() (*Glance, error) {
 	if err != nil {
 		return nil, err
 	}
-	last.Moved = time.Unix(s.looked.Load(), 0)
+	last.Moved = now.Add(-s.moves.idle())
 	g.last = last
 	if g.forget != nil {
 		g.forget.Stop()

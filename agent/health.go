@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// standstill is how long the scheduler may do nothing; a pass takes minutes
-// when commands run into their time limits.
+// standstill is how long nothing may move: no call, no file, no command within
+// its time limit.
 const standstill = 15 * time.Minute
 
 // Healthy says what a glance finds wrong, in one line, or nil.

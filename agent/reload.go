@@ -114,6 +114,11 @@ func (s *Service) Refuse(err error) (news bool) {
 
 // take puts the agent of a changed configuration to work.
 func (s *Service) take(a *Agent) {
+	told := a.moved
+	a.moved = func() {
+		s.moves.note()
+		told()
+	}
 	s.agent, s.due, s.open = a, map[string]time.Time{}, map[string]bool{}
 	s.shown.Store(a)
 	s.mu.Lock()

@@ -33,17 +33,16 @@ type Service struct {
 
 	glances glances
 	shown   atomic.Pointer[Agent] // the agent, for other goroutines
-	looked  atomic.Int64          // when the scheduler last moved, in Unix seconds
+	moves   movement
 }
 
 // NewService makes a service; nothing happens before Run. An agent that comes
 // from replaced takes over between two passes.
 func NewService(a *Agent, replaced <-chan *Agent, lockWait time.Duration, who string) *Service {
 	s := &Service{replaced: replaced, lockWait: lockWait, who: who, noticed: make(chan struct{}, 1),
-		watch: newTargetWatch(a.log), alarms: map[string]*rate.Limiter{}}
+		watch: newTargetWatch(a.log), alarms: map[string]*rate.Limiter{}, moves: movement{begun: time.Now()}}
 	s.state = ServiceStatus{PID: os.Getpid(), Since: wallClock()}
 	s.take(a)
-	s.looked.Store(wallClock().Unix())
 	return s
 }
 
@@ -97,7 +96,6 @@ func (s *Service) rest(ctx context.Context) bool {
 		debug.FreeOSMemory() // a pass over everything needs much, and the next one is far
 	}
 	for {
-		s.looked.Store(wallClock().Unix())
 		now := wallClock()
 		next := s.nextDue(now)
 		left := next.Sub(now)

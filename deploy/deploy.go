@@ -48,13 +48,16 @@ type Job struct {
 	// nothing is known.
 	Known func(crypto.PublicKey) bool
 
-	Moved func() // called at the end of each command and proof, from any goroutine; may be nil
+	// Moving is called when a command or a proof begins that takes up to limit,
+	// and what it returns at the end, from any goroutine; may be nil.
+	Moving func(limit time.Duration) (stop func())
 }
 
-func (j Job) moved() {
-	if j.Moved != nil {
-		j.Moved()
+func (j Job) moving(limit time.Duration) (stop func()) {
+	if j.Moving == nil {
+		return func() {}
 	}
+	return j.Moving(limit)
 }
 
 // Result is how a job ended. Err is nil only when every probe showed the

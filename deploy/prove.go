@@ -66,7 +66,7 @@ func (r round) prove(ctx context.Context) {
 // over, patient ends, or one that worked fails after the grace: it gives up.
 // After a failed command one look says what is served meanwhile.
 func (a *attempt) prove(ctx, patient context.Context, giveUp func()) {
-	defer a.Job.moved()
+	defer a.Job.moving(a.Job.Target.timeout())()
 	a.Served = slices.Clone(a.was)
 	if !a.due {
 		return

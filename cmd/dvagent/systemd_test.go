@@ -124,8 +124,9 @@ func TestTheServiceTellsSystemdHowItIs(t *testing.T) {
 	}
 }
 
-// A pass with two reloads, each of which takes until the test lets it go.
-func TestTheWatchdogIsFedWhileThePassMovesAndNotWhileItHangs(t *testing.T) {
+// Each of two reloads takes until the test lets it go: longer than the watchdog
+// waits, and within their own limit.
+func TestTheWatchdogIsFedWhileASlowCommandRuns(t *testing.T) {
 	c, m := newTrial(t), newManager(t)
 	for _, name := range []string{"first", "second"} {
 		c.append(strings.NewReplacer("$dir", c.dir, "$name", name).Replace(`
@@ -137,21 +138,19 @@ func TestTheWatchdogIsFedWhileThePassMovesAndNotWhileItHangs(t *testing.T) {
 	c.env = append(c.env, m.env(200*time.Millisecond)...)
 	service := c.start("dvagent", "run")
 	for _, name := range []string{"first", "second"} {
-		m.await("^WATCHDOG=1$")
 		if !eventually(func() bool { _, err := os.Stat(c.path(name + ".begun")); return err == nil }) {
 			t.Fatalf("the %s reload did not begin:\n%s", name, service.output.String())
 		}
 		for said := true; said; { // what was told before
 			_, said = m.told("", 10*time.Millisecond)
 		}
-		if message, ok := m.told("^WATCHDOG=1$", time.Second); ok {
-			t.Errorf("%s while the %s reload hangs", message, name)
+		for range 2 {
+			m.await("^WATCHDOG=1$")
 		}
 		if err := os.WriteFile(c.path(name+".go"), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	m.await("^WATCHDOG=1$")
 	m.await("^STATUS=nothing to do until 20")
 	if code, err := service.stop(); err != nil || code != exitOK {
 		t.Errorf("exit code %d: %v", code, err)
