@@ -108,10 +108,12 @@ type FailedCommand struct {
 	Output   string    `json:"output"`    // the last KiB: lines of printable text without private keys
 }
 
-// OrphanStatus is an open order whose certificate is gone from the configuration.
+// OrphanStatus is an open order whose certificate is gone from the configuration,
+// or a directory of which nobody can say whether it holds one.
 type OrphanStatus struct {
 	Certificate string      `json:"certificate"`
-	Order       OrderStatus `json:"order"`
+	Order       OrderStatus `json:"order"`           // empty with an error
+	Error       string      `json:"error,omitempty"` // why it cannot be read
 	Next        string      `json:"next"`
 }
 
@@ -330,11 +332,11 @@ func (a *Agent) orphans(now time.Time) ([]OrphanStatus, error) {
 		if configured[name] || !directory.IsDir() {
 			continue
 		}
-		o, err := order.Load(a.dir(name))
-		if err != nil {
-			return nil, err
-		}
-		if o != nil && o.Step() != order.Done {
+		switch o, err := order.Load(a.dir(name)); {
+		case err != nil:
+			orphans = append(orphans, OrphanStatus{Certificate: name, Error: err.Error(),
+				Next: "see why its state cannot be read: " + err.Error()})
+		case o != nil && o.Step() != order.Done:
 			orphans = append(orphans, OrphanStatus{Certificate: name, Order: *orderStatus(o),
 				Next: "put the certificate back into the configuration, or: dvagent abandon " + name})
 		}

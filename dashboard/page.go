@@ -22,6 +22,7 @@ const (
 	mostRows     = 300 // certificates on one page
 	mostTroubles = 50
 	mostOrders   = 50
+	mostRecords  = 100
 	mostNames    = 3 // domains of one certificate
 )
 
@@ -64,6 +65,7 @@ type page struct {
 	MoreOrders  int
 	Accounts    []account
 	Records     []agent.RecordStatus
+	MoreRecords int
 	Events      []shownEvent
 	Reloaded    string
 }
@@ -135,7 +137,8 @@ type looked struct {
 
 func (d *Dashboard) page(g *agent.Glance, query url.Values) page {
 	p := page{Style: template.CSS(style), Build: d.build, At: clock(g.At), Total: len(g.Certificates),
-		Query: query.Get("q"), State: query.Get("state"), Records: g.Records}
+		Query: query.Get("q"), State: query.Get("state"), Records: g.Records[:min(len(g.Records), mostRecords)]}
+	p.MoreRecords = len(g.Records) - len(p.Records)
 	if query.Has("refresh") {
 		p.Refresh = 30
 	}
@@ -268,6 +271,9 @@ func (p *page) showOrders(all []looked, g *agent.Glance) {
 		p.addOrder(shown)
 	}
 	for _, orphan := range g.Orphans {
+		if orphan.Error != "" {
+			continue
+		}
 		shown := orderOf(orphan.Certificate, orphan.Order, g.At)
 		shown.Next = orphan.Next
 		p.addOrder(shown)
@@ -320,14 +326,25 @@ func (p *page) showAlarms(g *agent.Glance, r reload) {
 		p.Alarms = append(p.Alarms, alarm{"The configuration on disk is not used", clean(r.err.Error()),
 			"mend it: it is read again when it changes; the one before is at work"})
 	}
-	for _, orphan := range g.Orphans {
-		p.Alarms = append(p.Alarms, alarm{"An order of " + orphan.Certificate + ", which is not configured", "", orphan.Next})
-	}
+	p.showOrphans(g.Orphans)
 	for _, a := range p.Accounts {
 		if a.Short {
 			p.Alarms = append(p.Alarms, alarm{"Too few instances in account " + a.Name,
 				fmt.Sprintf("%s spare, and %d certificates want one within 30 days.", a.Spare, a.Coming), "buy DV instances"})
 		}
+	}
+}
+
+func (p *page) showOrphans(orphans []agent.OrphanStatus) {
+	for _, orphan := range orphans[:min(len(orphans), mostTroubles)] {
+		title, text, what := "An order of ", "", orphan.Next
+		if orphan.Error != "" {
+			title, text, what = "Unreadable state of ", clean(orphan.Error), "mend it, or move its directory away"
+		}
+		p.Alarms = append(p.Alarms, alarm{title + clean(orphan.Certificate) + ", which is not configured", text, what})
+	}
+	if more := len(orphans) - mostTroubles; more > 0 {
+		p.Alarms = append(p.Alarms, alarm{fmt.Sprintf("And %d more that are not configured", more), "", "see dvagent status"})
 	}
 }
 

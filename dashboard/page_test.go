@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -190,5 +192,22 @@ func TestTheTimeLineFitsLivesOfAnyLength(t *testing.T) {
 				t.Errorf("the bar is %+v", b)
 			}
 		})
+	}
+}
+
+func TestWhatIsNotConfiguredBlindsNobodyAndIsBounded(t *testing.T) {
+	h := newHost(t, past{name: "www", age: day, left: 99 * day})
+	unreadable := filepath.Join(h.state(), "certificates", "ghost", "order.journal")
+	h.must(os.MkdirAll(unreadable, 0o700)) // a directory in the file's place
+	url := h.open()
+	for path, says := range map[string]string{"/": "Unreadable state of ghost", "/status": `"error": "`, "/metrics": "dvagent_orphaned_orders 1", "/healthz": "ok"} {
+		if code, text := ask(t, url+path, func(*http.Request) {}); code != 200 || !strings.Contains(text, says) {
+			t.Errorf("%s: %d %s", path, code, text)
+		}
+	}
+	g := &agent.Glance{At: time.Now(), Moved: time.Now(), Orphans: make([]agent.OrphanStatus, 10_000), Records: make([]agent.RecordStatus, 10_000)}
+	p := h.board.page(g, nil)
+	if len(p.Alarms) != mostTroubles+1 || len(p.Orders) != mostOrders || len(p.Records) != mostRecords || p.MoreRecords != 9_900 {
+		t.Errorf("%d alarms, %d orders, %d records and %d more", len(p.Alarms), len(p.Orders), len(p.Records), p.MoreRecords)
 	}
 }

@@ -245,7 +245,7 @@ func orderCell(o *agent.OrderStatus) string {
 	case o.Stopped:
 		return o.Step + " (stopped)"
 	}
-	return o.Step
+	return cmp.Or(o.Step, "-")
 }
 
 func nextCell(c agent.CertificateStatus) string {
