@@ -47,7 +47,7 @@ func requireOwnName(next http.Handler) http.Handler {
 		}
 		_, notAddress := netip.ParseAddr(strings.Trim(host, "[]"))
 		if notAddress != nil && !strings.EqualFold(host, "localhost") && (own == "" || !strings.EqualFold(host, own)) {
-			http.Error(w, "this is not the name of this host: use its address", http.StatusMisdirectedRequest)
+			refuse(w, "this is not the name of this host: use its address", http.StatusMisdirectedRequest)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -61,16 +61,22 @@ func requireToken(token aliyun.Secret, log *slog.Logger, next http.Handler) http
 		want, err := token.Resolve()
 		if err != nil {
 			log.Error("nobody can ask for the status: the token cannot be read", "error", err)
-			http.Error(w, "the token cannot be read: see the log", http.StatusServiceUnavailable)
+			refuse(w, "the token cannot be read: see the log", http.StatusServiceUnavailable)
 			return
 		}
 		if !sameToken(given(r), want) {
 			w.Header().Set("WWW-Authenticate", `Basic realm="dvagent", charset="UTF-8"`)
-			http.Error(w, "a token is needed", http.StatusUnauthorized)
+			refuse(w, "a token is needed", http.StatusUnauthorized)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// refuse ends the connection too: a stranger shall not hold the few there are.
+func refuse(w http.ResponseWriter, why string, code int) {
+	w.Header().Set("Connection", "close")
+	http.Error(w, why, code)
 }
 
 func given(r *http.Request) string {

@@ -232,3 +232,33 @@ func TestNothingCanBeChanged(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoIsRefusedHoldsNoConnection(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte(canary), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	address, _ := newHost(t).serve(t, config.Service{Listen: "127.0.0.1:0", Token: aliyun.Secret{File: file}})
+	closes := func(name string, code int, change func(*http.Request)) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+address, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(r)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != code || !answer.Close {
+			t.Errorf("%s: %d, closes: %v", name, answer.StatusCode, answer.Close)
+		}
+	}
+	closes("no token", 401, func(*http.Request) {})
+	closes("another host's name", 421, func(r *http.Request) { r.Host = "rebind.example.net" })
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	closes("no token can be read", 503, func(*http.Request) {})
+}
