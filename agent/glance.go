@@ -22,7 +22,8 @@ import (
 type Glance struct {
 	At           time.Time
 	Moved        time.Time // when the scheduler last moved
-	Certificates []Seen    // in the order of the configuration
+	PassError    *PassError
+	Certificates []Seen // in the order of the configuration
 	Orphans      []OrphanStatus
 	Records      []RecordStatus
 }
@@ -88,6 +89,7 @@ func (s *Service) Glance() (*Glance, error) {
 	if err != nil {
 		return nil, err
 	}
+	last.PassError = s.State().PassError
 	last.Moved = now.Add(-s.moves.idle())
 	g.last = last
 	if g.forget != nil {

@@ -5,11 +5,36 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"dvagent/internal/hint"
+	"dvagent/internal/line"
 )
 
 // standstill is how long nothing may move: no call, no file, no command within
 // its time limit.
 const standstill = 15 * time.Minute
+
+// PassError is why the passes fail as a whole: nothing is renewed meanwhile.
+type PassError struct {
+	Since time.Time `json:"since"` // of the first of them
+	Error string    `json:"error"` // of the last
+	Hint  string    `json:"hint,omitempty"`
+}
+
+// passed notes how a pass ended.
+func (s *Service) passed(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		s.state.PassError = nil
+		return
+	}
+	since := wallClock()
+	if old := s.state.PassError; old != nil {
+		since = old.Since
+	}
+	s.state.PassError = &PassError{Since: since, Error: err.Error(), Hint: hint.Of(err)}
+}
 
 // Healthy says what a glance finds wrong, in one line, or nil.
 func (s *Service) Healthy() error {
@@ -32,12 +57,15 @@ func (g *Glance) StandsStill(now time.Time) time.Duration {
 // mostNamed bounds a line that names certificates.
 const mostNamed = 10
 
-// Healthy says what is wrong: a scheduler that stands still, certificates that
-// are close to their end.
+// Healthy says what is wrong: a scheduler that stands still, passes that fail
+// as a whole, certificates that are close to their end.
 func (g *Glance) Healthy(now time.Time) error {
 	var wrong []string
 	if still := g.StandsStill(now); still > 0 {
 		wrong = append(wrong, fmt.Sprintf("the scheduler stands still since %s", still))
+	}
+	if g.PassError != nil {
+		wrong = append(wrong, "the last pass failed: "+line.Of(g.PassError.Error))
 	}
 	emergencies := 0
 	for _, seen := range g.Certificates {

@@ -76,6 +76,7 @@ type ServiceStatus struct {
 	Config      string       `json:"config"`    // path
 	ConfigAt    time.Time    `json:"config_at"` // when it was taken into use
 	ConfigError *ConfigError `json:"config_error,omitempty"`
+	PassError   *PassError   `json:"pass_error,omitempty"`
 }
 
 // ConfigError is why the configuration as it is now is not in use.

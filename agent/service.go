@@ -78,6 +78,9 @@ func (s *Service) Run(ctx context.Context) error {
 			s.agent.log.Info("waiting for the lock", "holder", held.Holder)
 		case err != nil:
 			s.agent.log.Error("the pass failed", "error", err)
+			s.passed(err)
+		default:
+			s.passed(nil)
 		}
 		if err != nil {
 			s.postpone(10 * time.Second)

@@ -99,6 +99,7 @@ var (
 	recordsDesc   = describe("owed_records", "TXT records of ours that may stand in a zone.")
 	orphansDesc   = describe("orphaned_orders", "Open orders of certificates that are not configured.")
 	movedDesc     = describe("scheduler_last_moved_timestamp_seconds", "When the scheduler last moved.")
+	passDesc      = describe("last_pass_failed", "Whether the last pass failed as a whole; nothing is renewed meanwhile.")
 )
 
 // seen collects how everything was last seen, at each scrape.
@@ -106,7 +107,7 @@ type seen struct{ service *agent.Service }
 
 func (seen) Describe(out chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{notBeforeDesc, notAfterDesc, renewsAtDesc, stepDesc, errorDesc,
-		deployedDesc, servedDesc, heldDesc, comingDesc, recordsDesc, orphansDesc, movedDesc} {
+		deployedDesc, servedDesc, heldDesc, comingDesc, recordsDesc, orphansDesc, movedDesc, passDesc} {
 		out <- desc
 	}
 }
@@ -128,6 +129,7 @@ func (s seen) Collect(out chan<- prometheus.Metric) {
 	}
 	gauge(recordsDesc, float64(len(glance.Records)))
 	gauge(orphansDesc, float64(len(glance.Orphans)))
+	gauge(passDesc, number(glance.PassError != nil))
 	gauge(movedDesc, float64(glance.Moved.Unix()))
 }
 

@@ -157,7 +157,7 @@ func (d *Dashboard) page(g *agent.Glance, query url.Values) page {
 	p.showAlarms(g, d.reload)
 	p.showEvents(d.events, g.At)
 	p.Reloaded = clock(d.reload.at)
-	p.summarise()
+	p.summarise(g.PassError != nil)
 	return p
 }
 
@@ -322,6 +322,9 @@ func (p *page) showAlarms(g *agent.Glance, r reload) {
 		p.Alarms = append(p.Alarms, alarm{"The scheduler stands still", "It has not moved for " + span(still) + ".",
 			"see the log, and restart the service"})
 	}
+	if g.PassError != nil {
+		p.Alarms = append(p.Alarms, alarm{"Nothing is renewed: each pass fails", clean(g.PassError.Error), cmp.Or(clean(g.PassError.Hint), "see the log")})
+	}
 	if r.err != nil {
 		p.Alarms = append(p.Alarms, alarm{"The configuration on disk is not used", clean(r.err.Error()),
 			"mend it: it is read again when it changes; the one before is at work"})
@@ -362,7 +365,7 @@ func (p *page) showEvents(events []event, now time.Time) {
 	}
 }
 
-func (p *page) summarise() {
+func (p *page) summarise(failing bool) {
 	n := len(p.Troubles) + p.MoreTrouble
 	p.Well = n+len(p.Alarms) == 0
 	switch {
@@ -372,6 +375,8 @@ func (p *page) summarise() {
 		p.Headline = "The certificate is well"
 	case p.Well:
 		p.Headline = fmt.Sprintf("All %d certificates are well", p.Total)
+	case failing && n == 0:
+		p.Headline = "Nothing is renewed: each pass fails"
 	case n == 0:
 		p.Headline = "The certificates are well, but see below"
 	case n == 1:

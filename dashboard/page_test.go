@@ -211,3 +211,15 @@ func TestWhatIsNotConfiguredBlindsNobodyAndIsBounded(t *testing.T) {
 		t.Errorf("%d alarms, %d orders, %d records and %d more", len(p.Alarms), len(p.Orders), len(p.Records), p.MoreRecords)
 	}
 }
+
+func TestPassesThatFailAreTheHeadline(t *testing.T) {
+	h := newHost(t, past{name: "www", age: day, left: 99 * day})
+	g, err := h.service.Glance()
+	h.must(err)
+	failing := *g
+	failing.PassError = &agent.PassError{Since: time.Now(), Error: "read instances.journal: \x1b[31mdamaged"}
+	p := h.board.page(&failing, nil)
+	if p.Headline != "Nothing is renewed: each pass fails" || len(p.Alarms) != 1 || p.Alarms[0].Text != "read instances.journal: "+clean("\x1b[31m")+"damaged" {
+		t.Errorf("%q, %+v", p.Headline, p.Alarms)
+	}
+}

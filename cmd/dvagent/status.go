@@ -182,8 +182,13 @@ func (t *statusPrinter) rows(status agent.Status) {
 	t.WriteString(t.Table(statusColumns, rows))
 }
 
-// service tells of a configuration that the running service does not use.
+// service tells of passes of the running service that fail, and of a
+// configuration that it does not use.
 func (t *statusPrinter) service(s *agent.ServiceStatus) {
+	if s != nil && s.PassError != nil {
+		t.paint(terminal.Red, fmt.Sprintf("service: since %s each pass fails, and nothing is renewed: %s",
+			minute(s.PassError.Since), line.Of(s.PassError.Error)))
+	}
 	if s != nil && s.ConfigError != nil {
 		t.say("service: since %s the configuration cannot be used, and the one of %s stays: %s",
 			minute(s.ConfigError.Since), minute(s.ConfigAt), line.Of(s.ConfigError.Error))
