@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"dvagent/internal/hint"
-	"dvagent/internal/line"
 )
 
 // standstill is how long nothing may move: no call, no file, no command within
@@ -65,7 +64,7 @@ func (g *Glance) Healthy(now time.Time) error {
 		wrong = append(wrong, fmt.Sprintf("the scheduler stands still since %s", still))
 	}
 	if g.PassError != nil {
-		wrong = append(wrong, "the last pass failed: "+line.Of(g.PassError.Error))
+		wrong = append(wrong, "the last pass failed: "+g.PassError.Error)
 	}
 	emergencies := 0
 	for _, seen := range g.Certificates {

@@ -18,6 +18,7 @@ import (
 
 	"dvagent/agent"
 	"dvagent/agent/config"
+	"dvagent/internal/line"
 )
 
 const (
@@ -80,7 +81,7 @@ func (d *Dashboard) handler(ctx context.Context, service *agent.Service) http.Ha
 	mux.Handle("GET /status", &lastStatus{look: func() (agent.Status, error) { return service.Status(ctx) }})
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
 		if err := service.Healthy(); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			http.Error(w, line.Of(err.Error()), http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintln(w, "ok")
