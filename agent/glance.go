@@ -33,7 +33,7 @@ type Glance struct {
 type Seen struct {
 	CertificateStatus
 	Probed    bool // there is a probe, so that Served says something
-	Emergency bool // a tenth of the newest leaf's lifetime is left, or less
+	Emergency bool // a tenth of the current or the newest leaf's lifetime is left, or less
 }
 
 const (
@@ -212,10 +212,11 @@ func (g glimpse) at(now time.Time) Seen {
 		return seen
 	}
 	known := !g.notAfter.IsZero()
-	seen.Emergency = known && g.notAfter.Sub(now) <= g.notAfter.Sub(g.notBefore)/10
+	emergency := inLastTenth(g.notBefore, g.notAfter, now)
+	seen.Emergency = emergency || inLastTenth(seen.NotBefore, seen.NotAfter, now)
 	byClock := ""
 	switch {
-	case seen.Emergency:
+	case emergency:
 		byClock = ReasonEmergency
 	case known && !now.Before(seen.RenewsAt):
 		byClock = ReasonInWindow
@@ -227,6 +228,11 @@ func (g glimpse) at(now time.Time) Seen {
 		seen.State = StateDeploying
 	}
 	return seen
+}
+
+// inLastTenth is false for a leaf that is not known.
+func inLastTenth(notBefore, notAfter, now time.Time) bool {
+	return !notAfter.IsZero() && notAfter.Sub(now) <= notAfter.Sub(notBefore)/10
 }
 
 // WantsInstance says that the order failed for want of a spare instance.

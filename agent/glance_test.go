@@ -173,3 +173,14 @@ func TestTheClockDecidesWhatAGlanceShows(t *testing.T) {
 		})
 	}
 }
+
+func TestAHeldVersionThatEndsIsAnEmergencyAndNoReasonToOrder(t *testing.T) {
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	now := start.AddDate(0, 0, 95)
+	g := glimpse{notBefore: start.AddDate(0, 0, 60), notAfter: start.AddDate(0, 0, 160)}
+	g.seen.RenewsAt = start.AddDate(0, 0, 127)
+	g.seen.NotBefore, g.seen.NotAfter, g.seen.Held = start, start.AddDate(0, 0, 100), true
+	if seen := g.at(now); !seen.Emergency || seen.Reason != "" || seen.State != StateEmergency {
+		t.Errorf("emergency %v, reason %q, state %s", seen.Emergency, seen.Reason, seen.State)
+	}
+}
