@@ -108,7 +108,13 @@ func (d *Dashboard) noteSpare(account string, instances int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.spare[account] = spareSeen{instances, time.Now().Round(0)}
-	d.counts.spare.WithLabelValues(account).Set(float64(instances))
+}
+
+func (d *Dashboard) spareOf(account string) (seen spareSeen, known bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	seen, known = d.spare[account]
+	return seen, known
 }
 
 // clean makes one bounded line of text of others.

@@ -18,7 +18,6 @@ type counts struct {
 	failures          *prometheus.CounterVec
 	opened            prometheus.Counter
 	ended             *prometheus.CounterVec
-	spare             *prometheus.GaugeVec
 	reloadOK, readyAt prometheus.Gauge
 }
 
@@ -33,8 +32,6 @@ func newCounts(registry *prometheus.Registry, build Build) *counts {
 			Help: "Orders that this process opened."}),
 		ended: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "dvagent_orders_ended_total",
 			Help: "Orders that this process saw end, by outcome."}, []string{"outcome"}),
-		spare: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "dvagent_account_spare_instances",
-			Help: "Paid DV instances that nobody claimed, as last listed; absent until then."}, []string{"account"}),
 		reloadOK: prometheus.NewGauge(prometheus.GaugeOpts{Name: "dvagent_config_last_reload_successful",
 			Help: "Whether the configuration on disk could be read; if not, the one before is at work."}),
 		readyAt: prometheus.NewGauge(prometheus.GaugeOpts{Name: "dvagent_config_last_reload_success_timestamp_seconds",
@@ -46,7 +43,7 @@ func newCounts(registry *prometheus.Registry, build Build) *counts {
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "dvagent_build_info", Help: "What program this is; always 1.",
 		ConstLabels: prometheus.Labels{"version": build.Version, "revision": build.Commit, "goversion": build.Go}})
 	info.Set(1)
-	registry.MustRegister(c.latency, c.failures, c.opened, c.ended, c.spare, c.reloadOK, c.readyAt, info,
+	registry.MustRegister(c.latency, c.failures, c.opened, c.ended, c.reloadOK, c.readyAt, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return c
 }
@@ -96,6 +93,7 @@ var (
 	servedDesc    = describe("certificate_served", "Whether every probe last showed the current version; absent without probes.", "certificate")
 	heldDesc      = describe("certificate_held", "Whether a version is held that an operator rolled back to.", "certificate")
 	comingDesc    = describe("account_coming_renewals", "Certificates that want an instance within 30 days.", "account")
+	spareDesc     = describe("account_spare_instances", "Paid DV instances that nobody claimed, as last listed; absent until then.", "account")
 	recordsDesc   = describe("owed_records", "TXT records of ours that may stand in a zone.")
 	orphansDesc   = describe("orphaned_orders", "Open orders of certificates that are not configured.")
 	movedDesc     = describe("scheduler_last_moved_timestamp_seconds", "When the scheduler last moved.")
@@ -103,11 +101,14 @@ var (
 )
 
 // seen collects how everything was last seen, at each scrape.
-type seen struct{ service *agent.Service }
+type seen struct {
+	service   *agent.Service
+	dashboard *Dashboard
+}
 
 func (seen) Describe(out chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{notBeforeDesc, notAfterDesc, renewsAtDesc, stepDesc, errorDesc,
-		deployedDesc, servedDesc, heldDesc, comingDesc, recordsDesc, orphansDesc, movedDesc, passDesc} {
+		deployedDesc, servedDesc, heldDesc, comingDesc, spareDesc, recordsDesc, orphansDesc, movedDesc, passDesc} {
 		out <- desc
 	}
 }
@@ -126,6 +127,9 @@ func (s seen) Collect(out chan<- prometheus.Metric) {
 	}
 	for account, n := range comingRenewals(glance) {
 		gauge(comingDesc, float64(n), account)
+		if spare, known := s.dashboard.spareOf(account); known {
+			gauge(spareDesc, float64(spare.instances), account)
+		}
 	}
 	gauge(recordsDesc, float64(len(glance.Records)))
 	gauge(orphansDesc, float64(len(glance.Orphans)))

@@ -154,3 +154,16 @@ func TestPromtoolFindsNothingToImprove(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 }
+
+func TestTheSpareInstancesOfAnAccountThatIsGoneAreGone(t *testing.T) {
+	h := newHost(t, past{name: "www", age: day, left: 99 * day})
+	h.board.noteSpare("main", 2)
+	h.board.noteSpare("removed", 3)
+	families := scrape(t, h.open())
+	if got := value(families, "account_spare_instances", "account=main"); got != 2 {
+		t.Errorf("of the account that is configured: %v", got)
+	}
+	if got := value(families, "account_spare_instances", "account=removed"); got != -1 {
+		t.Errorf("of the one that was removed: %v", got)
+	}
+}

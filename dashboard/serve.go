@@ -74,7 +74,7 @@ func (d *Dashboard) serve(ctx context.Context, listener net.Listener, service *a
 // those who ask goes on until ctx is done.
 func (d *Dashboard) handler(ctx context.Context, service *agent.Service) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(seen{service})
+	registry.MustRegister(seen{service, d})
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(prometheus.Gatherers{d.registry, registry},
 		promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4}))
