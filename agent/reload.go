@@ -17,55 +17,98 @@ import (
 // read: editors write, rename and chmod in quick succession.
 const settled = 300 * time.Millisecond
 
+// lookedAt is how long a change may go unnoticed where no watch tells of it.
+const lookedAt = time.Minute
+
 // WatchConfig calls changed when the files of the configuration at path, whose
 // digest is known at first, have changed, once their directories are quiet;
 // and at each value from asked (a signal). While changed fails it is called
 // again at each event and each minute: what it lacks may be elsewhere.
 //
 // It watches the directories because editors rename and Kubernetes swaps
-// symlinks. It returns when ctx is done.
-func WatchConfig(ctx context.Context, path, known string, asked <-chan struct{}, changed func() error) error {
-	watcher, err := fsnotify.NewWatcher()
-	if err != nil {
-		return fmt.Errorf("watch the configuration: %w", err)
-	}
-	defer watcher.Close()
-	if err := watcher.Add(filepath.Dir(path)); err != nil {
-		return fmt.Errorf("watch the configuration: %w", err)
-	}
-	look := func(anyway bool) (again <-chan time.Time) {
-		_ = watcher.Add(config.MoreDir(path)) // it may be new, or another one under the old name
+// symlinks. What no watch tells of, it sees within a minute: warn is told when
+// there can be no watch at all. It returns when ctx is done.
+func WatchConfig(ctx context.Context, path, known string, asked <-chan struct{}, warn func(error), changed func() error) {
+	watch := newConfigWatch(path, warn)
+	defer watch.close()
+	look := func(anyway bool) {
+		watch.renew()
 		digest := config.Digest(path)
 		if digest == known && !anyway {
-			return nil
+			return
 		}
 		known = digest
-		if changed() == nil {
-			return nil
+		if changed() != nil {
+			known = "" // whatever is there next is worth a try
 		}
-		known = "" // whatever is there next is worth a try
-		return time.After(time.Minute)
 	}
+	minute := time.NewTicker(lookedAt)
+	defer minute.Stop()
 	debounce := time.NewTimer(0) // what changed before it was watched
-	again := (<-chan time.Time)(nil)
+	var first time.Time          // of the events that are not looked at yet
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-watcher.Events:
-			debounce.Reset(settled)
-		case err := <-watcher.Errors:
+			return
+		case <-watch.Events:
+			if first.IsZero() {
+				first = time.Now()
+			}
+			debounce.Reset(min(settled, latestNews-time.Since(first)))
+		case err := <-watch.Errors:
 			if !errors.Is(err, fsnotify.ErrEventOverflow) {
-				return fmt.Errorf("watch the configuration: %w", err)
+				warn(fmt.Errorf("watch the configuration: %w", err))
 			}
 			debounce.Reset(settled)
 		case <-debounce.C:
-			again = look(false)
-		case <-again:
-			again = look(false)
+			first = time.Time{}
+			look(false)
+		case <-minute.C:
+			look(false)
 		case <-asked:
-			again = look(true)
+			look(true)
 		}
+	}
+}
+
+// configWatch is a watch of the directories that a configuration lies in. It
+// hears nothing where the system has no watch left.
+type configWatch struct {
+	*fsnotify.Watcher
+	path string
+}
+
+func newConfigWatch(path string, warn func(error)) configWatch {
+	watcher, err := fsnotify.NewWatcher()
+	if err == nil {
+		err = watcher.Add(filepath.Dir(path))
+	}
+	if err != nil {
+		warn(fmt.Errorf("watch the configuration: %w; it is looked at each minute", err))
+	}
+	if watcher == nil {
+		return configWatch{&fsnotify.Watcher{}, ""}
+	}
+	return configWatch{watcher, path}
+}
+
+// renew watches what may be new, or another directory under the old name.
+func (w configWatch) renew() {
+	if w.path == "" {
+		return
+	}
+	dirs := []string{filepath.Dir(w.path), config.MoreDir(w.path)}
+	if file, err := filepath.EvalSymlinks(w.path); err == nil {
+		dirs = append(dirs, filepath.Dir(file))
+	}
+	for _, dir := range dirs {
+		_ = w.Add(dir) // the minute sees what cannot be watched
+	}
+}
+
+func (w configWatch) close() {
+	if w.path != "" {
+		w.Close()
 	}
 }
 

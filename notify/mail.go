@@ -63,6 +63,9 @@ func deliver(ctx context.Context, client *mail.Client, letter *mail.Msg) error {
 	go func() { done <- client.DialAndSendWithContext(ctx, letter) }()
 	select {
 	case err := <-done:
+		if letter.IsDelivered() { // what went wrong came after it was taken
+			return nil
+		}
 		return err
 	case <-ctx.Done():
 		return ctx.Err()

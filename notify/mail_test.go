@@ -84,6 +84,16 @@ func TestALetterThatIsNotTakenIsAnError(t *testing.T) {
 	}
 }
 
+func TestALetterThatWasTakenIsSentWhateverComesThen(t *testing.T) {
+	s := newSink(t, &notifytest.Sink{HangsUp: true})
+	if err := Send(t.Context(), channelTo(s), message); err != nil {
+		t.Error(err)
+	}
+	if len(s.Letters) != 1 {
+		t.Errorf("%d letters", len(s.Letters))
+	}
+}
+
 // fault 87
 func TestALetterLeavesThisHostOnlyEncrypted(t *testing.T) {
 	identity := httptest.NewTLSServer(nil) // a pair for example.com

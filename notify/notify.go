@@ -73,9 +73,17 @@ const (
 // timeout of one try, from the name's resolution to the whole answer.
 const timeout = 15 * time.Second
 
+// letterTimeout is for mail, whose servers may let each reply wait: a try that
+// is given up too early has been delivered after all, and is made again.
+const letterTimeout = 2 * time.Minute
+
 // Send makes one try. No error holds the channel's address or a secret.
 func Send(ctx context.Context, c Channel, m Message) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	limit := timeout
+	if c.Kind == Email {
+		limit = letterTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var err error
 	if c.Kind == Email {

@@ -107,7 +107,7 @@ type payload struct {
 	Notices []Notice  `json:"notices"`
 }
 
-func (m Message) text() string { return m.title() + "\n" + m.body() }
+func (m Message) text() string { return cut(m.title() + "\n" + m.body()) }
 
 // signedAddress is DingTalk's: the time in milliseconds and the signature go
 // into the query.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -13,6 +15,7 @@ import (
 	"dvagent/agent"
 	"dvagent/agent/config"
 	"dvagent/dashboard"
+	"dvagent/internal/hint"
 )
 
 func (c *cli) runCommand() *cobra.Command {
@@ -55,10 +58,11 @@ func (c *cli) serve(ctx context.Context, lockWait time.Duration, who string) err
 		return service.Run(ctx)
 	})
 	group.Go(func() error {
-		return agent.WatchConfig(ctx, cfg.Path, cfg.Digest, asked, func() error {
+		warn := func(err error) { log.Warn("changes are noticed late", "error", err) }
+		agent.WatchConfig(ctx, cfg.Path, cfg.Digest, asked, warn, func() error {
 			systemd.reloading()
 			defer systemd.ready()
-			fresh, err := c.reload(ctx, options, replaced)
+			fresh, err := c.reload(ctx, cfg.StateDir, options, replaced)
 			board.Reloaded(err)
 			if err == nil {
 				log.Info("took the new configuration", "certificates", len(fresh.Certificates))
@@ -69,6 +73,7 @@ func (c *cli) serve(ctx context.Context, lockWait time.Duration, who string) err
 			}
 			return err
 		})
+		return nil
 	})
 	group.Go(func() error {
 		if err := answerBeside(ctx, cfg.StateDir, service); err != nil {
@@ -77,18 +82,40 @@ func (c *cli) serve(ctx context.Context, lockWait time.Duration, who string) err
 		return nil
 	})
 	if cfg.Service.Listen != "" {
-		group.Go(func() error { return board.Serve(ctx, service, cfg.Service, log) })
+		group.Go(func() error {
+			keepTrying(ctx, log, func() error { return board.Serve(ctx, service, cfg.Service, log) })
+			return nil
+		})
 	}
 	err = group.Wait()
 	log.Info("stopped")
 	return err
 }
 
-// reload puts the agent of a changed configuration to work.
-func (c *cli) reload(ctx context.Context, options agent.Options, replaced chan<- *agent.Agent) (*config.Config, error) {
+// keepTrying does again each minute what shows the service. A port that is
+// taken keeps nothing from being renewed.
+func keepTrying(ctx context.Context, log *slog.Logger, serve func() error) {
+	for ctx.Err() == nil {
+		if err := serve(); err != nil {
+			log.Error("the service cannot be seen; tried again in a minute", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Minute):
+		}
+	}
+}
+
+// reload puts the agent of a changed configuration to work. The state stays
+// where it is: orders, the lock and the socket of the service lie there.
+func (c *cli) reload(ctx context.Context, stateDir string, options agent.Options, replaced chan<- *agent.Agent) (*config.Config, error) {
 	a, cfg, err := c.worker(options)
 	if err != nil {
 		return nil, err
+	}
+	if cfg.StateDir != stateDir {
+		return nil, hint.Add(fmt.Errorf("state_dir is another one now, %s", cfg.StateDir),
+			"it counts from the next start: move the directory and restart the service, or put it back to "+stateDir)
 	}
 	select {
 	case replaced <- a:

@@ -16,6 +16,7 @@ type Sink struct {
 	Password string      // wanted with the user "dvagent"
 	Refuses  string      // answered to each recipient
 	TLS      *tls.Config // for STARTTLS; nil: not offered
+	HangsUp  bool        // once a letter is kept
 
 	Address string      // host:port, once it is started
 	Letters chan string // headers and text, as they came; holds a hundred
@@ -81,6 +82,9 @@ func (s *Sink) talk(conn net.Conn) {
 			}
 			s.Letters <- letter.String()
 			say("250 2.0.0 kept")
+			if s.HangsUp {
+				return
+			}
 		case verb == "QUIT":
 			say("221 bye")
 			return
