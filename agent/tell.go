@@ -78,7 +78,7 @@ func (a *Agent) tellOne(ctx context.Context, channel notify.Channel) (next time.
 }
 
 // tryFor is for how long a try keeps other processes from making the same.
-const tryFor = time.Minute
+const tryFor = 10 * time.Minute
 
 // takeOwed returns what the channel is owed and how often it failed in a row;
 // or until when it is left alone.
@@ -121,7 +121,7 @@ func textOf(t notice.Trouble) string {
 	}
 	return map[string]string{
 		notify.Failed:     "works again",
-		notify.Expiring:   "was renewed in time or is not in its emergency window any more",
+		notify.Expiring:   "was renewed, or is not in its emergency window any more",
 		notify.NoInstance: "has a spare instance again",
 	}[t.Event] + "; nothing is to be done. It was told on " + t.Began.Format(time.RFC3339)
 }

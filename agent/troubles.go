@@ -18,9 +18,7 @@ func (p *pass) noteTroubles(ctx context.Context, standings []standing, outcomes 
 		return
 	}
 	for _, s := range standings {
-		if s.leaf != nil {
-			p.renewals[s.Name] = s.renewsAt()
-		}
+		p.renewals[s.Name] = s.renewsAt() // the past where there is no certificate
 	}
 	now := wallClock()
 	err := notice.Update(p.config.StateDir, func(b *notice.Book) {
@@ -124,7 +122,7 @@ func (p *pass) noteSpare(b *notice.Book, now time.Time) {
 			b.End(notify.NoInstance, subject, now)
 		default:
 			b.Begin(notice.Trouble{Event: notify.NoInstance, Subject: subject, Began: now, Text: fmt.Sprintf(
-				"%d renewals come before %s, and %d paid DV instances were spare on %s; to do: buy more DV instances",
+				"%d certificates want an instance before %s, and %d paid DV instances were spare on %s; to do: buy more DV instances",
 				coming, now.Add(p.config.Limits.Forecast).Format(time.DateOnly), spare.Instances, spare.At.Format(time.DateOnly))})
 		}
 	}
@@ -141,20 +139,27 @@ func (p *pass) countSpare(account string, instances []aliyun.Instance) int {
 	return n
 }
 
-// coming counts the renewals of an account that begin within the forecast. It
-// is not known before each certificate was looked at.
-func (a *Agent) coming(account string, now time.Time) (n int, known bool) {
-	for _, c := range a.config.Certificates {
+// coming counts the certificates of an account that want an instance within
+// the forecast, and have claimed none; 0 when each of them wants it now, since
+// that is told of it by itself. It is not known before each one was looked at.
+func (p *pass) coming(account string, now time.Time) (n int, known bool) {
+	later := false
+	for _, c := range p.config.Certificates {
 		if c.Account != account {
 			continue
 		}
-		at, seen := a.renewals[c.Name]
+		at, seen := p.renewals[c.Name]
 		if !seen {
 			return 0, false
 		}
-		if at.After(now) && at.Before(now.Add(a.config.Limits.Forecast)) {
+		claim, _ := p.instances.ClaimOf(account, c.Name)
+		if claim.Instance == "" && at.Before(now.Add(p.config.Limits.Forecast)) {
 			n++
+			later = later || at.After(now)
 		}
+	}
+	if !later {
+		return 0, true
 	}
 	return n, true
 }

@@ -17,6 +17,7 @@ import (
 
 	"dvagent/agent/config"
 	"dvagent/agent/notice"
+	"dvagent/agent/order"
 	"dvagent/internal/bundle/bundletest"
 	"dvagent/internal/sandbox"
 	"dvagent/notify"
@@ -157,6 +158,30 @@ func TestTheForecastComparesSpareInstancesWithComingRenewals(t *testing.T) {
 	w.sandbox.AddInstance("DV", "BUY", "PAYED", "")
 	w.renewed(Renewal{Force: true})
 	r.was(w, "recovered account main")
+}
+
+func TestTheForecastCountsWhatIsDueAndWhatWasNeverIssued(t *testing.T) {
+	w := newWorld(t, sandbox.Options{})
+	w.extra = "\n[[certificate]]\nname = \"a\"\ndomains = [\"a.example.com\"]\n[[certificate]]\nname = \"b\"\ndomains = [\"b.example.com\"]\n"
+	p, err := w.agent().newPass(scope{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	p.renewals = map[string]time.Time{"example.com": now.AddDate(0, 0, 10), "a": now.AddDate(0, 0, -1)}
+	if n, known := p.coming("main", now); known {
+		t.Errorf("%d, although one was not looked at", n)
+	}
+	p.renewals["b"] = time.Time{}
+	if n, known := p.coming("main", now); n != 3 || !known {
+		t.Errorf("%d %v", n, known)
+	}
+	if err := p.instances.Record(order.InstanceEntry{At: now, Kind: order.InstanceClaimed, Account: "main", Instance: "x", Certificate: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	if n, _ := p.coming("main", now); n != 2 {
+		t.Errorf("%d, although one has an instance", n)
+	}
 }
 
 func TestAChannelThatFailsHoldsNothingUpAndIsShown(t *testing.T) {
