@@ -87,7 +87,9 @@ func (d *Dashboard) Observe(o agent.Options) agent.Options {
 func (d *Dashboard) Reloaded(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.reload = reload{time.Now().Round(0), err}
+	if d.reload.err = err; err == nil { // at is of the one at work
+		d.reload.at = time.Now().Round(0)
+	}
 	d.counts.reloaded(d.reload)
 }
 

@@ -145,3 +145,12 @@ func hangups(ctx context.Context) <-chan struct{} {
 	}()
 	return asked
 }
+
+// warnOfListen says that what [service] says of listening counts from the next
+// start on.
+func warnOfListen(log *slog.Logger, was, is config.Service) {
+	was.Interval = is.Interval
+	if was != is {
+		log.Warn("what [service] says of listen, tls and token counts from the next start on")
+	}
+}

@@ -22,10 +22,16 @@ type supervisor struct {
 	fed   atomic.Int64  // when the last one was sent, in nanoseconds since begun
 }
 
+// restLimit is the shortest WatchdogSec that a resting service keeps.
+const restLimit = 2 * time.Minute
+
 func newSupervisor(log *slog.Logger) *supervisor {
 	limit, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
 		log.Warn("the watchdog of systemd is not fed", "error", err)
+	}
+	if limit > 0 && limit < restLimit {
+		log.Warn("WatchdogSec is too short for a service that rests a minute at a time", "is", limit, "least", restLimit)
 	}
 	return &supervisor{log: log, begun: time.Now(), every: limit / 4}
 }

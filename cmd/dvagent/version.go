@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"dvagent/dashboard"
 )
 
 // version is stamped by the build: -ldflags "-X main.version=…".
@@ -20,23 +22,31 @@ func setting(info *debug.BuildInfo, key, otherwise string) string {
 	return otherwise
 }
 
+// build tells the dashboard what program it belongs to.
+func build() dashboard.Build {
+	b := dashboard.Build{Version: version, Commit: "unknown", Go: "unknown"}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		b.Go = info.GoVersion
+		b.Commit = setting(info, "vcs.revision", b.Commit)
+	}
+	return b
+}
+
 func (c *cli) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print version, commit, Go and SDK versions",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			commit, sdk, goVersion := "unknown", "unknown", "unknown"
+			built, sdk := build(), "unknown"
 			if info, ok := debug.ReadBuildInfo(); ok {
-				goVersion = info.GoVersion
-				commit = setting(info, "vcs.revision", commit)
 				for _, module := range info.Deps {
 					if module.Path == "github.com/aliyun/alibaba-cloud-sdk-go" {
 						sdk = module.Version
 					}
 				}
 			}
-			_, err := fmt.Fprintf(c.stdout, "dvagent %s\ncommit %s\n%s\nalibaba-cloud-sdk-go %s\n", version, commit, goVersion, sdk)
+			_, err := fmt.Fprintf(c.stdout, "dvagent %s\ncommit %s\n%s\nalibaba-cloud-sdk-go %s\n", built.Version, built.Commit, built.Go, sdk)
 			return err
 		},
 	}
