@@ -46,7 +46,8 @@ type spareSeen struct {
 	at        time.Time
 }
 
-// reload is how the last reading of the configuration ended.
+// reload is when the configuration at work was read, and why a later one is not
+// in use.
 type reload struct {
 	at  time.Time
 	err error
