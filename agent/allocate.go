@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"dvagent/agent/order"
@@ -109,7 +108,7 @@ func (w *work) claim(instances []aliyun.Instance) error {
 }
 
 func (w *work) usable(i aliyun.Instance) bool {
-	return strings.EqualFold(i.CertType, "DV") && i.Status.Spare() &&
+	return i.DV() && i.Status.Spare() &&
 		w.allowed(i.InstanceID) && (w.force[w.Name] || !w.instances.RefusedTo(w.Account, i.InstanceID, w.Name))
 }
 

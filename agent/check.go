@@ -157,7 +157,7 @@ func (a *Agent) checkAccount(ctx context.Context, name string) []Finding {
 func (a *Agent) checkSpare(account string, instances []aliyun.Instance) Finding {
 	spare, needed := 0, 0
 	for _, i := range instances {
-		if strings.EqualFold(i.CertType, "DV") && i.Status.Spare() {
+		if i.DV() && i.Status.Spare() {
 			spare++
 		}
 	}

@@ -142,7 +142,7 @@ func (p *pass) findAdoptable(ctx context.Context, account string, instances []al
 
 // unclaimed says that a running order may be adopted, as far as we know.
 func (p *pass) unclaimed(account string, i aliyun.Instance) bool {
-	return strings.EqualFold(i.CertType, "DV") && i.Status.Checking() &&
+	return i.DV() && i.Status.Checking() &&
 		p.instances.Holder(account, i.InstanceID) == "" &&
 		!p.instances.Foreign(account, i.InstanceID) && !p.instances.Abandoned(account, i.InstanceID)
 }

@@ -97,16 +97,22 @@ func (a *Agent) following(ctx context.Context, at place, try func(place) error) 
 // what is looked at before an order; where the record goes, the challenge says.
 const usualLabel = "_dnsauth."
 
-// expectedName is the last order's validation name where it lies under the
-// domain, else the usual one.
-func (a *Agent) expectedName(certificate, domain string, domains []string) string {
-	host := strings.TrimPrefix(domain, "*.")
+// lastName is the validation name of the order that ended last, or "".
+func (a *Agent) lastName(certificate string) (string, error) {
 	last, err := order.Last(a.dir(certificate))
-	if err == nil && last != nil && last.Challenge != nil {
-		name, err := dnsvalidate.CheckName(last.Challenge.Name, domains)
-		if err == nil && strings.HasSuffix(name, "."+host) {
-			return name
-		}
+	if err != nil || last == nil || last.Challenge == nil {
+		return "", err
+	}
+	return last.Challenge.Name, nil
+}
+
+// expectedName is the last order's validation name where it is one of the
+// domains' and lies under the domain, else the usual one.
+func expectedName(last, domain string, domains []string) string {
+	host := strings.TrimPrefix(domain, "*.")
+	name, err := dnsvalidate.CheckName(last, domains)
+	if last != "" && err == nil && strings.HasSuffix(name, "."+host) {
+		return name
 	}
 	return usualLabel + host
 }
@@ -120,8 +126,8 @@ type listing struct {
 // listingLives is how long a listing is believed.
 const listingLives = time.Minute
 
-// remembering is a client that answers the first listing of a name from memory: what
-// was looked at right before the order needs no second call.
+// remembering is a client that answers the first listing of a name from memory:
+// what was looked at right before the order needs no second call.
 type remembering struct {
 	*aliyun.Client
 	memory map[string]listing // by name

@@ -32,8 +32,9 @@ type proof struct {
 // proofs groups the domains by the zone that their record will go into. An
 // error tells of the domains for which no record could be written.
 func (a *Agent) proofs(ctx context.Context, certificate, account string, domains []string) (proofs []proof, err error) {
+	last, _ := a.lastName(certificate) // without it the usual name is expected
 	for _, domain := range domains {
-		at, none := a.placeOf(ctx, account, a.expectedName(certificate, domain, domains))
+		at, none := a.placeOf(ctx, account, expectedName(last, domain, domains))
 		if none != nil {
 			err = also(err, none)
 			continue

@@ -65,12 +65,12 @@ func (a *Agent) lastChallenge(certificate config.Certificate) (challenge order.C
 	if err == nil && open != nil && open.Challenge != nil {
 		return *open.Challenge, "the open order's challenge", nil
 	}
-	var last *order.Order
+	last := ""
 	if err == nil {
-		last, err = order.Last(a.dir(certificate.Name))
+		last, err = a.lastName(certificate.Name)
 	}
-	if err == nil && last != nil && last.Challenge != nil {
-		return order.Challenge{Name: last.Challenge.Name}, "the last order's challenge, which has ended", nil
+	if last != "" {
+		return order.Challenge{Name: last}, "the last order's challenge, which has ended", nil
 	}
 	name := usualLabel + strings.TrimPrefix(certificate.Domains[0], "*.")
 	return order.Challenge{Name: name}, "the usual name of a challenge", hint.Add(err, "dvagent check --online --trace "+name+" needs no order")

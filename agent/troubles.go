@@ -132,7 +132,7 @@ func (p *pass) noteSpare(b *notice.Book, now time.Time) {
 func (p *pass) countSpare(account string, instances []aliyun.Instance) int {
 	n := 0
 	for _, i := range instances {
-		if strings.EqualFold(i.CertType, "DV") && i.Status.Spare() && p.instances.Holder(account, i.InstanceID) == "" {
+		if i.DV() && i.Status.Spare() && p.instances.Holder(account, i.InstanceID) == "" {
 			n++
 		}
 	}

@@ -26,3 +26,6 @@ func (s Status) is(names ...string) bool {
 	}
 	return false
 }
+
+// DV says that the instance is for a domain-validated certificate.
+func (i Instance) DV() bool { return strings.EqualFold(i.CertType, "DV") }
