@@ -36,8 +36,8 @@ func (c *cli) runCommand() *cobra.Command {
 // replaces the agent between two passes; a broken one is reported and ignored.
 func (c *cli) serve(ctx context.Context, lockWait time.Duration, who string) error {
 	log := c.log()
-	board, systemd := dashboard.New(build()), newSupervisor(log)
-	options := board.Observe(agent.Options{Log: log, Moved: systemd.moved, Resting: systemd.resting, Progress: func(p agent.Progress) {
+	board, systemd := dashboard.New(build()), newSystemd(log)
+	options := board.Observe(agent.Options{Log: log, Moved: systemd.alive, Resting: systemd.resting, Progress: func(p agent.Progress) {
 		logProgress(log, p)
 		systemd.progress(p)
 	}})

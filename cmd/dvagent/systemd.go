@@ -13,9 +13,9 @@ import (
 	"dvagent/internal/line"
 )
 
-// supervisor is systemd, as far as it wants to know how the service is. Where
-// it did not start the service with Type=notify, nothing is sent.
-type supervisor struct {
+// systemd is told how the service is. It hears nothing where it did not start
+// the service with Type=notify.
+type systemd struct {
 	log   *slog.Logger
 	begun time.Time
 	every time.Duration // between two signs of life; 0: none is wanted
@@ -25,7 +25,7 @@ type supervisor struct {
 // restLimit is the shortest WatchdogSec that a resting service keeps.
 const restLimit = 2 * time.Minute
 
-func newSupervisor(log *slog.Logger) *supervisor {
+func newSystemd(log *slog.Logger) *systemd {
 	limit, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
 		log.Warn("the watchdog of systemd is not fed", "error", err)
@@ -33,35 +33,36 @@ func newSupervisor(log *slog.Logger) *supervisor {
 	if limit > 0 && limit < restLimit {
 		log.Warn("WatchdogSec is too short for a service that rests a minute at a time", "is", limit, "least", restLimit)
 	}
-	return &supervisor{log: log, begun: time.Now(), every: limit / 4}
+	return &systemd{log: log, begun: time.Now(), every: limit / 4}
 }
 
 // tell sends lines as sd_notify(3) describes them.
-func (s *supervisor) tell(lines ...string) {
+func (s *systemd) tell(lines ...string) {
 	if _, err := daemon.SdNotify(false, strings.Join(lines, "\n")); err != nil {
 		s.log.Warn("systemd was not told", "what", lines[0], "error", err)
 	}
 }
 
-func (s *supervisor) ready()     { s.tell(daemon.SdNotifyReady) }
-func (s *supervisor) reloading() { s.tell(daemon.SdNotifyReloading, daemon.SdNotifyMonotonicUsec()) }
-func (s *supervisor) stopping()  { s.tell(daemon.SdNotifyStopping) }
+func (s *systemd) ready()     { s.tell(daemon.SdNotifyReady) }
+func (s *systemd) reloading() { s.tell(daemon.SdNotifyReloading, daemon.SdNotifyMonotonicUsec()) }
+func (s *systemd) stopping()  { s.tell(daemon.SdNotifyStopping) }
 
 // status is what `systemctl status` shows.
-func (s *supervisor) status(format string, args ...any) {
+func (s *systemd) status(format string, args ...any) {
 	s.tell("STATUS=" + line.Of(fmt.Sprintf(format, args...)))
 }
 
-// moved feeds the watchdog. It is called when the scheduler has moved and at no
-// other time: one that hangs is to be killed.
-func (s *supervisor) moved() {
+// alive feeds the watchdog. It is called when the scheduler has moved or a slow
+// command runs within its limit, and at no other time: a service that hangs is
+// to be killed.
+func (s *systemd) alive() {
 	now, last := time.Since(s.begun), s.fed.Load() // no clock that is set counts
 	if s.every > 0 && now-time.Duration(last) >= s.every && s.fed.CompareAndSwap(last, int64(now)) {
 		s.tell(daemon.SdNotifyWatchdog)
 	}
 }
 
-func (s *supervisor) progress(p agent.Progress) {
+func (s *systemd) progress(p agent.Progress) {
 	switch {
 	case p.Err != nil:
 		s.status("%s: failed: %s", p.Certificate, p.Err)
@@ -72,7 +73,7 @@ func (s *supervisor) progress(p agent.Progress) {
 	}
 }
 
-func (s *supervisor) resting(r agent.Rest) {
+func (s *systemd) resting(r agent.Rest) {
 	until := r.Until.Format(time.RFC3339)
 	if len(r.Open) == 0 {
 		s.status("nothing to do until %s", until)
