@@ -14,7 +14,7 @@ import (
 var allowed = map[string][]string{
 	"cmd/dvagent": {
 		"agent", "agent/config", "agent/order", "dashboard", "deploy",
-		"internal/aliyun", "internal/atomicfile", "internal/bundle", "internal/hint", "internal/line", "internal/sandbox", "internal/terminal",
+		"internal/aliyun", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/line", "internal/sandbox", "internal/terminal",
 	},
 	"dashboard": {"agent", "agent/config", "agent/order", "internal/aliyun", "internal/line"},
 	"agent": {

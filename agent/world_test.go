@@ -11,11 +11,13 @@ import (
 	"time"
 
 	"dvagent/agent/config"
+	"dvagent/internal/command"
 	"dvagent/internal/sandbox"
 )
 
 // TestMain lets many tests wait at the same time: they wait more than they work.
 func TestMain(m *testing.M) {
+	command.Supervise()
 	flag.Set("test.parallel", "6")
 	m.Run()
 }

@@ -14,7 +14,13 @@ import (
 	"dvagent/deploy"
 	"dvagent/internal/bundle"
 	"dvagent/internal/bundle/bundletest"
+	"dvagent/internal/command"
 )
+
+func TestMain(m *testing.M) {
+	command.Supervise()
+	m.Run()
+}
 
 // host is a directory with a target's files and a TLS server that reads them
 // when it starts and whenever a line is added to its reload file.

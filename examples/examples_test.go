@@ -16,6 +16,7 @@ import (
 
 	"dvagent/agent/config"
 	"dvagent/hooks"
+	"dvagent/internal/command"
 	"dvagent/internal/sandbox"
 )
 
@@ -23,7 +24,10 @@ const installed = "/usr/local/bin/dvagent" // where the examples expect it
 
 var dvagent string // the binary under test
 
-func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
+func TestMain(m *testing.M) {
+	command.Supervise()
+	os.Exit(buildAndRun(m))
+}
 
 func buildAndRun(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "dvagent-examples-")

@@ -9,7 +9,13 @@ import (
 	"time"
 
 	"dvagent/hooks"
+	"dvagent/internal/command"
 )
+
+func TestMain(m *testing.M) {
+	command.Supervise()
+	m.Run()
+}
 
 // script writes an executable that prints its environment, one variable a
 // line, each value followed by a mark.

@@ -10,9 +10,12 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"dvagent/internal/command"
 )
 
 func main() {
+	command.Supervise()
 	if err := sealMemory(); err != nil {
 		fmt.Fprintln(os.Stderr, "dvagent:", err)
 		os.Exit(exitFailed)

@@ -9,10 +9,13 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"dvagent/internal/command"
 )
 
 // TestMain lets this test binary be dvagent too: the stories run it by name.
 func TestMain(m *testing.M) {
+	command.Supervise()
 	flag.Set("test.parallel", "6") // stories wait more than they work
 	testscript.Main(m, map[string]func(){"dvagent": main})
 }

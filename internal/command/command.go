@@ -2,8 +2,8 @@
 // a shell, with a given environment, a time limit and bounded output. It
 // decides nothing about what the result means, and logs nothing.
 //
-// A program that imports it starts each command beneath a second process of
-// itself, which see supervise.go.
+// Each command runs beneath a second process of the calling program, its
+// supervisor; therefore main and TestMain begin with Supervise.
 package command
 
 import (
@@ -26,7 +26,6 @@ type Command struct {
 	Env       []string      // exactly this; nothing is inherited
 	Timeout   time.Duration // default 1 minute
 	Grace     time.Duration // between TERM and KILL, default 5 s
-	Dir       string        // default "/"
 	MaxOutput int           // bytes of output that are kept, default 64 KiB
 }
 
@@ -44,19 +43,21 @@ const (
 	defaultGrace     = 5 * time.Second
 	defaultMaxOutput = 64 << 10
 
-	// outputDelay is how long output is read after the command's end, when a
-	// process in the background holds it open.
+	// outputDelay is how long output is read after the command has ended, when a
+	// process in the background keeps it open.
 	outputDelay = 500 * time.Millisecond
 
-	overdue    = time.Second // more than a supervisor can need to say that it gave up
-	killRounds = 10          // against what forks meanwhile
+	overdue    = time.Second // more than a supervisor needs to report that it gave up
+	killRounds = 10          // since processes may fork between two rounds
 )
 
-// Run runs c to its end, which comes at the latest Grace and some seconds after
-// Timeout or after ctx is done. All its descendants get TERM then, whatever
-// session they are in, and KILL after Grace; the same when this process dies.
-// What a command that ended by itself leaves in the background lives on: a
-// reload may start a server.
+// Run runs c in / and returns when it has ended, at the latest Grace and some
+// seconds after Timeout or after ctx is done. Then all its descendants get TERM,
+// whatever session they are in, and KILL after Grace; so they do when this
+// process dies. Processes that a command leaves in the background live on if it
+// ended by itself: a reload may start a server.
+//
+// It fails in a process that has not called Supervise.
 func Run(ctx context.Context, c Command) Result {
 	c = c.withDefaults()
 	start := time.Now()
@@ -78,9 +79,6 @@ func (c Command) withDefaults() Command {
 	if c.Grace <= 0 {
 		c.Grace = defaultGrace
 	}
-	if c.Dir == "" {
-		c.Dir = "/"
-	}
 	if c.MaxOutput <= 0 {
 		c.MaxOutput = defaultMaxOutput
 	}
@@ -100,6 +98,9 @@ func (c Command) run(ctx context.Context, out io.Writer) (int, error) {
 	if err != nil {
 		return -1, err
 	}
+	if !supervises.Load() {
+		return -1, fmt.Errorf("start %s: %w", c.name(), errNoSupervisor)
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, c.Timeout, errTimeout)
 	defer cancel()
 	if ctx.Err() != nil {
@@ -116,9 +117,9 @@ func (c Command) run(ctx context.Context, out io.Writer) (int, error) {
 // when ctx ends.
 func (c Command) supervised(ctx context.Context, path string, out io.Writer) (r report, err error) {
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Args = append([]string{supervisor, c.Grace.String(), path}, c.Argv...)
+	cmd.Args = append([]string{supervisorName, c.Grace.String(), path}, c.Argv...)
 	cmd.Env = append([]string{}, c.Env...) // nil would inherit ours
-	cmd.Dir = c.Dir
+	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a ^C is for the agent alone
 	cmd.WaitDelay = outputDelay
@@ -154,9 +155,9 @@ func (c Command) supervised(ctx context.Context, path string, out io.Writer) (r 
 	return r, fmt.Errorf("its supervisor ended without a report: %w", cmp.Or(err, io.EOF))
 }
 
-// endOverdue kills a supervisor that has not ended well after its leash was
-// cut, for its command may have stopped it; and first what is below it, which
-// nobody can tell from other processes afterwards.
+// endOverdue kills a supervisor that should have ended by now but has not: its
+// command may have stopped it with a signal. The supervisor's descendants are
+// killed first, as without it they could not be told from other processes.
 func (c Command) endOverdue(supervisor *os.Process, ended <-chan struct{}) {
 	select {
 	case <-ended:

@@ -15,6 +15,33 @@ import (
 	"dvagent/internal/hint"
 )
 
+// unsupervised is set in a process whose main is to forget Supervise.
+const unsupervised = "DVAGENT_TEST_UNSUPERVISED"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(unsupervised) == "" {
+		command.Supervise()
+	}
+	m.Run()
+}
+
+func TestRunRefusesInAProgramThatForgotSupervise(t *testing.T) {
+	t.Setenv(unsupervised, "1")
+	bundletest.InChild(t, func() {
+		started := filepath.Join(t.TempDir(), "started")
+		got := shell(t.Context(), "touch "+started, nil)
+		checkError(t, got.Err, "start /bin/sh: this program does not begin with command.Supervise")
+		if _, err := os.Stat(started); err == nil || got.ExitCode != -1 {
+			t.Errorf("exit code %d, started: %v", got.ExitCode, err == nil)
+		}
+	})
+}
+
+func TestRunSaysWhenItsSupervisorDoesNotReport(t *testing.T) {
+	got := shell(t.Context(), "kill -9 $PPID", nil)
+	checkError(t, got.Err, "start /bin/sh: its supervisor ended without a report: signal: killed")
+}
+
 // shell runs a script; that a shell is used here is the test's own choice.
 func shell(ctx context.Context, script string, change func(*command.Command)) command.Result {
 	c := command.Command{Argv: []string{"/bin/sh", "-c", script}, Env: command.BaseEnv(), Timeout: 20 * time.Second}

@@ -8,16 +8,17 @@ import (
 	"syscall"
 )
 
-// signalDescendants signals each process group below root, once. By group,
-// since the kernel lets no fork slip through between two members.
+// signalDescendants signals each process group below root once. It signals
+// groups because the kernel lets no member fork while it signals one.
 func signalDescendants(root int, sig syscall.Signal) {
 	for group := range groupsBelow(root) {
 		_ = syscall.Kill(-group, sig) // it may be gone
 	}
 }
 
-// groupsBelow is the set of the process groups of a process's descendants, but
-// for this process's own. Processes that end or lose their parent meanwhile may be missed.
+// groupsBelow is the set of the process groups of root's descendants, without
+// that of this process. Descendants that end or lose their parent while it looks
+// may be missed.
 func groupsBelow(root int) map[int]bool {
 	type entry struct{ pid, group int }
 	children := map[int][]entry{} // by parent
@@ -39,8 +40,8 @@ func groupsBelow(root int) map[int]bool {
 	return groups
 }
 
-// kin reads the parent and the process group from a /proc/PID/stat:
-// "PID (NAME) STATE PARENT GROUP …", where NAME may hold anything.
+// kin reads the parent and the process group from /proc/PID/stat: "PID (NAME)
+// STATE PARENT GROUP …", where NAME may contain anything.
 func kin(path string) (parent, group int, ok bool) {
 	data, err := os.ReadFile(path)
 	if err != nil {

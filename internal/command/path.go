@@ -18,8 +18,8 @@ const (
 	defaultLang = "C.UTF-8"
 )
 
-// BaseEnv is PATH, HOME and LANG as this process has them, with defaults for
-// those it has not, and nothing else.
+// BaseEnv is this process's PATH, HOME and LANG, with defaults for those that are
+// not set, and nothing else.
 func BaseEnv() []string {
 	variable := func(name, otherwise string) string {
 		if value := os.Getenv(name); value != "" {

@@ -6,36 +6,49 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// supervisor, as argument 0, makes this program supervise one command in place
-// of doing its own work. A process of its own can adopt whatever the command
-// leaves behind, so that each descendant is known to be this command's, also
-// after setsid and a double fork, while other commands run beside it.
+// supervisorName, as argument 0, tells this program to supervise one command
+// instead of doing its usual work. A process that has only one command can adopt
+// every orphan as that command's, even after setsid and a double fork, while
+// other commands run at the same time.
 //
 //	dvagent-command GRACE PATH ARGUMENT0 [ARGUMENT…]
 //
-// Standard input is the leash: its end stops the command, be it that the agent
-// closed it or that the agent died. The report goes to descriptor 3.
-const supervisor = "dvagent-command"
+// Standard input is the leash: the command is stopped at its end, whether the
+// agent closed it or died. The report goes to descriptor 3.
+const supervisorName = "dvagent-command"
 
 const reportDescriptor = 3
 
 // report is how the command ended, in JSON.
 type report struct {
 	Status  syscall.WaitStatus `json:"status"`            // of wait(2)
-	Stopped bool               `json:"stopped,omitempty"` // on request, with all its descendants
+	Stopped bool               `json:"stopped,omitempty"` // at the end of the leash, with all its descendants
 	Errno   syscall.Errno      `json:"errno,omitempty"`   // why it was not started
 }
 
-// init comes before any main, so that test binaries can supervise too.
-func init() {
-	if len(os.Args) < 4 || os.Args[0] != supervisor {
+// supervises is set where a supervisor can be started: elsewhere the second
+// process would do the program's usual work, with a supervisor's arguments.
+var supervises atomic.Bool
+
+var errNoSupervisor = errors.New("this program does not begin with command.Supervise")
+
+// Supervise returns at once, unless this process was started as the supervisor
+// of a command. Then it never returns: it supervises, reports and exits. A
+// program whose main or TestMain does not begin with it can run no command.
+func Supervise() {
+	supervises.Store(true)
+	if len(os.Args) == 0 || os.Args[0] != supervisorName {
 		return
+	}
+	if len(os.Args) < 4 {
+		os.Exit(2)
 	}
 	grace, err := time.ParseDuration(os.Args[1])
 	if err != nil {
@@ -48,8 +61,8 @@ func init() {
 }
 
 func supervise(path string, argv []string, grace time.Duration) report {
-	// The leash alone ends a supervisor. Signals are caught, since the command
-	// would inherit it if they were ignored.
+	// Nothing but the leash ends a supervisor. Signals are caught rather than
+	// ignored, which the command would inherit.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM)
 	pid, err := start(path, argv)
 	if err != nil {
@@ -71,9 +84,9 @@ func supervise(path string, argv []string, grace time.Duration) report {
 	}
 }
 
-// start makes this process the one that adopts orphans, and starts the command
-// in a session of its own: no terminal can stop it to ask a question, and its
-// process groups hold nobody but its descendants.
+// start makes this process adopt orphans and starts the command in a new
+// session: no terminal can make it wait for an answer, and its process groups
+// contain only its descendants.
 func start(path string, argv []string) (int, error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return 0, err
@@ -104,8 +117,8 @@ type process struct {
 	status syscall.WaitStatus
 }
 
-// reaped yields each child or adopted orphan as it ends, and is closed when
-// there is none left.
+// reaped yields each child or adopted orphan as it ends, and is closed when none
+// is left.
 func reaped() <-chan process {
 	ended := make(chan process)
 	go func() {
@@ -125,11 +138,11 @@ func reaped() <-chan process {
 
 const (
 	killAgain = 10 * time.Millisecond // between two rounds of KILL
-	killTime  = 2 * time.Second       // after which a process that cannot be killed is left
+	killTime  = 2 * time.Second       // then a process that cannot be killed is left alone
 )
 
-// endAll sends TERM to all descendants, and KILL to those that live after
-// grace and to what they fork meanwhile.
+// endAll sends TERM to all descendants and, after grace, KILL to those still
+// alive and to any that they fork in the meantime.
 func endAll(ended <-chan process, grace time.Duration) {
 	signalDescendants(os.Getpid(), syscall.SIGTERM)
 	kill, giveUp := time.After(grace), time.After(grace+killTime)

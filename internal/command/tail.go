@@ -2,16 +2,16 @@ package command
 
 import "sync"
 
-// tail keeps the end of what is written to it, in at most twice limit bytes.
+// tail keeps the last limit bytes written to it, in a buffer of twice that size.
 type tail struct {
 	limit int
 
-	mu      sync.Mutex // a write may still be under way when Wait gives up on the pipe
+	mu      sync.Mutex // a write may still be going on when Wait gives up on the pipe
 	buf     []byte
 	dropped bool
 }
 
-// Write never fails: a full buffer must not become the command's SIGPIPE.
+// Write never fails: the command must get no SIGPIPE.
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

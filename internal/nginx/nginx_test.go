@@ -12,7 +12,13 @@ import (
 	"time"
 
 	"dvagent/internal/bundle/bundletest"
+	"dvagent/internal/command"
 )
+
+func TestMain(m *testing.M) {
+	command.Supervise()
+	m.Run()
+}
 
 // The dumps are of a real nginx 1.22, with its directory renamed to /etc/nginx.
 func TestDumpsAreUnderstood(t *testing.T) {
