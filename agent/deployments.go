@@ -184,7 +184,7 @@ func (p *pass) compareOne(r *rolling, target deploy.Target, drift deploy.Drift) 
 		return r.rollout.Record(rollout.Fact{At: wallClock(), Kind: rollout.Deployed, Target: id, Version: r.current})
 	}
 	r.jobs = append(r.jobs, deploy.Job{
-		Certificate: r.Name, Target: target, Bundle: r.bundle, Force: unfinished || redeploy, Moving: p.moving,
+		Certificate: r.Name, Target: target, Bundle: r.bundle, Force: unfinished || redeploy,
 		Before: filepath.Join(p.dir(r.Name), "before"), Known: r.store.Has,
 	})
 	p.observe(Progress{At: wallClock(), Certificate: r.Name, Step: stepDeploy, Text: "installing at " + target.String(), Begun: true})

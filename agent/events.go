@@ -102,7 +102,6 @@ func (p *pass) runHook(ctx context.Context, hook hooks.Hook, told hooks.Event) e
 	if _, hung := p.hung.Load(key); hung && slices.Contains(hook.On, told.Name) {
 		return errHung
 	}
-	defer p.moving(hook.Timeout)()
 	begun := time.Now()
 	results := hooks.Run(ctx, []hooks.Hook{hook}, told)
 	if len(results) == 0 {

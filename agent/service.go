@@ -14,6 +14,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"dvagent/agent/order"
+	"dvagent/internal/command"
 )
 
 // Service is the agent at work for as long as it runs.
@@ -145,6 +146,7 @@ func (s *Service) wake(names map[string]bool) {
 
 // pass works under the lock on what is due by now.
 func (s *Service) pass(ctx context.Context) error {
+	ctx = command.WithAlive(ctx, s.agent.moved)
 	names := s.dueNames(wallClock())
 	s.watch.follow(names)
 	return s.agent.underLock(ctx, s.lockWait, s.who, scope{names: names, unconfigured: true}, func(p *pass) error {

@@ -47,17 +47,6 @@ type Job struct {
 	// (bundle.Store.Has); what it does not know is an original. When nil,
 	// nothing is known.
 	Known func(crypto.PublicKey) bool
-
-	// Moving is called when a command or a proof begins that takes up to limit,
-	// and what it returns at the end, from any goroutine; may be nil.
-	Moving func(limit time.Duration) (stop func())
-}
-
-func (j Job) moving(limit time.Duration) (stop func()) {
-	if j.Moving == nil {
-		return func() {}
-	}
-	return j.Moving(limit)
 }
 
 // Result is how a job ended. Err is nil only when every probe showed the

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dvagent/internal/bundle"
+	"dvagent/internal/command"
 	"dvagent/internal/hint"
 
 	"golang.org/x/sync/errgroup"
@@ -66,11 +67,11 @@ func (r round) prove(ctx context.Context) {
 // over, patient ends, or one that worked fails after the grace: it gives up.
 // After a failed command one look says what is served meanwhile.
 func (a *attempt) prove(ctx, patient context.Context, giveUp func()) {
-	defer a.Job.moving(a.Job.Target.timeout())()
 	a.Served = slices.Clone(a.was)
 	if !a.due {
 		return
 	}
+	defer command.Alive(ctx, a.Job.Target.timeout())()
 	start, wait := time.Now(), a.Job.Target.timeout()
 	if !a.applied {
 		wait = 0

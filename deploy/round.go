@@ -126,7 +126,6 @@ func (r round) run(ctx context.Context, argv []string) *command.Result {
 	}
 	commands <- struct{}{}
 	defer func() { <-commands }()
-	defer r[0].Job.moving(timeout)()
 	result := command.Run(ctx, command.Command{Argv: argv, Env: command.BaseEnv(), Timeout: timeout})
 	return &result
 }

@@ -57,12 +57,15 @@ const (
 // process dies. Processes that a command leaves in the background live on if it
 // ended by itself: a reload may start a server.
 //
-// It fails in a process that has not called Supervise.
+// Run calls the function of WithAlive, if ctx has one. It fails in a process
+// that has not called Supervise.
 func Run(ctx context.Context, c Command) Result {
 	c = c.withDefaults()
 	start := time.Now()
 	out := &tail{limit: c.MaxOutput}
+	stop := Alive(ctx, c.Timeout)
 	code, err := c.run(ctx, out)
+	stop()
 	result := Result{ExitCode: code, Duration: time.Since(start)}
 	result.Output, result.Truncated = out.text()
 	result.Output = withoutPrivateKeys(result.Output)
