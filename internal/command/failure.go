@@ -11,7 +11,7 @@ import (
 )
 
 // Failure is the error of a command that did not end with exit status 0. Its
-// text is one line, and quotes the line of the output that tells most.
+// text is one line, which quotes the most telling line of the output.
 type Failure struct {
 	Program  string // argument 0; the others may hold a secret
 	ExitCode int    // -1 when it was not started, was killed or was stopped
@@ -28,20 +28,28 @@ func (f *Failure) Error() string {
 
 func (f *Failure) Unwrap() error { return f.cause }
 
+// Cause is the program and its exit code, or why it did not end by itself: it
+// was not found, ran into its time limit, and so on. Without the output, which
+// may tell times and process numbers, it is the same for two failures of which
+// only the first is news. Callers that compare failures find it with errors.As
+// in an interface{ Cause() string }.
+func (f *Failure) Cause() string { return f.cause.Error() }
+
 const (
 	maxFailureOutput = 1 << 10
 	maxTellingLine   = 300
 )
 
-// What tells why, the best first: nginx's reason to refuse a configuration,
-// before which it may write an [alert] that is none; then any complaint.
+// telling finds the line that says why, the best pattern first: nginx's reason
+// for refusing a configuration, before which it may write an unrelated [alert];
+// then any complaint.
 var telling = []*regexp.Regexp{
 	regexp.MustCompile(`\[emerg\]`),
 	regexp.MustCompile(`(?i)\b(alert|error|fatal|failed|denied|invalid)\b`),
 }
 
-// tellingLine is the first complaint, since those that follow often say only
-// that there was one, as "test failed" does; or else the last line.
+// tellingLine is the first complaint, as later ones often say no more than "test
+// failed"; without any, it is the last line.
 func tellingLine(output string) string {
 	lines := strings.Split(output, "\n")
 	told := lines[len(lines)-1]
@@ -55,8 +63,8 @@ func tellingLine(output string) string {
 	return strings.ToValidUTF8(told[:min(len(told), maxTellingLine)], "")
 }
 
-// readable makes output fit to be kept and shown: its last lines, in which
-// nothing moves a terminal's cursor.
+// readable returns the last lines of output, fit to be kept and shown: without
+// anything that moves a terminal's cursor.
 func readable(output string) string {
 	var lines []string
 	for text := range strings.Lines(output) {
@@ -70,8 +78,8 @@ func readable(output string) string {
 	return text[start:]
 }
 
-// A block of a private key in PEM may have lost its end, when the command was
-// stopped, or its beginning, when output came before the part that is kept.
+// A private key in PEM may lack its end, if the command was stopped, or its
+// beginning, if that came before the part of the output that is kept.
 var (
 	keyBlock = regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(-----END [A-Z0-9 ]*PRIVATE KEY-----|$)`)
 	keyRest  = regexp.MustCompile(`([ \t]*[A-Za-z0-9+/=]+[ \t]*(\r?\n|\\n))*[ \t]*-----END [A-Z0-9 ]*PRIVATE KEY-----`)

@@ -44,6 +44,30 @@ func TestAFailureTellsWhatTheCommandWrote(t *testing.T) {
 	}
 }
 
+func TestTheCauseOfAFailureIsTheSameWhateverItsOutput(t *testing.T) {
+	const changing = "echo error: process $$ at $(date +%N); "
+	for _, test := range []struct {
+		name  string
+		argv  []string
+		cause string
+	}{
+		{"an exit code", []string{"/bin/sh", "-c", changing + "exit 3"}, "/bin/sh failed: exit status 3"},
+		{"a signal", []string{"/bin/sh", "-c", changing + "kill -9 $$"}, "/bin/sh failed: signal: killed"},
+		{"a time limit", []string{"/bin/sh", "-c", changing + "sleep 600"}, "/bin/sh ran longer than 500ms and was stopped"},
+		{"a missing program", []string{"no-such-program"}, "run no-such-program: not found in PATH"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			err := command.Run(t.Context(), command.Command{
+				Argv: test.argv, Env: command.BaseEnv(), Timeout: 500 * time.Millisecond, Grace: 100 * time.Millisecond,
+			}).Err
+			var failure interface{ Cause() string }
+			if !errors.As(fmt.Errorf("reload: %w", err), &failure) || failure.Cause() != test.cause {
+				t.Errorf("cause %v, want %q", failure, test.cause)
+			}
+		})
+	}
+}
+
 func TestAFailureQuotesTheLineThatTellsMost(t *testing.T) {
 	for _, test := range []struct{ name, output, want string }{
 		{"nginx, whose alert is no reason", `nginx: [alert] could not open error log file: open() "/var/log/nginx/error.log" failed
