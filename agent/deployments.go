@@ -185,7 +185,7 @@ func (p *pass) compareOne(r *rolling, target deploy.Target, drift deploy.Drift) 
 	}
 	r.jobs = append(r.jobs, deploy.Job{
 		Certificate: r.Name, Target: target, Bundle: r.bundle, Force: unfinished || redeploy,
-		Before: filepath.Join(p.dir(r.Name), "before"), Known: r.store.Has,
+		Originals: filepath.Join(p.dir(r.Name), "before"), Known: r.store.Has,
 	})
 	p.observe(Progress{At: wallClock(), Certificate: r.Name, Step: stepDeploy, Text: "installing at " + target.String(), Begun: true})
 	return r.rollout.Record(rollout.Fact{At: wallClock(), Kind: rollout.Started, Target: id, Version: r.current})
@@ -230,8 +230,8 @@ func (p *pass) conclude(ctx context.Context, r *rolling, results []deploy.Result
 
 func (p *pass) concludeOne(ctx context.Context, r *rolling, result deploy.Result) (Outcome, error) {
 	id := result.Job.Target.ID()
-	if result.Kept != "" {
-		p.say(r.Name, stepDeploy, "kept the files that were there in "+result.Kept)
+	if result.Originals != "" {
+		p.say(r.Name, stepDeploy, "kept the files that were there in "+result.Originals)
 	}
 	for _, warning := range result.Warnings {
 		p.log.Warn(warning, "certificate", r.Name, "target", result.Job.Target.String())

@@ -71,7 +71,7 @@ func TestABrokenServerWaitsForNoOther(t *testing.T) {
 			within(t, 9*time.Second, "the old leaf is served again", func() bool { return broken.shows(t, old) })
 			stop()
 			if result := (<-results)[1]; !result.RolledBack {
-				t.Errorf("the files before are not back: %v", result.Err)
+				t.Errorf("the previous files are not back: %v", result.Err)
 			}
 			broken.holds(t, old)
 		})
@@ -92,7 +92,7 @@ func TestAStopLeavesNoServerBroken(t *testing.T) {
 	stop()
 	result := (<-results)[0]
 	checkError(t, result.Err, "stopped before the new certificate was seen")
-	checkError(t, result.Err, "the files before are back")
+	checkError(t, result.Err, "the previous files are back")
 	if !result.RolledBack {
 		t.Error("it is not rolled back")
 	}

@@ -1,8 +1,8 @@
-// Package deploy makes a bundle into files on this host and proves by a TLS
-// handshake that they are served. It writes, checks, reloads and probes, and
-// puts the files before back when the new ones broke a server that worked. It
-// chooses neither the bundle nor the time, journals nothing and retries nothing
-// beyond the target's timeout: that is the rollout's part.
+// Package deploy installs a bundle as files on this host and proves by TLS
+// handshakes that it is served. It writes, checks, reloads and probes, and puts
+// the previous files back when the new ones break a server that worked. It
+// chooses neither the bundle nor the time, keeps no journal, and tries nothing
+// again once the target's timeout is over: the caller does.
 package deploy
 
 import (
@@ -18,8 +18,8 @@ import (
 	"dvagent/internal/command"
 )
 
-// Target is one deployment of a certificate: which files, how they come into
-// use, and where that is seen. Paths are absolute.
+// Target is one deployment of a certificate: its files, the commands that put
+// them to use, and the addresses where they are served. Paths are absolute.
 type Target struct {
 	Fullchain, Key, Cert, Chain, Combined, PFX, JKS string // any of
 
@@ -27,39 +27,44 @@ type Target struct {
 	LegacyPFX     bool        // the old ciphers, for readers older than OpenSSL 3
 	KeyFormat     string      // "" as it came, "pkcs1" or "pkcs8"
 	Owner, Group  string      // name or number; "" leaves them as the process makes them
-	Mode, KeyMode fs.FileMode // 0 is 0644 and 0600; a file that holds a key gets KeyMode
+	Mode, KeyMode fs.FileMode // 0 is 0644 and 0600; a file that contains a key gets KeyMode
 	Check, Reload []string
 	Timeout       time.Duration // of each command, and of the probes together; default 1 minute
 	Probe         []string      // as CheckProbe wants them
 	ServerName    string        // sent to the probes; "" is the leaf's first name
 }
 
-// Job is a bundle that a target shall hold and serve.
+// Job is a bundle to be installed on a target.
 type Job struct {
 	Certificate string // its configured name, for messages
 	Target      Target
 	Bundle      *bundle.Bundle
 	Force       bool // check and reload even when nothing changed
 
-	// Before is the directory for originals that are not ours; "" keeps none.
-	Before string
+	// Originals is the directory to which files are copied that were not
+	// installed by us, before they are replaced; "" copies none.
+	Originals string
 	// Known says whether a public key is that of a stored version
-	// (bundle.Store.Has); what it does not know is an original. When nil,
-	// nothing is known.
+	// (bundle.Store.Has); files with any other key are originals. When nil, no
+	// key is known.
 	Known func(crypto.PublicKey) bool
 }
 
-// Result is how a job ended. Err is nil only when every probe showed the
-// bundle's leaf or there are none, and no command failed. With any other Err
-// the deployment is owed.
+// Result is how a job ended. Err is nil only when no command failed and every
+// probe, if there are any, showed the bundle's leaf. Otherwise the deployment is
+// owed.
+//
+// An Err that is about a command or a probe has a Cause, as a command.Failure
+// has, which errors.As finds in the same way. It tells how the command ended, or
+// what is wrong at each address, without output, local ports or counts.
 type Result struct {
 	Job           Job
 	Changed       bool            // a file was written, and not put back
-	Kept          string          // the directory that the originals were copied to, or ""
-	Served        []Listener      // the last look at each of Target.Probe, in that order
+	Originals     string          // the directory that the originals were copied to, or ""
+	Served        []Listener      // what each of Target.Probe showed last, in that order
 	Warnings      []string        // what may trouble clients although it is served
 	Check, Reload *command.Result // nil when not run
-	RolledBack    bool            // the files before are in place again
+	RolledBack    bool            // the previous files are in place again
 	Err           error
 }
 
@@ -79,8 +84,8 @@ func (t Target) Paths() []string {
 	return paths
 }
 
-// ID is twelve hex digits that stand for what the target is: its files and
-// probes. It stays the same when a command, an owner or a password changes.
+// ID is twelve hex digits that identify the target by its files and probes. It
+// stays the same when a command, an owner or a password changes.
 func (t Target) ID() string {
 	var what strings.Builder
 	for _, f := range formats {

@@ -14,7 +14,7 @@ import (
 	"dvagent/internal/hint"
 )
 
-// file is one path of a target and how it shall be.
+// file is one path of a target, and the format, mode and owner it should have.
 type file struct {
 	format
 	path     string
@@ -72,7 +72,8 @@ func (t Target) owner() (uid, gid int, err error) {
 	return uid, gid, nil
 }
 
-// id takes a number as it is, as chown does for a name that is none.
+// id returns the number of a user or group. Like chown, it takes a name that
+// does not exist as the number itself, if it is one.
 func id(name string, lookUp func(string) (string, error)) (int, error) {
 	if name == "" {
 		return atomicfile.Keep, nil
@@ -87,18 +88,18 @@ func id(name string, lookUp func(string) (string, error)) (int, error) {
 	return strconv.Atoi(number)
 }
 
-// original is what stood at a path before we wrote.
+// original is what was at a path before we wrote.
 type original struct {
 	exists   bool
-	link     string // where it leads, when it is a symlink
-	data     []byte // read through the link; nil when that dangles
+	link     string // where it leads, if it is a symlink
+	data     []byte // read through the link; nil if that leads nowhere
 	mode     fs.FileMode
 	uid, gid int
 }
 
-// look reads what stands at path. An irregular or oversized file is an error:
+// readOriginal reads what is at path. An irregular or oversized file is an error:
 // it is no certificate, and must not be replaced.
-func look(path string) (original, error) {
+func readOriginal(path string) (original, error) {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return original{}, missingDirectory(path)
@@ -131,8 +132,8 @@ func missingDirectory(path string) error {
 	return nil
 }
 
-// differs says in what o is not as f shall be, "" when it is. A symlink is
-// judged by what it leads to.
+// differs says how o differs from what f should be, or "" if it does not. A
+// symlink is judged by the file it leads to.
 func (f file) differs(o original, t Target, b *bundle.Bundle) string {
 	switch {
 	case !o.exists:
@@ -151,7 +152,7 @@ func (f file) differs(o original, t Target, b *bundle.Bundle) string {
 	return ""
 }
 
-// stage writes what f shall hold beside its path.
+// stage writes the content of f to a temporary file beside its path.
 func (f file) stage(t Target, b *bundle.Bundle) error {
 	data, err := f.encode(t, b)
 	if err != nil {
@@ -164,8 +165,7 @@ func (f file) stage(t Target, b *bundle.Bundle) error {
 	return err
 }
 
-// restore makes path what it was. Where the owner may not be given back, the
-// content still is.
+// restore puts o back at path; if it may not set the owner, without that.
 func (o original) restore(path string) error {
 	switch {
 	case !o.exists:

@@ -101,7 +101,7 @@ func (h *host) target() deploy.Target {
 }
 
 func (h *host) job(b *bundle.Bundle) deploy.Job {
-	return deploy.Job{Certificate: "www", Target: h.target(), Bundle: b, Before: h.path("before")}
+	return deploy.Job{Certificate: "www", Target: h.target(), Bundle: b, Originals: h.path("originals")}
 }
 
 // reloads counts how often the reload command ran.

@@ -11,22 +11,22 @@ import (
 	"dvagent/internal/bundle"
 )
 
-// Held returns the pair that the target's files hold now, whoever wrote them.
-// All of them must agree; the error says what is missing or does not match.
-// Dates and names are not looked at.
+// Held returns the pair that is in the target's files now, whoever wrote them.
+// All files must agree; the error says what is missing or does not match. Dates
+// and names are not checked.
 func Held(t Target) (*bundle.Bundle, error) {
-	before := make(map[string]original)
+	files := make(map[string]original)
 	for _, path := range t.Paths() {
-		o, err := look(path)
+		o, err := readOriginal(path)
 		if err != nil {
 			return nil, fmt.Errorf("read target: %w", err)
 		}
-		before[path] = o
+		files[path] = o
 	}
-	return held(t, before)
+	return held(t, files)
 }
 
-// held is Held for files that were read already, by path.
+// held is Held for files that have been read, by path.
 func held(t Target, files map[string]original) (*bundle.Bundle, error) {
 	parts, err := decode(t, files)
 	if err != nil {
@@ -54,7 +54,7 @@ func held(t Target, files map[string]original) (*bundle.Bundle, error) {
 	return pair, nil
 }
 
-// content is what one file of a target holds, as PEM.
+// content is the content of one file of a target, as PEM.
 type content struct {
 	path              string
 	certificates, key []byte
@@ -80,7 +80,7 @@ func decode(t Target, files map[string]original) ([]content, error) {
 	return parts, nil
 }
 
-// keyFor is the key in the same file, or else the first one of the target.
+// keyFor is the key in the same file as p, or else the first one of the target.
 func keyFor(p content, parts []content) []byte {
 	if p.key != nil {
 		return p.key
@@ -93,19 +93,19 @@ func keyFor(p content, parts []content) []byte {
 	return nil
 }
 
-// Drift is in what a target is not as it shall be.
+// Drift is how a target differs from what it should be.
 type Drift struct {
 	Files    []string   // "PATH is missing" and the like, for each file that differs
-	Served   []Listener // one look at each of Target.Probe, in that order
+	Served   []Listener // what each of Target.Probe shows, in that order
 	Warnings []string   // what may trouble clients although it is served
-	Shown    bool       // there is a probe, and each one shows the leaf
-	InPlace  bool       // no file differs, and each probe shows the leaf
+	Shown    bool       // there are probes, and all show the leaf
+	InPlace  bool       // no file differs, and all probes show the leaf
 }
 
-// Inspect compares what a target holds and serves with b. It changes nothing
-// and makes one handshake with each listener.
+// Inspect compares a target's files, and the leaf that it serves, with b. It
+// changes nothing, and makes one handshake with each listener.
 func Inspect(ctx context.Context, t Target, b *bundle.Bundle) Drift {
-	drift := Drift{Files: differences(t, b), Served: glance(ctx, t, b, once)}
+	drift := Drift{Files: differences(t, b), Served: probeTarget(ctx, t, b, once)}
 	drift.Warnings = warnings(drift.Served, b)
 	shown := len(failing(drift.Served, b)) == 0
 	drift.Shown = shown && len(drift.Served) > 0
@@ -131,7 +131,7 @@ func differences(t Target, b *bundle.Bundle) []string {
 	}
 	var found []string
 	for _, f := range files {
-		o, err := look(f.path)
+		o, err := readOriginal(f.path)
 		if err != nil {
 			found = append(found, err.Error())
 		} else if why := f.differs(o, t, b); why != "" {
@@ -141,7 +141,7 @@ func differences(t Target, b *bundle.Bundle) []string {
 	return found
 }
 
-// valid says whether the files hold a pair that may be served at now.
+// valid says whether the files contain a pair that has not expired by now.
 func valid(t Target, files map[string]original, now time.Time) bool {
 	b, err := held(t, files)
 	return err == nil && now.Before(b.Leaf.NotAfter)

@@ -56,10 +56,10 @@ func TestInstallUndoes(t *testing.T) {
 	}{
 		{"a check that only the new files fail", func(h *host, target *deploy.Target) {
 			target.Check = shell("cmp " + target.Key + " " + h.path("good") + " >/dev/null || { echo bad key; exit 1; }")
-		}, `check: /bin/sh failed: exit status 1 ("bad key"); the files before are back`, 0},
+		}, `check: /bin/sh failed: exit status 1 ("bad key"); the previous files are back`, 0},
 		{"a check that fails for a reason that is not ours", func(_ *host, target *deploy.Target) { // fault 74
 			target.Check = shell("echo unknown directive; exit 1")
-		}, `("unknown directive"), and with the files before too: the fault is not in the certificate`, 0},
+		}, `("unknown directive"), and with the previous files too: the fault is not in the certificate`, 0},
 		{"a server that worked and now fails its handshakes", func(h *host, target *deploy.Target) {
 			h.accepts = func(pair *tls.Certificate) error {
 				if old, _ := tls.LoadX509KeyPair(target.Fullchain, h.path("good")); old.PrivateKey == nil {
@@ -255,7 +255,7 @@ func TestInstallPutsASymlinkBack(t *testing.T) {
 	}
 	job := h.job(h.issue(t))
 	job.Target.Check = shell("exit 1")
-	checkError(t, install(t, job).Err, "the files before are back")
+	checkError(t, install(t, job).Err, "the previous files are back")
 	if link, err := os.Readlink(h.path("key.pem")); link != "real.pem" {
 		t.Errorf("the link leads to %q, error %v", link, err)
 	}
@@ -281,7 +281,7 @@ func installWithout(t *testing.T, call uintptr, errno syscall.Errno) {
 		h := newHost(t)
 		old := h.put(t, h.issue(t))
 		job := h.job(h.issue(t))
-		job.Before = ""
+		job.Originals = ""
 		if err := bundletest.Refuse(call, errno); err != nil {
 			t.Fatal(err)
 		}
@@ -332,7 +332,7 @@ func BenchmarkInstallHundredTargets(b *testing.B) {
 			if n > 0 {
 				job.Target.Fullchain, job.Target.Key = h.path(fmt.Sprintf("%d.pem", n)), h.path(fmt.Sprintf("%d.key", n))
 			}
-			job.Before = ""
+			job.Originals = ""
 			jobs = append(jobs, job)
 		}
 		for _, result := range deploy.Install(b.Context(), jobs) {

@@ -13,8 +13,8 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 )
 
-// alias names the one entry of a Java keystore; a server that names none takes
-// the first.
+// alias is the name of a Java keystore's only entry, which a server uses when its
+// configuration names none.
 const alias = "dvagent"
 
 func encodePFX(t Target, b *bundle.Bundle) ([]byte, error) {
@@ -59,7 +59,7 @@ func encodeJKS(t Target, b *bundle.Bundle) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// minJKSPassword is keytool's own limit; it opens no store with a shorter one.
+// minJKSPassword is keytool's limit: it opens no keystore with a shorter password.
 const minJKSPassword = 6
 
 func decodeJKS(t Target, data []byte) (certificates, key []byte, err error) {

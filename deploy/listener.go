@@ -12,8 +12,8 @@ import (
 	"dvagent/internal/bundle"
 )
 
-// Listener is what one address serves. A probe by a host name leads to a
-// listener at each of its addresses.
+// Listener is what one address serves. A probe that names a host has a listener
+// for each of the host's addresses.
 type Listener struct {
 	Probe      string      // the text of Target.Probe
 	Handshakes []Handshake // at least one; several after a reload
@@ -40,6 +40,15 @@ func (l Listener) telling(b *bundle.Bundle) Handshake {
 	return l.Handshakes[len(l.Handshakes)-1]
 }
 
+// cause is the cause of a failure to show b's leaf: see Result.
+func (l Listener) cause(b *bundle.Bundle) string {
+	h := l.telling(b)
+	if h.Err != nil {
+		return causeOf(h.Err)
+	}
+	return h.String()
+}
+
 // Describe says in a few words what the listener serves, compared with b. Each
 // handshake counts as one worker of the server.
 func (l Listener) Describe(b *bundle.Bundle) string {
@@ -53,72 +62,73 @@ func (l Listener) Describe(b *bundle.Bundle) string {
 // refuses says that the address takes no connection.
 func (l Listener) refuses() bool { return !l.Handshakes[0].Connected }
 
-// failing lists the listeners for which a target does not count as served:
-// those that do not show b's leaf. An address of a host name that takes no
-// connection does not count while another one shows the leaf, as for a
-// localhost of which only one family is listened at.
+// failing lists the listeners because of which a target is not served: those
+// that do not show b's leaf. It leaves spare ones out.
 func failing(served []Listener, b *bundle.Bundle) []Listener {
 	return slices.DeleteFunc(slices.Clone(served), func(l Listener) bool {
 		return l.Shows(b) || spare(l, served, b)
 	})
 }
 
+// spare says whether l takes no connection while another address of the same
+// host shows the leaf, as when a server listens on only one of localhost's two.
 func spare(l Listener, served []Listener, b *bundle.Bundle) bool {
 	return l.refuses() && slices.ContainsFunc(served, func(other Listener) bool {
 		return other.Probe == l.Probe && other.Shows(b)
 	})
 }
 
-// offer is one handshake of several: after which pause it comes, and up to
-// which version of TLS.
+// offer is one of several handshakes: the pause before it, and the newest
+// version of TLS that it offers.
 type offer struct {
 	pause  time.Duration
 	newest uint16
 }
 
 var (
-	// once is how a server is looked at that should serve what it served.
+	// once is for a server that was not reloaded.
 	once = []offer{{0, tls.VersionTLS13}}
-	// inBoth is how one is looked at that may be reloaded: what works now is
-	// to work then.
+	// inBoth is for a server that may be reloaded: what works now must work
+	// then.
 	inBoth = []offer{{0, tls.VersionTLS13}, {0, tls.VersionTLS12}}
-	// closely is how one is looked at that was reloaded. A server that hands
-	// over to new workers answers from old ones too for a while, as nginx does
-	// for a tenth of a second; and it may have one leaf for TLS 1.2 and another
-	// for 1.3.
+	// closely is for a server that was reloaded. While it hands over to new
+	// workers, old ones still answer, with nginx for a tenth of a second; and it
+	// may have one leaf for TLS 1.2 and another for 1.3.
 	closely = []offer{{0, tls.VersionTLS13}, {50 * time.Millisecond, tls.VersionTLS12},
 		{100 * time.Millisecond, tls.VersionTLS13}, {50 * time.Millisecond, tls.VersionTLS12}}
 )
 
-// examine asks each for the listeners at all of places, side by side, and
-// returns them in that order.
-func examine(places []string, each func(place string) []Listener) []Listener {
-	found := make([][]Listener, len(places))
+// gather calls probe for all addresses side by side, and returns the listeners
+// in their order.
+func gather(addresses []string, probe func(address string) []Listener) []Listener {
+	found := make([][]Listener, len(addresses))
 	var group sync.WaitGroup
-	for i, place := range places {
-		group.Go(func() { found[i] = each(place) })
+	for i, address := range addresses {
+		group.Go(func() { found[i] = probe(address) })
 	}
 	group.Wait()
 	return slices.Concat(found...)
 }
 
-// listen makes the handshakes with each listener that a probe leads to.
-func listen(ctx context.Context, text, serverName string, offers []offer) []Listener {
+// probeListeners makes the offered handshakes with each listener of a probe.
+func probeListeners(ctx context.Context, text, serverName string, offers []offer) []Listener {
 	p, err := parseProbe(text)
 	if err != nil {
 		return []Listener{{text, []Handshake{{Address: text, Err: err}}}}
 	}
 	hosts, err := p.hosts(ctx)
 	if err != nil {
-		return []Listener{{text, []Handshake{{Address: text, Err: fmt.Errorf("resolve: %w", err)}}}}
+		err = failure{fmt.Errorf("resolve: %w", err), text + ": resolve"}
+		return []Listener{{text, []Handshake{{Address: text, Err: err}}}}
 	}
-	return examine(hosts, func(host string) []Listener {
+	return gather(hosts, func(host string) []Listener {
 		return []Listener{{text, p.handshakes(ctx, host, serverName, offers)}}
 	})
 }
 
-// handshakes ends at one that fails, unless by TLS 1.2. No handshake is cut short by a target's
-// deadline: a broken one must be the server's doing.
+// handshakes stops at the first that fails, unless TLS 1.2 was refused. It does
+// not cut a handshake short at the target's deadline, so that one that fails is
+// the server's doing.
 func (p probe) handshakes(ctx context.Context, host, serverName string, offers []offer) []Handshake {
 	var made []Handshake
 	for _, o := range offers {
@@ -134,16 +144,17 @@ func (p probe) handshakes(ctx context.Context, host, serverName string, offers [
 	return made
 }
 
-// refused12 is true of a server that speaks TLS 1.3 alone, too.
+// refused12 says whether a handshake by TLS 1.2 failed. That need not be an
+// error: the server may speak only TLS 1.3.
 func (h Handshake) refused12() bool {
 	return h.Err != nil && h.Connected && h.newest == tls.VersionTLS12
 }
 
-// without12 leaves out the handshakes by TLS 1.2 that were refused where that
-// is no news. The first handshake with a listener is never one of them.
-func without12(seen []Listener, news func(Handshake) bool) []Listener {
+// withoutRefused12 leaves out the handshakes by TLS 1.2 that were refused and had
+// not worked before. The first handshake with a listener is never one of them.
+func withoutRefused12(seen []Listener, worked func(Handshake) bool) []Listener {
 	for i := range seen {
-		seen[i].Handshakes = slices.DeleteFunc(seen[i].Handshakes, func(h Handshake) bool { return h.refused12() && !news(h) })
+		seen[i].Handshakes = slices.DeleteFunc(seen[i].Handshakes, func(h Handshake) bool { return h.refused12() && !worked(h) })
 	}
 	return seen
 }
@@ -151,7 +162,7 @@ func without12(seen []Listener, news func(Handshake) bool) []Listener {
 // mostHosts bounds the addresses of one name.
 const mostHosts = 32
 
-// hosts are the addresses of the probe's host, which may be one itself.
+// hosts are the addresses of the probe's host, which may itself be an address.
 func (p probe) hosts(ctx context.Context) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()

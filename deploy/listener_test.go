@@ -79,7 +79,7 @@ func TestAReloadIsProvedInBothVersionsOfTLS(t *testing.T) {
 			result := install(t, job)
 			checkError(t, result.Err, test.err)
 			if result.RolledBack {
-				t.Error("the files before are back")
+				t.Error("the previous files are back")
 			}
 			h.holds(t, b)
 		})
@@ -235,7 +235,7 @@ func TestABrokenServerGetsItsFilesBackSoon(t *testing.T) {
 	job := h.job(h.issue(t))
 	job.Target.Timeout = 10 * time.Minute
 	result := install(t, job)
-	checkError(t, result.Err, "the files before are back")
+	checkError(t, result.Err, "the previous files are back")
 	h.holds(t, old)
 	h.serves(t, old)
 }
@@ -260,14 +260,14 @@ func TestProbesWithoutAnAnswerAreWaitedForSideBySide(t *testing.T) {
 	}
 	start := time.Now()
 	deploy.InspectAll(t.Context(), targets, b)
-	if took := time.Since(start); took > 12*time.Second { // a look takes 5 s
+	if took := time.Since(start); took > 12*time.Second { // a probe takes 5 s
 		t.Errorf("looked for %s", took)
 	}
 	start = time.Now()
 	for _, result := range deploy.Install(t.Context(), jobs) {
 		checkError(t, result.Err, "2 of 2 probes do not show the new certificate")
 	}
-	if took := time.Since(start); took > 30*time.Second { // one look before, two after
+	if took := time.Since(start); took > 30*time.Second { // one probe before, two after
 		t.Errorf("installed for %s", took)
 	}
 }

@@ -108,7 +108,7 @@ func TestInstallWithNginx(t *testing.T) {
 	}
 	write(t, h.path("nginx.conf"), append([]byte("no_such_directive;\n"), config...))
 	result := install(t, job)
-	checkError(t, result.Err, "the fault is not in the certificate; the files before are back")
+	checkError(t, result.Err, "the fault is not in the certificate; the previous files are back")
 	checkError(t, result.Err, `[emerg] unknown directive \"no_such_directive\"`)
 	if hint.Of(result.Err) != "run the check by hand, as the agent's user, and mend what it says" {
 		t.Errorf("hint %q", hint.Of(result.Err))
@@ -130,7 +130,7 @@ func TestFiftyRenewalsOfNginxFailNoHandshake(t *testing.T) {
 	h.put(t, h.issue(t))
 	job := h.job(nil)
 	startNginx(t, h, &job.Target)
-	job.Before = ""
+	job.Originals = ""
 
 	stop := make(chan struct{})
 	var client sync.WaitGroup

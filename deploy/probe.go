@@ -15,24 +15,23 @@ import (
 // Handshake is what one TLS handshake showed.
 type Handshake struct {
 	Address             string   // host:port, with the scheme of its probe
-	Connected           bool     // the address took the connection, whatever came then
+	Connected           bool     // the address took the connection, whatever happened then
 	Fingerprint         string   // of the leaf, as bundle.Fingerprint; "" without one
-	Chain               []string // the fingerprints of what came after the leaf, in that order
+	Chain               []string // the fingerprints of the certificates after the leaf, in that order
 	NotBefore, NotAfter time.Time
 	Err                 error // nil when the handshake succeeded
 
 	newest uint16 // version of TLS that was offered
 }
 
-// handshakeTimeout bounds one look, connecting and STARTTLS included.
+// handshakeTimeout bounds one handshake, with the connection and STARTTLS.
 const handshakeTimeout = 5 * time.Second
 
-// connections bounds how many are open at once, whoever looks, so that
-// thousands of probes that nobody answers do not keep the others waiting for
-// file descriptors.
+// connections bounds how many are open at once in this process, so that
+// thousands of probes without an answer do not use up the file descriptors.
 var connections = make(chan struct{}, 128)
 
-// probe is a text of Target.Probe taken apart.
+// probe is the parts of one of Target.Probe.
 type probe struct{ scheme, host, port string }
 
 // CheckProbe says why text is no probe: host:port for TLS from the first byte,
@@ -59,8 +58,8 @@ func parseProbe(text string) (p probe, err error) {
 }
 
 // Probe makes one TLS handshake (1.2 or newer) with a probe, as CheckProbe
-// describes it, sending serverName. The certificate is not held against any
-// root: it is to be compared with a bundle's.
+// describes it, sending serverName. The certificate is not verified: it is to be
+// compared with that of a bundle.
 func Probe(ctx context.Context, text, serverName string) Handshake {
 	p, err := parseProbe(text)
 	if err != nil {
@@ -83,7 +82,7 @@ func (p probe) handshake(ctx context.Context, host, serverName string, newest ui
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(host, p.port))
 	if err != nil {
-		h.Err = fmt.Errorf("connect: %w", err)
+		h.fail("connect", fmt.Errorf("connect: %w", err))
 		return h
 	}
 	defer conn.Close()
@@ -91,7 +90,7 @@ func (p probe) handshake(ctx context.Context, host, serverName string, newest ui
 	h.Connected = true
 	if prelude := preludes[p.scheme]; prelude != nil {
 		if err := prelude(conn); err != nil {
-			h.Err = fmt.Errorf("STARTTLS with %s: %w", h.Address, err)
+			h.fail("STARTTLS", fmt.Errorf("STARTTLS with %s: %w", h.Address, err))
 			return h
 		}
 	}
@@ -99,7 +98,10 @@ func (p probe) handshake(ctx context.Context, host, serverName string, newest ui
 	return h
 }
 
-// at is how an address of the probe is written in messages.
+// fail notes err, whose cause is the step that failed and the address.
+func (h *Handshake) fail(step string, err error) { h.Err = failure{err, h.Address + ": " + step} }
+
+// at is an address of the probe as messages name it.
 func (p probe) at(host string) string {
 	if p.scheme == "" {
 		return net.JoinHostPort(host, p.port)
@@ -120,10 +122,10 @@ func (h *Handshake) shake(ctx context.Context, conn net.Conn, serverName string)
 		},
 	})
 	err := client.HandshakeContext(ctx)
-	// We are asked after the server has proved its key: that it then refuses
-	// us for having no certificate says nothing against its own.
+	// The server asks after it has proved that it has its key. If it then refuses
+	// us because we have no certificate, its own is still good.
 	if err != nil && !asked {
-		h.Err = fmt.Errorf("%shandshake with %s: %w", h.only(), h.Address, err)
+		h.fail(h.only()+"handshake", fmt.Errorf("%shandshake with %s: %w", h.only(), h.Address, err))
 		return
 	}
 	h.note(client.ConnectionState().PeerCertificates)
@@ -137,7 +139,7 @@ func (h *Handshake) note(certificates []*x509.Certificate) {
 	}
 }
 
-// only names the version of a handshake that did not offer the newest.
+// only is "TLS 1.2 " for a handshake that did not offer TLS 1.3.
 func (h Handshake) only() string {
 	if h.newest == tls.VersionTLS12 {
 		return "TLS 1.2 "

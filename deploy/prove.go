@@ -14,15 +14,14 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// atOnce bounds how many attempts write to the disk side by side, and
-// connections how many look.
+// atOnce bounds how many attempts write to the disk side by side.
 const atOnce = 64
 
-// longestPause ends the doubling of the pauses between two looks.
+// longestPause is where the pauses between two probes stop doubling.
 const longestPause = 16 * time.Second
 
-// grace is how long a server that worked before may fail its handshakes
-// after a reload. Then the files before are put back: it is down meanwhile.
+// grace is how long a server that worked before may fail its handshakes after a
+// reload. It is down during that time; then the previous files are put back.
 const grace = 5 * time.Second
 
 func sideBySide[T any](all []T, limit int, do func(T)) {
@@ -37,13 +36,13 @@ func sideBySide[T any](all []T, limit int, do func(T)) {
 	_ = g.Wait() // do returns no error
 }
 
-// glance looks once at each listener of the target.
-func glance(ctx context.Context, t Target, b *bundle.Bundle, offers []offer) []Listener {
-	return examine(t.Probe, func(text string) []Listener { return listen(ctx, text, serverName(t, b), offers) })
+// probeTarget probes each listener of the target once.
+func probeTarget(ctx context.Context, t Target, b *bundle.Bundle, offers []offer) []Listener {
+	return gather(t.Probe, func(text string) []Listener { return probeListeners(ctx, text, serverName(t, b), offers) })
 }
 
-// serverName is a name that the leaf covers. Nobody asks for a wildcard, so
-// one is filled in.
+// serverName is a name that the leaf covers. No client asks for a wildcard, so a
+// name that matches it takes its place.
 func serverName(t Target, b *bundle.Bundle) string {
 	name := t.ServerName
 	if name == "" && len(b.Leaf.DNSNames) > 0 {
@@ -55,17 +54,17 @@ func serverName(t Target, b *bundle.Bundle) string {
 	return name
 }
 
-// prove looks at all targets side by side. One that broke ends it for all:
-// the server that they share is down until its files are back.
+// prove probes all targets side by side. One that broke ends it for all: the
+// server that they share is down until its files are back.
 func (r round) prove(ctx context.Context) {
 	patient, giveUp := context.WithCancel(ctx)
 	defer giveUp()
 	sideBySide(r, len(r), func(a *attempt) { a.prove(ctx, patient, giveUp) })
 }
 
-// prove looks until every probe shows the new leaf, the target's timeout is
-// over, patient ends, or one that worked fails after the grace: it gives up.
-// After a failed command one look says what is served meanwhile.
+// prove probes until every probe shows the new leaf, the target's timeout is
+// over, or patient ends. It gives up when a server that worked still fails after
+// the grace. After a failed command it probes once, to tell what is served.
 func (a *attempt) prove(ctx, patient context.Context, giveUp func()) {
 	a.Served = slices.Clone(a.was)
 	if !a.due {
@@ -77,12 +76,12 @@ func (a *attempt) prove(ctx, patient context.Context, giveUp func()) {
 		wait = 0
 	}
 	shown := func(seen []Listener) bool { return len(failing(seen, a.Job.Bundle)) == 0 }
-	a.look(ctx, patient, start.Add(min(wait, grace)), shown)
+	a.probe(ctx, patient, start.Add(min(wait, grace)), shown)
 	switch {
 	case a.broke(a.Served):
 		giveUp()
 	case wait > grace && !shown(a.Served) && patient.Err() == nil:
-		a.look(ctx, patient, start.Add(wait), func(seen []Listener) bool {
+		a.probe(ctx, patient, start.Add(wait), func(seen []Listener) bool {
 			broke := a.broke(seen)
 			if broke {
 				giveUp()
@@ -92,13 +91,15 @@ func (a *attempt) prove(ctx, patient context.Context, giveUp func()) {
 	}
 }
 
-// look refreshes a.Served. It looks at each probe until what is seen there is
-// enough, the deadline came or patient ends, at least once. That cuts no
-// handshake short: a broken one must be the server's doing.
-func (a *attempt) look(ctx, patient context.Context, deadline time.Time, enough func([]Listener) bool) {
+// probe refreshes a.Served. It makes each probe at least once, and again until
+// what it shows is enough, the deadline has come or patient ends. None of these
+// cuts a handshake short, so that one that fails is the server's doing.
+func (a *attempt) probe(ctx, patient context.Context, deadline time.Time, enough func([]Listener) bool) {
 	name := serverName(a.Job.Target, a.Job.Bundle)
-	closer := func(text string) []Listener { return without12(listen(ctx, text, name, closely), a.worked) }
-	a.Served = examine(a.Job.Target.Probe, func(text string) []Listener {
+	closer := func(text string) []Listener {
+		return withoutRefused12(probeListeners(ctx, text, name, closely), a.worked)
+	}
+	a.Served = gather(a.Job.Target.Probe, func(text string) []Listener {
 		seen := closer(text)
 		for pause := range pauses {
 			if enough(seen) || !sleep(patient, pause, deadline) {
@@ -122,8 +123,8 @@ func pauses(yield func(time.Duration) bool) {
 	}
 }
 
-// sleep is false when the deadline came before the pause began, or ctx ended.
-// The last pause is shortened to end at the deadline.
+// sleep shortens the pause to end at the deadline. It returns false when the
+// deadline had passed before the pause, or ctx ended.
 func sleep(ctx context.Context, pause time.Duration, deadline time.Time) bool {
 	left := time.Until(deadline)
 	if left <= 0 {
@@ -139,13 +140,13 @@ func sleep(ctx context.Context, pause time.Duration, deadline time.Time) bool {
 	}
 }
 
-// settle undoes what broke a server, and gives each attempt its verdict. A stop
-// of the agent does not keep a broken server broken.
+// settle gives each attempt its verdict and undoes those that broke a server,
+// even when the agent is being stopped.
 func (r round) settle(ctx context.Context) {
 	calm := context.WithoutCancel(ctx)
 	if ctx.Err() != nil {
 		due := r.where(func(a *attempt) bool { return a.due && a.Changed })
-		due.watch(calm, lastLookTime)
+		due.watch(calm, lastProbeTime)
 	}
 	for _, a := range r {
 		if a.Err == nil {
@@ -163,21 +164,22 @@ func (r round) settle(ctx context.Context) {
 	undone.watch(calm, comeBackTime)
 }
 
-// watch looks until nothing is broken, for as long as the time allows.
+// watch probes until nothing is broken, within the limit.
 func (r round) watch(ctx context.Context, limit time.Duration) {
 	deadline := time.Now().Add(limit)
 	sideBySide(r, len(r), func(a *attempt) {
-		a.look(ctx, ctx, deadline, func(seen []Listener) bool { return !a.broke(seen) })
+		a.probe(ctx, ctx, deadline, func(seen []Listener) bool { return !a.broke(seen) })
 	})
 }
 
-// lastLookTime is what a server has to come up when the agent is stopped.
-const lastLookTime = 2 * time.Second
+// lastProbeTime is how long a server has to come up when the agent is stopped.
+const lastProbeTime = 2 * time.Second
 
-// comeBackTime is how long the old files are watched for once they are back.
+// comeBackTime is how long a server has to come up with the previous files.
 const comeBackTime = 3 * time.Second
 
-// comeBack checks and reloads with the files before.
+// comeBack checks and reloads with the previous files. It returns what fails, as
+// the end of an error's text.
 func (r round) comeBack(ctx context.Context) string {
 	t := r[0].Job.Target
 	if result := value(r.run(ctx, t.Check)); result.Err != nil {
@@ -199,7 +201,7 @@ func (a *attempt) broke(seen []Listener) bool {
 	})
 }
 
-// worked says whether a handshake like h was well before the first write.
+// worked says whether a handshake like h succeeded before the first write.
 func (a *attempt) worked(h Handshake) bool {
 	return slices.ContainsFunc(a.was, func(l Listener) bool {
 		return slices.ContainsFunc(l.Handshakes, func(was Handshake) bool {
@@ -217,13 +219,15 @@ func (a *attempt) verdict(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("stopped before the new certificate was seen: %w", context.Cause(ctx))
 	}
-	var texts []string
+	var texts, causes []string
 	for _, l := range wrong {
 		texts = append(texts, l.Describe(a.Job.Bundle))
+		causes = append(causes, l.cause(a.Job.Bundle))
 	}
+	slices.Sort(causes) // a host's addresses come in any order
 	err := fmt.Errorf("%d of %d probes do not show the new certificate: %s",
 		len(wrong), len(a.Served), strings.Join(texts, "; "))
-	return hint.Add(err, a.advice(wrong))
+	return hint.Add(failure{err, strings.Join(causes, "; ")}, a.advice(wrong))
 }
 
 func (a *attempt) advice(wrong []Listener) string {

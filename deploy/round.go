@@ -17,8 +17,8 @@ var commands = make(chan struct{}, 16)
 // round is the attempts that share a check and a reload.
 type round []*attempt
 
-// byCommands keeps the order of the jobs. Those without any command share
-// nothing.
+// byCommands groups attempts in their order. Each attempt without any command is
+// a round of its own.
 func byCommands(attempts []*attempt) []round {
 	var rounds []round
 	at := make(map[string]int)
@@ -35,7 +35,7 @@ func byCommands(attempts []*attempt) []round {
 	return rounds
 }
 
-// apply checks and reloads what was written.
+// apply runs the check and the reload for the attempts that need them.
 func (r round) apply(ctx context.Context) {
 	for _, a := range r {
 		a.due = a.Err == nil && (a.Changed || a.Job.Force || len(a.was) == 0 || len(failing(a.was, a.Job.Bundle)) > 0)
@@ -59,14 +59,14 @@ func (r round) where(keep func(*attempt) bool) round {
 	return slices.DeleteFunc(slices.Clone(r), func(a *attempt) bool { return !keep(a) })
 }
 
-// refuse puts valid files back after a failed check, and checks again: when
-// that fails too, the fault lies elsewhere.
+// refuse puts the previous files back after a failed check, if they were a valid
+// pair, and checks again: if that fails too, the fault lies elsewhere.
 func (r round) refuse(ctx context.Context, check command.Result) {
 	undone := r.undo()
 	outcome := ""
 	if len(undone) > 0 && ctx.Err() == nil {
 		if again := undone.run(ctx, undone[0].Job.Target.Check); again.Err != nil {
-			outcome = ", and with the files before too: the fault is not in the certificate"
+			outcome = ", and with the previous files too: the fault is not in the certificate"
 		}
 	}
 	for _, a := range r {
@@ -74,11 +74,11 @@ func (r round) refuse(ctx context.Context, check command.Result) {
 	}
 }
 
-// undo puts the files before back where they were a valid pair, and returns
-// the attempts where it did.
+// undo puts the previous files back where they were a valid pair, and returns
+// those attempts.
 func (r round) undo() round {
 	return r.where(func(a *attempt) bool {
-		if !a.Changed || !valid(a.Job.Target, a.before, time.Now()) {
+		if !a.Changed || !valid(a.Job.Target, a.originals, time.Now()) {
 			return false
 		}
 		a.restored = a.restore()
@@ -88,13 +88,13 @@ func (r round) undo() round {
 	})
 }
 
-// withOutcome says what became of the files after err.
+// withOutcome adds to err what became of the files.
 func (a *attempt) withOutcome(err error, outcome string) error {
 	switch {
 	case a.restored != nil:
 		return fmt.Errorf("%w%s; %w", err, outcome, a.restored)
 	case a.RolledBack:
-		return fmt.Errorf("%w%s; the files before are back", err, outcome)
+		return fmt.Errorf("%w%s; the previous files are back", err, outcome)
 	}
 	return fmt.Errorf("%w%s; the new files stay", err, outcome)
 }
@@ -115,7 +115,7 @@ func (r round) reload(ctx context.Context) command.Result {
 	return value(result)
 }
 
-// run is nil for a command that the targets have not.
+// run returns nil when the targets have no such command.
 func (r round) run(ctx context.Context, argv []string) *command.Result {
 	if len(argv) == 0 {
 		return nil
@@ -137,13 +137,13 @@ func value(result *command.Result) command.Result {
 	return *result
 }
 
-// describe names the command's part, and for one that ran and failed, how to
+// describe says whether the check or the reload failed and, if it ran, how to
 // find out more.
 func describe(what string, result command.Result) error {
 	if result.Err == nil {
 		return nil
 	}
-	err := fmt.Errorf("%s: %w", what, result.Err)
+	var err error = failure{fmt.Errorf("%s: %w", what, result.Err), what + ": " + causeOf(result.Err)}
 	if result.ExitCode > 0 {
 		err = hint.Add(err, "run the "+what+" by hand, as the agent's user, and mend what it says")
 	}

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// preludes bring a fresh connection to where TLS begins, by the scheme of a
-// probe.
+// preludes, by the scheme of a probe, bring a new connection to the point where
+// TLS begins.
 var preludes = map[string]func(net.Conn) error{
 	"imap":     dialogue{{want: "* OK"}, {send: "a STARTTLS", more: "* ", want: "a OK"}}.hold,
 	"pop3":     dialogue{{want: "+OK"}, {send: "STLS", want: "+OK"}}.hold,
@@ -29,18 +29,17 @@ func schemes() []string {
 	return all
 }
 
-// exchange is one turn of a dialogue in lines: what is sent, what the lines of
-// the answer that are not its last begin with, and what the last one does.
+// exchange is one turn of a dialogue: the line to send, the beginning of each
+// line of the answer but the last, and that of the last.
 type exchange struct{ send, more, want string }
 
 type dialogue []exchange
 
-// mostLines bounds an answer; its lines are no longer than a bufio.Reader's
-// buffer.
+// mostLines bounds an answer; a bufio.Reader's buffer bounds each line.
 const mostLines = 100
 
-// hold says all of the dialogue. What a server sends beyond it is thrown away:
-// nothing that came unprotected counts after TLS began.
+// hold holds the dialogue. What the server sends beyond it is thrown away:
+// nothing that came unprotected may count once TLS has begun.
 func (d dialogue) hold(conn net.Conn) error {
 	lines := bufio.NewReader(conn)
 	for _, turn := range d {
@@ -76,8 +75,8 @@ func (e exchange) hear(lines *bufio.Reader) error {
 	return errors.New("the server's answer does not end")
 }
 
-// askPostgres sends the SSLRequest of PostgreSQL's protocol, which is answered
-// by one byte.
+// askPostgres sends the SSLRequest of PostgreSQL's protocol. The answer is one
+// byte.
 func askPostgres(conn net.Conn) error {
 	if _, err := conn.Write([]byte{0, 0, 0, 8, 4, 210, 22, 47}); err != nil {
 		return err
@@ -92,7 +91,7 @@ func askPostgres(conn net.Conn) error {
 	return nil
 }
 
-// shortened cuts text of others to what an error has room for.
+// shortened cuts a server's text to a length that fits into an error.
 func shortened(text string) string {
 	const enough = 200
 	return text[:min(len(text), enough)]

@@ -9,7 +9,7 @@ import (
 	"dvagent/internal/bundle"
 )
 
-// warnings says what may trouble clients although the leaf is served.
+// warnings says what may cause clients trouble although the leaf is served.
 func warnings(served []Listener, b *bundle.Bundle) []string {
 	var found []string
 	shown := false
@@ -29,7 +29,7 @@ func warnings(served []Listener, b *bundle.Bundle) []string {
 	return found
 }
 
-// compareChain holds the intermediates that were sent against the bundle's. A
+// compareChain compares the intermediates that were sent with the bundle's. A
 // root may be sent or not.
 func compareChain(h Handshake, b *bundle.Bundle) []string {
 	var found, known []string
@@ -50,8 +50,8 @@ func compareChain(h Handshake, b *bundle.Bundle) []string {
 	return found
 }
 
-// rooted says whether the chain leads to a root of this host, or the host has
-// none to tell by.
+// rooted says whether the chain leads to a root that this host trusts. It is true
+// if the host has no roots at all.
 func rooted(b *bundle.Bundle) bool {
 	roots, err := x509.SystemCertPool()
 	if err != nil || roots.Equal(x509.NewCertPool()) {

@@ -29,10 +29,10 @@ func (f *Failure) Error() string {
 func (f *Failure) Unwrap() error { return f.cause }
 
 // Cause is the program and its exit code, or why it did not end by itself: it
-// was not found, ran into its time limit, and so on. Without the output, which
-// may tell times and process numbers, it is the same for two failures of which
-// only the first is news. Callers that compare failures find it with errors.As
-// in an interface{ Cause() string }.
+// was not found, ran into its time limit, and so on. It leaves out the output,
+// which may tell times and process numbers, so that it is the same for two
+// failures that are news only once. Whoever decides what is news finds it by
+// errors.As with an interface{ Cause() string }.
 func (f *Failure) Cause() string { return f.cause.Error() }
 
 const (

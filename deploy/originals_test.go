@@ -11,11 +11,11 @@ import (
 	"dvagent/internal/bundle"
 )
 
-func TestInstallKeepsOriginals(t *testing.T) {
+func TestInstallCopiesOriginals(t *testing.T) {
 	h := newHost(t)
 	store := bundle.Open(h.path("store"))
 	original := h.put(t, h.issue(t))
-	var kept []string
+	var sets []string
 	for range 3 {
 		b := h.issue(t)
 		if _, err := store.Put(b); err != nil {
@@ -25,30 +25,30 @@ func TestInstallKeepsOriginals(t *testing.T) {
 		job.Known = func(key crypto.PublicKey) bool { return store.Has(key) }
 		result := install(t, job)
 		checkError(t, result.Err, "")
-		if result.Kept != "" {
-			kept = append(kept, result.Kept)
+		if result.Originals != "" {
+			sets = append(sets, result.Originals)
 		}
 	}
-	if len(kept) != 1 {
-		t.Fatalf("kept %v, want the first pair alone", kept)
+	if len(sets) != 1 {
+		t.Fatalf("originals in %v, want the first pair alone", sets)
 	}
 	saved, err := deploy.Held(deploy.Target{
-		Fullchain: filepath.Join(kept[0], "fullchain.pem"),
-		Key:       filepath.Join(kept[0], "privkey.pem"),
+		Fullchain: filepath.Join(sets[0], "fullchain.pem"),
+		Key:       filepath.Join(sets[0], "privkey.pem"),
 	})
 	if err != nil || saved.ID() != original.ID() {
-		t.Errorf("kept another pair, error %v", err)
+		t.Errorf("the originals are another pair, error %v", err)
 	}
-	wantMode(t, filepath.Join(kept[0], "privkey.pem"), 0o600)
+	wantMode(t, filepath.Join(sets[0], "privkey.pem"), 0o600)
 }
 
-func TestInstallChangesNothingThatItCannotKeep(t *testing.T) {
+func TestInstallChangesNothingWhoseOriginalsItCannotCopy(t *testing.T) {
 	h := newHost(t)
 	old := h.put(t, h.issue(t))
 	job := h.job(h.issue(t))
 	write(t, h.path("file"), nil)
-	job.Before = filepath.Join(h.path("file"), "before")
-	checkError(t, install(t, job).Err, "keep originals")
+	job.Originals = filepath.Join(h.path("file"), "originals")
+	checkError(t, install(t, job).Err, "copy originals")
 	h.holds(t, old)
 }
 
@@ -62,15 +62,15 @@ func TestInstallStillHasTheOriginalsAfterAKillBetweenTwoFiles(t *testing.T) {
 	write(t, h.path("fullchain.pem"), original.FullchainPEM())
 	checkError(t, install(t, h.job(b)).Err, "")
 	h.holds(t, b)
-	kept, err := deploy.Held(deploy.Target{
-		Fullchain: filepath.Join(first.Kept, "fullchain.pem"), Key: filepath.Join(first.Kept, "privkey.pem"),
+	saved, err := deploy.Held(deploy.Target{
+		Fullchain: filepath.Join(first.Originals, "fullchain.pem"), Key: filepath.Join(first.Originals, "privkey.pem"),
 	})
-	if err != nil || kept.ID() != original.ID() {
-		t.Errorf("kept another pair, error %v", err)
+	if err != nil || saved.ID() != original.ID() {
+		t.Errorf("the originals are another pair, error %v", err)
 	}
 }
 
-func TestInstallBoundsWhatItKeeps(t *testing.T) {
+func TestInstallBoundsTheSetsOfOriginals(t *testing.T) {
 	h := newHost(t)
 	first := ""
 	for range 13 {
@@ -78,10 +78,10 @@ func TestInstallBoundsWhatItKeeps(t *testing.T) {
 		result := install(t, h.job(h.issue(t)))
 		checkError(t, result.Err, "")
 		if first == "" {
-			first = result.Kept
+			first = result.Originals
 		}
 	}
-	sets, err := os.ReadDir(h.path("before"))
+	sets, err := os.ReadDir(h.path("originals"))
 	if err != nil || len(sets) != 10 {
 		t.Errorf("%d sets, error %v", len(sets), err)
 	}
@@ -90,7 +90,7 @@ func TestInstallBoundsWhatItKeeps(t *testing.T) {
 	}
 }
 
-func TestInstallKeepsTheOriginalsOfEveryTarget(t *testing.T) {
+func TestInstallCopiesTheOriginalsOfEveryTarget(t *testing.T) {
 	h := newHost(t)
 	b := h.issue(t)
 	var jobs []deploy.Job
@@ -105,8 +105,8 @@ func TestInstallKeepsTheOriginalsOfEveryTarget(t *testing.T) {
 	}
 	for _, result := range deploy.Install(t.Context(), jobs) {
 		checkError(t, result.Err, "")
-		if _, err := os.Stat(filepath.Join(result.Kept, "privkey.pem")); result.Kept == "" || err != nil {
-			t.Errorf("the key of %s is not kept: %v", result.Job.Target, err)
+		if _, err := os.Stat(filepath.Join(result.Originals, "privkey.pem")); result.Originals == "" || err != nil {
+			t.Errorf("the key of %s is not copied: %v", result.Job.Target, err)
 		}
 	}
 }

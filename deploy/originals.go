@@ -18,19 +18,20 @@ import (
 	"dvagent/internal/bundle"
 )
 
-// keptSets bounds what is kept of a target where another program writes the
-// same files. The oldest set, from before dvagent, is always one of them.
-const keptSets = 10
+// mostSets bounds the sets of originals of a target: another program may write
+// the same files again and again. The oldest set, from before the first
+// installation, is never removed.
+const mostSets = 10
 
-// keep copies the files of a target to a directory of their own under
-// Job.Before, unless they are ours or there already, and returns it.
-func (j Job) keep(files map[string]original) (string, error) {
-	if j.Before == "" || j.ours(files) {
+// copyOriginals copies the files of a target to a directory of their own under
+// Job.Originals, unless they are ours or already there, and returns it.
+func (j Job) copyOriginals(files map[string]original) (string, error) {
+	if j.Originals == "" || j.ours(files) {
 		return "", nil
 	}
-	set := filepath.Join(j.Before, j.setPrefix()+digest(j.Target, files))
+	set := filepath.Join(j.Originals, j.setPrefix()+digest(j.Target, files))
 	if err := atomicfile.MkdirAll(set, 0o700); err != nil {
-		return "", fmt.Errorf("keep originals: %w", err)
+		return "", fmt.Errorf("copy originals: %w", err)
 	}
 	for _, f := range formats {
 		o := files[f.path(j.Target)]
@@ -38,22 +39,22 @@ func (j Job) keep(files map[string]original) (string, error) {
 			continue
 		}
 		if there, err := os.ReadFile(filepath.Join(set, f.name)); err == nil && bytes.Equal(there, o.data) {
-			continue // written again, the set would no longer be the oldest
+			continue // if it were written again, the set would no longer be the oldest
 		}
-		kept := atomicfile.File{Path: filepath.Join(set, f.name), Data: o.data, Mode: 0o600,
+		saved := atomicfile.File{Path: filepath.Join(set, f.name), Data: o.data, Mode: 0o600,
 			UID: atomicfile.Keep, GID: atomicfile.Keep}
-		if err := atomicfile.Write(kept); err != nil {
-			return "", fmt.Errorf("keep originals: %w", err)
+		if err := atomicfile.Write(saved); err != nil {
+			return "", fmt.Errorf("copy originals: %w", err)
 		}
 	}
 	return set, nil
 }
 
-// setPrefix is how the names of the target's sets begin.
+// setPrefix is the beginning of the names of the target's sets.
 func (j Job) setPrefix() string { return j.Target.ID() + "-" }
 
-// ours says whether nothing would be lost with the files: every key and leaf
-// in them is that of a stored version or of the bundle to come.
+// ours says whether the files are no originals: every key and leaf in them is
+// that of a stored version or of the bundle to be installed.
 func (j Job) ours(files map[string]original) bool {
 	for _, f := range formats {
 		data := files[f.path(j.Target)].data
@@ -68,7 +69,8 @@ func (j Job) ours(files map[string]original) bool {
 	return true
 }
 
-// knows is true of a file that has no key of its own, such as a chain.
+// knows says whether all public keys in content are ours. A nil content, as of a
+// chain, has no key of its own.
 func (j Job) knows(content []byte) bool {
 	if content == nil {
 		return true
@@ -90,21 +92,21 @@ func digest(t Target, files map[string]original) string {
 	return hex.EncodeToString(sum.Sum(nil)[:6])
 }
 
-// prune removes all sets of the target but the oldest and the newest ones.
-func (j Job) prune() error {
-	entries, err := os.ReadDir(j.Before)
+// pruneOriginals removes all sets of the target but the oldest and the newest ones.
+func (j Job) pruneOriginals() error {
+	entries, err := os.ReadDir(j.Originals)
 	if err != nil {
 		return fmt.Errorf("prune originals: %w", err)
 	}
 	sets := slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return !strings.HasPrefix(e.Name(), j.setPrefix()) })
-	if len(sets) <= keptSets {
+	if len(sets) <= mostSets {
 		return nil
 	}
 	slices.SortFunc(sets, func(a, b fs.DirEntry) int {
 		return cmp.Or(modified(a).Compare(modified(b)), cmp.Compare(a.Name(), b.Name()))
 	})
-	for _, set := range sets[1 : len(sets)-keptSets+1] {
-		if err := os.RemoveAll(filepath.Join(j.Before, set.Name())); err != nil {
+	for _, set := range sets[1 : len(sets)-mostSets+1] {
+		if err := os.RemoveAll(filepath.Join(j.Originals, set.Name())); err != nil {
 			return fmt.Errorf("prune originals: %w", err)
 		}
 	}
