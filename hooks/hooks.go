@@ -1,6 +1,6 @@
-// Package hooks runs the user's commands at events, each with the environment
-// of the contract and nothing else. It decides neither when an event happens
-// nor whether a failed hook is tried again.
+// Package hooks runs the user's commands at events, each with the documented
+// environment and nothing else. It decides neither when an event happens nor
+// whether a failed hook is run again.
 package hooks
 
 import (
@@ -15,53 +15,48 @@ import (
 	"dvagent/internal/line"
 )
 
-// Hook is a command and the names of the events that it listens to.
+// Hook is a command and the events that it listens to.
 type Hook struct {
 	On      []string
 	Command []string
 	Timeout time.Duration // default 1 minute
 }
 
-// The events. A hook may see one twice, when the agent died while it ran.
+// The events. A hook may see one twice if the agent died while it ran.
 const (
 	Issued   = "issued"   // a new version is stored
 	Deployed = "deployed" // every deployment of the certificate serves it
-	Failed   = "failed"   // Event.Error says what did
+	Failed   = "failed"   // Event.Error says what failed
 )
 
-// Event is what happened to a certificate. Fields without a value are given
-// to hooks as empty variables.
+// Event is what happened to a certificate. Hooks get an empty variable for a
+// field without a value.
 type Event struct {
 	Name                             string // Issued, Deployed or Failed
 	Certificate                      string
 	Domains                          []string
-	VersionDir                       string // of the version concerned; "" when there is none
+	VersionDir                       string // of the version that it is about; "" if there is none
 	Fingerprint, PreviousFingerprint string // SHA-256 of the leaves, lower-case hex
 	NotAfter                         time.Time
 	Error                            string
 }
 
-// Result is how one hook ended.
-type Result struct {
-	Hook Hook
-	command.Result
-}
-
 // Run runs those of all that listen to e.Name, one after the other in their
-// order. One that fails does not keep the next from running.
-func Run(ctx context.Context, all []Hook, e Event) []Result {
-	var results []Result
+// order, and returns how each ended. A failure does not keep the next from
+// running.
+func Run(ctx context.Context, all []Hook, e Event) []command.Result {
+	var results []command.Result
 	for _, h := range all {
 		if !slices.Contains(h.On, e.Name) {
 			continue
 		}
 		c := command.Command{Argv: h.Command, Env: e.environment(), Timeout: h.Timeout}
-		results = append(results, Result{h, command.Run(ctx, c)})
+		results = append(results, command.Run(ctx, c))
 	}
 	return results
 }
 
-// environment is the contract's: these variables beside PATH, HOME and LANG.
+// environment is as documented: these variables, PATH, HOME and LANG.
 func (e Event) environment() []string {
 	env := command.BaseEnv()
 	set := func(name, text string) { env = append(env, "DVAGENT_"+name+"="+value(text)) }
@@ -93,11 +88,11 @@ func rfc3339(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// maxValue keeps a server's text from filling the argument space, which would
-// keep the hook from starting at all.
+// maxValue keeps a server's text from growing so long that the kernel refuses to
+// start the hook.
 const maxValue = 8 << 10
 
-// value makes text that a server may have written fit for a variable.
+// value makes text fit for a variable, since a server may have written it.
 func value(text string) string {
 	text = line.Of(text)
 	if len(text) <= maxValue {
