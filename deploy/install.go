@@ -40,7 +40,8 @@ func Install(ctx context.Context, jobs []Job) []Result {
 		attempts[i] = &attempt{Result: Result{Job: job}}
 	}
 	sideBySide(attempts, len(attempts), func(a *attempt) {
-		a.was = withoutRefused12(probeTarget(ctx, a.Job.Target, a.Job.Bundle, inBoth), a.worked) // so far nothing has
+		seen := probeTarget(ctx, a.Job.Target, a.Job.Bundle, inBoth)
+		a.was = withoutRefused12(seen, func(Handshake) bool { return false })
 	})
 	sideBySide(attempts, atOnce, func(a *attempt) { a.Err = a.write() }) // so that syncs overlap
 	sideBySide(byCommands(attempts), len(attempts), func(r round) {

@@ -96,16 +96,16 @@ func (a *attempt) prove(ctx, patient context.Context, giveUp func()) {
 // cuts a handshake short, so that one that fails is the server's doing.
 func (a *attempt) probe(ctx, patient context.Context, deadline time.Time, enough func([]Listener) bool) {
 	name := serverName(a.Job.Target, a.Job.Bundle)
-	closer := func(text string) []Listener {
+	probe := func(text string) []Listener {
 		return withoutRefused12(probeListeners(ctx, text, name, closely), a.worked)
 	}
 	a.Served = gather(a.Job.Target.Probe, func(text string) []Listener {
-		seen := closer(text)
+		seen := probe(text)
 		for pause := range pauses {
 			if enough(seen) || !sleep(patient, pause, deadline) {
 				break
 			}
-			seen = closer(text)
+			seen = probe(text)
 		}
 		return seen
 	})
