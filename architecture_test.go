@@ -13,10 +13,10 @@ import (
 // Tests may import what they like.
 var allowed = map[string][]string{
 	"cmd/dvagent": {
-		"agent", "agent/config", "agent/order", "dashboard", "deploy",
-		"internal/aliyun", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/line", "internal/sandbox", "internal/terminal",
+		"agent", "agent/config", "agent/order", "cmd/dvagent/demo", "dashboard", "internal/aliyun", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/line", "internal/sandbox", "internal/terminal",
 	},
-	"dashboard": {"agent", "agent/config", "agent/order", "internal/aliyun", "internal/line"},
+	"cmd/dvagent/demo": {"agent", "agent/config", "deploy", "internal/hint", "internal/line", "internal/sandbox"},
+	"dashboard":        {"agent", "agent/config", "agent/order", "internal/aliyun", "internal/line"},
 	"agent": {
 		"agent/config", "agent/notice", "agent/order", "agent/rollout", "deploy", "dnsvalidate", "hooks", "notify",
 		"internal/aliyun", "internal/bundle", "internal/command", "internal/hint", "internal/journal", "internal/nginx",

@@ -66,7 +66,7 @@ func (c *cli) command() *cobra.Command {
 	}
 	root.AddCommand(c.demoCommand(), c.runCommand(), c.renewCommand(), c.planCommand(), c.statusCommand(),
 		c.checkCommand(), c.deployCommand(), c.rollbackCommand(), c.abandonCommand(), c.ordersCommand(),
-		c.certsCommand(), c.sandboxCommand(), c.versionCommand(), c.manualCommand(), serveTLSCommand())
+		c.certsCommand(), c.sandboxCommand(), c.versionCommand(), c.manualCommand())
 	return root
 }
 

@@ -57,6 +57,7 @@ func TestStories(t *testing.T) {
 			"terminate": on((*stage).terminate),
 			"submit":    on((*stage).submit),
 			"under":     on((*stage).under),
+			"unplug":    on((*stage).unplug),
 			"web":       on((*stage).web),
 		},
 	})

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"math/big"
 	mathrand "math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,6 +23,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"dvagent/cmd/dvagent/demo"
 	"dvagent/internal/aliyun"
 )
 
@@ -140,40 +140,26 @@ func eventually(holds func() bool) bool {
 	return false
 }
 
-// web starts dvagent's TLS server at $WEB with the pair tls/site.pem and
-// tls/site.key, self-signed when it is not there. $RELOAD is the command that
-// makes the server read the pair again, as TOML.
+// web starts the demo's TLS server at $WEB with the pair tls/site.pem and
+// tls/site.key, self-signed when it is not there. $RELOAD is the command that makes the server
+// read the pair again, as TOML.
 func (s *stage) web(ts *testscript.TestScript, _ []string) {
-	certificate, pidFile := ts.MkAbs("tls/site.pem"), ts.MkAbs("web.pid")
+	certificate := ts.MkAbs("tls/site.pem")
 	if _, err := os.Stat(certificate); errors.Is(err, os.ErrNotExist) {
 		ts.Check(os.MkdirAll(filepath.Dir(certificate), 0o755))
 		ts.Check(writePair(certificate, keyBeside(certificate), time.Now()))
 	}
-	address, err := quietAddress()
+	server, err := demo.Serve(certificate, keyBeside(certificate), ts.MkAbs("reload"))
 	ts.Check(err)
-	s.start(ts, []string{"web", "dvagent", "serve-tls", "--listen", address,
-		"--cert", certificate, "--key", keyBeside(certificate), "--pid-file", pidFile})
-	ts.Setenv("WEB", address)
-	ts.Setenv("RELOAD", fmt.Sprintf("[%q, %q, %q, %q, %q]", ts.Getenv("DVAGENT"), "serve-tls", "--reload", "--pid-file", pidFile))
-	if !eventually(func() bool {
-		info, err := os.Stat(pidFile)
-		return err == nil && info.Size() > 0
-	}) {
-		ts.Fatalf("the TLS server did not start:\n%s", s.processes["web"].output.String())
-	}
+	s.webServer = server
+	ts.Setenv("WEB", server.Address())
+	ts.Setenv("RELOAD", fmt.Sprintf("[%q, %q]", server.ReloadCommand()[0], server.ReloadCommand()[1]))
 }
 
-// quietAddress picks a port below those that the kernel hands out by itself, so
-// that nobody else is given it meanwhile.
-func quietAddress() (string, error) {
-	for range 50 {
-		address := fmt.Sprintf("127.0.0.1:%d", 20000+mathrand.IntN(10000))
-		listener, err := net.Listen("tcp", address)
-		if err == nil {
-			return address, listener.Close()
-		}
-	}
-	return "", errors.New("no port is free")
+// unplug ends the server that web started.
+func (s *stage) unplug(*testscript.TestScript, []string) {
+	s.webServer.Close()
+	s.webServer = nil
 }
 
 // writePair writes a self-signed pair for example.com that ends a day after

@@ -17,16 +17,18 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"dvagent/cmd/dvagent/demo"
 	"dvagent/internal/bundle"
 	"dvagent/internal/sandbox"
 )
 
 // stage is what one story is played on: a directory, a sandbox, and the
-// processes that the story started.
+// processes and the web server that the story started.
 type stage struct {
 	dir       string
 	sandbox   *sandbox.Sandbox
 	processes map[string]*process
+	webServer *demo.Server
 	audience  *people
 }
 
@@ -41,6 +43,9 @@ func (s *stage) clear(t testing.TB) {
 	}
 	if s.sandbox != nil {
 		s.sandbox.Close()
+	}
+	if s.webServer != nil {
+		s.webServer.Close()
 	}
 	s.audience.leave()
 	leaks, err := leaksUnder(s.dir)
