@@ -13,10 +13,11 @@ import (
 // Tests may import what they like.
 var allowed = map[string][]string{
 	"cmd/dvagent": {
-		"agent", "agent/config", "agent/order", "cmd/dvagent/demo", "dashboard", "internal/aliyun", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/line", "internal/sandbox", "internal/terminal",
+		"agent", "agent/config", "agent/order", "cmd/dvagent/demo", "dashboard", "internal/aliyun", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/line", "internal/sandbox", "internal/terminal", "internal/words",
 	},
 	"cmd/dvagent/demo": {"agent", "agent/config", "deploy", "internal/hint", "internal/line", "internal/sandbox"},
-	"dashboard":        {"agent", "agent/config", "agent/order", "internal/aliyun", "internal/line"},
+
+	"dashboard": {"agent", "agent/config", "agent/order", "internal/aliyun", "internal/line", "internal/words"},
 	"agent": {
 		"agent/config", "agent/notice", "agent/order", "agent/rollout", "deploy", "dnsvalidate", "hooks", "notify",
 		"internal/aliyun", "internal/bundle", "internal/command", "internal/hint", "internal/journal", "internal/nginx",
@@ -40,6 +41,7 @@ var allowed = map[string][]string{
 	"internal/hint":       {},
 	"internal/line":       {},
 	"internal/terminal":   {},
+	"internal/words":      {},
 	"internal/sandbox":    {}, // shares no code with the client that it tests
 
 	"dnsvalidate/dnstest":        {},

@@ -16,6 +16,7 @@ import (
 
 	"dvagent/agent"
 	"dvagent/agent/order"
+	"dvagent/internal/words"
 )
 
 const (
@@ -231,17 +232,17 @@ func rowOf(c looked, a axis, now time.Time) row {
 	r := row{
 		Name: c.Name, State: c.state, Next: clean(c.Next),
 		Domains: strings.Join(c.Domains[:min(len(c.Domains), mostNames)], ", "),
-		Ends:    date(c.NotAfter), EndsIn: away(c.NotAfter, now), Renews: date(c.RenewsAt), RenewsIn: away(c.RenewsAt, now),
+		Ends:    date(c.NotAfter), EndsIn: words.BriefAway(c.NotAfter, now), Renews: date(c.RenewsAt), RenewsIn: words.BriefAway(c.RenewsAt, now),
 		Deployed: "–", Served: "–",
 	}
 	if more := len(c.Domains) - mostNames; more > 0 {
 		r.More = fmt.Sprintf("and %d more", more)
 	}
 	if len(c.Deployments) > 0 && c.Version != "" {
-		r.Deployed = yes(c.Deployed)
+		r.Deployed = words.YesNo(c.Deployed)
 	}
 	if c.Probed && c.Version != "" {
-		r.Served = yes(c.Served)
+		r.Served = words.YesNo(c.Served)
 	}
 	if c.state.Person {
 		r.Trouble = troubleOf(c.Seen, now)
@@ -250,13 +251,6 @@ func rowOf(c looked, a axis, now time.Time) row {
 		r.Bar = a.bar(c.Seen, now)
 	}
 	return r
-}
-
-func yes(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
 }
 
 func (p *page) showOrders(all []looked, g *agent.Glance) {
@@ -292,7 +286,7 @@ var stepNames = []order.Step{order.Allocate, order.Submit, order.Present, order.
 
 func orderOf(certificate string, o agent.OrderStatus, now time.Time) openOrder {
 	shown := openOrder{Certificate: certificate, Reason: o.Reason, Instance: cmp.Or(o.Instance, "none yet"),
-		Opened: away(o.OpenedAt, now), WaitsFor: clean(o.WaitsFor), Stopped: o.Stopped}
+		Opened: words.BriefAway(o.OpenedAt, now), WaitsFor: clean(o.WaitsFor), Stopped: o.Stopped}
 	if o.Error != "" {
 		shown.WaitsFor = ""
 		shown.Trouble = trouble{clean(o.Error), clean(o.Hint), again(o.RetryAt, now)}
@@ -310,7 +304,7 @@ func (p *page) showAccounts(g *agent.Glance, spare map[string]spareSeen) {
 	for name, coming := range comingRenewals(g) {
 		a := account{Name: name, Spare: "not known yet", Coming: coming}
 		if seen, known := spare[name]; known {
-			a.Spare, a.SeenAt, a.Short = fmt.Sprint(seen.instances), away(seen.at, g.At), seen.instances < coming
+			a.Spare, a.SeenAt, a.Short = fmt.Sprint(seen.instances), words.BriefAway(seen.at, g.At), seen.instances < coming
 		}
 		p.Accounts = append(p.Accounts, a)
 	}
@@ -319,7 +313,7 @@ func (p *page) showAccounts(g *agent.Glance, spare map[string]spareSeen) {
 
 func (p *page) showAlarms(g *agent.Glance, r reload) {
 	if still := g.StandsStill(g.At); still > 0 {
-		p.Alarms = append(p.Alarms, alarm{"The scheduler stands still", "It has not moved for " + span(still) + ".",
+		p.Alarms = append(p.Alarms, alarm{"The scheduler stands still", "It has not moved for " + words.BriefSpan(still) + ".",
 			"see the log, and restart the service"})
 	}
 	if g.PassError != nil {
@@ -361,7 +355,7 @@ func (p *page) showEvents(events []event, now time.Time) {
 		case e.waiting:
 			kind = "waits"
 		}
-		p.Events = append(p.Events, shownEvent{clock(e.at), away(e.at, now), e.certificate, e.step, e.text, kind})
+		p.Events = append(p.Events, shownEvent{clock(e.at), words.BriefAway(e.at, now), e.certificate, e.step, e.text, kind})
 	}
 }
 

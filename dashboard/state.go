@@ -1,13 +1,13 @@
 package dashboard
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"dvagent/agent"
+	"dvagent/internal/words"
 )
 
 // guise is how a state is shown: a sign, and a tone that is its colour.
@@ -85,9 +85,9 @@ func troubleOf(c *agent.Seen, now time.Time) trouble {
 
 func ends(at, now time.Time) string {
 	if now.Before(at) {
-		return "ends " + away(at, now)
+		return "ends " + words.BriefAway(at, now)
 	}
-	return "ended " + away(at, now)
+	return "ended " + words.BriefAway(at, now)
 }
 
 func again(at, now time.Time) string {
@@ -97,33 +97,5 @@ func again(at, now time.Time) string {
 	if !now.Before(at) {
 		return "tried again now"
 	}
-	return "tried again " + away(at, now)
-}
-
-// away is how far off a time is, in words.
-func away(at, now time.Time) string {
-	if at.IsZero() {
-		return ""
-	}
-	d := at.Sub(now)
-	if d < 0 {
-		return span(-d) + " ago"
-	}
-	return "in " + span(d)
-}
-
-// span is a duration in its largest unit.
-func span(d time.Duration) string {
-	const day = 24 * time.Hour
-	for _, unit := range []struct {
-		from, one time.Duration
-		name      string
-	}{
-		{2 * day, day, "days"}, {2 * time.Hour, time.Hour, "h"}, {2 * time.Minute, time.Minute, "min"},
-	} {
-		if d >= unit.from {
-			return fmt.Sprintf("%d %s", d/unit.one, unit.name)
-		}
-	}
-	return fmt.Sprintf("%d s", d/time.Second)
+	return "tried again " + words.BriefAway(at, now)
 }

@@ -16,6 +16,7 @@ import (
 	"dvagent/internal/bundle"
 	"dvagent/internal/hint"
 	"dvagent/internal/line"
+	"dvagent/internal/words"
 )
 
 // client returns the client of the account that is named, or of the only one.
@@ -115,7 +116,7 @@ func (c *cli) certsList(account *string) *cobra.Command {
 			}
 			rows := [][]string{{"ID", "NAME", "NAMES", "ENDS", "EXPIRED", "SOLD BY ALIBABA"}}
 			for _, x := range certificates {
-				rows = append(rows, []string{strconv.FormatInt(x.ID, 10), x.Name, x.Sans, x.EndDate, yes(x.Expired), yes(x.BuyInAliyun)})
+				rows = append(rows, []string{strconv.FormatInt(x.ID, 10), x.Name, x.Sans, x.EndDate, words.YesNo(x.Expired), words.YesNo(x.BuyInAliyun)})
 			}
 			return c.table(rows...)
 		},
@@ -133,7 +134,7 @@ func (c *cli) certsShow(account *string) *cobra.Command {
 			return c.table([]string{"id", args[0]}, []string{"name", x.Name}, []string{"names", x.Sans},
 				[]string{"issuer", x.Issuer}, []string{"starts", x.StartDate}, []string{"ends", x.EndDate},
 				[]string{"fingerprint (SHA-1)", x.Fingerprint}, []string{"organisation", x.OrgName},
-				[]string{"expired", yes(x.Expired)}, []string{"sold by Alibaba", yes(x.BuyInAliyun)})
+				[]string{"expired", words.YesNo(x.Expired)}, []string{"sold by Alibaba", words.YesNo(x.BuyInAliyun)})
 		},
 	}
 }

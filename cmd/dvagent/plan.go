@@ -14,6 +14,7 @@ import (
 	"dvagent/agent"
 	"dvagent/internal/line"
 	"dvagent/internal/terminal"
+	"dvagent/internal/words"
 )
 
 func (c *cli) planCommand() *cobra.Command {
@@ -74,7 +75,7 @@ func planText(s terminal.Screen, plan agent.Plan, all bool) string {
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s: %d with something to do now, %d to renew in the next 30 days\n\n",
-		number(len(plan.Certificates), "certificate"), now, coming)
+		words.Count(len(plan.Certificates), "certificate"), now, coming)
 	text.WriteString(s.Table(planColumns, rows))
 	if later := len(plan.Certificates) - len(rows); later > 0 {
 		fmt.Fprintf(&text, "and %d that renew later; dvagent plan --all lists them\n", later)

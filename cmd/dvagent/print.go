@@ -2,12 +2,12 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"time"
 
 	"dvagent/internal/line"
 	"dvagent/internal/terminal"
+	"dvagent/internal/words"
 )
 
 func (c *cli) printJSON(v any) error {
@@ -54,7 +54,7 @@ func day(t, now time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return t.Local().Format(time.DateOnly) + " (" + away(t, now) + ")"
+	return t.Local().Format(time.DateOnly) + " (" + words.Away(t, now) + ")"
 }
 
 func minute(t time.Time) string {
@@ -69,34 +69,5 @@ func moment(t, now time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return minute(t) + " (" + away(t, now) + ")"
-}
-
-// away is how far off a time is, in the largest unit of which there are two.
-func away(t, now time.Time) string {
-	d := t.Sub(now).Round(time.Second)
-	if d < 0 {
-		return span(-d) + " ago"
-	}
-	return "in " + span(d)
-}
-
-func span(d time.Duration) string {
-	for _, unit := range []struct {
-		of   time.Duration
-		name string
-	}{{24 * time.Hour, "days"}, {time.Hour, "hours"}, {time.Minute, "minutes"}} {
-		if d >= 2*unit.of {
-			return fmt.Sprintf("%d %s", d/unit.of, unit.name)
-		}
-	}
-	return number(int(d/time.Second), "second")
-}
-
-// number is how many there are of something.
-func number(n int, of string) string {
-	if n == 1 {
-		return "1 " + of
-	}
-	return fmt.Sprintf("%d %ss", n, of)
+	return minute(t) + " (" + words.Away(t, now) + ")"
 }

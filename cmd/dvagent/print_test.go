@@ -103,20 +103,6 @@ func TestAnEmergencyIsLoggedAsAnError(t *testing.T) {
 	}
 }
 
-func TestTimesAreToldInWords(t *testing.T) {
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	for after, want := range map[time.Duration]string{
-		12*24*time.Hour + time.Hour: "in 12 days",
-		47 * time.Hour:              "in 47 hours",
-		-3 * time.Minute:            "3 minutes ago",
-		time.Second:                 "in 1 second",
-	} {
-		if got := away(now.Add(after), now); got != want {
-			t.Errorf("%s: got %q", after, got)
-		}
-	}
-}
-
 func TestStatusShowsTheWorstFirstAndCountsWhoNeedsAPerson(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	status := agent.Status{At: now, Certificates: []agent.CertificateStatus{

@@ -17,6 +17,7 @@ import (
 	"dvagent/agent/config"
 	"dvagent/internal/line"
 	"dvagent/internal/terminal"
+	"dvagent/internal/words"
 )
 
 // watchPause is how long one look at the status is shown.
@@ -144,7 +145,7 @@ func (t *statusPrinter) summary(status agent.Status) {
 			need++
 		}
 	}
-	of := "of " + number(all, "certificate")
+	of := "of " + words.Count(all, "certificate")
 	switch need {
 	case 0:
 		t.paint(terminal.Green, "none "+of+" needs you")
@@ -154,7 +155,7 @@ func (t *statusPrinter) summary(status agent.Status) {
 		t.paint(terminal.Red, fmt.Sprintf("%d %s need you", need, of))
 	}
 	if n := len(status.Orphans); n > 0 {
-		t.paint(terminal.Yellow, number(n, "open order")+" of no configured certificate")
+		t.paint(terminal.Yellow, words.Count(n, "open order")+" of no configured certificate")
 	}
 	t.WriteString("\n")
 }
@@ -265,23 +266,16 @@ func deployedCell(c agent.CertificateStatus) string {
 	case len(c.Deployments) == 0:
 		return "-"
 	case c.Held:
-		return yes(c.Deployed) + " (held)"
+		return words.YesNo(c.Deployed) + " (held)"
 	}
-	return yes(c.Deployed)
+	return words.YesNo(c.Deployed)
 }
 
 func servedCell(c agent.CertificateStatus) string {
 	for _, d := range c.Deployments {
 		if len(d.Probes) > 0 {
-			return yes(c.Served)
+			return words.YesNo(c.Served)
 		}
 	}
 	return "-"
-}
-
-func yes(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
 }
