@@ -199,6 +199,9 @@ func (c *cli) certsUpload(account *string) *cobra.Command {
 			if !known {
 				return &agent.UnknownError{Name: args[0]}
 			}
+			if *account != "" && *account != certificate.Account {
+				return usageError{fmt.Errorf("%s is a certificate of account %q, not %q", certificate.Name, certificate.Account, *account)}
+			}
 			b, err := bundle.Load(filepath.Join(cfg.StateDir, "certificates", certificate.Name, "current"))
 			if errors.Is(err, os.ErrNotExist) {
 				return hint.Add(fmt.Errorf("%s has no version yet", certificate.Name), "dvagent renew "+certificate.Name)

@@ -27,13 +27,10 @@ func (c *cli) checkCommand() *cobra.Command {
 		Short: "Check the configuration, the host and, with --online, the account",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			tracing := cmd.Flags().Changed("trace")
-			switch {
-			case (tracing || wanted.writeTest) && !wanted.online:
-				return usageError{hint.Add(errors.New("--trace and --write-test ask servers"), "add --online")}
-			case tracing && (wanted.writeTest || wanted.notifyTest):
-				return usageError{errors.New("--trace only looks: give --write-test and --notify-test in a call of their own")}
-			case tracing:
+			if err := wanted.refuse(cmd.Flags().Changed); err != nil {
+				return usageError{err}
+			}
+			if cmd.Flags().Changed("trace") {
 				return c.trace(cmd, wanted.trace)
 			}
 			return c.check(cmd, wanted)
@@ -47,6 +44,19 @@ func (c *cli) checkCommand() *cobra.Command {
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("trace", c.certificateNames))
 	addLockWait(cmd, &wanted.lockWait)
 	return cmd
+}
+
+// refuse fails where one flag would make another do nothing.
+func (wanted checks) refuse(given func(flag string) bool) error {
+	switch {
+	case (given("trace") || wanted.writeTest) && !wanted.online:
+		return hint.Add(errors.New("--trace and --write-test ask servers"), "add --online")
+	case given("trace") && (wanted.writeTest || wanted.notifyTest):
+		return errors.New("--trace only looks: give --write-test and --notify-test in a call of their own")
+	case given("lock-wait") && !wanted.writeTest:
+		return errors.New("--lock-wait is for --write-test alone: no other check waits for another agent")
+	}
+	return nil
 }
 
 func (c *cli) check(cmd *cobra.Command, wanted checks) error {

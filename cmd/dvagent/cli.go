@@ -64,10 +64,21 @@ func (c *cli) command() *cobra.Command {
 		c.started = true
 		return c.checkLogFlags()
 	}
-	root.AddCommand(c.demoCommand(), c.runCommand(), c.renewCommand(), c.planCommand(), c.statusCommand(),
-		c.checkCommand(), c.deployCommand(), c.rollbackCommand(), c.abandonCommand(), c.ordersCommand(),
-		c.certsCommand(), c.sandboxCommand(), c.versionCommand(), c.manualCommand())
+	root.AddCommand(c.runCommand(), c.renewCommand(), c.planCommand(), c.statusCommand(), c.checkCommand(),
+		c.deployCommand(), c.rollbackCommand(), c.abandonCommand(), c.ordersCommand(), c.certsCommand())
+	for _, cmd := range []*cobra.Command{c.demoCommand(), c.sandboxCommand(), c.versionCommand(), c.manualCommand()} {
+		cmd.PreRunE = refuseConfig
+		root.AddCommand(cmd)
+	}
 	return root
+}
+
+// refuseConfig is for commands that read no configuration.
+func refuseConfig(cmd *cobra.Command, _ []string) error {
+	if cmd.Flags().Changed("config") {
+		return usageError{fmt.Errorf("%s reads no configuration: leave --config out", cmd.Name())}
+	}
+	return nil
 }
 
 // exitCode prints what a command failed with, in one line, and chooses the code.

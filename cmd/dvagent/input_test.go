@@ -193,12 +193,34 @@ func TestAMistakeOnTheCommandLineIsRefused(t *testing.T) {
 		{"a name to upload that is not configured", "certs upload other", `no certificate is named "other"`},
 		{"a name to abandon that is a path", "abandon ../other", ""},
 		{"an account that is not configured", "orders --account other", `no account is named "other"`},
+		{"an upload into another account than the certificate's", "certs upload shop --account other", `shop is a certificate of account "main", not "other"`},
+		{"a configuration for the demo", "demo", "demo reads no configuration"},
+		{"a configuration for a sandbox", "sandbox", "sandbox reads no configuration"},
+		{"a wait for a lock that is not taken", "check --lock-wait 1s", "--lock-wait is for --write-test alone"},
+		{"a quiet log that tells much", "--log-level debug renew --quiet", "--quiet logs only errors"},
 		{"a certificate that is no number", "certs show seven", `"seven" is not the id of a certificate`},
 		{"a delete that is not meant", "certs delete 7", "deleting cannot be undone"},
 		{"a configuration that is not there", "--config /nowhere/agent.toml plan", "/nowhere/agent.toml: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d.refused(t, tt.beginning, strings.Fields(tt.line)...)
+		})
+	}
+}
+
+func TestASandboxRefusesWhatItWouldNotDo(t *testing.T) {
+	for _, tt := range []struct{ name, flags, beginning string }{
+		{"an instance count below zero", "--instances -1", "--instances"},
+		{"no name server", "--nameservers 0", "--nameservers"},
+		{"a propagation time for a third name server", "--propagation 1s,2s,3s", "--propagation has 3 times for 2"},
+		{"no time to issue", "--issue-after 0s", "--issue-after"},
+		{"no lifetime", "--lifetime 0s", "--issue-after and --lifetime"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			code, stdout, stderr := dvagent(t, append([]string{"sandbox"}, strings.Fields(tt.flags)...)...)
+			if code != exitUsage || stdout != "" || !strings.HasPrefix(stderr, "dvagent: "+tt.beginning) {
+				t.Errorf("exit code %d, %s%s", code, stdout, stderr)
+			}
 		})
 	}
 }

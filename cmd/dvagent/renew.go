@@ -20,6 +20,9 @@ func (c *cli) renewCommand() *cobra.Command {
 			if r.Timeout <= 0 {
 				return usageError{errors.New("--timeout must be longer than nothing")}
 			}
+			if quiet && cmd.Flags().Changed("log-level") && c.logLevel != "error" {
+				return usageError{errors.New("--quiet logs only errors: leave --log-level out")}
+			}
 			r.Names, r.Who = names, who(cmd)
 			return c.work(quiet, func(a *agent.Agent) ([]agent.Outcome, error) { return a.Renew(cmd.Context(), r) })
 		},

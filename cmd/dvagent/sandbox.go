@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -29,6 +30,9 @@ func (c *cli) sandboxCommand() *cobra.Command {
 					return usageError{err}
 				}
 				o.Faults = append(o.Faults, fault)
+			}
+			if err := checkSandbox(o); err != nil {
+				return usageError{err}
 			}
 			if o.Instances == 0 {
 				o.Instances = -1 // asked for none
@@ -64,6 +68,21 @@ func (c *cli) sandboxCommand() *cobra.Command {
 	flags.Uint64Var(&o.Seed, "seed", 1, "chooses among random faults")
 	flags.StringVar(&configOut, "config-out", "", "write an agent.toml that uses this sandbox to `FILE`")
 	return cmd
+}
+
+// checkSandbox refuses what sandbox.Options would take as not given, or not use.
+func checkSandbox(o sandbox.Options) error {
+	switch {
+	case o.NameServers < 1:
+		return errors.New("--nameservers must be at least 1")
+	case len(o.Propagation) > o.NameServers:
+		return fmt.Errorf("--propagation has %d times for %d name servers", len(o.Propagation), o.NameServers)
+	case o.Instances < 0:
+		return errors.New("--instances must not be negative")
+	case o.IssueAfter <= 0, o.Lifetime <= 0:
+		return errors.New("--issue-after and --lifetime must be longer than nothing")
+	}
+	return nil
 }
 
 func faultHelp() string {
