@@ -19,7 +19,8 @@ import (
 	"dvagent/internal/words"
 )
 
-// client returns the client of the account that is named, or of the only one.
+// client returns the client of the named account, or of the only account when
+// none is named.
 func (c *cli) client(account string) (*aliyun.Client, error) {
 	a, cfg, err := c.agent(agent.Options{})
 	if err != nil {
@@ -96,7 +97,7 @@ func (c *cli) certsCommand() *cobra.Command {
 	return cmd
 }
 
-// certificates lists what the account has.
+// certificates lists the certificates of the account, beside its client.
 func (c *cli) certificates(cmd *cobra.Command, account string) (*aliyun.Client, []aliyun.Certificate, error) {
 	client, err := c.client(account)
 	if err != nil {
@@ -282,8 +283,8 @@ func (c *cli) certsPrune(account *string) *cobra.Command {
 	return cmd
 }
 
-// prunable says that the certificate has expired, by its flag and by its date
-// (YYYY-MM-DD, read with a day to spare), and was not sold by Alibaba.
+// prunable reports whether the certificate has expired, both by its flag and by
+// its date (YYYY-MM-DD, with a day to spare), and was not sold by Alibaba.
 func prunable(x aliyun.Certificate, now time.Time) bool {
 	end, err := time.Parse(time.DateOnly, strings.TrimSpace(x.EndDate))
 	return err == nil && x.Expired && !x.BuyInAliyun && now.After(end.AddDate(0, 0, 1))

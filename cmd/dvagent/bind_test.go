@@ -16,8 +16,8 @@ import (
 
 const fedZone = "example.com"
 
-// feed keeps the TXT records of a BIND zone as AliDNS has them, until the test
-// ends, and calls changed after each change.
+// feed copies the TXT records of AliDNS into a BIND zone until the test ends,
+// and calls changed after each change.
 func (c *trial) feed(primary *dnstest.Server, changed func()) {
 	stop, done := make(chan struct{}), make(chan struct{})
 	c.Cleanup(func() { close(stop); <-done })
@@ -40,7 +40,7 @@ func (c *trial) feed(primary *dnstest.Server, changed func()) {
 	}()
 }
 
-// zoneFile lists the TXT records that AliDNS has now.
+// zoneFile is a zone file with the TXT records that AliDNS has now.
 func (c *trial) zoneFile() map[string]bool {
 	records := map[string]bool{}
 	for _, record := range c.sandbox.Records(fedZone) {
@@ -51,7 +51,7 @@ func (c *trial) zoneFile() map[string]bool {
 	return records
 }
 
-// asks has the agent ask these servers in place of the sandbox's, with further
+// asks makes the agent ask these servers instead of the sandbox's, with further
 // lines under [dns].
 func (c *trial) asks(servers []*dnstest.Server, lines ...string) {
 	c.Helper()

@@ -114,8 +114,8 @@ func (c *cli) printFindings(findings []agent.Finding) error {
 	return nil
 }
 
-// trace prints the walk to a challenge's name. What the servers say is its
-// result; it fails when there was nobody to ask.
+// trace prints each step of the DNS walk to a challenge's name. Whatever the
+// servers answer is a result; it fails only when there was no server to ask.
 func (c *cli) trace(cmd *cobra.Command, target string) error {
 	a, _, err := c.agent(agent.Options{})
 	if err != nil {
@@ -169,7 +169,7 @@ func (c *cli) printWalk(walk agent.Walk) error {
 	return nil
 }
 
-// milliseconds shows tenths while they tell something.
+// milliseconds shows tenths only of short times.
 func milliseconds(d time.Duration) string {
 	if d < 10*time.Millisecond {
 		return fmt.Sprintf("%.1f ms", d.Seconds()*1000)

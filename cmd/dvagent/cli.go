@@ -37,7 +37,7 @@ type cli struct {
 	started             bool // the command line was understood
 }
 
-// exitError ends a command that has said everything already.
+// exitError ends a command that has already said everything.
 type exitError struct{ code int }
 
 func (e exitError) Error() string { return fmt.Sprintf("exit %d", e.code) }
@@ -81,7 +81,7 @@ func refuseConfig(cmd *cobra.Command, _ []string) error {
 	return nil
 }
 
-// exitCode prints what a command failed with, in one line, and chooses the code.
+// exitCode prints the error of a command in one line and chooses the exit code.
 func (c *cli) exitCode(err error) int {
 	var done exitError
 	var held *order.HeldError
@@ -123,7 +123,7 @@ func (c *cli) checkLogFlags() error {
 	return nil
 }
 
-// log writes to standard error as the flags say.
+// log writes to standard error, with the level and format of the flags.
 func (c *cli) log() *slog.Logger { return c.logTo(c.stderr) }
 
 func (c *cli) logTo(w io.Writer) *slog.Logger {
@@ -149,8 +149,8 @@ func (c *cli) agent(options agent.Options) (*agent.Agent, *config.Config, error)
 	return a, cfg, nil
 }
 
-// worker is agent for the commands that change something: the state directory
-// is made.
+// worker is agent for the commands that change something: it also makes the
+// state directory.
 func (c *cli) worker(options agent.Options) (*agent.Agent, *config.Config, error) {
 	a, cfg, err := c.agent(options)
 	if err != nil {
@@ -162,7 +162,7 @@ func (c *cli) worker(options agent.Options) (*agent.Agent, *config.Config, error
 	return a, cfg, nil
 }
 
-// who is shown to those who wait for the lock.
+// who names this command to others that wait for its lock.
 func who(cmd *cobra.Command) string { return cmd.CommandPath() }
 
 func addLockWait(cmd *cobra.Command, wait *time.Duration) {
@@ -182,7 +182,7 @@ func (c *cli) certificateNames(*cobra.Command, []string, string) ([]string, cobr
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// outcomeCode is the exit code of the worst outcome.
+// outcomeCode returns the exit code of the worst outcome.
 func outcomeCode(outcomes []agent.Outcome) int {
 	return map[agent.Class]int{
 		agent.Served: exitOK, agent.Pending: exitPending, agent.NotServed: exitNotServed,
@@ -190,7 +190,8 @@ func outcomeCode(outcomes []agent.Outcome) int {
 	}[agent.Worst(outcomes)]
 }
 
-// finish prints how things ended, and turns it into the exit code.
+// finish prints how each certificate ended, and returns the exit code of the
+// worst one as an error.
 func (c *cli) finish(outcomes []agent.Outcome, quiet bool) error {
 	for _, outcome := range outcomes {
 		if outcome.Err != nil {

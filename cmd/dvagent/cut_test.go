@@ -21,8 +21,8 @@ import (
 	"dvagent/internal/sandbox"
 )
 
-// gate is a reverse proxy before the sandbox's API, where something else can
-// be done at one of the requests.
+// gate is a reverse proxy in front of the sandbox's API, which can do something
+// at one of the requests.
 type gate struct {
 	*httptest.Server
 	api http.Handler
@@ -41,7 +41,7 @@ func newGate(t *testing.T, api string) *gate {
 	g := &gate{api: &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
-			r.Out.Host = r.In.Host // it may be signed
+			r.Out.Host = r.In.Host // it may be part of the signature
 		},
 		Transport: &http.Transport{DisableKeepAlives: true}, // which would repeat a GET
 		ErrorLog:  log.New(io.Discard, "", 0),
@@ -80,7 +80,7 @@ func action(r *http.Request) string {
 	return form.Get("Action")
 }
 
-// arm has something done, once, at the request that at chooses.
+// arm does something, once, at the request that at chooses.
 func (g *gate) arm(at func(n int, action string) bool, do http.HandlerFunc) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -93,8 +93,9 @@ func nth(n int) func(int, string) bool {
 }
 
 // signalAt runs a renewal, or the command that is given, and signals it at one
-// request, before or after the sandbox applies it; after SIGKILL nothing is applied or answered any more. It
-// returns the process, or nil when there was no such request.
+// request, before or after the sandbox applies it. After SIGKILL nothing more is
+// applied or answered. It returns the process, or nil when there was no such
+// request.
 func (c *trial) signalAt(at func(int, string) bool, signal syscall.Signal, after bool, command ...string) *process {
 	c.Helper()
 	if len(command) == 0 {
@@ -186,8 +187,8 @@ func TestATerminatedRunEndsInTimeAndOwesWhatItLeaves(t *testing.T) {
 	})
 }
 
-// endedWell checks how a run ended that was told to: its journals can be read,
-// and no record is published that they do not tell of.
+// endedWell checks that a run which was told to end ended well: its journals can
+// be read, and they know of each record that is still published.
 func (c *trial) endedWell(p *process) {
 	c.Helper()
 	if code := p.cmd.ProcessState.ExitCode(); code != exitOK && code != exitPending && code != exitNotServed {
@@ -232,7 +233,7 @@ func TestARunIsTerminatedWhileItWaits(t *testing.T) {
 	}
 }
 
-// fault 61: what was begun to be removed is removed, before the process ends.
+// fault 61: a removal that has begun is finished before the process ends.
 func TestATerminatedRunStillCleansUp(t *testing.T) {
 	t.Parallel()
 	c := newTrial(t)
@@ -258,7 +259,7 @@ func TestAWriteTestIsCutAtEachChangeOfTheZone(t *testing.T) {
 	for _, tt := range []struct {
 		name, action string
 		after        bool
-		left         int // probe records that stand then
+		left         int // probe records that are still there then
 	}{
 		{"before the record is added", "AddDomainRecord", false, 0},
 		{"before the add is answered", "AddDomainRecord", true, 1},

@@ -12,7 +12,7 @@ import (
 	"dvagent/internal/terminal"
 )
 
-// detail is all that is known of one certificate.
+// detail shows everything that is known of one certificate.
 func (t *statusPrinter) detail(c agent.CertificateStatus) {
 	t.WriteString(t.Paint(terminal.Bold, c.Name) + "  " + t.Paint(stateStyle(c.State), string(c.State)) + "\n")
 	t.field("next", nextCell(c))
@@ -35,7 +35,7 @@ func (t *statusPrinter) heading(text string) {
 	t.WriteString("\n" + t.Paint(terminal.Bold, text) + "\n")
 }
 
-// field is one line, or a paragraph beside its name.
+// field shows a name and, beside it, a text that may wrap.
 func (t *statusPrinter) field(name, text string) {
 	const at = 13 // where the text begins
 	lead := "  " + name + strings.Repeat(" ", max(at-2-len(name), 1))
@@ -80,7 +80,7 @@ func (t *statusPrinter) deployments(c agent.CertificateStatus) {
 	}
 }
 
-// trouble is why something failed, what to do, and when it is tried again.
+// trouble shows why something failed, what to do, and when it is tried again.
 func (t *statusPrinter) trouble(indent, err, hint string, retry time.Time) {
 	if err == "" {
 		return
@@ -113,7 +113,7 @@ func (t *statusPrinter) order(o *agent.OrderStatus) {
 	t.history(o.History)
 }
 
-// stepsOf marks the present step among all of them.
+// stepsOf lists all steps and marks the current one.
 func stepsOf(o *agent.OrderStatus) string {
 	var steps []string
 	at := slices.Index(order.Steps(), order.Step(o.Step))

@@ -21,7 +21,7 @@ type disk struct {
 	sandbox     *sandbox.Sandbox
 }
 
-// newDisk makes one. The targets are in the directory given, or on it too.
+// newDisk makes one. The targets are in the directory given, or else on the disk.
 func newDisk(t *testing.T, options string, targets ...string) *disk {
 	t.Helper()
 	if os.Geteuid() != 0 {

@@ -14,10 +14,10 @@ import (
 	"dvagent/internal/bundle/bundletest"
 )
 
-// BenchmarkIdleService runs the service with ten thousand certificates of which
-// none is due, and tells the time and the processor time until its first look at
-// all of them is done, and then what it costs to leave it alone. It fails where
-// that is more than promised.
+// BenchmarkIdleService runs the service with ten thousand certificates, none of
+// them due. It reports the time and the processor time until the service has
+// looked at all of them once, and then what it costs while it is idle. It fails
+// when that is more than promised.
 func BenchmarkIdleService(b *testing.B) {
 	path := manyCertificates(b, 10_000)
 	for b.Loop() {
@@ -62,7 +62,7 @@ func manyCertificates(b *testing.B, n int) (config string) {
 		if err := os.MkdirAll(version, 0o700); err != nil {
 			b.Fatal(err)
 		}
-		for _, file := range files { // links are soon made
+		for _, file := range files { // links are quickly made
 			if err := os.Link(filepath.Join(original, file.Name()), filepath.Join(version, file.Name())); err != nil {
 				b.Fatal(err)
 			}
@@ -91,7 +91,7 @@ func startService(b *testing.B, config string) *service {
 	if err := s.cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { s.cmd.Process.Kill() }) // where it was not ended before
+	b.Cleanup(func() { s.cmd.Process.Kill() }) // if it still runs
 	last, quietSince := time.Duration(0), begun
 	for time.Since(quietSince) < time.Second || last < 100*time.Millisecond {
 		time.Sleep(20 * time.Millisecond)

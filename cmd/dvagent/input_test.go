@@ -41,8 +41,8 @@ domains = ["shop.example.com"]
 	return d
 }
 
-// write puts the configuration on disk with one change; old has to stand in
-// it once.
+// write puts the configuration on disk with one change; old has to occur in it
+// exactly once.
 func (d *desk) write(t *testing.T, old, new string) {
 	t.Helper()
 	if strings.Count(d.text, old) != 1 {
@@ -54,7 +54,7 @@ func (d *desk) write(t *testing.T, old, new string) {
 	}
 }
 
-// lineOf is the number of the first line of the written file with that text.
+// lineOf is the number of the first line with that text in the written file.
 func (d *desk) lineOf(t *testing.T, text string) int {
 	t.Helper()
 	content, err := os.ReadFile(d.path)
@@ -68,8 +68,8 @@ func (d *desk) lineOf(t *testing.T, text string) int {
 	return strings.Count(before, "\n") + 1
 }
 
-// refused checks that a command ends with exit code 2 and one line that begins
-// so, prints nothing else and calls nothing.
+// refused checks that a command ends with exit code 2 and one line with that
+// beginning, prints nothing else and calls nothing.
 func (d *desk) refused(t *testing.T, beginning string, args ...string) (line string) {
 	t.Helper()
 	code, stdout, stderr := dvagent(t, append([]string{"--config", d.path}, args...)...)

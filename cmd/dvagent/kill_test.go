@@ -112,9 +112,9 @@ func (c *trial) renews() {
 	}
 }
 
-// converges checks what must hold once a run after a cut has done its work:
-// so many instances are paid for, a foreign record is all there is, the
-// targets hold the current pair, and nothing is left to do.
+// converges checks what must hold once a run after a cut has done its work: that
+// many instances are used, only the foreign record is left, the targets hold the
+// current pair, and nothing is left to do.
 func (c *trial) converges(paid ...int) {
 	c.Helper()
 	c.renews()
@@ -162,8 +162,8 @@ func (c *trial) pair() {
 	}
 }
 
-// served checks that the targets hold the current pair, and that they were
-// reloaded since.
+// served checks that the targets hold the current pair and have been reloaded
+// since.
 func (c *trial) served() {
 	c.Helper()
 	c.pair()
@@ -202,8 +202,8 @@ const sideBySide = 4
 // longTest says whether all cases are wanted, which takes minutes, or a sample.
 func longTest() bool { return os.Getenv("DVAGENT_LONG_TESTS") == "1" }
 
-// every tries n = 1, 2, … until there was no n-th. Without DVAGENT_LONG_TESTS
-// it leaves out all but one of each stride.
+// every tries n = 1, 2, … until there is no n-th. Without DVAGENT_LONG_TESTS it
+// tries only one of each stride.
 func every(t *testing.T, what string, stride int, try func(t *testing.T, n int) bool) {
 	if longTest() {
 		stride = 1
@@ -250,9 +250,9 @@ func needStrace(t *testing.T) {
 	}
 }
 
-// cutAtEffect runs the command and kills it right after its n-th effect on
-// disk. It says whether there was one. Each effect is held for 30 ms at its
-// end, in which no other is made.
+// cutAtEffect runs the command and kills it right after its n-th effect on disk.
+// It reports whether there was one. Each effect is held for 30 ms at its end, and
+// no other one happens meanwhile.
 func (c *trial) cutAtEffect(n int, args ...string) bool {
 	c.Helper()
 	fifo := filepath.Join(c.TempDir(), "effects")
@@ -345,7 +345,7 @@ func TestKillsAtRandomMoments(t *testing.T) {
 	})
 }
 
-// sample makes so many trials, or as many as two minutes allow.
+// sample makes that many trials, or as many as two minutes allow.
 func sample(t *testing.T, trials int, try func(t *testing.T, n int)) {
 	var tried atomic.Int64
 	var workers sync.WaitGroup

@@ -12,12 +12,12 @@ import (
 	"dvagent/internal/bundle"
 )
 
-// canary is the access key secret of every story. It has to be nowhere but in
-// the configuration.
+// canary is the access key secret of every story. It may appear only in the
+// configuration.
 const canary = "canary5ecret0nlyInAgentToml"
 
-// secretIn names the secret that a text holds, or is empty. No PEM block of a
-// key is harmless, whosever it is.
+// secretIn names the secret that a text holds, or returns "". Any PEM block of a
+// private key counts, whoever the key belongs to.
 func secretIn(text string) string {
 	switch {
 	case strings.Contains(text, canary):
@@ -30,9 +30,9 @@ func secretIn(text string) string {
 	return ""
 }
 
-// leaksUnder looks through every file of a story for what stands where it must
-// not: a private key anywhere but in privkey.pem and in a target's key file,
-// even without its PEM header; the access key secret outside the configuration.
+// leaksUnder searches every file of a story for a private key, even without its
+// PEM header, anywhere but in privkey.pem and a target's key file, and for the
+// access key secret outside the configuration.
 func leaksUnder(dir string) ([]string, error) {
 	contents := map[string]string{} // by path
 	var keyLines []string
@@ -67,8 +67,8 @@ func isKeyFile(path string) bool {
 	return filepath.Base(path) == bundle.KeyFile || strings.HasSuffix(path, ".key")
 }
 
-// keyLine is the second line of base64 of a key in PEM: the first begins alike
-// in all keys.
+// keyLine is the second line of base64 of a key in PEM, since the first one
+// begins the same in all keys.
 func keyLine(pem string) string {
 	if lines := strings.Split(pem, "\n"); len(lines) > 3 {
 		return lines[2]

@@ -13,7 +13,8 @@ import (
 	"dvagent/internal/command"
 )
 
-// TestMain lets this test binary be dvagent too: the stories run it by name.
+// TestMain makes this test binary serve as dvagent too: the stories run it by
+// that name.
 func TestMain(m *testing.M) {
 	command.Supervise()
 	flag.Set("test.parallel", "6") // stories wait more than they work
@@ -22,7 +23,7 @@ func TestMain(m *testing.M) {
 
 // TestStories plays testdata/stories: sessions of an operator with the real
 // binary against the real sandbox. Each one has a directory of its own, $WORK,
-// and ends with a search for secrets in all that it left there.
+// and ends with a search for secrets in everything that it left there.
 //
 // Beside testscript's commands a story has those of the table below; their
 // functions say what they do. $DVAGENT is the binary's path, for commands in
@@ -77,7 +78,7 @@ func setTheStage(env *testscript.Env) error {
 	return os.Chmod(env.WorkDir, 0o700)
 }
 
-// on makes a command of testscript of one of the stage.
+// on makes a testscript command of a method of the stage.
 func on(command func(*stage, *testscript.TestScript, []string)) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		if neg {

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra/doc"
 )
 
-// manualCommand is for those who make packages: it writes a man page for each
-// command, and the date of $SOURCE_DATE_EPOCH into it.
+// manualCommand is for packagers: it writes a man page for each command, dated
+// by $SOURCE_DATE_EPOCH.
 func (c *cli) manualCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "manual DIR",

@@ -16,15 +16,15 @@ import (
 	"dvagent/notify/notifytest"
 )
 
-// people are those whom a story's dvagent tells something: in a chat, whose
-// robot is at $ROBOT, and by e-mail, with a server at $SMTP.
+// people are those that the dvagent of a story notifies: in a chat, whose robot
+// is at $ROBOT, and by e-mail, with a server at $SMTP.
 type people struct {
 	robot *httptest.Server
 	mail  notifytest.Sink
 	heard lines
 }
 
-// people lets them listen; people away lets nobody be there.
+// people makes them listen; people away makes them leave.
 func (s *stage) people(ts *testscript.TestScript, args []string) {
 	if len(args) > 0 {
 		s.audience.leave()
@@ -59,7 +59,7 @@ func (p *people) leave() {
 	}
 }
 
-// hear N PATTERN waits until they have heard that so often, and no more often.
+// hear N PATTERN waits until they have heard that N times, and not more often.
 func (s *stage) hear(ts *testscript.TestScript, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)

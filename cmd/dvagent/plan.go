@@ -45,8 +45,8 @@ func (c *cli) planCommand() *cobra.Command {
 }
 
 const (
-	soon      = 30 * 24 * time.Hour // what renews by then is listed
-	fewEnough = 40                  // certificates to list them all
+	soon      = 30 * 24 * time.Hour // renewals within it are listed
+	fewEnough = 40                  // up to so many certificates are all listed
 )
 
 var planColumns = []terminal.Column{
@@ -54,7 +54,7 @@ var planColumns = []terminal.Column{
 	{Title: "RENEWS AT", Spare: 1}, {Title: "NEXT"},
 }
 
-// planText lists what is done now, and then what comes, soonest first.
+// planText lists what there is to do now, then what comes later, soonest first.
 func planText(s terminal.Screen, plan agent.Plan, all bool) string {
 	slices.SortStableFunc(plan.Certificates, func(a, b agent.Planned) int {
 		return cmp.Or(cmp.Compare(waits(a), waits(b)), a.RenewsAt.Compare(b.RenewsAt))
@@ -84,7 +84,8 @@ func planText(s terminal.Screen, plan agent.Plan, all bool) string {
 	return text.String()
 }
 
-// waits is 0 for what is done at once.
+// waits ranks certificates: 0 for something to do at once, 1 for something to
+// wait for, 2 for nothing to do.
 func waits(p agent.Planned) int {
 	switch p.Action {
 	case agent.ActionNone:
@@ -110,7 +111,7 @@ func planRow(p agent.Planned, now time.Time) []terminal.Cell {
 	return row
 }
 
-// planRemarks are what targets lack, and the warnings, each of them once.
+// planRemarks says what each target lacks, and gives each warning once.
 func planRemarks(s terminal.Screen, plan agent.Plan) string {
 	var text strings.Builder
 	say := func(remark string) {

@@ -16,7 +16,7 @@ func (c *cli) printJSON(v any) error {
 	return encoder.Encode(v)
 }
 
-// screen is what standard output shows people.
+// screen is standard output as people see it: with colours and a width, or plain.
 func (c *cli) screen() terminal.Screen { return terminal.Of(c.stdout) }
 
 // table prints rows in aligned columns; the first row is their titles.
@@ -33,7 +33,7 @@ func (c *cli) table(rows ...[]string) error {
 	return err
 }
 
-// plain makes cells of texts, which may be others'.
+// plain makes cells without a style of texts that may come from elsewhere.
 func plain(texts ...string) []terminal.Cell {
 	var cells []terminal.Cell
 	for _, text := range texts {

@@ -69,7 +69,7 @@ func startProcess(dir string, env []string, argv ...string) (*process, error) {
 }
 
 // stop sends SIGTERM, after which the process has five seconds to end, and
-// returns its exit code. One that has ended before is left alone.
+// returns its exit code. A process that has already ended is left alone.
 func (p *process) stop() (int, error) {
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -85,8 +85,8 @@ func (p *process) stop() (int, error) {
 	return p.cmd.ProcessState.ExitCode(), nil
 }
 
-// start NAME dvagent [ARG…] starts the program in the background; what it
-// prints is awaited by that name.
+// start NAME dvagent [ARG…] starts the program in the background, under a name
+// that other commands take.
 func (s *stage) start(ts *testscript.TestScript, args []string) {
 	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=/no-home", "DVAGENT_CONFIG=" + ts.Getenv("DVAGENT_CONFIG")}
 	p, err := startProcess(s.dir, env, args[1:]...)
@@ -94,8 +94,8 @@ func (s *stage) start(ts *testscript.TestScript, args []string) {
 	s.processes[args[0]] = p
 }
 
-// terminate NAME CODE ends a program that start started: SIGTERM, and within
-// five seconds that exit code. stdout is what it has printed.
+// terminate NAME CODE sends SIGTERM to a program that start started, which has
+// to end with that exit code within five seconds. stdout is what it printed.
 func (s *stage) terminate(ts *testscript.TestScript, args []string) {
 	p := s.processes[args[0]]
 	delete(s.processes, args[0])
@@ -141,8 +141,8 @@ func eventually(holds func() bool) bool {
 }
 
 // web starts the demo's TLS server at $WEB with the pair tls/site.pem and
-// tls/site.key, self-signed when it is not there. $RELOAD is the command that makes the server
-// read the pair again, as TOML.
+// tls/site.key, self-signed when it is not there. $RELOAD is the command, as TOML,
+// that makes the server read the pair again.
 func (s *stage) web(ts *testscript.TestScript, _ []string) {
 	certificate := ts.MkAbs("tls/site.pem")
 	if _, err := os.Stat(certificate); errors.Is(err, os.ErrNotExist) {

@@ -16,12 +16,13 @@ import (
 	"dvagent/internal/terminal"
 )
 
-// progress shows long work: on a terminal each step as it ends, and below a
-// line for each certificate with what is waited for and how long its step takes
-// by now; elsewhere a line of log a step.
+// progress shows long work. On a terminal each step is shown as it ends; below
+// those there is a line for each certificate that is being worked on, with what
+// it waits for and how long its step has taken so far. Elsewhere each step is a
+// line of log.
 type progress struct {
 	out  *os.File     // a terminal, or nil
-	log  *slog.Logger // beside a terminal's lines, or in their place
+	log  *slog.Logger // above the terminal's lines, or instead of them
 	stop chan struct{}
 	done sync.WaitGroup
 
@@ -30,7 +31,7 @@ type progress struct {
 	going map[string]going // by certificate
 }
 
-// going is a step that takes its time.
+// going is a step in progress.
 type going struct {
 	step, text string
 	since      time.Time
@@ -45,7 +46,7 @@ func (c *cli) progress() *progress {
 	return p
 }
 
-// close ends the display; what was going on goes away.
+// close ends the display and removes the lines of steps in progress.
 func (p *progress) close() {
 	close(p.stop)
 	p.done.Wait()
@@ -76,7 +77,7 @@ func (p *progress) show(e agent.Progress) {
 	p.draw(above)
 }
 
-// goesOn notes a step; its time runs from when it was first seen to wait.
+// goesOn notes a step in progress; its time runs from when it was first seen.
 func (p *progress) goesOn(e agent.Progress) {
 	g := going{e.Step, e.Text, e.At}
 	if e.Waiting {
@@ -88,7 +89,7 @@ func (p *progress) goesOn(e agent.Progress) {
 	p.going[e.Certificate] = g
 }
 
-// finished is a line that stays.
+// finished is the line of a step that has ended; it stays on the terminal.
 func finished(s terminal.Screen, e agent.Progress) string {
 	text := line.Of(e.Text)
 	if e.Err != nil {
@@ -97,7 +98,7 @@ func finished(s terminal.Screen, e agent.Progress) string {
 	return fmt.Sprintf("%s  %s  %-9s  %s\n", s.Paint(terminal.Faint, e.At.Format(time.TimeOnly)), e.Certificate, e.Step, text)
 }
 
-// Write puts lines of log above what is going on.
+// Write puts lines of log above the steps in progress.
 func (p *progress) Write(lines []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -120,7 +121,7 @@ func (p *progress) tick() {
 	}
 }
 
-// draw shows what is going on, longest first, below what has just happened.
+// draw shows the steps in progress, longest first, below what has just happened.
 func (p *progress) draw(above string) {
 	names := slices.SortedFunc(maps.Keys(p.going), func(a, b string) int {
 		return cmp.Or(p.going[a].since.Compare(p.going[b].since), cmp.Compare(a, b))
@@ -134,7 +135,7 @@ func (p *progress) draw(above string) {
 	p.live.Draw(terminal.Of(p.out), above, block)
 }
 
-// logProgress tells of a certificate that ends soon as of an error.
+// logProgress logs a step, and as an error where the certificate is about to end.
 func logProgress(log *slog.Logger, e agent.Progress) {
 	level := slog.LevelInfo
 	if e.Emergency {

@@ -8,8 +8,8 @@ import (
 // refusal is a call that the kernel refuses, wherever it touches one path.
 type refusal struct{ path, call, errno string }
 
-// refusals lists every call by which the agent changes what it keeps, at each
-// of the paths, with each of the errors.
+// refusals combines every call by which the agent changes files with each of the
+// paths and each of the errors.
 func refusals() []refusal {
 	var all []refusal
 	for _, path := range []string{
@@ -28,8 +28,8 @@ func refusals() []refusal {
 	return all
 }
 
-// faults 50 and 54: a call fails for the whole of a run, wherever it touches
-// one path; then it works again. Success is claimed only where all is well.
+// faults 50 and 54: for a whole run a call fails wherever it touches one path;
+// then it works again. Success is claimed only when all is well.
 func TestACallThatIsRefusedLosesNoOrder(t *testing.T) {
 	needStrace(t)
 	stride := 37

@@ -36,7 +36,8 @@ func (c *cli) renewCommand() *cobra.Command {
 	return cmd
 }
 
-// work does what changes something, shows it, and prints how it ended.
+// work runs a command that changes something: it shows the progress and prints
+// how things ended.
 func (c *cli) work(quiet bool, do func(*agent.Agent) ([]agent.Outcome, error)) error {
 	options, closeProgress := c.tell(quiet)
 	a, _, err := c.worker(options)
@@ -51,7 +52,8 @@ func (c *cli) work(quiet bool, do func(*agent.Agent) ([]agent.Outcome, error)) e
 	return c.finish(outcomes, quiet)
 }
 
-// tell returns the options that show progress, or only what goes wrong.
+// tell returns options that show progress, or only errors when quiet, and a
+// function that ends the display.
 func (c *cli) tell(quiet bool) (agent.Options, func()) {
 	if quiet {
 		c.logLevel = "error"

@@ -93,7 +93,7 @@ func faultHelp() string {
 	return help.String()
 }
 
-// writeAgentConfig writes a configuration whose state stands beside it.
+// writeAgentConfig writes a configuration whose state directory is beside it.
 func writeAgentConfig(s *sandbox.Sandbox, path string) error {
 	absolute, err := filepath.Abs(path)
 	if err != nil {

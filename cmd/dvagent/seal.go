@@ -9,11 +9,11 @@ import (
 )
 
 // sealMemory keeps this process's memory, where keys and secrets lie, out of
-// core dumps and away from other processes of the same user. What it starts is
-// not affected, but for the soft limit of core files.
+// core dumps and away from other processes of the same user. The processes that
+// it starts are not affected, except by the soft limit of core files.
 //
-// A crash, which with Go ends in the exit code 2 of a wrong configuration, ends
-// by SIGABRT: systemd starts the service again.
+// A crash ends by SIGABRT, so that systemd starts the service again. Go's own
+// exit code for it is 2, which here means a wrong configuration.
 func sealMemory() error {
 	debug.SetTraceback("crash")
 	var limit unix.Rlimit

@@ -39,8 +39,8 @@ func TestACrashDumpsNoMemory(t *testing.T) {
 	}
 }
 
-// fault 89: what is kept out of a core is kept from other processes of the same
-// user too.
+// fault 89: what is kept out of a core is also kept from other processes of the
+// same user.
 func TestAnotherProcessOfTheUserReadsNoMemory(t *testing.T) {
 	binary := forEveryone(t)
 	sandbox := nobody(binary, "sandbox")
@@ -69,7 +69,7 @@ func TestAnotherProcessOfTheUserReadsNoMemory(t *testing.T) {
 	}
 }
 
-// nobody is a command of a user without rights.
+// nobody is a command run by a user without rights.
 func nobody(argv ...string) *exec.Cmd {
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = "/"

@@ -34,7 +34,7 @@ type stage struct {
 
 type stageKey struct{}
 
-// clear ends what the story started and looks for what it gave away.
+// clear ends what the story started and looks for secrets that it leaked.
 func (s *stage) clear(t testing.TB) {
 	for name, p := range s.processes {
 		if _, err := p.stop(); err != nil {
@@ -105,7 +105,7 @@ func (s *stage) configure(ts *testscript.TestScript, args []string) {
 	ts.Check(os.Rename(path+".new", path))
 }
 
-// under TABLE LINE… puts lines into a table that agent.toml has already.
+// under TABLE LINE… puts lines into a table that agent.toml already has.
 func (s *stage) under(ts *testscript.TestScript, args []string) {
 	header := "[" + args[0] + "]\n"
 	text := ts.ReadFile("agent.toml")
@@ -116,8 +116,8 @@ func (s *stage) under(ts *testscript.TestScript, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs("agent.toml"), []byte(text), 0o600))
 }
 
-// exits CODE PROGRAM [ARG…] runs the program, which has to end with exactly
-// that code and to print no secret.
+// exits CODE PROGRAM [ARG…] runs the program, which has to end with exactly that
+// code and must not print a secret.
 func (s *stage) exits(ts *testscript.TestScript, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
@@ -139,7 +139,7 @@ func (s *stage) exits(ts *testscript.TestScript, args []string) {
 	}
 }
 
-// called ACTION N says how many calls of an API action the sandbox has
+// called ACTION N checks how many calls of an API action the sandbox has
 // answered; the action any stands for all of them.
 func (s *stage) called(ts *testscript.TestScript, args []string) {
 	want, err := strconv.Atoi(args[1])
@@ -173,7 +173,7 @@ func (s *stage) fault(ts *testscript.TestScript, args []string) {
 	ts.Check(s.sandbox.SetFaults(faults...))
 }
 
-// instances STATUS N says how many instances have that status.
+// instances STATUS N checks how many instances have that status.
 func (s *stage) instances(ts *testscript.TestScript, args []string) {
 	var found []string
 	for _, instance := range s.sandbox.Instances() {
@@ -197,7 +197,7 @@ func (s *stage) submit(ts *testscript.TestScript, args []string) {
 	ts.Check(s.sandbox.Submit(s.sandbox.Instances()[0].InstanceID, args...))
 }
 
-// records N says how many TXT records the zone example.com holds.
+// records N checks how many TXT records the zone example.com holds.
 func (s *stage) records(ts *testscript.TestScript, args []string) {
 	n := 0
 	for _, record := range s.sandbox.Records("example.com") {
@@ -210,7 +210,7 @@ func (s *stage) records(ts *testscript.TestScript, args []string) {
 	}
 }
 
-// mode MODE FILE… compares permissions, such as 0600.
+// mode MODE FILE… checks the permissions of files, such as 0600.
 func (s *stage) mode(ts *testscript.TestScript, args []string) {
 	for _, name := range args[1:] {
 		info, err := os.Stat(ts.MkAbs(name))
@@ -231,7 +231,7 @@ func (s *stage) capture(ts *testscript.TestScript, args []string) {
 	ts.Setenv(args[0], found[1])
 }
 
-// shows ADDRESS FILE: a TLS handshake shows the leaf of the PEM file.
+// shows ADDRESS FILE checks that a TLS handshake shows the leaf of the PEM file.
 func (s *stage) shows(ts *testscript.TestScript, args []string) {
 	pair, err := tls.LoadX509KeyPair(ts.MkAbs(args[1]), keyBeside(ts.MkAbs(args[1])))
 	ts.Check(err)

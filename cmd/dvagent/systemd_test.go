@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// manager is what systemd is to its services: a socket that they write to, and
-// that is always read, for a full one holds them up.
+// manager plays systemd: a socket that services write to, and that is always
+// read, since a full one would hold them up.
 type manager struct {
 	*testing.T
 	socket  string
@@ -47,12 +47,12 @@ func (m manager) receive(socket *net.UnixConn) {
 	}
 }
 
-// env is what a service with a watchdog is started with.
+// env is the environment that a service with a watchdog is started with.
 func (m manager) env(watchdog time.Duration) []string {
 	return []string{"NOTIFY_SOCKET=" + m.socket, fmt.Sprintf("WATCHDOG_USEC=%d", watchdog.Microseconds())}
 }
 
-// told returns the next message of those that match, or false after so long.
+// told returns the next message that matches, or false when none comes in time.
 func (m manager) told(pattern string, within time.Duration) (string, bool) {
 	wanted, end := regexp.MustCompile(pattern), time.After(within)
 	for {
@@ -74,7 +74,7 @@ func (m manager) await(pattern string) {
 	}
 }
 
-// append adds to the configuration, in one rename.
+// append adds to the configuration by one rename.
 func (c *trial) append(text string) {
 	c.Helper()
 	path := c.path("agent.toml")
@@ -124,8 +124,8 @@ func TestTheServiceTellsSystemdHowItIs(t *testing.T) {
 	}
 }
 
-// Each of two reloads takes until the test lets it go: longer than the watchdog
-// waits, and within their own limit.
+// Each of two reloads takes until the test lets it end: longer than the watchdog
+// waits, but within the reload's own limit.
 func TestTheWatchdogIsFedWhileASlowCommandRuns(t *testing.T) {
 	c, m := newTrial(t), newManager(t)
 	for _, name := range []string{"first", "second"} {

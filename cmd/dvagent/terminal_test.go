@@ -28,7 +28,7 @@ type session struct {
 	ended   chan struct{}
 }
 
-// atTerminal runs dvagent on a terminal of so many columns.
+// atTerminal runs dvagent on a terminal with that many columns.
 func atTerminal(t *testing.T, columns int, env []string, args ...string) *session {
 	t.Helper()
 	s := &session{T: t, cmd: exec.Command("dvagent", args...), ended: make(chan struct{})}
@@ -105,7 +105,7 @@ func (s *session) await(pattern string) {
 	}
 }
 
-// exit waits for the program and for what it showed last.
+// exit waits for the program to end and returns all that it showed.
 func (s *session) exit() (code int, shown string) {
 	s.Helper()
 	select {
@@ -118,7 +118,7 @@ func (s *session) exit() (code int, shown string) {
 	return s.cmd.ProcessState.ExitCode(), strings.ReplaceAll(strings.TrimSuffix(s.shown.String(), "the end"), "\r\n", "\n")
 }
 
-// configured is a sandbox's agent.toml, of the certificate example.com.
+// configured writes the agent.toml of a sandbox, for the certificate example.com.
 func configured(t *testing.T, options sandbox.Options, extra string) (path string) {
 	t.Helper()
 	s, err := sandbox.Start(options)

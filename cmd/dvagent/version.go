@@ -12,7 +12,7 @@ import (
 // version is stamped by the build: -ldflags "-X main.version=…".
 var version = "devel"
 
-// setting is what the build was told under the key, or otherwise.
+// setting returns a setting of the build, or otherwise when it has none.
 func setting(info *debug.BuildInfo, key, otherwise string) string {
 	for _, setting := range info.Settings {
 		if setting.Key == key {
@@ -22,7 +22,7 @@ func setting(info *debug.BuildInfo, key, otherwise string) string {
 	return otherwise
 }
 
-// build tells the dashboard what program it belongs to.
+// build describes this program to the dashboard.
 func build() dashboard.Build {
 	b := dashboard.Build{Version: version, Commit: "unknown", Go: "unknown"}
 	if info, ok := debug.ReadBuildInfo(); ok {
