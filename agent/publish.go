@@ -2,12 +2,10 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"dvagent/agent/order"
 	"dvagent/dnsvalidate"
-	"dvagent/internal/aliyun"
 )
 
 // present publishes the validation record as soon as the challenge is known.
@@ -55,26 +53,19 @@ func (w *work) publishAt(ctx context.Context, record order.Record) (dnsvalidate.
 	}
 	provider := remembering{client, w.looksOf(w.Name).listings}
 	attempted := w.order.Asked(record) || w.owed.Has(w.Name, record)
-	presence, err := dnsvalidate.Present(ctx, provider, asValidation(record), w.config.DNS.TTL, attempted, func() error {
-		if attempted {
-			return nil
-		}
-		return w.recordBoth(order.Adding, record)
+	presence, err := dnsvalidate.Present(ctx, provider, dnsvalidate.Publication{
+		Record: asValidation(record), TTL: w.config.DNS.TTL, Attempted: attempted,
+		BeforeAdd: func() error {
+			if attempted {
+				return nil
+			}
+			return w.recordBoth(order.Adding, record)
+		},
 	})
-	if err != nil {
-		return presence, also(err, w.notAdded(err, attempted, record))
+	if presence.Refused { // what a person puts there later is not ours
+		err = also(err, w.recordBoth(order.Removed, record))
 	}
-	return presence, nil
-}
-
-// notAdded records that an add was refused and left nothing behind: what a
-// person puts there later is not ours.
-func (w *work) notAdded(err error, attempted bool, record order.Record) error {
-	var api *aliyun.Error
-	if attempted || !errors.As(err, &api) || api.Operation != "AddDomainRecord" || api.MayHaveBeenApplied() {
-		return nil
-	}
-	return w.recordBoth(order.Removed, record)
+	return presence, err
 }
 
 func asValidation(r order.Record) dnsvalidate.Record {

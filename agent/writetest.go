@@ -73,10 +73,13 @@ func (p *pass) tryWriting(ctx context.Context, certificate string, at place) err
 		return p.owed.Record(order.OwedRecord{At: wallClock(), Kind: kind, Certificate: certificate, Record: r})
 	}
 	owed := false
-	presence, err := dnsvalidate.Present(ctx, client, asValidation(record), p.config.DNS.TTL, true, func() error {
-		err := note(order.Adding, record)
-		owed = err == nil
-		return err
+	presence, err := dnsvalidate.Present(ctx, client, dnsvalidate.Publication{
+		Record: asValidation(record), TTL: p.config.DNS.TTL, Attempted: true,
+		BeforeAdd: func() error {
+			err := note(order.Adding, record)
+			owed = err == nil
+			return err
+		},
 	})
 	if !owed {
 		return err

@@ -28,11 +28,22 @@ type Record struct {
 	RecordID string // AliDNS's RecordId, empty while it is not known
 }
 
+// Publication is a validation record that is to be published.
+type Publication struct {
+	Record    Record
+	TTL       int          // seconds
+	Attempted bool         // an earlier add may have been applied without an answer: the record found is then ours
+	BeforeAdd func() error // called right before an add is sent; its error stops it
+}
+
 // Presence says which record shows the value. Ours is false when somebody
 // else's identical record stood there first: it serves, and must be kept.
+// Refused stands beside an error alone: the first add of the record was sent,
+// and certainly not applied, so that nothing stands there because of us.
 type Presence struct {
 	RecordID string
 	Ours     bool
+	Refused  bool
 }
 
 // CNAMEError says that a CNAME stands at a validation name, so that no TXT
@@ -49,19 +60,18 @@ func (e *CNAMEError) OperatorHint() string {
 }
 
 // Present makes sure that the record exists: DescribeSubDomainRecords, then
-// AddDomainRecord with ttl (seconds) where it is missing. attempted says that
-// an earlier add may have been applied without an answer; the record found is
-// then ours. beforeAdd is called right before an add is sent, and its error
-// stops it. Errors: *aliyun.Error, *CNAMEError, or beforeAdd's own, wrapped.
-func Present(ctx context.Context, p Provider, r Record, ttl int, attempted bool, beforeAdd func() error) (Presence, error) {
-	presence, err := present(ctx, p, r, ttl, attempted, beforeAdd)
+// AddDomainRecord where it is missing. Errors: *aliyun.Error, *CNAMEError, or
+// BeforeAdd's own, wrapped.
+func Present(ctx context.Context, p Provider, pub Publication) (Presence, error) {
+	presence, err := present(ctx, p, pub)
 	if err != nil {
-		return Presence{}, fmt.Errorf("publish the validation record %s: %w", r.Name, err)
+		return presence, fmt.Errorf("publish the validation record %s: %w", pub.Record.Name, err)
 	}
 	return presence, nil
 }
 
-func present(ctx context.Context, p Provider, r Record, ttl int, attempted bool, beforeAdd func() error) (Presence, error) {
+func present(ctx context.Context, p Provider, pub Publication) (Presence, error) {
+	r := pub.Record
 	if r.Value == "" {
 		return Presence{}, errors.New("the challenge has no value")
 	}
@@ -70,31 +80,34 @@ func present(ctx context.Context, p Provider, r Record, ttl int, attempted bool,
 		return Presence{}, err
 	}
 	if id != "" {
-		return Presence{RecordID: id, Ours: attempted}, nil
+		return Presence{RecordID: id, Ours: pub.Attempted}, nil
 	}
-	if err := beforeAdd(); err != nil {
+	if err := pub.BeforeAdd(); err != nil {
 		return Presence{}, err
 	}
-	id, err = p.AddDomainRecord(ctx, aliyun.Record{Zone: r.Zone, RR: r.RR, Type: "TXT", Value: r.Value, TTL: ttl})
-	if isDuplicate(err) {
-		return readBack(ctx, p, r, attempted, err)
-	}
-	if err != nil {
+	id, err = p.AddDomainRecord(ctx, aliyun.Record{Zone: r.Zone, RR: r.RR, Type: "TXT", Value: r.Value, TTL: pub.TTL})
+	failure, _ := errors.AsType[*aliyun.Error](err)
+	switch {
+	case err == nil:
+		return Presence{RecordID: id, Ours: true}, nil
+	case failure == nil:
 		return Presence{}, err
+	case failure.Kind == aliyun.Duplicate:
+		return readBack(ctx, p, pub, err)
 	}
-	return Presence{RecordID: id, Ours: true}, nil
+	return Presence{Refused: !pub.Attempted && !failure.MayHaveBeenApplied()}, err
 }
 
 // readBack trusts DomainRecordDuplicate only when the record shows our value.
-func readBack(ctx context.Context, p Provider, r Record, attempted bool, duplicate error) (Presence, error) {
-	id, err := standing(ctx, p, r)
+func readBack(ctx context.Context, p Provider, pub Publication, duplicate error) (Presence, error) {
+	id, err := standing(ctx, p, pub.Record)
 	if err != nil {
 		return Presence{}, err
 	}
 	if id == "" {
-		return Presence{}, fmt.Errorf("it does not read back: %w", duplicate)
+		return Presence{Refused: !pub.Attempted}, fmt.Errorf("it does not read back: %w", duplicate)
 	}
-	return Presence{RecordID: id, Ours: attempted}, nil
+	return Presence{RecordID: id, Ours: pub.Attempted}, nil
 }
 
 // Standing returns the records at r's zone and name (DescribeSubDomainRecords).
@@ -181,9 +194,4 @@ func unquote(value string) string {
 		return value[1 : len(value)-1]
 	}
 	return value
-}
-
-func isDuplicate(err error) bool {
-	failure, ok := errors.AsType[*aliyun.Error](err)
-	return ok && failure.Kind == aliyun.Duplicate
 }

@@ -83,10 +83,14 @@ func actions(s *sandbox.Sandbox) []string {
 
 func accepted() error { return nil }
 
+func publication(r Record, attempted bool, beforeAdd func() error) Publication {
+	return Publication{Record: r, TTL: 600, Attempted: attempted, BeforeAdd: beforeAdd}
+}
+
 func TestAValidationRecordCostsTwoCallsToPresentAndOneToRemove(t *testing.T) {
 	s, client := cloud(t)
 	record, journalled := wanted(), 0
-	presence, err := Present(t.Context(), client, record, 600, false, func() error { journalled++; return nil })
+	presence, err := Present(t.Context(), client, publication(record, false, func() error { journalled++; return nil }))
 	if err != nil || !presence.Ours || presence.RecordID == "" || journalled != 1 {
 		t.Fatalf("%+v, %v, journalled %d times", presence, err, journalled)
 	}
@@ -119,10 +123,10 @@ func TestAnIdenticalRecordIsOursOnlyAfterAnAttempt(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			s, client := cloud(t)
 			id := seed(t, s, "_dnsauth", "TXT", test.value)
-			presence, err := Present(t.Context(), client, wanted(), 600, test.attempted, func() error {
+			presence, err := Present(t.Context(), client, publication(wanted(), test.attempted, func() error {
 				return errors.New("an add was about to be sent")
-			})
-			if err != nil || presence != (Presence{id, test.ours}) {
+			}))
+			if err != nil || presence != (Presence{RecordID: id, Ours: test.ours}) {
 				t.Errorf("%+v, %v", presence, err)
 			}
 		})
@@ -133,7 +137,7 @@ func TestAnIdenticalRecordIsOursOnlyAfterAnAttempt(t *testing.T) {
 func TestAnAddWithoutAnAnswerIsFoundAgain(t *testing.T) {
 	s, client := cloud(t)
 	fail(t, s, "lose-answer:AddDomainRecord:1")
-	_, err := Present(t.Context(), client, wanted(), 600, false, accepted)
+	_, err := Present(t.Context(), client, publication(wanted(), false, accepted))
 	if failure, ok := errors.AsType[*aliyun.Error](err); !ok || !failure.MayHaveBeenApplied() {
 		t.Fatalf("the first try ended with %v", err)
 	}
@@ -141,8 +145,8 @@ func TestAnAddWithoutAnAnswerIsFoundAgain(t *testing.T) {
 	if err != nil || id == "" {
 		t.Fatalf("found %q, %v", id, err)
 	}
-	presence, err := Present(t.Context(), client, wanted(), 600, true, accepted)
-	if err != nil || presence != (Presence{id, true}) || len(s.Records(testZone)) != 1 {
+	presence, err := Present(t.Context(), client, publication(wanted(), true, accepted))
+	if err != nil || presence != (Presence{RecordID: id, Ours: true}) || len(s.Records(testZone)) != 1 {
 		t.Errorf("%+v, %v, %+v", presence, err, s.Records(testZone))
 	}
 }
@@ -152,28 +156,59 @@ func TestADuplicateIsBelievedOnlyWhenItReadsBack(t *testing.T) {
 	t.Run("somebody else was faster", func(t *testing.T) {
 		s, client := cloud(t)
 		id := ""
-		presence, err := Present(t.Context(), client, wanted(), 600, false, func() error {
+		presence, err := Present(t.Context(), client, publication(wanted(), false, func() error {
 			id = seed(t, s, "_dnsauth", "TXT", testValue)
 			return nil
-		})
-		if err != nil || presence != (Presence{id, false}) {
+		}))
+		if err != nil || presence != (Presence{RecordID: id}) {
 			t.Errorf("%+v, %v", presence, err)
 		}
 	})
 	t.Run("nothing reads back", func(t *testing.T) {
 		s, client := cloud(t)
 		fail(t, s, "duplicate:AddDomainRecord:1")
-		presence, err := Present(t.Context(), client, wanted(), 600, true, accepted)
+		presence, err := Present(t.Context(), client, publication(wanted(), true, accepted))
 		if err == nil || presence.RecordID != "" {
 			t.Errorf("%+v, %v", presence, err)
 		}
 	})
 }
 
+func TestAFirstAddThatCertainlyFailedIsRefused(t *testing.T) {
+	tests := []struct {
+		name      string
+		fault     string // "" is a CNAME that comes in between
+		attempted bool
+		want      bool
+	}{
+		{"the server says no", "", false, true},
+		{"it says no to a repeated add, and the first may stand", "", true, false},
+		{"it is busy", "busy:AddDomainRecord", false, true},
+		{"it calls a record that is not there a duplicate", "duplicate:AddDomainRecord:1", false, true},
+		{"its answer is lost", "lose-answer:AddDomainRecord:1", false, false},
+		{"the add is not sent", "forbidden:DescribeSubDomainRecords", false, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s, client := cloud(t)
+			comesBetween := accepted
+			if test.fault != "" {
+				fail(t, s, test.fault)
+			} else {
+				comesBetween = func() error { seed(t, s, "_dnsauth", "CNAME", "x.example.net"); return nil }
+			}
+			presence, err := Present(t.Context(), client, publication(wanted(), test.attempted, comesBetween))
+			if err == nil || presence != (Presence{Refused: test.want}) {
+				t.Errorf("%+v, %v", presence, err)
+			}
+		})
+	}
+}
+
 func TestNothingIsAddedThatIsNotJournalled(t *testing.T) {
 	s, client := cloud(t)
 	full := errors.New("no space left")
-	_, err := Present(t.Context(), client, wanted(), 600, false, func() error { return full })
+	_, err := Present(t.Context(), client, publication(wanted(), false, func() error { return full }))
 	if !errors.Is(err, full) || len(s.Records(testZone)) != 0 {
 		t.Errorf("%v, %+v", err, s.Records(testZone))
 	}
@@ -183,7 +218,7 @@ func TestARecordWithoutAValueIsNotPublished(t *testing.T) {
 	s, client := cloud(t)
 	record := wanted()
 	record.Value = ""
-	if _, err := Present(t.Context(), client, record, 600, false, accepted); err == nil || len(s.History()) != 0 {
+	if _, err := Present(t.Context(), client, publication(record, false, accepted)); err == nil || len(s.History()) != 0 {
 		t.Errorf("%v after %q", err, actions(s))
 	}
 }
@@ -192,7 +227,7 @@ func TestARecordWithoutAValueIsNotPublished(t *testing.T) {
 func TestACNAMEInTheWayIsReportedWithItsTarget(t *testing.T) {
 	s, client := cloud(t)
 	seed(t, s, "_dnsauth", "CNAME", "x.acme.example.net")
-	_, err := Present(t.Context(), client, wanted(), 600, false, accepted)
+	_, err := Present(t.Context(), client, publication(wanted(), false, accepted))
 	alias, ok := errors.AsType[*CNAMEError](err)
 	if !ok || alias.Target != "x.acme.example.net" || hint.Of(err) == "" {
 		t.Fatalf("%v, hint %q", err, hint.Of(err))
@@ -220,7 +255,7 @@ func TestADisabledIdenticalRecordIsAnErrorWithAHint(t *testing.T) {
 	s, client := cloud(t)
 	seed(t, s, "_dnsauth", "TXT", testValue)
 	provider := altered{client, func(r *aliyun.Record) { r.Status = "DISABLE" }}
-	if _, err := Present(t.Context(), provider, wanted(), 600, true, accepted); err == nil || hint.Of(err) == "" {
+	if _, err := Present(t.Context(), provider, publication(wanted(), true, accepted)); err == nil || hint.Of(err) == "" {
 		t.Errorf("%v, hint %q", err, hint.Of(err))
 	}
 }
@@ -260,7 +295,7 @@ func TestForeignRecordsStayAsTheyAre(t *testing.T) {
 	}
 	before := s.Records(testZone)
 	record := wanted()
-	presence, err := Present(t.Context(), client, record, 600, false, accepted)
+	presence, err := Present(t.Context(), client, publication(record, false, accepted))
 	if err != nil || !presence.Ours {
 		t.Fatal(presence, err)
 	}
@@ -297,7 +332,7 @@ func TestRemovingIsDoneWhenTheRecordIsGone(t *testing.T) {
 func TestAPublishedRecordBecomesVisibleAtEveryNameServer(t *testing.T) {
 	s, client := cloud(t)
 	prover := NewProver(Settings{NameServers: s.Ready().DNS})
-	if _, err := Present(t.Context(), client, wanted(), 600, false, accepted); err != nil {
+	if _, err := Present(t.Context(), client, publication(wanted(), false, accepted)); err != nil {
 		t.Fatal(err)
 	}
 	deadline := time.Now().Add(10 * time.Second)
