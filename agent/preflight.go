@@ -55,7 +55,7 @@ func (f preflight) of(ctx context.Context, certificate string, p proof) (finding
 	domains := p.domains
 	err = f.following(ctx, p.place, func(at place) error {
 		zone, unknown := f.withServers(ctx, at)
-		seen, err := f.dns.Look(ctx, zone, at.name, domains, issuers)
+		seen, err := f.dns.Look(ctx, dnsvalidate.Expectation{Zone: zone, Name: at.name, Domains: domains, Issuers: issuers})
 		if err != nil {
 			return err
 		}

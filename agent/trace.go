@@ -40,7 +40,7 @@ func (a *Agent) Trace(ctx context.Context, target string) (Walk, error) {
 			break
 		}
 	}
-	walk.Trace, err = a.prover.Trace(ctx, walk.Zone, walk.Name, value)
+	walk.Trace, err = a.prover.Trace(ctx, dnsvalidate.Question{Zone: walk.Zone, Name: walk.Name, Value: value})
 	return walk, err
 }
 

@@ -136,7 +136,7 @@ func (w *work) lookAtServers(ctx context.Context, looks *looks) bool {
 	if placed.For != "" { // the CA begins there too
 		zone, name = "", placed.For
 	}
-	seen, err := w.prover.Look(ctx, zone, name, placed.Value)
+	seen, err := w.prover.Look(ctx, dnsvalidate.Question{Zone: zone, Name: name, Value: placed.Value})
 	looks.dns, looks.dnsN, looks.verdict = wallClock(), looks.dnsN+1, seen.String()
 	if err != nil {
 		looks.verdict = err.Error()

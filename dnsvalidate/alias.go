@@ -27,7 +27,7 @@ func (p *Prover) aliasAt(ctx context.Context, name string, seen survey) (target 
 		servers = nil
 		for _, server := range seen.servers {
 			if readable(server) {
-				servers = []ServerVerdict{p.askServer(ctx, nameServer{server.Name, server.Address}, name, "")}
+				servers = []ServerVerdict{p.askServer(ctx, nameServer{server.Name, server.Address}, Question{Name: name}.normal())}
 				break
 			}
 		}

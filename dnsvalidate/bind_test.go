@@ -54,7 +54,7 @@ func TestWhatBINDSaysIsItsState(t *testing.T) {
 	prover := NewProver(Settings{NameServers: []string{server.Address}})
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			verdict, err := prover.Look(t.Context(), test.zone.Name, "_dnsauth."+test.zone.Name, testValue)
+			verdict, err := prover.Look(t.Context(), Question{Zone: test.zone.Name, Name: "_dnsauth." + test.zone.Name, Value: testValue})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -192,7 +192,7 @@ func TestParentAndChildInBINDDiffer(t *testing.T) {
 	prover := world(t, through(resolver), map[string]reply{
 		"127.0.0.8": through(parent), "127.0.0.1": through(child), "127.0.0.2": through(child), "127.0.0.3": zoneWith(1),
 	})
-	verdict, err := prover.Look(t.Context(), testZone, testName, testValue)
+	verdict, err := prover.Look(t.Context(), question())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ func (p *Prover) Alias(ctx context.Context, name string) (target string, err err
 	if err != nil {
 		return "", fmt.Errorf("look for a CNAME at %s: %w", name, err)
 	}
-	return Verdict{Servers: p.askAll(ctx, delegation.servers, name, "")}.alias(), ctx.Err()
+	return Verdict{Servers: p.askAll(ctx, delegation.servers, Question{Name: name}.normal())}.alias(), ctx.Err()
 }
 
 // zoneOf is the zone whose name servers are to be asked for name. Configured

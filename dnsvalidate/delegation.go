@@ -224,7 +224,7 @@ func (p *Prover) askOneForNS(ctx context.Context, zone, name string, addresses [
 	}
 	for _, address := range addresses[:min(len(addresses), maxAsked)] {
 		address = net.JoinHostPort(address, p.port)
-		answer, err := p.ask(ctx, address, question(zone, dns.TypeNS, false))
+		answer, err := p.ask(ctx, address, newQuery(zone, dns.TypeNS, false))
 		if err != nil || !existenceKnown(answer) {
 			continue
 		}

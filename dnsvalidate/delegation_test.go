@@ -115,7 +115,7 @@ func TestNameServersAreFoundFromTheZoneCutDown(t *testing.T) {
 			prover := world(t, test.resolver, map[string]reply{
 				"127.0.0.8": test.parent, "127.0.0.1": test.child, "127.0.0.2": test.child, "127.0.0.3": test.child,
 			})
-			verdict, err := prover.Look(t.Context(), testZone, testName, testValue)
+			verdict, err := prover.Look(t.Context(), question())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -137,7 +137,7 @@ func TestTheNameServersOfAZoneAreRememberedForAWhile(t *testing.T) {
 		map[string]reply{"127.0.0.1": published()})
 	var counts []int32
 	for range 2 {
-		if _, err := prover.Look(t.Context(), testZone, testName, testValue); err != nil {
+		if _, err := prover.Look(t.Context(), question()); err != nil {
 			t.Fatal(err)
 		}
 		counts = append(counts, asked.Load())
@@ -153,7 +153,7 @@ func TestAZoneWithoutNameServersIsAnErrorWithAHint(t *testing.T) {
 		"the resolver fails": withCode(dns.RcodeServerFailure),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := world(t, resolver, nil).Look(t.Context(), testZone, testName, testValue)
+			_, err := world(t, resolver, nil).Look(t.Context(), question())
 			if err == nil || hint.Of(err) == "" || strings.Contains(err.Error(), "\n") {
 				t.Errorf("%v, hint %q", err, hint.Of(err))
 			}
@@ -165,7 +165,7 @@ func TestTheSecondResolverIsAskedWhenTheFirstFails(t *testing.T) {
 	prover := world(t, knows(ns1, aOfNS1), map[string]reply{"127.0.0.1": published()})
 	broken := serve(t, "127.0.0.1", "0", withCode(dns.RcodeServerFailure))
 	prover.settings.Resolvers = append([]string{broken}, prover.settings.Resolvers...)
-	if verdict, err := prover.Look(t.Context(), testZone, testName, testValue); err != nil || !verdict.Visible {
+	if verdict, err := prover.Look(t.Context(), question()); err != nil || !verdict.Visible {
 		t.Error(verdict, err)
 	}
 }
@@ -230,7 +230,7 @@ func TestADiscoveryThatFailedIsMadeAgain(t *testing.T) {
 func TestAConfiguredNameServerMayBeAName(t *testing.T) {
 	prover := world(t, knows(aOfNS1), map[string]reply{"127.0.0.1": published()})
 	prover.settings.NameServers = []string{net.JoinHostPort("ns1.example.com", prover.port)}
-	verdict, err := prover.Look(t.Context(), testZone, testName, testValue)
+	verdict, err := prover.Look(t.Context(), question())
 	if err != nil || !verdict.Visible || verdict.Servers[0].Name != "ns1.example.com" {
 		t.Error(verdict, err)
 	}

@@ -43,7 +43,7 @@ func (p *Prover) answersForAll(ctx context.Context, suspect ServerVerdict) bool 
 	if suspect.State == Lame {
 		return true
 	}
-	root, err := p.askOnce(ctx, suspect.Address, question(".", dns.TypeSOA, true))
+	root, err := p.askOnce(ctx, suspect.Address, newQuery(".", dns.TypeSOA, true))
 	if err != nil || !slices.ContainsFunc(root.Answer, func(rr dns.RR) bool {
 		return rr.Header().Rrtype == dns.TypeSOA && rr.Header().Name == "."
 	}) {
@@ -100,7 +100,7 @@ func (p *Prover) holders(ctx context.Context, zone string, servers []ServerVerdi
 }
 
 func (p *Prover) soa(ctx context.Context, address, zone string) soa {
-	answer, err := p.askOnce(ctx, address, question(zone, dns.TypeSOA, false))
+	answer, err := p.askOnce(ctx, address, newQuery(zone, dns.TypeSOA, false))
 	if err != nil {
 		return soa{}
 	}

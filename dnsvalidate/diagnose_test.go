@@ -82,7 +82,7 @@ func TestAZoneThatIsDelegatedToOpenResolversIsNotIntercepted(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			prover := world(t, sound(ns1), map[string]reply{"127.0.0.8": test.parent, "127.0.0.1": open})
-			verdict, err := prover.Look(t.Context(), testZone, testName, testValue)
+			verdict, err := prover.Look(t.Context(), question())
 			if err != nil || len(verdict.Servers) != 1 || verdict.Servers[0].State != test.want {
 				t.Errorf("%s, %v", verdict, err)
 			}

@@ -46,7 +46,7 @@ func (p *Prover) checkDNSSEC(ctx context.Context, zone string) []Finding {
 // staysBogus says that the resolver fails to validate name, with checking
 // alone, and does so again.
 func (p *Prover) staysBogus(ctx context.Context, resolver, name string) bool {
-	if !p.bogus(ctx, resolver, name, dns.TypeSOA) {
+	if !p.bogus(ctx, resolver, newQuery(name, dns.TypeSOA, true)) {
 		return false
 	}
 	_, again := p.validates(ctx, resolver, name)
@@ -55,7 +55,7 @@ func (p *Prover) staysBogus(ctx context.Context, resolver, name string) bool {
 
 // validates asks for the SOA of zone, and whether it was validated.
 func (p *Prover) validates(ctx context.Context, resolver, zone string) (sound, fails bool) {
-	query := question(zone, dns.TypeSOA, true)
+	query := newQuery(zone, dns.TypeSOA, true)
 	query.AuthenticatedData = true // asks for the flag in the answer
 	answer, err := p.hear(ctx, resolver, query)
 	if err != nil {

@@ -28,7 +28,7 @@ type unheard struct {
 
 func (u *unheard) Error() string { return join(string(u.state), u.detail) }
 
-func question(name string, qtype uint16, recursive bool) *dns.Msg {
+func newQuery(name string, qtype uint16, recursive bool) *dns.Msg {
 	query := new(dns.Msg).SetQuestion(dns.Fqdn(name), qtype)
 	query.RecursionDesired = recursive
 	return query.SetEdns0(udpSize, false)

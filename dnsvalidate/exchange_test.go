@@ -60,7 +60,7 @@ func TestTheAnswerIsHeardAmongForgedOnes(t *testing.T) {
 			_, _ = conn.WriteTo(packet, from)
 		}
 	}()
-	answer, err := ask(t.Context(), conn.LocalAddr().String(), question(testName, dns.TypeTXT, false))
+	answer, err := ask(t.Context(), conn.LocalAddr().String(), newQuery(testName, dns.TypeTXT, false))
 	if err != nil || len(answer.Answer) != 1 {
 		t.Errorf("%v, %v", answer, err)
 	}
@@ -87,7 +87,7 @@ func TestAFloodOfForgedAnswersEnds(t *testing.T) {
 		}
 	}()
 	begun := time.Now()
-	answer, err := ask(t.Context(), conn.LocalAddr().String(), question(testName, dns.TypeTXT, false))
+	answer, err := ask(t.Context(), conn.LocalAddr().String(), newQuery(testName, dns.TypeTXT, false))
 	if took := time.Since(begun); took > resendAfter || inWords(err).State != Malformed {
 		t.Errorf("after %s: %v, %v", took, answer, err)
 	}
@@ -98,9 +98,9 @@ const longestText = 2*4*255 + 100
 
 // fault 43
 func FuzzPacket(f *testing.F) {
-	query := question(testName, dns.TypeTXT, false)
+	query := newQuery(testName, dns.TypeTXT, false)
 	query.Id = 4711
-	for _, answer := range []reply{published(), zoneWith(1), withCode(dns.RcodeRefused), knows(ns1), refers(ns1, aOfNS1)} {
+	for _, answer := range []reply{published(), pointed(), zoneWith(1), withCode(dns.RcodeRefused), knows(ns1), refers(ns1, aOfNS1)} {
 		packet, err := answer(query).Pack()
 		if err != nil {
 			f.Fatal(err)
@@ -120,21 +120,29 @@ func FuzzPacket(f *testing.F) {
 		if answer.Id != query.Id || !answer.Response {
 			t.Errorf("took %v for the answer", answer)
 		}
-		verdict := judge(answer, testName, testValue)
-		if verdict.State == Visible && (!answer.Authoritative || answer.Rcode == dns.RcodeRefused) {
-			t.Errorf("visible by %v", answer)
-		}
-		for _, text := range []string{verdict.String(), judgeResolver(answer, testName, testValue).String()} {
-			if len(text) > longestText {
-				t.Errorf("a verdict of %d bytes", len(text))
-			}
-			for _, b := range []byte(text) {
-				if b < ' ' || b > '~' {
-					t.Errorf("control characters in %q", text)
-				}
-			}
+		for _, q := range []Question{question().normal(), cnameQuestion().normal()} {
+			checkWords(t, q, answer)
 		}
 		nsIn(answer, testZone)
 		soaOwner(answer)
 	})
+}
+
+// checkWords sees to it that what is said of an answer is fit for a line.
+func checkWords(t *testing.T, q Question, answer *dns.Msg) {
+	t.Helper()
+	verdict := judge(answer, q)
+	if verdict.State == Visible && (!answer.Authoritative || answer.Rcode == dns.RcodeRefused) {
+		t.Errorf("visible by %v", answer)
+	}
+	for _, text := range []string{verdict.String(), judgeResolver(answer, q).String()} {
+		if len(text) > longestText {
+			t.Errorf("a verdict of %d bytes", len(text))
+		}
+		for _, b := range []byte(text) {
+			if b < ' ' || b > '~' {
+				t.Errorf("control characters in %q", text)
+			}
+		}
+	}
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// judge reads an authoritative server's answer to the TXT question for name.
-func judge(answer *dns.Msg, name, value string) ServerVerdict {
+// judge reads an authoritative server's answer.
+func judge(answer *dns.Msg, q Question) ServerVerdict {
 	verdict := ServerVerdict{soa: soaIn(answer), recursive: answer.RecursionAvailable}
 	switch {
 	case answer.Rcode == dns.RcodeRefused:
@@ -20,21 +20,21 @@ func judge(answer *dns.Msg, name, value string) ServerVerdict {
 	case !answer.Authoritative:
 		verdict.State, verdict.Detail = Lame, referral(answer)
 	default:
-		verdict.State, verdict.Detail = content(answer, name, value)
+		verdict.State, verdict.Detail = content(answer, q)
 	}
 	return verdict
 }
 
 // judgeResolver reads a public resolver's answer. The name servers already
 // agree, so an answer without the value is an old one from its cache.
-func judgeResolver(answer *dns.Msg, name, value string) ServerVerdict {
+func judgeResolver(answer *dns.Msg, q Question) ServerVerdict {
 	switch {
 	case answer.Rcode == dns.RcodeRefused:
 		return ServerVerdict{State: Refused}
 	case !existenceKnown(answer):
 		return ServerVerdict{State: Failed, Detail: code(answer)}
 	}
-	state, detail := content(answer, name, value)
+	state, detail := content(answer, q)
 	if state == NotYet {
 		return ServerVerdict{State: Cached, Detail: expiry(answer)}
 	}
@@ -53,12 +53,15 @@ func code(answer *dns.Msg) string {
 	return cmp.Or(dns.RcodeToString[answer.Rcode], fmt.Sprintf("code %d", answer.Rcode))
 }
 
-// content looks for the value among the answer's records at name. A TXT record
-// in an answer that denies the name is none: resolvers believe the denial.
-func content(answer *dns.Msg, name, value string) (state State, detail string) {
+// content finds the value among the answer's records at the name. A record in
+// an answer that denies the name does not count: resolvers believe the denial.
+func content(answer *dns.Msg, q Question) (state State, detail string) {
+	if q.Type == typeCNAME {
+		return target(answer, q)
+	}
 	others := 0
 	for _, rr := range answer.Answer {
-		if canonical(rr.Header().Name) != name {
+		if canonical(rr.Header().Name) != q.Name {
 			continue
 		}
 		switch rr := rr.(type) {
@@ -68,7 +71,7 @@ func content(answer *dns.Msg, name, value string) (state State, detail string) {
 			if answer.Rcode == dns.RcodeNameError {
 				continue
 			}
-			if strings.Join(rr.Txt, "") == escaped(value) {
+			if strings.Join(rr.Txt, "") == escaped(q.Value) {
 				return Visible, ""
 			}
 			others++
@@ -81,6 +84,21 @@ func content(answer *dns.Msg, name, value string) (state State, detail string) {
 		return NotYet, "1 other value"
 	}
 	return NotYet, fmt.Sprintf("%d other values", others)
+}
+
+// target is content for a CNAME.
+func target(answer *dns.Msg, q Question) (state State, detail string) {
+	for _, rr := range answer.Answer {
+		alias, ok := rr.(*dns.CNAME)
+		if !ok || canonical(alias.Hdr.Name) != q.Name || answer.Rcode == dns.RcodeNameError {
+			continue
+		}
+		if other := canonical(alias.Target); other != q.Value {
+			return NotYet, "CNAME to " + other
+		}
+		return Visible, ""
+	}
+	return NotYet, ""
 }
 
 // escaped spells value as the dns package spells the strings of a TXT record.

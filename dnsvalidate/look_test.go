@@ -14,12 +14,12 @@ import (
 
 func look(t *testing.T, settings Settings) Verdict {
 	t.Helper()
-	return lookFor(t, settings, testValue)
+	return lookFor(t, settings, question())
 }
 
-func lookFor(t *testing.T, settings Settings, value string) Verdict {
+func lookFor(t *testing.T, settings Settings, q Question) Verdict {
 	t.Helper()
-	verdict, err := NewProver(settings).Look(t.Context(), testZone, testName, value)
+	verdict, err := NewProver(settings).Look(t.Context(), q)
 	if err != nil {
 		t.Error(err)
 	}
@@ -121,7 +121,7 @@ func TestOnlyTheExactValueIsVisible(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			address := serve(t, "127.0.0.1", "0", zoneWith(1, test.records...))
-			if got := lookFor(t, Settings{NameServers: []string{address}}, test.value); got.Visible != test.want {
+			if got := lookFor(t, Settings{NameServers: []string{address}}, Question{Zone: testZone, Name: testName, Value: test.value}); got.Visible != test.want {
 				t.Errorf("visible is %t: %s", got.Visible, got)
 			}
 		})
@@ -131,7 +131,7 @@ func TestOnlyTheExactValueIsVisible(t *testing.T) {
 func TestAnyValueIsRecognisedOnTheWire(t *testing.T) {
 	property := func(value []byte) bool {
 		value = value[:min(len(value), 255)]
-		query := question(testName, dns.TypeTXT, false)
+		query := newQuery(testName, dns.TypeTXT, false)
 		response := new(dns.Msg).SetReply(query)
 		response.Answer = []dns.RR{&dns.TXT{
 			Hdr: dns.RR_Header{Name: testName + ".", Rrtype: dns.TypeTXT, Class: dns.ClassINET},
@@ -145,7 +145,7 @@ func TestAnyValueIsRecognisedOnTheWire(t *testing.T) {
 		if err != nil {
 			return false
 		}
-		state, _ := content(answer, testName, string(value))
+		state, _ := content(answer, Question{Name: testName, Type: typeTXT, Value: string(value)})
 		return state == Visible
 	}
 	if err := quick.Check(property, nil); err != nil {
@@ -220,7 +220,7 @@ func TestServersThatAgreeAreSeenWithin50Milliseconds(t *testing.T) {
 	fastest := time.Hour
 	for range 5 { // another test may hold the machine for a moment
 		begun := time.Now()
-		if verdict, err := prover.Look(t.Context(), testZone, testName, testValue); err != nil || !verdict.Visible {
+		if verdict, err := prover.Look(t.Context(), question()); err != nil || !verdict.Visible {
 			t.Fatal(verdict, err)
 		}
 		fastest = min(fastest, time.Since(begun))
@@ -315,7 +315,7 @@ func TestALookThatIsCutShortIsNoVerdict(t *testing.T) {
 				return nil
 			})
 			begun := time.Now()
-			verdict, err := NewProver(Settings{NameServers: []string{address}}).Look(ctx, testZone, testName, testValue)
+			verdict, err := NewProver(Settings{NameServers: []string{address}}).Look(ctx, question())
 			cancel()
 			if took := time.Since(begun); !errors.Is(err, test.want) || len(verdict.Servers) > 0 || took > resendAfter {
 				t.Errorf("ended after %s with %v: %s", took, err, verdict)

@@ -31,30 +31,41 @@ type Preflight struct {
 	caa      memory[caaSet]
 }
 
+// Expectation is where domains are expected to be proved.
+type Expectation struct {
+	Zone    aliyun.Domain // as DescribeDomains or DescribeDomainInfo tells it; without DNSServers the delegation is not compared
+	Name    string        // of the validation record
+	Type    string        // "TXT" or "CNAME"; empty is TXT
+	Domains []string      // that are to be proved
+	Issuers []string      // the CAs that may issue, such as "digicert.com"; none: CAA is not looked at
+}
+
 // NewPreflight returns a Preflight that has asked nothing yet.
 func (p *Prover) NewPreflight() *Preflight { return &Preflight{prover: p} }
 
 // Look finds what would make a validation in a hosted zone fail, or slow: a
-// zone that is not delegated to its DNSServers (as DescribeDomains or
-// DescribeDomainInfo names them; none: not compared), servers that cannot be
-// read or lag behind, bogus DNSSEC, a CNAME at name (the validation name that
-// is expected) that leads outside the delegated zones, and CAA records that let
-// none of issuers (such as "digicert.com"; none: not looked at) issue for one
-// of domains. The zone costs one question at most to each address of its name
-// servers, discovery included (two to one that no other can stand in for), and
-// a further name in it one to one of them. An error means that ctx ended.
-func (f *Preflight) Look(ctx context.Context, zone aliyun.Domain, name string, domains, issuers []string) ([]Finding, error) {
-	hosted := hostedName(zone)
-	if name = canonical(name); !within(name, hosted) {
+// zone that is not delegated to its DNSServers, servers that cannot be read or
+// lag behind, bogus DNSSEC, a CNAME in the place of a TXT record that leads
+// outside the delegated zones, and CAA records that let none of the issuers
+// issue for one of the domains. The zone costs one question at most to each
+// address of its name servers, discovery included (two to one that no other can
+// stand in for), and a further name in it one to one of them. An error means
+// that ctx ended.
+func (f *Preflight) Look(ctx context.Context, e Expectation) ([]Finding, error) {
+	hosted, name := hostedName(e.Zone), canonical(e.Name)
+	if !within(name, hosted) {
 		name = hosted
 	}
 	seen, err := f.zones.recall(ctx, hosted, func() (survey, error) { return f.prover.survey(ctx, hosted, name) })
 	if err != nil {
 		return nil, cutShort(hosted, err)
 	}
-	findings := slices.Concat(f.compare(ctx, zone, seen), seen.findings, f.checkAlias(ctx, name, seen))
-	if len(issuers) > 0 {
-		findings = append(findings, f.checkCAA(ctx, domains, issuers)...)
+	findings := slices.Concat(f.compare(ctx, e.Zone, seen), seen.findings)
+	if e.Type != typeCNAME { // or else a CNAME may be the proof itself, left from last time
+		findings = append(findings, f.checkAlias(ctx, name, seen)...)
+	}
+	if len(e.Issuers) > 0 {
+		findings = append(findings, f.checkCAA(ctx, e.Domains, e.Issuers)...)
 	}
 	if ctx.Err() != nil {
 		return nil, cutShort(hosted, ctx.Err())
@@ -126,7 +137,7 @@ func (p *Prover) read(ctx context.Context, from delegation, zone, name string, b
 // askHolders is askAll; who answers from another zone than this one, such as
 // the parent, has no authority for it.
 func (p *Prover) askHolders(ctx context.Context, asked []nameServer, zone, name string) []ServerVerdict {
-	servers := p.askAll(ctx, asked, name, "")
+	servers := p.askAll(ctx, asked, Question{Name: name}.normal())
 	for i := range servers {
 		if server := &servers[i]; server.State == NotYet && server.soa.zone != "" && server.soa.zone != zone {
 			server.State, server.Detail = Lame, "answers from the zone "+server.soa.zone

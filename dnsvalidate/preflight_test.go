@@ -21,7 +21,7 @@ func assigned(servers ...string) aliyun.Domain {
 // is a line with a hint.
 func preflight(t *testing.T, f *Preflight, zone aliyun.Domain, domains ...string) (blocks bool, text string) {
 	t.Helper()
-	findings, err := f.Look(t.Context(), zone, testName, domains, []string{testCA})
+	findings, err := f.Look(t.Context(), Expectation{Zone: zone, Name: testName, Domains: domains, Issuers: []string{testCA}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +223,8 @@ func TestAHostedSubzoneThatItsParentDoesNotDelegateBlocks(t *testing.T) {
 	for name, resolver := range map[string]reply{"a resolver remembers another time": resolver, "nobody names a server": forgetful} {
 		t.Run(name, func(t *testing.T) {
 			prover := world(t, resolver, map[string]reply{"127.0.0.1": zoneWith(1, ns1), "127.0.0.2": zoneOf(sub, 1)})
-			findings, err := prover.NewPreflight().Look(t.Context(), aliyun.Domain{Name: sub, DNSServers: []string{"ns2.example.com"}}, "_dnsauth."+sub, nil, nil)
+			zone := aliyun.Domain{Name: sub, DNSServers: []string{"ns2.example.com"}}
+			findings, err := prover.NewPreflight().Look(t.Context(), Expectation{Zone: zone, Name: "_dnsauth." + sub})
 			want := "example.com does not delegate sub.example.com, says ns1.example.com (127.0.0.1:" + prover.port + "): resolvers answer from example.com"
 			if err != nil || len(findings) != 1 || !findings[0].Blocks || findings[0].Text != want || !strings.Contains(findings[0].Hint, "to ns2.example.com") {
 				t.Errorf("%+v, %v", findings, err)
@@ -287,7 +288,7 @@ func TestWithoutANameInTheZoneItsApexIsAskedFor(t *testing.T) {
 		return zoneWith(1)(query)
 	})}, Resolvers: []string{serve(t, "127.0.0.1", "0", sound())}})
 	for _, name := range []string{"", "_dnsauth.example.net"} {
-		findings, err := prover.NewPreflight().Look(t.Context(), assigned(), name, nil, nil)
+		findings, err := prover.NewPreflight().Look(t.Context(), Expectation{Zone: assigned(), Name: name})
 		if err != nil || len(findings) > 0 {
 			t.Errorf("%q: %+v, %v", name, findings, err)
 		}

@@ -53,7 +53,7 @@ func TestAPreflightAsksEachServerOnce(t *testing.T) {
 	look := func(f *Preflight, name string, domains ...string) {
 		t.Helper()
 		zone := assigned("ns1.example.com", "ns2.example.com", "ns3.example.com")
-		findings, err := f.Look(t.Context(), zone, name, domains, []string{testCA})
+		findings, err := f.Look(t.Context(), Expectation{Zone: zone, Name: name, Domains: domains, Issuers: []string{testCA}})
 		if err != nil || len(findings) > 0 {
 			t.Error(findings, err)
 		}
@@ -91,7 +91,7 @@ func TestASubzoneOnTheServersOfItsParentIsAskedForOnce(t *testing.T) {
 	prover := world(t, knows("example.com. 600 SOA ns1.example.com. hostmaster.example.com. 1 3600 600 86400 600", ns1, ns2, aOfNS1, aOfNS2),
 		map[string]reply{"127.0.0.1": count.at("127.0.0.1", server), "127.0.0.2": count.at("127.0.0.2", server)})
 	zone := aliyun.Domain{Name: sub, DNSServers: []string{"ns1.example.com", "ns2.example.com"}}
-	findings, err := prover.NewPreflight().Look(t.Context(), zone, "_dnsauth."+sub, nil, nil)
+	findings, err := prover.NewPreflight().Look(t.Context(), Expectation{Zone: zone, Name: "_dnsauth." + sub})
 	want := map[string][]string{"127.0.0.1": {"NS " + sub}, "127.0.0.2": {"TXT _dnsauth." + sub}}
 	if asked := count.take(); err != nil || len(findings) > 0 || !maps.EqualFunc(asked, want, slices.Equal) {
 		t.Errorf("%v, %v after %q", findings, err, asked)
@@ -106,7 +106,9 @@ func TestAHundredCertificatesOfAZoneShareOnePreflight(t *testing.T) {
 	pass := prover.NewPreflight()
 	inParallel(100, func(i int) {
 		name := fmt.Sprintf("_dnsauth.h%d.example.com", i)
-		findings, err := pass.Look(t.Context(), assigned("ns1.example.com", "ns2.example.com"), name, []string{name[9:]}, []string{testCA})
+		findings, err := pass.Look(t.Context(), Expectation{
+			Zone: assigned("ns1.example.com", "ns2.example.com"), Name: name, Domains: []string{name[9:]}, Issuers: []string{testCA},
+		})
 		if err != nil || len(findings) > 0 {
 			t.Error(findings, err)
 		}

@@ -57,29 +57,50 @@ func (p *Prover) Interval(looks int) time.Duration {
 	return interval
 }
 
-// Look asks every address of every name server of zone ("": of the one that
-// name lies in), side by side, for the TXT records at name, once and, when the quorum shows value, once more 20 ms
-// later; then the public resolvers. A CNAME is followed where the settings
-// delegate its target. What servers say is the verdict; an error means that
-// there was nobody to ask, or that ctx ended.
-func (p *Prover) Look(ctx context.Context, zone, name, value string) (Verdict, error) {
-	if value == "" {
-		return Verdict{}, fmt.Errorf("look for the validation record %s: it has no value", name)
-	}
-	zone, name = canonical(zone), canonical(name)
-	if zone == "" {
-		zone = p.zoneOf(ctx, name, above(name))
-	}
-	return p.follow(ctx, zone, name, value)
+// Question is what name servers are asked for: a validation record.
+type Question struct {
+	Zone  string // that Name is hosted in; empty is the zone that the resolvers know
+	Name  string // the whole name
+	Type  string // "TXT" or "CNAME"; empty is TXT
+	Value string // a CNAME's is the host name that it leads to
 }
 
-// follow is Look with canonical names, and perhaps with no value.
-func (p *Prover) follow(ctx context.Context, zone, name, value string) (Verdict, error) {
-	seen := map[string]bool{name: true}
+// normal is the question in the spelling in which names and values are compared.
+func (q Question) normal() Question {
+	q.Zone, q.Name = canonical(q.Zone), canonical(q.Name)
+	q.Type, q.Value = normal(q.Type, q.Value)
+	return q
+}
+
+// query asks for what stands at the name of a normal question.
+func (q Question) query(recursive bool) *dns.Msg {
+	return newQuery(q.Name, dns.StringToType[q.Type], recursive)
+}
+
+// Look asks every address of every name server of the zone for the record, all
+// at the same time. When the quorum shows the value, those that do are asked
+// once more 20 ms later, and then the public resolvers are asked. Looking for a
+// TXT record, it follows a CNAME where the settings delegate its target; a CNAME
+// that is itself looked for is not followed. What servers say is the verdict; an
+// error means that there was nobody to ask, or that ctx ended.
+func (p *Prover) Look(ctx context.Context, q Question) (Verdict, error) {
+	q = q.normal()
+	if q.Value == "" {
+		return Verdict{}, fmt.Errorf("look for the validation record %s: it has no value", q.Name)
+	}
+	if q.Zone == "" {
+		q.Zone = p.zoneOf(ctx, q.Name, above(q.Name))
+	}
+	return p.follow(ctx, q)
+}
+
+// follow is Look for a normal question, perhaps without a value.
+func (p *Prover) follow(ctx context.Context, q Question) (Verdict, error) {
+	seen := map[string]bool{q.Name: true}
 	for {
-		verdict, err := p.lookAt(ctx, zone, name, value)
+		verdict, err := p.lookAt(ctx, q)
 		if err != nil {
-			return Verdict{}, fmt.Errorf("look for the validation record %s: %w", name, err)
+			return Verdict{}, fmt.Errorf("look for the validation record %s: %w", q.Name, err)
 		}
 		target := verdict.alias()
 		next := p.settings.DelegateZone(target)
@@ -91,31 +112,34 @@ func (p *Prover) follow(ctx context.Context, zone, name, value string) (Verdict,
 			return verdict, nil
 		}
 		seen[target] = true
-		zone, name = p.zoneOf(ctx, target, next), target
+		q.Zone, q.Name = p.zoneOf(ctx, target, next), target
 	}
 }
 
 // lookAt is Look without the CNAMEs.
-func (p *Prover) lookAt(ctx context.Context, zone, name, value string) (Verdict, error) {
-	delegation, err := p.delegation(ctx, zone)
+func (p *Prover) lookAt(ctx context.Context, q Question) (Verdict, error) {
+	if err := checkProof(q.Type, q.Value); err != nil {
+		return Verdict{}, err
+	}
+	delegation, err := p.delegation(ctx, q.Zone)
 	if err != nil {
 		return Verdict{}, err
 	}
-	verdict := Verdict{Name: name, Note: delegation.note}
-	verdict.Servers = p.askAll(ctx, delegation.servers, name, value)
+	verdict := Verdict{Name: q.Name, Note: delegation.note}
+	verdict.Servers = p.askAll(ctx, delegation.servers, q)
 	p.markIntercepted(ctx, verdict.Servers, delegation.wayFree)
 	if p.reached(verdict) {
-		if err := p.confirm(ctx, &verdict, value); err != nil {
+		if err := p.confirm(ctx, verdict.Servers, q); err != nil {
 			return Verdict{}, err
 		}
 	}
 	if p.reached(verdict) {
-		verdict.Resolvers = p.askResolvers(ctx, name, value)
+		verdict.Resolvers = p.askResolvers(ctx, q)
 		verdict.Enough = !object(verdict.Resolvers)
 		verdict.Visible = verdict.Enough && verdict.unanimous()
 	}
 	if !verdict.unanimous() {
-		p.markStale(ctx, zone, verdict.Servers)
+		p.markStale(ctx, q.Zone, verdict.Servers)
 	}
 	return verdict, ctx.Err()
 }
@@ -124,18 +148,18 @@ func (p *Prover) reached(v Verdict) bool { return p.settings.Quorum.Reached(v.co
 
 // confirm asks those that showed the value again: a farm of servers behind one
 // address can show it once and then not.
-func (p *Prover) confirm(ctx context.Context, verdict *Verdict, value string) error {
+func (p *Prover) confirm(ctx context.Context, servers []ServerVerdict, q Question) error {
 	select {
 	case <-time.After(confirmAfter):
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	inParallel(len(verdict.Servers), func(i int) {
-		server := &verdict.Servers[i]
+	inParallel(len(servers), func(i int) {
+		server := &servers[i]
 		if server.State != Visible {
 			return
 		}
-		again := p.askServer(ctx, nameServer{server.Name, server.Address}, verdict.Name, value)
+		again := p.askServer(ctx, nameServer{server.Name, server.Address}, q)
 		if again.State == Visible {
 			return
 		}
@@ -146,22 +170,22 @@ func (p *Prover) confirm(ctx context.Context, verdict *Verdict, value string) er
 	return nil
 }
 
-func (p *Prover) askAll(ctx context.Context, servers []nameServer, name, value string) []ServerVerdict {
+func (p *Prover) askAll(ctx context.Context, servers []nameServer, q Question) []ServerVerdict {
 	verdicts := make([]ServerVerdict, len(servers))
 	inParallel(len(servers), func(i int) {
-		verdicts[i] = p.askServer(ctx, servers[i], name, value)
+		verdicts[i] = p.askServer(ctx, servers[i], q)
 	})
 	return verdicts
 }
 
-func (p *Prover) askServer(ctx context.Context, server nameServer, name, value string) ServerVerdict {
+func (p *Prover) askServer(ctx context.Context, server nameServer, q Question) ServerVerdict {
 	if server.address == "" {
 		return ServerVerdict{Name: server.name, State: Silent, Detail: "its name has no address"}
 	}
-	answer, took, err := p.traffic.ask(ctx, server.address, question(name, dns.TypeTXT, false))
+	answer, took, err := p.traffic.ask(ctx, server.address, q.query(false))
 	verdict := inWords(err)
 	if err == nil {
-		verdict = judge(answer, name, value)
+		verdict = judge(answer, q)
 	}
 	verdict.Name, verdict.Address, verdict.Duration = server.name, server.address, took
 	return verdict

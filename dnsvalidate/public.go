@@ -6,25 +6,25 @@ import (
 	"github.com/miekg/dns"
 )
 
-func (p *Prover) askResolvers(ctx context.Context, name, value string) []ServerVerdict {
+func (p *Prover) askResolvers(ctx context.Context, q Question) []ServerVerdict {
 	verdicts := make([]ServerVerdict, len(p.settings.PublicResolvers))
 	inParallel(len(verdicts), func(i int) {
 		address := withPort(p.settings.PublicResolvers[i])
-		verdicts[i] = p.askResolver(ctx, address, name, value)
+		verdicts[i] = p.askResolver(ctx, address, q)
 		verdicts[i].Address = address
 	})
 	return verdicts
 }
 
-func (p *Prover) askResolver(ctx context.Context, address, name, value string) ServerVerdict {
-	answer, took, err := p.traffic.ask(ctx, address, question(name, dns.TypeTXT, true))
+func (p *Prover) askResolver(ctx context.Context, address string, q Question) ServerVerdict {
+	answer, took, err := p.traffic.ask(ctx, address, q.query(true))
 	verdict := inWords(err)
 	switch {
 	case err != nil:
-	case answer.Rcode == dns.RcodeServerFailure && p.bogus(ctx, address, name, dns.TypeTXT):
+	case answer.Rcode == dns.RcodeServerFailure && p.bogus(ctx, address, q.query(true)):
 		verdict = ServerVerdict{State: Bogus}
 	default:
-		verdict = judgeResolver(answer, name, value)
+		verdict = judgeResolver(answer, q)
 	}
 	verdict.Duration = took
 	return verdict
@@ -32,8 +32,7 @@ func (p *Prover) askResolver(ctx context.Context, address, name, value string) S
 
 // bogus tells broken DNSSEC from any other failure: with checking disabled a
 // validating resolver hands out what it otherwise calls SERVFAIL.
-func (p *Prover) bogus(ctx context.Context, address, name string, qtype uint16) bool {
-	query := question(name, qtype, true)
+func (p *Prover) bogus(ctx context.Context, address string, query *dns.Msg) bool {
 	query.CheckingDisabled = true
 	unchecked, err := p.ask(ctx, address, query)
 	return err == nil && existenceKnown(unchecked)

@@ -19,12 +19,13 @@ type Provider interface {
 	DeleteDomainRecord(ctx context.Context, recordID string) error
 }
 
-// Record is a validation record: a TXT record that was made here, or is to be.
+// Record is a validation record that was made here, or is to be.
 type Record struct {
 	Zone     string // A-labels
 	RR       string // relative to Zone, "@" at the apex
 	Name     string // the whole name, without a trailing dot
-	Value    string // CheckValue, without quotes
+	Type     string // "TXT" or "CNAME"; empty is TXT
+	Value    string // CheckValue, without quotes; a CNAME's is the host name that it leads to
 	RecordID string // AliDNS's RecordId, empty while it is not known
 }
 
@@ -59,9 +60,22 @@ func (e *CNAMEError) OperatorHint() string {
 	return "remove the CNAME, or list the zone that it leads into under delegate in [dns]"
 }
 
+// ConflictError says that another record stands at the name of a CNAME that is
+// to be published. A CNAME stands alone.
+type ConflictError struct{ Name, Type, Value string }
+
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("no CNAME can be added at %s beside the %s record %.260q", e.Name, e.Type, e.Value)
+}
+
+// OperatorHint is for package hint.
+func (e *ConflictError) OperatorHint() string {
+	return "remove that record, if nothing needs it any more: dvagent deletes no record that it did not make"
+}
+
 // Present makes sure that the record exists: DescribeSubDomainRecords, then
-// AddDomainRecord where it is missing. Errors: *aliyun.Error, *CNAMEError, or
-// BeforeAdd's own, wrapped.
+// AddDomainRecord where it is missing. Errors: *aliyun.Error, *CNAMEError,
+// *ConflictError, or BeforeAdd's own, wrapped.
 func Present(ctx context.Context, p Provider, pub Publication) (Presence, error) {
 	presence, err := present(ctx, p, pub)
 	if err != nil {
@@ -71,9 +85,13 @@ func Present(ctx context.Context, p Provider, pub Publication) (Presence, error)
 }
 
 func present(ctx context.Context, p Provider, pub Publication) (Presence, error) {
+	pub.Record = pub.Record.normal()
 	r := pub.Record
 	if r.Value == "" {
 		return Presence{}, errors.New("the challenge has no value")
+	}
+	if err := checkProof(r.Type, r.Value); err != nil {
+		return Presence{}, err
 	}
 	id, err := standing(ctx, p, r)
 	if err != nil {
@@ -85,7 +103,7 @@ func present(ctx context.Context, p Provider, pub Publication) (Presence, error)
 	if err := pub.BeforeAdd(); err != nil {
 		return Presence{}, err
 	}
-	id, err = p.AddDomainRecord(ctx, aliyun.Record{Zone: r.Zone, RR: r.RR, Type: "TXT", Value: r.Value, TTL: pub.TTL})
+	id, err = p.AddDomainRecord(ctx, aliyun.Record{Zone: r.Zone, RR: r.RR, Type: r.Type, Value: r.Value, TTL: pub.TTL})
 	failure, _ := errors.AsType[*aliyun.Error](err)
 	switch {
 	case err == nil:
@@ -111,22 +129,40 @@ func readBack(ctx context.Context, p Provider, pub Publication, duplicate error)
 }
 
 // Standing returns the records at r's zone and name (DescribeSubDomainRecords).
-// A CNAME among them is a *CNAMEError, beside the records.
+// One beside which r cannot stand is an error, beside the records: *CNAMEError
+// when r is a TXT record, *ConflictError when it is a CNAME. Of a CNAME whose
+// value is not known yet, any CNAME may be the one.
 func Standing(ctx context.Context, p Provider, r Record) ([]aliyun.Record, error) {
+	r = r.normal()
 	records, err := p.DescribeSubDomainRecords(ctx, r.Zone, r.Name, "")
 	if err != nil {
 		return nil, err
 	}
 	for _, found := range records {
-		if r.at(found) && found.Type == "CNAME" && enabled(found) {
-			return records, &CNAMEError{Name: r.Name, Target: canonical(found.Value)}
+		if !r.at(found) || !enabled(found) {
+			continue
+		}
+		if err := r.obstructedBy(found); err != nil {
+			return records, err
 		}
 	}
 	return records, nil
 }
 
-// standing returns the RecordId of the record that serves r, or "" when r may
-// be added. What is in the way of an add is an error.
+// obstructedBy says why r cannot stand beside another record at its name.
+func (r Record) obstructedBy(found aliyun.Record) error {
+	alias := found.Type == typeCNAME
+	switch {
+	case r.Type == typeTXT && alias:
+		return &CNAMEError{Name: r.Name, Target: canonical(found.Value)}
+	case r.Type == typeTXT, alias && r.Value == "", r.equals(found):
+		return nil
+	}
+	return &ConflictError{Name: r.Name, Type: found.Type, Value: found.Value}
+}
+
+// standing returns the RecordId of the record that serves r, which is normal,
+// or "" when r may be added. What is in the way of an add is an error.
 func standing(ctx context.Context, p Provider, r Record) (string, error) {
 	records, err := Standing(ctx, p, r)
 	if err != nil {
@@ -148,10 +184,11 @@ func standing(ctx context.Context, p Provider, r Record) (string, error) {
 	return "", nil
 }
 
-// Find returns the RecordId of exactly this zone, name, type TXT and value, or
-// "" when there is none (DescribeSubDomainRecords).
+// Find returns the RecordId of exactly this zone, name, type and value, or ""
+// when there is none (DescribeSubDomainRecords).
 func Find(ctx context.Context, p Provider, r Record) (recordID string, err error) {
-	records, err := p.DescribeSubDomainRecords(ctx, r.Zone, r.Name, "TXT")
+	r = r.normal()
+	records, err := p.DescribeSubDomainRecords(ctx, r.Zone, r.Name, r.Type)
 	if err != nil {
 		return "", fmt.Errorf("look up the validation record %s: %w", r.Name, err)
 	}
@@ -175,11 +212,22 @@ func Remove(ctx context.Context, p Provider, r Record) error {
 	return nil
 }
 
+// normal is the record in the spelling in which records are compared.
+func (r Record) normal() Record {
+	r.Type, r.Value = normal(r.Type, r.Value)
+	return r
+}
+
 // is says that found has exactly this name, type and value. A record on
 // another line than the default is somebody's own routing, never ours.
 func (r Record) is(found aliyun.Record) bool {
-	return r.at(found) && found.Type == "TXT" && unquote(found.Value) == r.Value &&
-		(found.Line == "" || found.Line == "default")
+	return r.at(found) && r.equals(found) && (found.Line == "" || found.Line == "default")
+}
+
+// equals compares type and value.
+func (r Record) equals(found aliyun.Record) bool {
+	_, value := normal(found.Type, unquote(found.Value))
+	return found.Type == r.Type && value == r.Value
 }
 
 // at compares the place again, because AliDNS matches names loosely.

@@ -337,7 +337,7 @@ func TestAPublishedRecordBecomesVisibleAtEveryNameServer(t *testing.T) {
 	}
 	deadline := time.Now().Add(10 * time.Second)
 	for time.Now().Before(deadline) {
-		verdict, err := prover.Look(t.Context(), testZone, testName, testValue)
+		verdict, err := prover.Look(t.Context(), question())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -65,7 +65,7 @@ func (n noted) server(names map[string]string) string {
 	switch {
 	case !n.query.RecursionDesired:
 		return cmp.Or(names[host], "name server")
-	case n.query.Question[0].Qtype == dns.TypeTXT:
+	case slices.Contains([]uint16{dns.TypeTXT, dns.TypeCNAME}, n.query.Question[0].Qtype):
 		return "public resolver"
 	}
 	return "resolver"

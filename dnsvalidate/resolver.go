@@ -80,7 +80,7 @@ func (p *Prover) inTurn(ctx context.Context, resolvers []string, name string, qt
 			if begun < len(resolvers) {
 				address := withPort(resolvers[begun])
 				go func() {
-					answer, err := p.hear(ctx, address, question(name, qtype, true))
+					answer, err := p.hear(ctx, address, newQuery(name, qtype, true))
 					answers <- said{"resolver " + address, answer, err}
 				}()
 				begun++

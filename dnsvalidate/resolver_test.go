@@ -25,7 +25,7 @@ func TestResolversThatAreSilentHoldUpNoLookForLong(t *testing.T) {
 
 	for _, most := range []time.Duration{5 * time.Second, 100 * time.Millisecond} {
 		begun := time.Now()
-		_, err := prover.Look(t.Context(), "", testName, testValue)
+		_, err := prover.Look(t.Context(), Question{Name: testName, Value: testValue})
 		if took := time.Since(begun); err == nil || strings.Count(err.Error(), "silent") != 2 || took > most {
 			t.Errorf("after %s: %v", took, err)
 		}
@@ -37,7 +37,7 @@ func TestResolversThatAreSilentHoldUpNoLookForLong(t *testing.T) {
 
 	working.Store(true)
 	for begun := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		verdict, err := prover.Look(t.Context(), testZone, testName, testValue)
+		verdict, err := prover.Look(t.Context(), question())
 		if err == nil && verdict.Visible {
 			break
 		}

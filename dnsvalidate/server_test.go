@@ -19,6 +19,9 @@ const (
 	testValue = "202611230000003k2x1r"
 )
 
+// question is for the record that the tests publish.
+func question() Question { return Question{Zone: testZone, Name: testName, Value: testValue} }
+
 // reply is how a test server answers a query; nil means not at all.
 type reply func(query *dns.Msg) *dns.Msg
 

@@ -15,8 +15,9 @@ import (
 type Trace struct {
 	Cut       string     // the zone that the name lies in, as the resolvers know it; "" when they do not
 	Exchanges []Exchange // in the order in which they were begun
-	CNAMEs    []CNAME    // that were met
-	Values    []string   // of the TXT records that name servers showed, as a zone file spells them
+	CNAMEs    []CNAME    // that were met, looking for a TXT record
+	Values    []string   // that name servers showed, as a zone file spells them
+	Type      string     // of the record that was looked for: "TXT" or "CNAME"
 	Value     string     // what was looked for, or ""
 	Verdict   Verdict
 }
@@ -42,7 +43,7 @@ func (t Trace) String() string {
 	if t.Value != "" {
 		return t.Verdict.String()
 	}
-	shown := "no TXT record is shown"
+	shown := "no " + t.Type + " record is shown"
 	if len(t.Values) > 0 {
 		shown = "shown is " + strings.Join(t.Values, " and ")
 	}
@@ -68,29 +69,30 @@ func HostName(raw string) (name string, ok bool) {
 	return name, true
 }
 
-// Trace looks at name as Look does, from the zone cut down whatever is
-// remembered, and then asks the public resolvers in any case. zone is the one
-// that hosts the name, "" for the one that the resolvers know; value may be
-// "". Beside an error stands what was asked until then.
-func (p *Prover) Trace(ctx context.Context, zone, name, value string) (Trace, error) {
+// Trace looks as Look does, but remembers nothing of earlier looks, and asks the
+// public resolvers in any case. The question may be without a value. Beside an
+// error stands what was asked until then.
+func (p *Prover) Trace(ctx context.Context, q Question) (Trace, error) {
 	fresh, notes := NewProver(p.settings), new(recorder)
 	fresh.port = p.port
 	ctx = context.WithValue(ctx, recorderKey{}, notes)
-	name = canonical(name)
-	trace := Trace{Cut: fresh.cut(ctx, name), Value: value}
+	q = q.normal()
+	trace := Trace{Cut: fresh.cut(ctx, q.Name), Type: q.Type, Value: q.Value}
+	q.Zone = cmp.Or(q.Zone, trace.Cut)
 	var err error
-	trace.Verdict, err = fresh.lookOnce(ctx, cmp.Or(canonical(zone), trace.Cut), name, value)
+	trace.Verdict, err = fresh.lookOnce(ctx, q)
 	trace.tell(notes.all(), p.settings)
 	return trace, err
 }
 
-func (p *Prover) lookOnce(ctx context.Context, zone, name, value string) (Verdict, error) {
-	if zone == "" {
-		return Verdict{}, nobody(name, errors.New("no resolver knows the zone that it lies in"))
+func (p *Prover) lookOnce(ctx context.Context, q Question) (Verdict, error) {
+	if q.Zone == "" {
+		return Verdict{}, nobody(q.Name, errors.New("no resolver knows the zone that it lies in"))
 	}
-	verdict, err := p.follow(ctx, zone, name, value)
+	verdict, err := p.follow(ctx, q)
 	if err == nil && verdict.Resolvers == nil {
-		p.askResolvers(ctx, verdict.Name, value) // for their answers; they are no part of the verdict
+		q.Name = verdict.Name
+		p.askResolvers(ctx, q) // for their answers; they are no part of the verdict
 	}
 	return verdict, err
 }
@@ -103,7 +105,7 @@ func (t *Trace) tell(notes []noted, settings Settings) {
 			Server: n.server(names), Address: n.address, Network: n.network, Question: n.asks(),
 			Answer: n.says(), Records: n.records(), Duration: n.duration,
 		})
-		if n.answer == nil || n.query.Question[0].Qtype != dns.TypeTXT {
+		if n.answer == nil || n.query.Question[0].Qtype != dns.StringToType[t.Type] {
 			continue
 		}
 		for _, rr := range n.answer.Answer {
@@ -118,14 +120,22 @@ func (t *Trace) meet(rr dns.RR, settings Settings, authority bool) {
 	switch rr := rr.(type) {
 	case *dns.CNAME:
 		target := canonical(rr.Target)
+		if t.Type == typeCNAME {
+			t.show(owner, target, authority)
+			return
+		}
 		cname := CNAME{Name: owner, Target: target, Zone: settings.DelegateZone(target)}
 		if !slices.Contains(t.CNAMEs, cname) {
 			t.CNAMEs = append(t.CNAMEs, cname)
 		}
 	case *dns.TXT:
-		if authority && owner == t.Verdict.Name {
-			t.Values = union(t.Values, []string{bounded(quoted(rr))})
-		}
+		t.show(owner, bounded(quoted(rr)), authority)
+	}
+}
+
+func (t *Trace) show(owner, value string, authority bool) {
+	if authority && owner == t.Verdict.Name {
+		t.Values = union(t.Values, []string{value})
 	}
 }
 

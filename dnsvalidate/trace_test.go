@@ -32,10 +32,10 @@ func TestATraceShowsTheWholeWalkAlthoughMuchOfItIsRemembered(t *testing.T) {
 	}
 	child := zoneWith(7, ns1, ns2, txt(testName, testValue))
 	prover := world(t, resolver, map[string]reply{"127.0.0.8": refers(ns1, ns2), "127.0.0.1": child, "127.0.0.2": child})
-	if _, err := prover.Look(t.Context(), testZone, testName, testValue); err != nil {
+	if _, err := prover.Look(t.Context(), question()); err != nil {
 		t.Fatal(err)
 	}
-	trace, err := prover.Trace(t.Context(), testZone, testName, testValue)
+	trace, err := prover.Trace(t.Context(), question())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestATraceTellsHowEachServerAnswered(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			trace, err := NewProver(Settings{Resolvers: []string{"127.0.0.1:1"}, NameServers: []string{test.server(t)}}).
-				Trace(t.Context(), testZone, testName, "a")
+				Trace(t.Context(), Question{Zone: testZone, Name: testName, Value: "a"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -140,7 +140,7 @@ func TestATraceSaysWhereCNAMEsLead(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			address := serve(t, "127.0.0.1", "0", answer)
 			trace, err := NewProver(Settings{Resolvers: []string{address}, NameServers: []string{address}, Delegate: tt.delegate}).
-				Trace(t.Context(), testZone, testName, testValue)
+				Trace(t.Context(), question())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -171,7 +171,7 @@ func TestWithoutAValueATraceListsThoseThatAreShown(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			public := serve(t, "127.0.0.1", "0", changed(knows(txt(testName, "a lie")), func(m *dns.Msg) { m.Authoritative = true }))
 			trace, err := NewProver(Settings{Resolvers: tt.servers[:1], NameServers: tt.servers, PublicResolvers: []string{public}}).
-				Trace(t.Context(), testZone, testName, "")
+				Trace(t.Context(), Question{Zone: testZone, Name: testName})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -188,7 +188,7 @@ func TestWithoutAValueATraceListsThoseThatAreShown(t *testing.T) {
 
 func TestATraceShowsWhatWasAskedWhenThereIsNobodyToAsk(t *testing.T) {
 	refusing := serve(t, "127.0.0.1", "0", withCode(dns.RcodeRefused))
-	trace, err := NewProver(Settings{Resolvers: []string{refusing}}).Trace(t.Context(), "", testName, "")
+	trace, err := NewProver(Settings{Resolvers: []string{refusing}}).Trace(t.Context(), Question{Name: testName})
 	if err == nil || !strings.Contains(err.Error(), "no resolver knows the zone") {
 		t.Errorf("error %v", err)
 	}

@@ -53,7 +53,8 @@ func lookAHundredTimes(tb testing.TB, prover *Prover) []Verdict {
 	verdicts := make([]Verdict, hundred)
 	inParallel(hundred, func(i int) {
 		var err error
-		if verdicts[i], err = prover.Look(tb.Context(), testZone, fmt.Sprintf("_dnsauth.w%d.%s", i, testZone), testValue); err != nil {
+		name := fmt.Sprintf("_dnsauth.w%d.%s", i, testZone)
+		if verdicts[i], err = prover.Look(tb.Context(), Question{Zone: testZone, Name: name, Value: testValue}); err != nil {
 			tb.Error(err)
 		}
 	})
@@ -102,7 +103,7 @@ func TestASilentServerHoldsUpNoOther(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var waiting sync.WaitGroup
 	for range maxQuestions {
-		waiting.Go(func() { _, _ = prover.ask(ctx, black, question(testName, dns.TypeTXT, false)) })
+		waiting.Go(func() { _, _ = prover.ask(ctx, black, newQuery(testName, dns.TypeTXT, false)) })
 	}
 	defer waiting.Wait()
 	defer cancel()
@@ -110,7 +111,7 @@ func TestASilentServerHoldsUpNoOther(t *testing.T) {
 		time.Sleep(time.Millisecond) // until the silent server has all that it may have
 	}
 	begun := time.Now()
-	if _, err := prover.ask(t.Context(), live, question(testName, dns.TypeTXT, false)); err != nil || time.Since(begun) > time.Second {
+	if _, err := prover.ask(t.Context(), live, newQuery(testName, dns.TypeTXT, false)); err != nil || time.Since(begun) > time.Second {
 		t.Errorf("took %s: %v", time.Since(begun), err)
 	}
 }
@@ -193,7 +194,7 @@ func TestAQuestionThatIsCutShortSaysNothingOfTheServer(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	address := servePackets(t, func(*dns.Msg) []byte { cancel(); return nil })
 	traffic := newTraffic()
-	_, _, err := traffic.ask(ctx, address, question(testName, dns.TypeTXT, false))
+	_, _, err := traffic.ask(ctx, address, newQuery(testName, dns.TypeTXT, false))
 	if reason := traffic.enter(address).reason; err != context.Canceled || reason != nil {
 		t.Errorf("%v, and the next one is told %v", err, reason)
 	}
@@ -223,7 +224,7 @@ func TestLooksAtOneZoneFindItsNameServersOnce(t *testing.T) {
 		names, _ := m.seen()
 		return names
 	}
-	one := asked(func(t *testing.T, p *Prover) { _, _ = p.Look(t.Context(), testZone, testName, testValue) })
+	one := asked(func(t *testing.T, p *Prover) { _, _ = p.Look(t.Context(), question()) })
 	all := asked(func(t *testing.T, p *Prover) { lookAHundredTimes(t, p) })
 	if len(one) == 0 || !slices.Equal(one, all) {
 		t.Errorf("one look asks %q, a hundred ask %q", one, all)
@@ -249,7 +250,7 @@ func TestALookThatIsCutShortSpoilsNoOther(t *testing.T) {
 	}, map[string]reply{"127.0.0.1": published()})
 	var both sync.WaitGroup
 	both.Go(func() {
-		if _, err := prover.Look(first, testZone, testName, testValue); !errors.Is(err, context.Canceled) {
+		if _, err := prover.Look(first, question()); !errors.Is(err, context.Canceled) {
 			t.Error("the look that is cut short:", err)
 		}
 	})
@@ -257,7 +258,7 @@ func TestALookThatIsCutShortSpoilsNoOther(t *testing.T) {
 		time.Sleep(time.Millisecond) // until the first look has begun
 	}
 	both.Go(func() {
-		if verdict, err := prover.Look(t.Context(), testZone, testName, testValue); err != nil || !verdict.Visible {
+		if verdict, err := prover.Look(t.Context(), question()); err != nil || !verdict.Visible {
 			t.Error("the other look:", verdict, err)
 		}
 	})
@@ -270,7 +271,7 @@ func TestEqualQuestionsAtOnceAreAskedOnce(t *testing.T) {
 	address := serve(t, "127.0.0.1", "0", m.count(after(200*time.Millisecond, knows(aOfNS1))))
 	prover := NewProver(Settings{})
 	inParallel(hundred, func(int) {
-		answer, err := prover.askOnce(t.Context(), address, question("ns1.example.com", dns.TypeA, true))
+		answer, err := prover.askOnce(t.Context(), address, newQuery("ns1.example.com", dns.TypeA, true))
 		if err != nil || len(answer.Answer) != 1 {
 			t.Error(answer, err)
 		}
@@ -278,7 +279,7 @@ func TestEqualQuestionsAtOnceAreAskedOnce(t *testing.T) {
 	if asked, _ := m.seen(); len(asked) != 1 {
 		t.Errorf("asked %d times", len(asked))
 	}
-	for _, different := range []*dns.Msg{question("ns1.example.com", dns.TypeAAAA, true), question("ns1.example.com", dns.TypeA, false)} {
+	for _, different := range []*dns.Msg{newQuery("ns1.example.com", dns.TypeAAAA, true), newQuery("ns1.example.com", dns.TypeA, false)} {
 		_, _ = prover.askOnce(t.Context(), address, different)
 	}
 	if asked, _ := m.seen(); len(asked) != 3 {
@@ -299,7 +300,7 @@ func agreeing(tb testing.TB) *Prover {
 func BenchmarkLook(b *testing.B) {
 	prover := agreeing(b)
 	for b.Loop() {
-		if verdict, err := prover.Look(b.Context(), testZone, testName, testValue); err != nil || !verdict.Visible {
+		if verdict, err := prover.Look(b.Context(), question()); err != nil || !verdict.Visible {
 			b.Fatal(verdict, err)
 		}
 	}

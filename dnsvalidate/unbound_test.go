@@ -54,7 +54,7 @@ func TestAZoneThatUnboundCannotValidateIsBogus(t *testing.T) {
 				t.Errorf("visible %t: %s", verdict.Visible, verdict)
 			}
 			before := NewProver(Settings{NameServers: []string{server.Address}, Resolvers: []string{resolver.Address}})
-			findings, err := before.NewPreflight().Look(t.Context(), aliyun.Domain{Name: testZone}, testName, nil, nil)
+			findings, err := before.NewPreflight().Look(t.Context(), Expectation{Zone: aliyun.Domain{Name: testZone}, Name: testName})
 			if err != nil || len(findings) != len(test.findings) {
 				t.Fatalf("%v, %v", findings, err)
 			}
@@ -100,7 +100,7 @@ func TestTheNameServersDecideWhateverAnUnboundThatLiesSays(t *testing.T) {
 		{false, "ns1.example.com (127.0.0.1:" + prover.port + ") not yet (serial 1); 0 of 1 visible"},
 		{true, "1 of 1 visible"},
 	} {
-		verdict, err := prover.Look(t.Context(), testZone, testName, testValue)
+		verdict, err := prover.Look(t.Context(), question())
 		if err != nil || verdict.Visible != step.visible || verdict.String() != step.says {
 			t.Errorf("visible %t: %s, %v", verdict.Visible, verdict, err)
 		}
@@ -116,7 +116,7 @@ func TestGlueOutweighsAResolverThatLies(t *testing.T) {
 		"local-data: 'ns1.example.com A 127.0.0.7'")
 	prover := world(t, through(resolver), map[string]reply{
 		"127.0.0.8": through(parent), "127.0.0.1": through(child), "127.0.0.7": published()})
-	verdict, err := prover.Look(t.Context(), testZone, testName, testValue)
+	verdict, err := prover.Look(t.Context(), question())
 	if err != nil || verdict.Visible {
 		t.Error(verdict, err)
 	}
