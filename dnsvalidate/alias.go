@@ -33,7 +33,7 @@ func (p *Prover) aliasAt(ctx context.Context, name string, seen survey) (target 
 		}
 	}
 	for _, server := range servers {
-		if server.State == Alias && !p.wildcard(ctx, name, server.Detail) {
+		if server.State == stateAlias && !p.wildcard(ctx, name, server.Detail) {
 			return server.Detail, ctx.Err()
 		}
 	}

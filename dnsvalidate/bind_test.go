@@ -119,7 +119,7 @@ func TestAmongManyLongValuesOfBINDOursIsFoundOverTCP(t *testing.T) {
 	if answer := server.Ask(testName, dns.TypeTXT); !answer.Truncated {
 		t.Fatalf("not truncated: %d values", len(answer.Answer))
 	}
-	if got := look(t, settings).Servers[0]; got.State != NotYet || got.Detail != "60 other values" {
+	if got := look(t, settings).Servers[0]; got.State != stateNotYet || got.Detail != "60 other values" {
 		t.Errorf("before the record: %s", got)
 	}
 	server.Update(testZone, nil, []string{txt(testName, testValue)})

@@ -178,15 +178,15 @@ func TestPublicResolversAreAskedForTheCNAME(t *testing.T) {
 		want     State
 		visible  bool
 	}{
-		{"one that shows it", pointed(), Visible, true},
-		{"a negative cache holds up nothing", zoneWith(1), Cached, true},
-		{"an old target in a cache holds up nothing", zoneWith(1, cname(testName, "x.example.net")), Cached, true},
+		{"one that shows it", pointed(), stateVisible, true},
+		{"a negative cache holds up nothing", zoneWith(1), stateCached, true},
+		{"an old target in a cache holds up nothing", zoneWith(1, cname(testName, "x.example.net")), stateCached, true},
 		{"broken DNSSEC is the CA's too", func(query *dns.Msg) *dns.Msg {
 			if query.CheckingDisabled {
 				return pointed()(query)
 			}
 			return withCode(dns.RcodeServerFailure)(query)
-		}, Bogus, false},
+		}, stateBogus, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

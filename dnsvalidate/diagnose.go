@@ -20,9 +20,9 @@ func (p *Prover) markIntercepted(ctx context.Context, servers []ServerVerdict, w
 	var suspects []*ServerVerdict
 	for i := range servers {
 		switch server := &servers[i]; {
-		case server.State == Refused, server.recursive && server.State != Failed:
+		case server.State == stateRefused, server.recursive && server.State != stateFailed:
 			suspects = append(suspects, server)
-		case server.State == Visible, server.State == NotYet, server.State == Alias, server.State == Lame:
+		case server.State == stateVisible, server.State == stateNotYet, server.State == stateAlias, server.State == stateLame:
 			return
 		}
 	}
@@ -32,7 +32,7 @@ func (p *Prover) markIntercepted(ctx context.Context, servers []ServerVerdict, w
 		return
 	}
 	for _, server := range suspects {
-		server.State, server.Detail = Intercepted, ""
+		server.State, server.Detail = stateIntercepted, ""
 	}
 }
 
@@ -40,7 +40,7 @@ func (p *Prover) markIntercepted(ctx context.Context, servers []ServerVerdict, w
 // of one zone: it resolves without authority, or it resolves the root although
 // it refused, or with authority, as who lies about that does.
 func (p *Prover) answersForAll(ctx context.Context, suspect ServerVerdict) bool {
-	if suspect.State == Lame {
+	if suspect.State == stateLame {
 		return true
 	}
 	root, err := p.askOnce(ctx, suspect.Address, newQuery(".", dns.TypeSOA, true))
@@ -49,7 +49,7 @@ func (p *Prover) answersForAll(ctx context.Context, suspect ServerVerdict) bool 
 	}) {
 		return false
 	}
-	return suspect.State == Refused || root.Authoritative
+	return suspect.State == stateRefused || root.Authoritative
 }
 
 // markStale compares the serials of those that answer with authority. Who has
@@ -68,8 +68,8 @@ func markLagging(holders []*ServerVerdict) {
 		}
 	}
 	for _, server := range holders {
-		if server.State == NotYet && older(server.soa.serial, newest) {
-			server.State, server.Detail = Stale, fmt.Sprintf("serial %d, others have %d", server.soa.serial, newest)
+		if server.State == stateNotYet && older(server.soa.serial, newest) {
+			server.State, server.Detail = stateStale, fmt.Sprintf("serial %d, others have %d", server.soa.serial, newest)
 		}
 	}
 }
@@ -81,7 +81,7 @@ func (p *Prover) holders(ctx context.Context, zone string, servers []ServerVerdi
 	var holders []*ServerVerdict
 	for i := range servers {
 		switch server := &servers[i]; {
-		case server.State != Visible && server.State != NotYet:
+		case server.State != stateVisible && server.State != stateNotYet:
 		case server.soa.zone != "" && server.soa.zone != zone:
 			server.Detail = "answers from the zone " + server.soa.zone
 		default:

@@ -33,15 +33,15 @@ func TestInterceptionIsToldFromServersThatResolveToo(t *testing.T) {
 		servers []reply // nil is silent
 		want    []State
 	}{
-		{"a resolver answers for all", []reply{plain, plain}, []State{Intercepted, Intercepted}},
-		{"it answers for all but one address, which is silent", []reply{plain, nil}, []State{Intercepted, Silent}},
-		{"one server of two is a resolver", []reply{plain, published()}, []State{Lame, Visible}},
-		{"a resolver that claims authority for anything", []reply{resolving(zoneWith(1), true), resolving(zoneWith(1), true)}, []State{Intercepted, Intercepted}},
-		{"it is not believed when it shows the record", []reply{resolving(published(), true)}, []State{Intercepted}},
-		{"name servers that resolve too", []reply{resolving(published(), false), resolving(zoneWith(1), false)}, []State{Visible, Stale}},
-		{"a resolver that refuses questions without recursion", []reply{resolving(refuses, false)}, []State{Intercepted}},
-		{"name servers that refuse", []reply{refuses, refuses}, []State{Refused, Refused}},
-		{"name servers that refuse beside a resolver", []reply{refuses, plain}, []State{Refused, Lame}},
+		{"a resolver answers for all", []reply{plain, plain}, []State{stateIntercepted, stateIntercepted}},
+		{"it answers for all but one address, which is silent", []reply{plain, nil}, []State{stateIntercepted, stateSilent}},
+		{"one server of two is a resolver", []reply{plain, published()}, []State{stateLame, stateVisible}},
+		{"a resolver that claims authority for anything", []reply{resolving(zoneWith(1), true), resolving(zoneWith(1), true)}, []State{stateIntercepted, stateIntercepted}},
+		{"it is not believed when it shows the record", []reply{resolving(published(), true)}, []State{stateIntercepted}},
+		{"name servers that resolve too", []reply{resolving(published(), false), resolving(zoneWith(1), false)}, []State{stateVisible, stateStale}},
+		{"a resolver that refuses questions without recursion", []reply{resolving(refuses, false)}, []State{stateIntercepted}},
+		{"name servers that refuse", []reply{refuses, refuses}, []State{stateRefused, stateRefused}},
+		{"name servers that refuse beside a resolver", []reply{refuses, plain}, []State{stateRefused, stateLame}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -76,8 +76,8 @@ func TestAZoneThatIsDelegatedToOpenResolversIsNotIntercepted(t *testing.T) {
 		parent reply
 		want   State
 	}{
-		{"the parent's server is heard itself", refers(ns1), Lame},
-		{"a resolver answers in its place too", resolving(refers(ns1), false), Intercepted},
+		{"the parent's server is heard itself", refers(ns1), stateLame},
+		{"a resolver answers in its place too", resolving(refers(ns1), false), stateIntercepted},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -87,7 +87,7 @@ func TestAZoneThatIsDelegatedToOpenResolversIsNotIntercepted(t *testing.T) {
 				t.Errorf("%s, %v", verdict, err)
 			}
 			blocks, text := preflight(t, prover.NewPreflight(), assigned("ns1.example.com"))
-			if blocks != (test.want == Lame) || !strings.Contains(text, string(test.want)) {
+			if blocks != (test.want == stateLame) || !strings.Contains(text, string(test.want)) {
 				t.Errorf("blocks %t: %s", blocks, text)
 			}
 		})

@@ -63,7 +63,7 @@ func exchange(ctx context.Context, address string, query *dns.Msg) (*dns.Msg, er
 		return answer, err
 	}
 	if answer, err = overTCP(ctx, address, query); err != nil {
-		return nil, &unheard{Truncated, "over UDP, and TCP failed: " + err.Error()}
+		return nil, &unheard{stateTruncated, "over UDP, and TCP failed: " + err.Error()}
 	}
 	return answer, nil
 }
@@ -72,7 +72,7 @@ func overUDP(ctx context.Context, address string, query *dns.Msg) (answer *dns.M
 	defer note(ctx, "UDP", address, query)(&answer, &err)
 	packet, err := query.Pack()
 	if err != nil {
-		return nil, &unheard{Failed, "the name cannot be asked for"}
+		return nil, &unheard{stateFailed, "the name cannot be asked for"}
 	}
 	conn, err := dial(ctx, "udp", address)
 	if err != nil {
@@ -81,7 +81,7 @@ func overUDP(ctx context.Context, address string, query *dns.Msg) (answer *dns.M
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 
-	var heard error = &unheard{state: Silent}
+	var heard error = &unheard{state: stateSilent}
 	for _, patience := range []time.Duration{resendAfter, askLimit} {
 		if _, err := conn.Write(packet); err != nil {
 			return nil, broken(err)
@@ -138,7 +138,7 @@ func overTCP(ctx context.Context, address string, query *dns.Msg) (answer *dns.M
 	}
 	answer, err = parse(query, packet)
 	if err == nil && answer.Truncated {
-		return nil, &unheard{state: Truncated}
+		return nil, &unheard{state: stateTruncated}
 	}
 	return answer, err
 }
@@ -150,13 +150,13 @@ func parse(query *dns.Msg, packet []byte) (*dns.Msg, error) {
 	cut := answer.Truncated && len(packet) >= 12 // what was cut off cannot be read
 	switch {
 	case err != nil && !cut:
-		return nil, &unheard{Malformed, "the packet cannot be read"}
+		return nil, &unheard{stateMalformed, "the packet cannot be read"}
 	case !answer.Response:
-		return nil, &unheard{Malformed, "not an answer"}
+		return nil, &unheard{stateMalformed, "not an answer"}
 	case answer.Id != query.Id:
-		return nil, &unheard{Malformed, "wrong id"}
+		return nil, &unheard{stateMalformed, "wrong id"}
 	case !cut && !sameQuestion(query, answer):
-		return nil, &unheard{Malformed, "answers another question"}
+		return nil, &unheard{stateMalformed, "answers another question"}
 	}
 	return answer, nil
 }
@@ -184,7 +184,7 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 func dialed(err error) *unheard {
 	for _, local := range []error{syscall.ENETUNREACH, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT} {
 		if errors.Is(err, local) {
-			return &unheard{NoRoute, "this host cannot reach the address"}
+			return &unheard{stateNoRoute, "this host cannot reach the address"}
 		}
 	}
 	return broken(err)
@@ -196,10 +196,10 @@ func broken(err error) *unheard {
 		return reason
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		return &unheard{Silent, "port closed"}
+		return &unheard{stateSilent, "port closed"}
 	}
 	if number, ok := errors.AsType[syscall.Errno](err); ok {
-		return &unheard{Silent, number.Error()}
+		return &unheard{stateSilent, number.Error()}
 	}
-	return &unheard{state: Silent}
+	return &unheard{state: stateSilent}
 }

@@ -31,7 +31,7 @@ func TestANetworkErrorIsPutIntoAVerdictsWords(t *testing.T) {
 			if got := dialed(wrapped).Error(); got != test.want {
 				t.Errorf("became %q", got)
 			}
-			if got := broken(wrapped); got.state != Silent {
+			if got := broken(wrapped); got.state != stateSilent {
 				t.Errorf("became %v after the connection was made", got)
 			}
 		})
@@ -88,7 +88,7 @@ func TestAFloodOfForgedAnswersEnds(t *testing.T) {
 	}()
 	begun := time.Now()
 	answer, err := ask(t.Context(), conn.LocalAddr().String(), newQuery(testName, dns.TypeTXT, false))
-	if took := time.Since(begun); took > resendAfter || inWords(err).State != Malformed {
+	if took := time.Since(begun); took > resendAfter || inWords(err).State != stateMalformed {
 		t.Errorf("after %s: %v, %v", took, answer, err)
 	}
 }
@@ -132,7 +132,7 @@ func FuzzPacket(f *testing.F) {
 func checkWords(t *testing.T, q Question, answer *dns.Msg) {
 	t.Helper()
 	verdict := judge(answer, q)
-	if verdict.State == Visible && (!answer.Authoritative || answer.Rcode == dns.RcodeRefused) {
+	if verdict.State == stateVisible && (!answer.Authoritative || answer.Rcode == dns.RcodeRefused) {
 		t.Errorf("visible by %v", answer)
 	}
 	for _, text := range []string{verdict.String(), judgeResolver(answer, q).String()} {

@@ -14,11 +14,11 @@ func judge(answer *dns.Msg, q Question) ServerVerdict {
 	verdict := ServerVerdict{soa: soaIn(answer), recursive: answer.RecursionAvailable}
 	switch {
 	case answer.Rcode == dns.RcodeRefused:
-		verdict.State = Refused
+		verdict.State = stateRefused
 	case !existenceKnown(answer):
-		verdict.State, verdict.Detail = Failed, code(answer)
+		verdict.State, verdict.Detail = stateFailed, code(answer)
 	case !answer.Authoritative:
-		verdict.State, verdict.Detail = Lame, referral(answer)
+		verdict.State, verdict.Detail = stateLame, referral(answer)
 	default:
 		verdict.State, verdict.Detail = content(answer, q)
 	}
@@ -30,13 +30,13 @@ func judge(answer *dns.Msg, q Question) ServerVerdict {
 func judgeResolver(answer *dns.Msg, q Question) ServerVerdict {
 	switch {
 	case answer.Rcode == dns.RcodeRefused:
-		return ServerVerdict{State: Refused}
+		return ServerVerdict{State: stateRefused}
 	case !existenceKnown(answer):
-		return ServerVerdict{State: Failed, Detail: code(answer)}
+		return ServerVerdict{State: stateFailed, Detail: code(answer)}
 	}
 	state, detail := content(answer, q)
-	if state == NotYet {
-		return ServerVerdict{State: Cached, Detail: expiry(answer)}
+	if state == stateNotYet {
+		return ServerVerdict{State: stateCached, Detail: expiry(answer)}
 	}
 	return ServerVerdict{State: state, Detail: detail}
 }
@@ -66,24 +66,24 @@ func content(answer *dns.Msg, q Question) (state State, detail string) {
 		}
 		switch rr := rr.(type) {
 		case *dns.CNAME:
-			return Alias, canonical(rr.Target)
+			return stateAlias, canonical(rr.Target)
 		case *dns.TXT:
 			if answer.Rcode == dns.RcodeNameError {
 				continue
 			}
 			if strings.Join(rr.Txt, "") == escaped(q.Value) {
-				return Visible, ""
+				return stateVisible, ""
 			}
 			others++
 		}
 	}
 	switch others {
 	case 0:
-		return NotYet, ""
+		return stateNotYet, ""
 	case 1:
-		return NotYet, "1 other value"
+		return stateNotYet, "1 other value"
 	}
-	return NotYet, fmt.Sprintf("%d other values", others)
+	return stateNotYet, fmt.Sprintf("%d other values", others)
 }
 
 // target is content for a CNAME.
@@ -94,11 +94,11 @@ func target(answer *dns.Msg, q Question) (state State, detail string) {
 			continue
 		}
 		if other := canonical(alias.Target); other != q.Value {
-			return NotYet, "CNAME to " + other
+			return stateNotYet, "CNAME to " + other
 		}
-		return Visible, ""
+		return stateVisible, ""
 	}
-	return NotYet, ""
+	return stateNotYet, ""
 }
 
 // escaped spells value as the dns package spells the strings of a TXT record.

@@ -146,7 +146,7 @@ func TestAnyValueIsRecognisedOnTheWire(t *testing.T) {
 			return false
 		}
 		state, _ := content(answer, Question{Name: testName, Type: typeTXT, Value: string(value)})
-		return state == Visible
+		return state == stateVisible
 	}
 	if err := quick.Check(property, nil); err != nil {
 		t.Error(err)
@@ -191,7 +191,7 @@ func TestAServerWithTheSameSerialIsNotStale(t *testing.T) {
 	fresh := serve(t, "127.0.0.1", "0", published())
 	behind := serve(t, "127.0.0.2", "0", zoneWith(2, txt(testName, "other")))
 	verdict := look(t, Settings{NameServers: []string{fresh, behind}})
-	if got := verdict.Servers[1].State; verdict.Visible || got != NotYet {
+	if got := verdict.Servers[1].State; verdict.Visible || got != stateNotYet {
 		t.Errorf("state is %q: %s", got, verdict)
 	}
 }
@@ -277,8 +277,8 @@ func TestAQuorumIsEnoughWithoutBeingAll(t *testing.T) {
 // fault 45
 func TestAnAddressWithoutARouteDoesNotCount(t *testing.T) {
 	verdict := Verdict{Servers: []ServerVerdict{
-		{Name: "ns1.example.com", Address: "127.0.0.1:53", State: Visible},
-		{Name: "ns2.example.com", Address: "[2001:db8::1]:53", State: NoRoute},
+		{Name: "ns1.example.com", Address: "127.0.0.1:53", State: stateVisible},
+		{Name: "ns2.example.com", Address: "[2001:db8::1]:53", State: stateNoRoute},
 	}}
 	if visible, total := verdict.count(); visible != 1 || total != 1 {
 		t.Errorf("%d of %d visible", visible, total)

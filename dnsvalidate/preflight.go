@@ -139,8 +139,8 @@ func (p *Prover) read(ctx context.Context, from delegation, zone, name string, b
 func (p *Prover) askHolders(ctx context.Context, asked []nameServer, zone, name string) []ServerVerdict {
 	servers := p.askAll(ctx, asked, Question{Name: name}.normal())
 	for i := range servers {
-		if server := &servers[i]; server.State == NotYet && server.soa.zone != "" && server.soa.zone != zone {
-			server.State, server.Detail = Lame, "answers from the zone "+server.soa.zone
+		if server := &servers[i]; server.State == stateNotYet && server.soa.zone != "" && server.soa.zone != zone {
+			server.State, server.Detail = stateLame, "answers from the zone "+server.soa.zone
 		}
 	}
 	return servers
@@ -148,7 +148,7 @@ func (p *Prover) askHolders(ctx context.Context, asked []nameServer, zone, name 
 
 // readable says that the server answers with authority.
 func readable(server ServerVerdict) bool {
-	return slices.Contains([]State{NotYet, Visible, Alias, Stale}, server.State)
+	return slices.Contains([]State{stateNotYet, stateVisible, stateAlias, stateStale}, server.State)
 }
 
 // unread says which servers cannot be read well, and who told their addresses.
@@ -180,18 +180,18 @@ func unread(zone string, servers []ServerVerdict, told map[string]string) []Find
 // disowns says that the server answers, and does not serve the zone. Silence
 // may be this host's own trouble, and the CA's resolvers may be heard.
 func disowns(server ServerVerdict) bool {
-	return slices.Contains([]State{Refused, Failed, Lame}, server.State)
+	return slices.Contains([]State{stateRefused, stateFailed, stateLame}, server.State)
 }
 
 // adviceOn is what to do about a server, by its state. That this host has no
 // route to an address says nothing about the server.
 var adviceOn = map[State]string{
-	Silent:      "see to that server and to port 53 on the way, UDP and TCP; quorum in [dns] can leave it out",
-	Refused:     "it does not serve the zone to everybody: mend it, or take it out of the NS records",
-	Failed:      "mend that server, or take it out of the NS records",
-	Lame:        "it does not serve the zone: mend it, or take it out of the NS records",
-	Stale:       "see why it lags behind; quorum in [dns] can leave it out",
-	Intercepted: "let port 53 out of this network, or set nameservers in [dns]",
-	Truncated:   "let TCP to port 53 through",
-	Malformed:   "mend that server, or what stands between",
+	stateSilent:      "see to that server and to port 53 on the way, UDP and TCP; quorum in [dns] can leave it out",
+	stateRefused:     "it does not serve the zone to everybody: mend it, or take it out of the NS records",
+	stateFailed:      "mend that server, or take it out of the NS records",
+	stateLame:        "it does not serve the zone: mend it, or take it out of the NS records",
+	stateStale:       "see why it lags behind; quorum in [dns] can leave it out",
+	stateIntercepted: "let port 53 out of this network, or set nameservers in [dns]",
+	stateTruncated:   "let TCP to port 53 through",
+	stateMalformed:   "mend that server, or what stands between",
 }

@@ -297,8 +297,8 @@ func TestWithoutANameInTheZoneItsApexIsAskedFor(t *testing.T) {
 
 // fault 45
 func TestAnAddressWithoutARouteIsNoFinding(t *testing.T) {
-	noRoute := ServerVerdict{Name: "ns1.example.com", Address: "[2001:db8::1]:53", State: NoRoute}
-	if findings := unread(testZone, []ServerVerdict{noRoute, {State: NotYet}}, nil); len(findings) > 0 {
+	noRoute := ServerVerdict{Name: "ns1.example.com", Address: "[2001:db8::1]:53", State: stateNoRoute}
+	if findings := unread(testZone, []ServerVerdict{noRoute, {State: stateNotYet}}, nil); len(findings) > 0 {
 		t.Error(findings)
 	}
 }
@@ -306,8 +306,8 @@ func TestAnAddressWithoutARouteIsNoFinding(t *testing.T) {
 // What cannot be heard from here the CA may hear.
 func TestServersThatCannotBeReadBlockWhenTheyAnswer(t *testing.T) {
 	for state, blocks := range map[State]bool{
-		Silent: false, NoRoute: false, Intercepted: false, Truncated: false, Malformed: false, // faults 35, 45
-		Refused: true, Failed: true, Lame: true, // faults 36, 37
+		stateSilent: false, stateNoRoute: false, stateIntercepted: false, stateTruncated: false, stateMalformed: false, // faults 35, 45
+		stateRefused: true, stateFailed: true, stateLame: true, // faults 36, 37
 	} {
 		findings := unread(testZone, []ServerVerdict{{Address: "192.0.2.1:53", State: state}}, nil)
 		if last := findings[len(findings)-1]; last.Blocks != blocks || !strings.Contains(last.Text, "no name server of example.com") {

@@ -144,7 +144,7 @@ func (p *Prover) lookAt(ctx context.Context, q Question) (Verdict, error) {
 	return verdict, ctx.Err()
 }
 
-func (p *Prover) reached(v Verdict) bool { return p.settings.Quorum.Reached(v.count()) }
+func (p *Prover) reached(v Verdict) bool { return p.settings.Quorum.reached(v.count()) }
 
 // confirm asks those that showed the value again: a farm of servers behind one
 // address can show it once and then not.
@@ -156,15 +156,15 @@ func (p *Prover) confirm(ctx context.Context, servers []ServerVerdict, q Questio
 	}
 	inParallel(len(servers), func(i int) {
 		server := &servers[i]
-		if server.State != Visible {
+		if server.State != stateVisible {
 			return
 		}
 		again := p.askServer(ctx, nameServer{server.Name, server.Address}, q)
-		if again.State == Visible {
+		if again.State == stateVisible {
 			return
 		}
 		again.Detail = join(string(again.State), again.Detail) + " at the second look"
-		again.State = Flapping
+		again.State = stateFlapping
 		*server = again
 	})
 	return nil
@@ -180,7 +180,7 @@ func (p *Prover) askAll(ctx context.Context, servers []nameServer, q Question) [
 
 func (p *Prover) askServer(ctx context.Context, server nameServer, q Question) ServerVerdict {
 	if server.address == "" {
-		return ServerVerdict{Name: server.name, State: Silent, Detail: "its name has no address"}
+		return ServerVerdict{Name: server.name, State: stateSilent, Detail: "its name has no address"}
 	}
 	answer, took, err := p.traffic.ask(ctx, server.address, q.query(false))
 	verdict := inWords(err)
@@ -196,7 +196,7 @@ func inWords(err error) ServerVerdict {
 	if reason, ok := errors.AsType[*unheard](err); ok {
 		return ServerVerdict{State: reason.state, Detail: reason.detail}
 	}
-	return ServerVerdict{State: Silent}
+	return ServerVerdict{State: stateSilent}
 }
 
 func inParallel(n int, do func(i int)) {

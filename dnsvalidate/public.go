@@ -22,7 +22,7 @@ func (p *Prover) askResolver(ctx context.Context, address string, q Question) Se
 	switch {
 	case err != nil:
 	case answer.Rcode == dns.RcodeServerFailure && p.bogus(ctx, address, q.query(true)):
-		verdict = ServerVerdict{State: Bogus}
+		verdict = ServerVerdict{State: stateBogus}
 	default:
 		verdict = judgeResolver(answer, q)
 	}
@@ -46,11 +46,11 @@ func object(resolvers []ServerVerdict) bool {
 	failed, works := false, false
 	for _, resolver := range resolvers {
 		switch resolver.State {
-		case Bogus:
+		case stateBogus:
 			return true
-		case Failed:
+		case stateFailed:
 			failed = true
-		case Visible, Cached, Alias:
+		case stateVisible, stateCached, stateAlias:
 			works = true
 		}
 	}

@@ -22,19 +22,19 @@ func TestPublicResolversAreAskedOnceTheNameServersAgree(t *testing.T) {
 		want      State // of the first
 		visible   bool
 	}{
-		{"a resolver that shows the value", []reply{published()}, Visible, true},
+		{"a resolver that shows the value", []reply{published()}, stateVisible, true},
 		// fault 31
-		{"a negative cache holds up nothing", []reply{zoneWith(1)}, Cached, true},
-		{"a refusal holds up nothing", []reply{withCode(dns.RcodeRefused)}, Refused, true},
-		{"a CNAME that no name server has holds up nothing", []reply{zoneWith(1, testName+" 60 CNAME x.example.net.")}, Alias, true},
-		{"a failure is the CA's too", []reply{fails}, Failed, false},
-		{"a failure of all is the CA's too", []reply{fails, fails}, Failed, false},
-		{"one that refuses does not outweigh a failure", []reply{fails, withCode(dns.RcodeRefused)}, Failed, false},
-		{"a failure beside one that works is its own", []reply{fails, published()}, Failed, true},
-		{"a failure beside a negative cache is its own", []reply{fails, zoneWith(1)}, Failed, true},
+		{"a negative cache holds up nothing", []reply{zoneWith(1)}, stateCached, true},
+		{"a refusal holds up nothing", []reply{withCode(dns.RcodeRefused)}, stateRefused, true},
+		{"a CNAME that no name server has holds up nothing", []reply{zoneWith(1, testName+" 60 CNAME x.example.net.")}, stateAlias, true},
+		{"a failure is the CA's too", []reply{fails}, stateFailed, false},
+		{"a failure of all is the CA's too", []reply{fails, fails}, stateFailed, false},
+		{"one that refuses does not outweigh a failure", []reply{fails, withCode(dns.RcodeRefused)}, stateFailed, false},
+		{"a failure beside one that works is its own", []reply{fails, published()}, stateFailed, true},
+		{"a failure beside a negative cache is its own", []reply{fails, zoneWith(1)}, stateFailed, true},
 		// fault 49
-		{"broken DNSSEC is the CA's too", []reply{bogus}, Bogus, false},
-		{"broken DNSSEC counts beside one that does not validate", []reply{bogus, published()}, Bogus, false},
+		{"broken DNSSEC is the CA's too", []reply{bogus}, stateBogus, false},
+		{"broken DNSSEC counts beside one that does not validate", []reply{bogus, published()}, stateBogus, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -57,7 +57,7 @@ func TestASilentPublicResolverHoldsUpNothing(t *testing.T) {
 		NameServers:     []string{serve(t, "127.0.0.1", "0", published())},
 		PublicResolvers: []string{silent(t)},
 	})
-	if !verdict.Visible || verdict.Resolvers[0].State != Silent {
+	if !verdict.Visible || verdict.Resolvers[0].State != stateSilent {
 		t.Error(verdict)
 	}
 }

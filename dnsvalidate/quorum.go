@@ -23,8 +23,8 @@ func ParseQuorum(s string) (Quorum, error) {
 	return Quorum{int(percent)}, nil
 }
 
-// Reached says whether visible of total name servers are enough. None never is.
-func (q Quorum) Reached(visible, total int) bool {
+// reached says whether visible of total name servers are enough. None never is.
+func (q Quorum) reached(visible, total int) bool {
 	percent := q.percent
 	if percent == 0 {
 		percent = 100

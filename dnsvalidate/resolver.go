@@ -35,7 +35,7 @@ func (p *Prover) consult(ctx context.Context, name string, qtype uint16) (answer
 		switch {
 		case said.err != nil:
 			reasons = append(reasons, said.by+": "+said.err.Error())
-			if inWords(said.err).State == Silent {
+			if inWords(said.err).State == stateSilent {
 				silent++
 			}
 		case said.answer.Rcode == dns.RcodeSuccess:
@@ -109,7 +109,7 @@ var errNoWord = errors.New("no resolver answers")
 func (p *Prover) hear(ctx context.Context, address string, query *dns.Msg) (*dns.Msg, error) {
 	answer, err := p.askOnce(ctx, address, query)
 	if ctx.Err() == nil {
-		p.deaf.keep(address, err != nil && inWords(err).State == Silent)
+		p.deaf.keep(address, err != nil && inWords(err).State == stateSilent)
 	}
 	return answer, err
 }

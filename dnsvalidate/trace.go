@@ -49,7 +49,7 @@ func (t Trace) String() string {
 	}
 	parts := []string{shown + "; there is no value to look for"}
 	for _, server := range t.Verdict.Servers {
-		if server.State != NotYet && server.State != Visible {
+		if server.State != stateNotYet && server.State != stateVisible {
 			parts = append(parts, server.String())
 		}
 	}

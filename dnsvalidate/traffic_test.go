@@ -76,7 +76,7 @@ func TestAHundredLooksAtOnceOverwhelmNobody(t *testing.T) {
 	}))
 	begun := time.Now()
 	for _, verdict := range lookAHundredTimes(t, NewProver(settings)) {
-		if leftOut := verdict.LeftOut(); verdict.Visible || len(leftOut) != 1 || leftOut[0].State != Silent {
+		if leftOut := verdict.LeftOut(); verdict.Visible || len(leftOut) != 1 || leftOut[0].State != stateSilent {
 			t.Fatal(verdict)
 		}
 	}
@@ -133,7 +133,7 @@ func TestTheRateToAnAddressIsBounded(t *testing.T) {
 }
 
 func TestWhoWaitsWhileAnAddressAnswersNobodyIsToldSo(t *testing.T) {
-	lost, broken := &unheard{state: Silent}, &unheard{Malformed, "wrong id"}
+	lost, broken := &unheard{state: stateSilent}, &unheard{stateMalformed, "wrong id"}
 	tests := []struct {
 		name   string
 		others []error // how the questions ended that were asked meanwhile

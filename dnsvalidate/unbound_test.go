@@ -43,14 +43,14 @@ func TestAZoneThatUnboundCannotValidateIsBogus(t *testing.T) {
 		state    State
 		findings []string
 	}{
-		{"the DS is that of the zone's key", sound, Visible, nil},
-		{"the DS is that of another key", foreign, Bogus, []string{"DNSSEC of example.com is bogus, says resolver "}},
+		{"the DS is that of the zone's key", sound, stateVisible, nil},
+		{"the DS is that of another key", foreign, stateBogus, []string{"DNSSEC of example.com is bogus, says resolver "}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			resolver := dnstest.Unbound(t, map[string]*dnstest.Server{testZone: server}, `trust-anchor: "`+test.anchor.String()+`"`)
 			verdict := look(t, Settings{NameServers: []string{server.Address}, PublicResolvers: []string{resolver.Address}})
-			if len(verdict.Resolvers) != 1 || verdict.Resolvers[0].State != test.state || verdict.Visible != (test.state == Visible) {
+			if len(verdict.Resolvers) != 1 || verdict.Resolvers[0].State != test.state || verdict.Visible != (test.state == stateVisible) {
 				t.Errorf("visible %t: %s", verdict.Visible, verdict)
 			}
 			before := NewProver(Settings{NameServers: []string{server.Address}, Resolvers: []string{resolver.Address}})

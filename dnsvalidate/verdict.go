@@ -13,21 +13,21 @@ type State string
 // The states of a server. Only Visible counts towards the quorum; NoRoute is
 // left out of it, since it says more of this host than of the server.
 const (
-	Visible     State = "visible"
-	NotYet      State = "not yet"             // authoritative, without the value
-	Stale       State = "stale"               // as NotYet, with an older serial than another server
-	Flapping    State = "flapping"            // visible, and gone at the second look
-	Silent      State = "silent"              // no answer within three seconds, or the port is closed
-	Refused     State = "refused"             // REFUSED
-	Failed      State = "failed"              // another error code, which Detail names
-	Lame        State = "lame"                // answers without authority
-	Intercepted State = "port 53 intercepted" // every server that answers does so as a resolver would
-	Truncated   State = "truncated"           // and TCP does not work
-	Malformed   State = "malformed"           // wrong id, wrong question, unreadable
-	Alias       State = "CNAME"               // the name is a CNAME, to Detail
-	NoRoute     State = "no route"            // such as an IPv6 address on a host without IPv6
-	Cached      State = "negative cache"      // a public resolver remembers the absence; it holds up nothing
-	Bogus       State = "DNSSEC bogus"        // a public resolver answers only with checking disabled
+	stateVisible     State = "visible"
+	stateNotYet      State = "not yet"             // authoritative, without the value
+	stateStale       State = "stale"               // as stateNotYet, with an older serial than another server
+	stateFlapping    State = "flapping"            // visible, and gone at the second look
+	stateSilent      State = "silent"              // no answer within three seconds, or the port is closed
+	stateRefused     State = "refused"             // REFUSED
+	stateFailed      State = "failed"              // another error code, which Detail names
+	stateLame        State = "lame"                // answers without authority
+	stateIntercepted State = "port 53 intercepted" // every server that answers does so as a resolver would
+	stateTruncated   State = "truncated"           // and TCP does not work
+	stateMalformed   State = "malformed"           // wrong id, wrong question, unreadable
+	stateAlias       State = "CNAME"               // the name is a CNAME, to Detail
+	stateNoRoute     State = "no route"            // such as an IPv6 address on a host without IPv6
+	stateCached      State = "negative cache"      // a public resolver remembers the absence; it holds up nothing
+	stateBogus       State = "DNSSEC bogus"        // a public resolver answers only with checking disabled
 )
 
 // ServerVerdict is what one address of one server said.
@@ -54,7 +54,7 @@ func (v ServerVerdict) String() string {
 	if v.Name != "" {
 		server = join(v.Name, v.Address)
 	}
-	if v.State == Alias {
+	if v.State == stateAlias {
 		return server + " CNAME to " + v.Detail
 	}
 	detail := v.Detail
@@ -86,7 +86,7 @@ type Verdict struct {
 func (v Verdict) String() string {
 	var parts []string
 	for _, server := range slices.Concat(v.Servers, v.Resolvers) {
-		if server.State != Visible {
+		if server.State != stateVisible {
 			parts = append(parts, server.String())
 		}
 	}
@@ -104,19 +104,19 @@ func (v Verdict) LeftOut() []ServerVerdict {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(v.Servers), func(server ServerVerdict) bool {
-		return server.State == Visible || server.State == NoRoute
+		return server.State == stateVisible || server.State == stateNoRoute
 	})
 }
 
-func (v Verdict) unanimous() bool { return Quorum{}.Reached(v.count()) }
+func (v Verdict) unanimous() bool { return Quorum{}.reached(v.count()) }
 
 // count leaves out the addresses that this host has no route to.
 func (v Verdict) count() (visible, total int) {
 	for _, server := range v.Servers {
-		if server.State == Visible {
+		if server.State == stateVisible {
 			visible++
 		}
-		if server.State != NoRoute {
+		if server.State != stateNoRoute {
 			total++
 		}
 	}
@@ -129,9 +129,9 @@ func (v Verdict) alias() string {
 	target := ""
 	for _, server := range v.Servers {
 		switch server.State {
-		case Visible, NotYet, Flapping, Stale:
+		case stateVisible, stateNotYet, stateFlapping, stateStale:
 			return ""
-		case Alias:
+		case stateAlias:
 			if target != "" && target != server.Detail {
 				return ""
 			}

@@ -90,7 +90,7 @@ func TestAQuorumIsAShareOfTheNameServers(t *testing.T) {
 	}
 	for _, test := range tests {
 		quorum, err := ParseQuorum(test.text)
-		if err != nil || quorum.Reached(test.visible, test.total) != test.want {
+		if err != nil || quorum.reached(test.visible, test.total) != test.want {
 			t.Errorf("%s with %d of %d: want %t, %v", test.text, test.visible, test.total, test.want, err)
 		}
 	}
