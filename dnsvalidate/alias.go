@@ -3,13 +3,12 @@ package dnsvalidate
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/miekg/dns"
 )
 
-// checkAlias looks for a CNAME at name that the agent may not follow. One that
-// a wildcard makes is no obstacle: the validation record takes its place.
+// checkAlias finds a CNAME at name that may not be followed. One that comes from
+// a wildcard is no obstacle: the validation record takes precedence over it.
 func (f *Preflight) checkAlias(ctx context.Context, name string, seen survey) []Finding {
 	target, err := f.aliases.recall(ctx, name, func() (string, error) { return f.prover.aliasAt(ctx, name, seen) })
 	if err != nil || target == "" || f.prover.settings.DelegateZone(target) != "" {
@@ -19,8 +18,8 @@ func (f *Preflight) checkAlias(ctx context.Context, name string, seen survey) []
 	return []Finding{{Blocks: true, Text: alias.Error(), Hint: alias.OperatorHint()}}
 }
 
-// aliasAt returns the target of the CNAME that stands at name, or "". A name
-// that the survey did not ask for is asked of one server.
+// aliasAt returns the target of the CNAME that stands at name, or "". If the
+// survey asked for another name, one server is asked for this one.
 func (p *Prover) aliasAt(ctx context.Context, name string, seen survey) (target string, err error) {
 	servers := seen.servers
 	if name != seen.name {
@@ -40,11 +39,10 @@ func (p *Prover) aliasAt(ctx context.Context, name string, seen survey) (target 
 	return "", ctx.Err()
 }
 
-// wildcard says that a name beside this one, which nobody has made, is a CNAME
-// to the same target.
+// wildcard reports whether the CNAME at name comes from a wildcard: a name beside
+// it that nobody created leads to the same target.
 func (p *Prover) wildcard(ctx context.Context, name, target string) bool {
-	_, above, _ := strings.Cut(name, ".")
-	answer, err := p.resolve(ctx, "_dvagent-wildcard."+above, dns.TypeCNAME)
+	answer, err := p.resolve(ctx, "_dvagent-wildcard."+above(name), dns.TypeCNAME)
 	return err == nil && slices.ContainsFunc(answer.Answer, func(rr dns.RR) bool {
 		alias, ok := rr.(*dns.CNAME)
 		return ok && canonical(alias.Target) == target

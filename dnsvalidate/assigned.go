@@ -13,7 +13,7 @@ import (
 	"dvagent/internal/hint"
 )
 
-// assignedTo is DNSServers in the spelling in which names are compared.
+// assignedTo returns the zone's DNSServers, spelled as names are compared.
 func assignedTo(zone aliyun.Domain) []string {
 	var assigned []string
 	for _, server := range zone.DNSServers {
@@ -25,14 +25,15 @@ func assignedTo(zone aliyun.Domain) []string {
 }
 
 // misdelegated compares the name servers found with those that AliDNS assigned
-// to the zone. Configured ones may be a view of their own: nothing is compared.
+// to the zone. Where name servers are configured, which may serve a view of their
+// own, it compares nothing.
 func (p *Prover) misdelegated(ctx context.Context, zone aliyun.Domain, found delegation) []Finding {
 	if len(p.settings.NameServers) > 0 {
 		return nil
 	}
 	var findings []Finding
-	if found.denied != nil {
-		findings = append(findings, unfound(zone, found.denied))
+	if found.denial != nil {
+		findings = append(findings, unfound(zone, found.denial))
 	}
 	if found.note != "" {
 		findings = append(findings, Finding{Text: found.note, Hint: "make the NS records of the zone those of its parent"})
@@ -46,8 +47,8 @@ func (p *Prover) misdelegated(ctx context.Context, zone aliyun.Domain, found del
 	return append(findings, p.foreign(ctx, zone, found)...)
 }
 
-// foreign finds the name servers that AliDNS did not assign. Names of one's own
-// for assigned servers (vanity name servers) have addresses of theirs alone.
+// foreign finds the name servers that AliDNS did not assign. A name whose
+// addresses are all those of assigned servers is a vanity name for them.
 func (p *Prover) foreign(ctx context.Context, zone aliyun.Domain, found delegation) []Finding {
 	assigned := assignedTo(zone)
 	addresses := found.foreign(assigned)
@@ -79,9 +80,9 @@ func (p *Prover) foreign(ctx context.Context, zone aliyun.Domain, found delegati
 	return []Finding{found.elsewhere(zone, foreign)}
 }
 
-// elsewhere is that name servers are foreign. It blocks by the word of a name
-// server; resolvers alone may have been told of another view of the zone, which
-// the CA does not see.
+// elsewhere is the finding that name servers are foreign. It blocks only if a
+// name server named one of them: resolvers alone may see another view of the zone
+// than the CA does.
 func (d delegation) elsewhere(zone aliyun.Domain, foreign []string) Finding {
 	var tellers []string
 	blocks := false
@@ -125,12 +126,12 @@ func (p *Prover) addressesOf(ctx context.Context, hosts []string) (all, unresolv
 	return all, unresolved
 }
 
-// unfound is a zone whose name servers nobody names, or not its parent: then
-// resolvers answer for its names from the parent. That no resolver answers here
-// says nothing of the CA's.
+// unfound is the finding that nobody names the zone's name servers, or that its
+// parent does not, so that resolvers answer for its names from the parent. It
+// does not block when no resolver answers here: the CA has others.
 func unfound(zone aliyun.Domain, err error) Finding {
 	finding := Finding{Blocks: !errors.Is(err, errNoWord), Text: err.Error(), Hint: hint.Of(err)}
-	if denied, ok := errors.AsType[*undelegated](err); ok {
+	if denied, ok := errors.AsType[*denial](err); ok {
 		finding.Text = denied.Error() + ": resolvers answer from " + denied.parent
 		finding.Hint = "delegate it in " + denied.parent
 		if assigned := assignedTo(zone); len(assigned) > 0 {

@@ -19,7 +19,7 @@ type caaSet struct {
 // Baseline Requirements); a critical one beside them forbids issuance.
 var understood = []string{"issue", "issuewild", "iodef", "issuemail", "contactemail", "contactphone"}
 
-// checkCAA looks whether one of issuers may issue for each of domains.
+// checkCAA finds the domains for which none of issuers may issue.
 func (f *Preflight) checkCAA(ctx context.Context, domains, issuers []string) []Finding {
 	each := make([]Finding, len(domains))
 	inParallel(len(domains), func(i int) { each[i] = f.checkCAAOf(ctx, domains[i], issuers) })

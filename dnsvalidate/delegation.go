@@ -15,7 +15,7 @@ import (
 
 const (
 	delegationLife = time.Minute
-	muteLife       = 10 * time.Second // that no resolver answers: one that comes back is noticed
+	muteLife       = 10 * time.Second // of the silence of all resolvers: one that comes back is noticed
 	maxServers     = 16               // name servers of one zone, and addresses of one server
 	maxAsked       = 3                // of the servers that can name those of a zone
 	patience       = 500 * time.Millisecond
@@ -26,21 +26,22 @@ type nameServer struct{ name, address string }
 
 // delegation is who answers for a zone.
 type delegation struct {
-	servers []nameServer
-	note    string            // how parent and child differ, or ""
-	wayFree bool              // a server that does not resolve was heard: nothing intercepts port 53
-	denied  *undelegated      // the parent delegates the zone to nobody; nil when it does
-	told    map[string]string // who named a server or told an address
-	sure    []string          // the servers that a name server named, and not resolvers alone
-	spoke   string            // the address that named the servers with authority, or ""
-	since   time.Time         // when it began to be looked for
+	servers   []nameServer
+	note      string            // how parent and child differ, or ""
+	pathClear bool              // a server that does not resolve has answered: nothing intercepts port 53
+	denial    *denial           // the parent delegates the zone to nobody; nil when it does
+	told      map[string]string // who named a server, or told an address
+	sure      []string          // the servers that a name server named, not just a resolver
+	spoke     string            // the address whose authoritative answer named the servers, or ""
+	since     time.Time         // when its discovery began
 }
 
-// undelegated is what the parent zone says, by its server.
-type undelegated struct{ zone, parent, by string }
+// denial says that the parent delegates the zone to nobody, by the word of one of
+// the parent's servers.
+type denial struct{ zone, parent, by string }
 
-func (u *undelegated) Error() string {
-	return fmt.Sprintf("%s does not delegate %s, says %s", u.parent, u.zone, u.by)
+func (d *denial) Error() string {
+	return fmt.Sprintf("%s does not delegate %s, says %s", d.parent, d.zone, d.by)
 }
 
 // nsSet is a set of name servers as one party names it, with its glue.
@@ -48,15 +49,15 @@ type nsSet struct {
 	names  []string
 	glue   map[string][]string // name to IP addresses
 	by     string              // who names them; "" is nobody
-	sure   bool                // whether that has authority, or refers to them
-	spoke  string              // the address that did so with authority, or ""
-	denied *undelegated
+	sure   bool                // whether that is a server with authority, or one that refers to them
+	spoke  string              // the address of a server with authority that names them, or ""
+	denial *denial
 
-	wayFree bool // who names them does not resolve, as one that intercepts port 53 would
+	pathClear bool // who names them does not resolve, as what intercepts port 53 would
 }
 
 // delegation returns the configured name servers, or those of the zone, which
-// it remembers for a minute. Those who ask at once wait for one discovery.
+// it remembers for a minute. Concurrent callers share one discovery.
 func (p *Prover) delegation(ctx context.Context, zone string) (delegation, error) {
 	if len(p.settings.NameServers) > 0 {
 		return p.configured(ctx), nil
@@ -91,8 +92,8 @@ func (p *Prover) configured(ctx context.Context) delegation {
 	return found
 }
 
-// discover goes from the zone cut down: the parent's servers say to whom the
-// zone is delegated, those say who they are, and both are believed.
+// discover starts at the zone cut: the parent's servers say to whom the zone is
+// delegated, these say who they are, and both answers are believed.
 func (p *Prover) discover(ctx context.Context, zone string) (delegation, error) {
 	since := time.Now()
 	parent := p.parentSide(ctx, zone)
@@ -102,15 +103,15 @@ func (p *Prover) discover(ctx context.Context, zone string) (delegation, error) 
 	}
 	if names := union(parent.names, child.names); len(names) > 0 {
 		found := delegation{
-			note: difference(parent.names, child.names), denied: parent.denied,
+			note: difference(parent.names, child.names), denial: parent.denial,
 			told: make(map[string]string), spoke: child.spoke, since: since,
-			wayFree: parent.wayFree || child.wayFree,
+			pathClear: parent.pathClear || child.pathClear,
 		}
 		p.locate(ctx, &found, names, parent, child)
 		return found, ctx.Err()
 	}
-	if parent.denied != nil {
-		return delegation{}, parent.denied
+	if parent.denial != nil {
+		return delegation{}, parent.denial
 	}
 	return delegation{}, err
 }
@@ -119,7 +120,7 @@ func (p *Prover) discover(ctx context.Context, zone string) (delegation, error) 
 func (p *Prover) locate(ctx context.Context, found *delegation, names []string, parent, child nsSet) {
 	servers, tellers := make([][]nameServer, len(names)), make([]string, len(names))
 	inParallel(len(names), func(i int) {
-		addresses, by := parent.glue[names[i]], parent.by // a resolver's cache may be old, and it may lie
+		addresses, by := parent.glue[names[i]], parent.by // not a resolver, whose cache may be old, and which may lie
 		if len(addresses) == 0 {
 			addresses, by = p.addresses(ctx, names[i])
 		}
@@ -128,7 +129,7 @@ func (p *Prover) locate(ctx context.Context, found *delegation, names []string, 
 	if parent.sure {
 		found.sure = parent.names
 	}
-	if parent.sure && child.sure { // or else a resolver has led to the child
+	if parent.sure && child.sure { // otherwise it was a resolver that led to the child
 		found.sure = union(found.sure, child.names)
 	}
 	for i, name := range names {
@@ -152,16 +153,16 @@ func (d *delegation) add(servers []nameServer, by string) {
 // parentSide asks the servers of the zone above for the delegation. It is
 // empty when they cannot be found or asked.
 func (p *Prover) parentSide(ctx context.Context, zone string) nsSet {
-	_, above, ok := strings.Cut(zone, ".")
-	if !ok {
+	parent := above(zone)
+	if parent == "" {
 		return nsSet{}
 	}
-	answer, err := p.resolve(ctx, above, dns.TypeSOA)
+	answer, err := p.resolve(ctx, parent, dns.TypeSOA)
 	if err != nil {
 		return nsSet{}
 	}
-	cut := soaOwner(answer)
-	if cut == "" || !within(above, cut) {
+	cut := soaIn(answer).zone
+	if cut == "" || !within(parent, cut) {
 		return nsSet{}
 	}
 	answer, err = p.resolve(ctx, cut, dns.TypeNS)
@@ -171,8 +172,9 @@ func (p *Prover) parentSide(ctx context.Context, zone string) nsSet {
 	return p.askForNS(ctx, zone, nsIn(answer, cut))
 }
 
-// childSide asks the servers that the parent names, or else the resolvers. A
-// server that serves parent and child alike has spoken for both.
+// childSide asks the servers that the parent names, or else the resolvers. It
+// asks nobody when a server of the parent serves the child as well, and so has
+// answered for both.
 func (p *Prover) childSide(ctx context.Context, zone string, parent nsSet) (nsSet, error) {
 	if parent.spoke != "" && len(parent.names) > 0 {
 		return parent, nil
@@ -192,8 +194,8 @@ func (p *Prover) childSide(ctx context.Context, zone string, parent nsSet) (nsSe
 	return set, err
 }
 
-// askForNS asks the given servers directly who serves zone: one, and half a
-// second later another one, until one knows.
+// askForNS asks the given servers directly who serves zone. It begins with one,
+// and adds another every half second until one knows.
 func (p *Prover) askForNS(ctx context.Context, zone string, servers nsSet) nsSet {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -228,17 +230,17 @@ func (p *Prover) askOneForNS(ctx context.Context, zone, name string, addresses [
 		if err != nil || !existenceKnown(answer) {
 			continue
 		}
-		set, by, cut := nsIn(answer, zone), join(name, address), soaOwner(answer)
-		set.wayFree = !answer.RecursionAvailable
+		set, by, cut := nsIn(answer, zone), join(name, address), soaIn(answer).zone
+		set.pathClear = !answer.RecursionAvailable
 		if answer.Authoritative {
 			set.spoke = address
 		}
 		switch {
 		case len(set.names) > 0:
-			set.by, set.sure = by, answer.Authoritative || set.wayFree // a resolver's are from its cache
+			set.by, set.sure = by, answer.Authoritative || set.pathClear // a resolver's are from its cache
 			return set
 		case answer.Authoritative && cut != "" && below(zone, cut):
-			return nsSet{by: by, denied: &undelegated{zone, cut, by}, wayFree: set.wayFree}
+			return nsSet{by: by, denial: &denial{zone, cut, by}, pathClear: set.pathClear}
 		}
 	}
 	return nsSet{}
@@ -253,23 +255,12 @@ func nsIn(answer *dns.Msg, zone string) nsSet {
 			set.names = union(set.names, []string{canonical(ns.Ns)})
 		}
 	}
-	slices.Sort(set.names) // servers answer in changing order; what is said of them should not
+	slices.Sort(set.names) // servers rotate their answers, and what people read should not change
 	for _, rr := range answer.Extra {
 		owner := canonical(rr.Header().Name)
 		set.glue[owner] = append(set.glue[owner], addressesIn([]dns.RR{rr})...)
 	}
 	return set
-}
-
-// soaOwner is the zone that a name lies in: whose SOA came in the answer, or
-// in the authority section of a negative one.
-func soaOwner(answer *dns.Msg) string {
-	for _, rr := range slices.Concat(answer.Answer, answer.Ns) {
-		if rr.Header().Rrtype == dns.TypeSOA {
-			return canonical(rr.Header().Name)
-		}
-	}
-	return ""
 }
 
 // at pairs a server's name with each of its addresses, or with none.
@@ -284,7 +275,7 @@ func at(name, port string, addresses []string) []nameServer {
 	return servers
 }
 
-// union keeps the order and drops what comes twice.
+// union is a, followed by what of b is not in it.
 func union(a, b []string) []string {
 	both := slices.Clone(a)
 	for _, name := range b {

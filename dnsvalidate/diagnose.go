@@ -8,13 +8,13 @@ import (
 	"github.com/miekg/dns"
 )
 
-// markIntercepted finds that something on the way answers in the servers'
-// place: all that answer do so as a resolver would. One that does not proves
-// the way to be free, and the others are what they seem; so does one that was
-// heard before (wayFree). Without that, open resolvers to which a zone is
-// delegated cannot be told from one on the way: both resolve the root as well.
-func (p *Prover) markIntercepted(ctx context.Context, servers []ServerVerdict, wayFree bool) {
-	if wayFree {
+// markIntercepted marks the servers when something on the path answers in their
+// place: then everything that answers behaves like a resolver. A single server
+// that does not, now or earlier (pathClear), proves that the path is clear and
+// that the others are what they seem. Without that proof, a zone delegated to
+// open resolvers cannot be told from interception: both resolve the root.
+func (p *Prover) markIntercepted(ctx context.Context, servers []ServerVerdict, pathClear bool) {
+	if pathClear {
 		return
 	}
 	var suspects []*ServerVerdict
@@ -36,9 +36,9 @@ func (p *Prover) markIntercepted(ctx context.Context, servers []ServerVerdict, w
 	}
 }
 
-// answersForAll says that at a suspect's address answers what is no name server
-// of one zone: it resolves without authority, or it resolves the root although
-// it refused, or with authority, as who lies about that does.
+// answersForAll reports whether the suspect is something other than the name
+// server of a zone: it resolves without authority, or it refused but resolves the
+// root, or it falsely claims authority for the root.
 func (p *Prover) answersForAll(ctx context.Context, suspect ServerVerdict) bool {
 	if suspect.State == stateLame {
 		return true
@@ -52,15 +52,10 @@ func (p *Prover) answersForAll(ctx context.Context, suspect ServerVerdict) bool 
 	return suspect.State == stateRefused || root.Authoritative
 }
 
-// markStale compares the serials of those that answer with authority. Who has
-// an older one than another lags behind, whether or not the other one shows
-// the record yet.
-func (p *Prover) markStale(ctx context.Context, zone string, servers []ServerVerdict) {
-	markLagging(p.holders(ctx, zone, servers))
-}
-
-// markLagging compares the serials of servers that answer from one zone.
-func markLagging(holders []*ServerVerdict) {
+// markStale compares the serials of servers that answer from one zone. One with
+// an older serial than another lags behind, whether or not the other shows the
+// record yet.
+func markStale(holders []*ServerVerdict) {
 	var newest uint32
 	for _, server := range holders {
 		if newest == 0 || older(newest, server.soa.serial) {
@@ -74,9 +69,9 @@ func markLagging(holders []*ServerVerdict) {
 	}
 }
 
-// holders returns the servers that answer from zone, once their serials are
-// known. One that does not show the record and answers from another zone, such
-// as a subzone that it alone has, is said to do so.
+// holders returns the servers that answer from zone, and finds out their serials.
+// The detail of a server that answers from another zone, such as a subzone that
+// no other server has, says so.
 func (p *Prover) holders(ctx context.Context, zone string, servers []ServerVerdict) []*ServerVerdict {
 	var holders []*ServerVerdict
 	for i := range servers {

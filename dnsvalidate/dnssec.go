@@ -8,10 +8,10 @@ import (
 	"github.com/miekg/dns"
 )
 
-// checkDNSSEC asks until a resolver has validated: a zone that one of them finds
-// sound is sound. Those that do not validate, or are known to be silent, find
-// nothing. A resolver that finds the root bogus is broken itself, as one with an
-// old trust anchor is, and its word blocks nothing.
+// checkDNSSEC asks one resolver after another until one has validated the zone: it
+// is sound if one finds it so. A resolver that does not validate, or is known to
+// be silent, finds nothing. One that finds even the root bogus is broken itself,
+// as with an old trust anchor, and blocks nothing.
 func (p *Prover) checkDNSSEC(ctx context.Context, zone string) []Finding {
 	resolvers, err := p.resolvers()
 	if err != nil {
@@ -43,8 +43,8 @@ func (p *Prover) checkDNSSEC(ctx context.Context, zone string) []Finding {
 	return found
 }
 
-// staysBogus says that the resolver fails to validate name, with checking
-// alone, and does so again.
+// staysBogus says that the resolver fails on name only because it validates, and
+// that it does so again when it is asked once more.
 func (p *Prover) staysBogus(ctx context.Context, resolver, name string) bool {
 	if !p.bogus(ctx, resolver, newQuery(name, dns.TypeSOA, true)) {
 		return false

@@ -1,6 +1,7 @@
-// Package dnsvalidate turns a challenge into a TXT record: it checks the name
-// that the server asks for, finds the zone that it falls into, publishes the
-// validation record, looks whether the name servers show it, and removes it.
+// Package dnsvalidate turns a challenge into a validation record, which is a TXT
+// record or a CNAME: it checks the name that the server asks for, finds the zone
+// that the name lies in, publishes the record, looks for it at the name servers,
+// and removes it.
 // It knows no orders and keeps no journal; what to record, when to look again
 // and when to give up is the caller's business. It logs nothing and never
 // touches a record that is not exactly the one named.
@@ -26,8 +27,8 @@ type Settings struct {
 }
 
 // DelegateZone returns the longest of the Delegate zones that name lies in, as
-// an A-label name, or "": then no CNAME may be followed to name. A name that
-// could not be written at is never followed to.
+// an A-label name, or "": then no CNAME may be followed to name. It is "" too
+// where name is none that a record can be written at.
 func (s Settings) DelegateZone(name string) string {
 	name = canonical(name)
 	if checkSyntax(name) != nil {
@@ -50,7 +51,7 @@ func canonical(name string) string {
 	for i, label := range labels {
 		labels[i] = strings.ToLower(label)
 		if isASCII(label) {
-			continue // "_dnsauth", "@" and "*" are no business of IDNA's
+			continue // IDNA would refuse "_dnsauth", "@" and "*"
 		}
 		if ascii, err := idna.Lookup.ToASCII(label); err == nil {
 			labels[i] = ascii

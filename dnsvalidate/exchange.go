@@ -20,13 +20,13 @@ const (
 	udpSize      = 1232        // offered by EDNS0; larger answers are fragmented on their way
 )
 
-// unheard is a question that brought no usable answer, in a verdict's words.
-type unheard struct {
+// noAnswer is why a question brought no usable answer, in a verdict's words.
+type noAnswer struct {
 	state  State
 	detail string
 }
 
-func (u *unheard) Error() string { return join(string(u.state), u.detail) }
+func (n *noAnswer) Error() string { return join(string(n.state), n.detail) }
 
 func newQuery(name string, qtype uint16, recursive bool) *dns.Msg {
 	query := new(dns.Msg).SetQuestion(dns.Fqdn(name), qtype)
@@ -34,9 +34,9 @@ func newQuery(name string, qtype uint16, recursive bool) *dns.Msg {
 	return query.SetEdns0(udpSize, false)
 }
 
-// ask puts one question to one address (host:port), and once more without
-// EDNS0 to a server that does not know that. Its errors are *unheard, or that
-// of ctx once that ended: then the server's silence says nothing of it.
+// ask puts one question to one address (host:port), and once more without EDNS0
+// if the server does not know that. The error is a *noAnswer, or that of ctx once
+// ctx has ended: then the silence says nothing about the server.
 func ask(ctx context.Context, address string, query *dns.Msg) (*dns.Msg, error) {
 	limited, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
@@ -63,7 +63,7 @@ func exchange(ctx context.Context, address string, query *dns.Msg) (*dns.Msg, er
 		return answer, err
 	}
 	if answer, err = overTCP(ctx, address, query); err != nil {
-		return nil, &unheard{stateTruncated, "over UDP, and TCP failed: " + err.Error()}
+		return nil, &noAnswer{stateTruncated, "over UDP, and TCP failed: " + err.Error()}
 	}
 	return answer, nil
 }
@@ -72,7 +72,7 @@ func overUDP(ctx context.Context, address string, query *dns.Msg) (answer *dns.M
 	defer note(ctx, "UDP", address, query)(&answer, &err)
 	packet, err := query.Pack()
 	if err != nil {
-		return nil, &unheard{stateFailed, "the name cannot be asked for"}
+		return nil, &noAnswer{stateFailed, "the name cannot be asked for"}
 	}
 	conn, err := dial(ctx, "udp", address)
 	if err != nil {
@@ -81,7 +81,7 @@ func overUDP(ctx context.Context, address string, query *dns.Msg) (answer *dns.M
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 
-	var heard error = &unheard{state: stateSilent}
+	var heard error = &noAnswer{state: stateSilent}
 	for _, patience := range []time.Duration{resendAfter, askLimit} {
 		if _, err := conn.Write(packet); err != nil {
 			return nil, broken(err)
@@ -138,25 +138,25 @@ func overTCP(ctx context.Context, address string, query *dns.Msg) (answer *dns.M
 	}
 	answer, err = parse(query, packet)
 	if err == nil && answer.Truncated {
-		return nil, &unheard{state: stateTruncated}
+		return nil, &noAnswer{state: stateTruncated}
 	}
 	return answer, err
 }
 
-// parse makes a packet the answer to query, or says why it is none.
+// parse reads a packet as the answer to query, or returns why it is none.
 func parse(query *dns.Msg, packet []byte) (*dns.Msg, error) {
 	answer := new(dns.Msg)
 	err := answer.Unpack(packet)
 	cut := answer.Truncated && len(packet) >= 12 // what was cut off cannot be read
 	switch {
 	case err != nil && !cut:
-		return nil, &unheard{stateMalformed, "the packet cannot be read"}
+		return nil, &noAnswer{stateMalformed, "the packet cannot be read"}
 	case !answer.Response:
-		return nil, &unheard{stateMalformed, "not an answer"}
+		return nil, &noAnswer{stateMalformed, "not an answer"}
 	case answer.Id != query.Id:
-		return nil, &unheard{stateMalformed, "wrong id"}
+		return nil, &noAnswer{stateMalformed, "wrong id"}
 	case !cut && !sameQuestion(query, answer):
-		return nil, &unheard{stateMalformed, "answers another question"}
+		return nil, &noAnswer{stateMalformed, "answers another question"}
 	}
 	return answer, nil
 }
@@ -179,27 +179,27 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	return conn, nil
 }
 
-// dialed puts an error of dialing into a verdict's words. There is no route
-// only when this host says so itself: later on it is a router's word.
-func dialed(err error) *unheard {
+// dialed puts an error of dialing into a verdict's words. Only while dialing does
+// this host itself say that there is no route; later on a router says so.
+func dialed(err error) *noAnswer {
 	for _, local := range []error{syscall.ENETUNREACH, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT} {
 		if errors.Is(err, local) {
-			return &unheard{stateNoRoute, "this host cannot reach the address"}
+			return &noAnswer{stateNoRoute, "this host cannot reach the address"}
 		}
 	}
 	return broken(err)
 }
 
-// broken puts any other network error into words; *unheard stays itself.
-func broken(err error) *unheard {
-	if reason, ok := errors.AsType[*unheard](err); ok {
+// broken puts any other network error into words; *noAnswer stays itself.
+func broken(err error) *noAnswer {
+	if reason, ok := errors.AsType[*noAnswer](err); ok {
 		return reason
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		return &unheard{stateSilent, "port closed"}
+		return &noAnswer{stateSilent, "port closed"}
 	}
 	if number, ok := errors.AsType[syscall.Errno](err); ok {
-		return &unheard{stateSilent, number.Error()}
+		return &noAnswer{stateSilent, number.Error()}
 	}
-	return &unheard{state: stateSilent}
+	return &noAnswer{state: stateSilent}
 }

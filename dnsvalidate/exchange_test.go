@@ -124,7 +124,7 @@ func FuzzPacket(f *testing.F) {
 			checkWords(t, q, answer)
 		}
 		nsIn(answer, testZone)
-		soaOwner(answer)
+		soaIn(answer)
 	})
 }
 

@@ -118,7 +118,8 @@ func escaped(value string) string {
 	return spelled.String()
 }
 
-// soaIn returns the SOA that an answer carries.
+// soaIn returns the SOA that an answer carries: that of the name's zone, in the
+// answer itself or in the authority section of a negative one.
 func soaIn(answer *dns.Msg) soa {
 	for _, rr := range slices.Concat(answer.Answer, answer.Ns) {
 		if rr, ok := rr.(*dns.SOA); ok {

@@ -10,24 +10,24 @@ import (
 
 const mostRemembered = 1000
 
-// memory keeps what was found, by key; errors are not kept. Its zero value is
-// ready, and keeps as long as it lives.
+// memory keeps what was found, by key, but no errors. Its zero value is ready to
+// use, and forgets nothing as time passes.
 type memory[T any] struct {
 	life   time.Duration // of what it keeps; 0 is without end
 	flight singleflight.Group
 
 	mu   sync.Mutex
-	kept map[string]remembered[T]
+	kept map[string]memo[T]
 }
 
-type remembered[T any] struct {
+type memo[T any] struct {
 	value T
 	since time.Time
 }
 
-// recall returns what is kept at key, or what find finds. Of those who ask at
-// the same time one finds, and the others wait for it; when its context ends
-// before theirs, the next one tries.
+// recall returns what is kept at key, or else what find finds. Concurrent callers
+// share one find; when the context of the caller that runs it ends, another runs
+// its own.
 func (m *memory[T]) recall(ctx context.Context, key string, find func() (T, error)) (T, error) {
 	return together(ctx, &m.flight, key, func() (T, error) {
 		if value, ok := m.known(key); ok {
@@ -55,7 +55,7 @@ func (m *memory[T]) keep(key string, value T) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.kept == nil || len(m.kept) >= mostRemembered {
-		m.kept = make(map[string]remembered[T])
+		m.kept = make(map[string]memo[T])
 	}
-	m.kept[key] = remembered[T]{value, time.Now()}
+	m.kept[key] = memo[T]{value, time.Now()}
 }

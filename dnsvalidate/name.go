@@ -16,7 +16,7 @@ const (
 	maxLabel = 63
 )
 
-// CheckName makes the CheckName of DescribeDVOrderResult a host name that may
+// CheckName turns the CheckName of DescribeDVOrderResult into a host name that may
 // be written at: lower case, A-labels, no trailing dot. Absolute, it must lie
 // below the registrable domain of one of the certificate's domains. Relative,
 // it is resolved against the registrable domain that they share, and must be

@@ -21,8 +21,8 @@ type Finding struct {
 }
 
 // Preflight looks at zones and names before orders are placed. It asks each
-// thing once, whatever came of it: make one for a pass, and share it. It may be
-// used by many goroutines at once.
+// question once, whatever the outcome: make one for a pass, and share it. Many
+// goroutines may use it at once.
 type Preflight struct {
 	prover   *Prover
 	zones    memory[survey]
@@ -108,8 +108,8 @@ func (f *Preflight) compare(ctx context.Context, zone aliyun.Domain, seen survey
 	return findings
 }
 
-// read asks each name server for name. The one that named the servers since
-// begun has answered a question already; it is asked when no other one can be.
+// read asks each name server for name. A server that named them all since begun
+// has answered a question already; it is asked only if no other can be read.
 func (p *Prover) read(ctx context.Context, from delegation, zone, name string, begun time.Time) []ServerVerdict {
 	var spoke, others []nameServer
 	for _, server := range from.servers {
@@ -123,19 +123,19 @@ func (p *Prover) read(ctx context.Context, from delegation, zone, name string, b
 	if !slices.ContainsFunc(servers, readable) {
 		servers = append(servers, p.askHolders(ctx, spoke, zone, name)...)
 	}
-	p.markIntercepted(ctx, servers, from.wayFree)
+	p.markIntercepted(ctx, servers, from.pathClear)
 	var holders []*ServerVerdict
 	for i := range servers {
 		if servers[i].soa.zone == zone {
 			holders = append(holders, &servers[i])
 		}
 	}
-	markLagging(holders)
+	markStale(holders)
 	return servers
 }
 
-// askHolders is askAll; who answers from another zone than this one, such as
-// the parent, has no authority for it.
+// askHolders is askAll for the servers of a zone: one that answers from another
+// zone, such as the parent, has no authority for this one.
 func (p *Prover) askHolders(ctx context.Context, asked []nameServer, zone, name string) []ServerVerdict {
 	servers := p.askAll(ctx, asked, Question{Name: name}.normal())
 	for i := range servers {
@@ -151,7 +151,8 @@ func readable(server ServerVerdict) bool {
 	return slices.Contains([]State{stateNotYet, stateVisible, stateAlias, stateStale}, server.State)
 }
 
-// unread says which servers cannot be read well, and who told their addresses.
+// unread finds the servers that cannot be read well, and says who told their
+// addresses.
 func unread(zone string, servers []ServerVerdict, told map[string]string) []Finding {
 	var findings []Finding
 	for _, server := range servers {
@@ -177,8 +178,8 @@ func unread(zone string, servers []ServerVerdict, told map[string]string) []Find
 	return findings
 }
 
-// disowns says that the server answers, and does not serve the zone. Silence
-// may be this host's own trouble, and the CA's resolvers may be heard.
+// disowns says that the server answers, but does not serve the zone. Silence is
+// not enough: it may be this host's own trouble, and not the CA's.
 func disowns(server ServerVerdict) bool {
 	return slices.Contains([]State{stateRefused, stateFailed, stateLame}, server.State)
 }

@@ -18,9 +18,9 @@ const (
 	lastInterval  = 10 * time.Second
 )
 
-// Prover looks whether name servers show a validation record. It may be used
-// by many goroutines at once: together they put at most 16 questions at a time
-// to one address, and 100 a second once a burst of 50 is spent.
+// Prover looks for validation records at name servers. Many goroutines may use it
+// at once: together they put at most 16 questions at a time to one address, and
+// 100 a second once a burst of 50 is spent.
 type Prover struct {
 	settings Settings
 	port     string // of the name servers that are found
@@ -29,8 +29,8 @@ type Prover struct {
 	asking singleflight.Group // questions to one address
 
 	zones memory[delegation]
-	deaf  memory[bool]  // resolvers that kept silent, by address
-	mute  memory[error] // that all resolvers kept silent
+	deaf  memory[bool]  // resolvers that were silent, by address
+	mute  memory[error] // the silence of all resolvers
 }
 
 // NewProver returns a Prover for the settings; it asks nothing yet.
@@ -127,7 +127,7 @@ func (p *Prover) lookAt(ctx context.Context, q Question) (Verdict, error) {
 	}
 	verdict := Verdict{Name: q.Name, Note: delegation.note}
 	verdict.Servers = p.askAll(ctx, delegation.servers, q)
-	p.markIntercepted(ctx, verdict.Servers, delegation.wayFree)
+	p.markIntercepted(ctx, verdict.Servers, delegation.pathClear)
 	if p.reached(verdict) {
 		if err := p.confirm(ctx, verdict.Servers, q); err != nil {
 			return Verdict{}, err
@@ -139,15 +139,15 @@ func (p *Prover) lookAt(ctx context.Context, q Question) (Verdict, error) {
 		verdict.Visible = verdict.Enough && verdict.unanimous()
 	}
 	if !verdict.unanimous() {
-		p.markStale(ctx, q.Zone, verdict.Servers)
+		markStale(p.holders(ctx, q.Zone, verdict.Servers))
 	}
 	return verdict, ctx.Err()
 }
 
 func (p *Prover) reached(v Verdict) bool { return p.settings.Quorum.reached(v.count()) }
 
-// confirm asks those that showed the value again: a farm of servers behind one
-// address can show it once and then not.
+// confirm asks the servers that showed the value again: behind one address there
+// may be several machines, of which some do not show it yet.
 func (p *Prover) confirm(ctx context.Context, servers []ServerVerdict, q Question) error {
 	select {
 	case <-time.After(confirmAfter):
@@ -191,9 +191,9 @@ func (p *Prover) askServer(ctx context.Context, server nameServer, q Question) S
 	return verdict
 }
 
-// inWords puts the error of ask into a verdict.
+// inWords turns an error of ask into a verdict.
 func inWords(err error) ServerVerdict {
-	if reason, ok := errors.AsType[*unheard](err); ok {
+	if reason, ok := errors.AsType[*noAnswer](err); ok {
 		return ServerVerdict{State: reason.state, Detail: reason.detail}
 	}
 	return ServerVerdict{State: stateSilent}

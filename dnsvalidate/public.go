@@ -30,17 +30,17 @@ func (p *Prover) askResolver(ctx context.Context, address string, q Question) Se
 	return verdict
 }
 
-// bogus tells broken DNSSEC from any other failure: with checking disabled a
-// validating resolver hands out what it otherwise calls SERVFAIL.
+// bogus tells broken DNSSEC from any other failure: with checking disabled, a
+// validating resolver answers the query that it otherwise answers with SERVFAIL.
 func (p *Prover) bogus(ctx context.Context, address string, query *dns.Msg) bool {
 	query.CheckingDisabled = true
 	unchecked, err := p.ask(ctx, address, query)
 	return err == nil && existenceKnown(unchecked)
 }
 
-// object says that the public resolvers, and so perhaps the CA's, cannot use
-// what the name servers show: one finds its DNSSEC bogus, or all that are heard
-// fail. Their caches and their silence hold up nothing, nor does one broken
+// object says that the public resolvers, and so perhaps the CA's, cannot use what
+// the name servers show: one of them finds its DNSSEC bogus, or all that answer
+// fail. Old caches and silence hold up nothing, and neither does one broken
 // resolver beside one that works.
 func object(resolvers []ServerVerdict) bool {
 	failed, works := false, false

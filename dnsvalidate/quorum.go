@@ -23,7 +23,7 @@ func ParseQuorum(s string) (Quorum, error) {
 	return Quorum{int(percent)}, nil
 }
 
-// reached says whether visible of total name servers are enough. None never is.
+// reached says whether visible of total name servers are enough. Zero never are.
 func (q Quorum) reached(visible, total int) bool {
 	percent := q.percent
 	if percent == 0 {

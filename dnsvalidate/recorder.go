@@ -17,12 +17,12 @@ type recorderKey struct{}
 
 // recorder notes the questions of one trace; it travels in the context.
 type recorder struct {
-	mu    sync.Mutex
-	notes []*noted
+	mu      sync.Mutex
+	entries []*entry
 }
 
-// noted is a question, and its answer or the reason why there is none.
-type noted struct {
+// entry is a question, and its answer or the reason why there is none.
+type entry struct {
 	network, address string
 	query, answer    *dns.Msg
 	err              error
@@ -36,64 +36,64 @@ func note(ctx context.Context, network, address string, query *dns.Msg) (end fun
 	if !ok {
 		return func(**dns.Msg, *error) {}
 	}
-	n, begun := &noted{network: network, address: address, query: query}, time.Now()
+	e, begun := &entry{network: network, address: address, query: query}, time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.notes = append(r.notes, n)
+	r.entries = append(r.entries, e)
 	return func(answer **dns.Msg, err *error) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		n.answer, n.err, n.duration = *answer, *err, time.Since(begun)
+		e.answer, e.err, e.duration = *answer, *err, time.Since(begun)
 	}
 }
 
 // all copies what was noted.
-func (r *recorder) all() []noted {
+func (r *recorder) all() []entry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var all []noted
-	for _, n := range r.notes {
-		all = append(all, *n)
+	var all []entry
+	for _, e := range r.entries {
+		all = append(all, *e)
 	}
 	return all
 }
 
-// server says in which part the address was asked. Resolvers find servers;
-// public ones are asked for the record itself.
-func (n noted) server(names map[string]string) string {
-	host, _, _ := net.SplitHostPort(n.address)
+// server says in which role the address was asked. Resolvers help to find the
+// servers; public ones are asked for the record itself.
+func (e entry) server(names map[string]string) string {
+	host, _, _ := net.SplitHostPort(e.address)
 	switch {
-	case !n.query.RecursionDesired:
+	case !e.query.RecursionDesired:
 		return cmp.Or(names[host], "name server")
-	case slices.Contains([]uint16{dns.TypeTXT, dns.TypeCNAME}, n.query.Question[0].Qtype):
+	case slices.Contains([]uint16{dns.TypeTXT, dns.TypeCNAME}, e.query.Question[0].Qtype):
 		return "public resolver"
 	}
 	return "resolver"
 }
 
-func (n noted) asks() string {
-	asked := n.query.Question[0]
+func (e entry) asks() string {
+	asked := e.query.Question[0]
 	text := dns.Type(asked.Qtype).String() + " " + canonical(asked.Name)
-	if n.query.CheckingDisabled {
+	if e.query.CheckingDisabled {
 		text += " (checking disabled)"
 	}
 	return text
 }
 
-func (n noted) says() string {
-	if n.err != nil {
-		reason := inWords(n.err)
+func (e entry) says() string {
+	if e.err != nil {
+		reason := inWords(e.err)
 		return join(string(reason.State), reason.Detail)
 	}
-	if n.answer == nil {
+	if e.answer == nil {
 		return "not waited for"
 	}
-	code, known := dns.RcodeToString[n.answer.Rcode]
+	code, known := dns.RcodeToString[e.answer.Rcode]
 	if !known {
-		code = fmt.Sprintf("RCODE %d", n.answer.Rcode)
+		code = fmt.Sprintf("RCODE %d", e.answer.Rcode)
 	}
-	return code + flag(n.answer.Authoritative, " aa") + flag(n.answer.Truncated, " tc") +
-		flag(n.answer.RecursionAvailable, " ra") + flag(n.answer.AuthenticatedData, " ad")
+	return code + flag(e.answer.Authoritative, " aa") + flag(e.answer.Truncated, " tc") +
+		flag(e.answer.RecursionAvailable, " ra") + flag(e.answer.AuthenticatedData, " ad")
 }
 
 func flag(set bool, name string) string {
@@ -104,11 +104,11 @@ func flag(set bool, name string) string {
 }
 
 // sections are the records of the whole answer, but for its EDNS0 options.
-func (n noted) sections() []dns.RR {
-	if n.answer == nil {
+func (e entry) sections() []dns.RR {
+	if e.answer == nil {
 		return nil
 	}
-	all := slices.Concat(n.answer.Answer, n.answer.Ns, n.answer.Extra)
+	all := slices.Concat(e.answer.Answer, e.answer.Ns, e.answer.Extra)
 	return slices.DeleteFunc(all, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeOPT })
 }
 
@@ -117,10 +117,10 @@ const (
 	longest     = 300 // bytes shown of one record
 )
 
-func (n noted) records() []string {
+func (e entry) records() []string {
 	var shown []string
-	for _, rr := range n.sections() {
-		shown = append(shown, n.short(rr))
+	for _, rr := range e.sections() {
+		shown = append(shown, e.short(rr))
 	}
 	if more := len(shown) - mostRecords; more > 0 {
 		shown = append(shown[:mostRecords], fmt.Sprintf("and %d more", more))
@@ -130,8 +130,8 @@ func (n noted) records() []string {
 
 // short is a record in the spelling of zone files, without the name and the
 // type where they are the question's.
-func (n noted) short(rr dns.RR) string {
-	asked, header := n.query.Question[0], rr.Header()
+func (e entry) short(rr dns.RR) string {
+	asked, header := e.query.Question[0], rr.Header()
 	data := strings.TrimPrefix(rr.String(), header.String())
 	switch rr := rr.(type) {
 	case *dns.TXT:

@@ -12,15 +12,15 @@ import (
 	"github.com/miekg/dns"
 )
 
-// resolve asks the resolvers in their order until one knows.
+// resolve asks the resolvers in order until one knows.
 func (p *Prover) resolve(ctx context.Context, name string, qtype uint16) (*dns.Msg, error) {
 	answer, _, err := p.consult(ctx, name, qtype)
 	return answer, err
 }
 
-// consult is resolve; by is such as "resolver 192.0.2.53:53", who answered. That
-// the name does not exist is believed when no other resolver knows it better.
-// When all keep silent, nobody is asked again for a while.
+// consult is resolve, and says who answered, such as "resolver 192.0.2.53:53". That
+// the name does not exist is believed only if no other resolver knows the name.
+// When all resolvers are silent, none is asked again for a while.
 func (p *Prover) consult(ctx context.Context, name string, qtype uint16) (answer *dns.Msg, by string, err error) {
 	resolvers, err := p.resolvers()
 	if err != nil {
@@ -62,26 +62,27 @@ func (p *Prover) consult(ctx context.Context, name string, qtype uint16) (answer
 	return nil, "", err
 }
 
-// said is what came of a question to a resolver.
-type said struct {
+// response is what came of a question to a resolver.
+type response struct {
 	by     string
 	answer *dns.Msg
 	err    error
 }
 
-// inTurn asks a resolver, and the next one when it fails, or denies that the
-// name exists, or lets half a second pass: then it counts as silent until its
-// answer comes, which nobody waits for once another one is taken.
-func (p *Prover) inTurn(ctx context.Context, resolvers []string, name string, qtype uint16) iter.Seq[said] {
-	return func(yield func(said) bool) {
-		answers := make(chan said, len(resolvers))
+// inTurn asks the resolvers one after another: the next one as soon as one fails,
+// denies that the name exists, or has not answered for half a second. Such a slow
+// one counts as silent until its answer comes. Nobody waits for that once another
+// answer is taken.
+func (p *Prover) inTurn(ctx context.Context, resolvers []string, name string, qtype uint16) iter.Seq[response] {
+	return func(yield func(response) bool) {
+		answers := make(chan response, len(resolvers))
 		begun, ended := 0, 0
 		for ended < len(resolvers) {
 			if begun < len(resolvers) {
 				address := withPort(resolvers[begun])
 				go func() {
 					answer, err := p.hear(ctx, address, newQuery(name, qtype, true))
-					answers <- said{"resolver " + address, answer, err}
+					answers <- response{"resolver " + address, answer, err}
 				}()
 				begun++
 			}
@@ -101,11 +102,11 @@ func (p *Prover) inTurn(ctx context.Context, resolvers []string, name string, qt
 	}
 }
 
-// errNoWord says that the resolvers are silent or fail, and so say nothing of
+// errNoWord says that the resolvers are silent or fail, which tells nothing about
 // what they were asked for.
 var errNoWord = errors.New("no resolver answers")
 
-// hear asks a resolver, and remembers for a minute when it keeps silent.
+// hear asks a resolver, and remembers for a minute that it was silent.
 func (p *Prover) hear(ctx context.Context, address string, query *dns.Msg) (*dns.Msg, error) {
 	answer, err := p.askOnce(ctx, address, query)
 	if ctx.Err() == nil {
@@ -119,7 +120,7 @@ func (p *Prover) isDeaf(address string) bool {
 	return deaf
 }
 
-// audible leaves out the resolvers that kept silent lately, unless all did.
+// audible leaves out the resolvers that were silent lately, unless all were.
 func (p *Prover) audible(resolvers []string) []string {
 	audible := slices.DeleteFunc(slices.Clone(resolvers), func(resolver string) bool {
 		return p.isDeaf(withPort(resolver))
@@ -145,19 +146,21 @@ func (p *Prover) resolvers() ([]string, error) {
 // resolver that told them.
 func (p *Prover) addresses(ctx context.Context, host string) (found []string, by string) {
 	kinds := []uint16{dns.TypeA, dns.TypeAAAA}
-	told, tellers := make([][]string, len(kinds)), make([]string, len(kinds))
+	responses := make([]response, len(kinds))
 	inParallel(len(kinds), func(i int) {
-		answer, resolver, err := p.consult(ctx, host, kinds[i])
-		if err == nil {
-			told[i], tellers[i] = addressesIn(answer.Answer), resolver
-		}
+		answer, by, err := p.consult(ctx, host, kinds[i])
+		responses[i] = response{by, answer, err}
 	})
-	for i, addresses := range told {
-		if len(addresses) > 0 && by == "" {
-			by = tellers[i]
+	for _, told := range responses {
+		if told.err != nil {
+			continue
+		}
+		addresses := addressesIn(told.answer.Answer)
+		if found = append(found, addresses...); by == "" && len(addresses) > 0 {
+			by = told.by
 		}
 	}
-	return slices.Concat(told...), by
+	return found, by
 }
 
 func addressesIn(records []dns.RR) []string {

@@ -33,8 +33,8 @@ type Exchange struct {
 	Duration time.Duration // until the answer, or until it was given up
 }
 
-// CNAME leads from Name to Target. Zone is the delegated zone that Target lies in; where it is
-// "", nobody follows it.
+// CNAME leads from Name to Target. Zone is the delegated zone that Target lies
+// in, or "": then the CNAME is not followed.
 type CNAME struct{ Name, Target, Zone string }
 
 // String is the verdict in one line. Without a value to look for it is what the
@@ -73,15 +73,15 @@ func HostName(raw string) (name string, ok bool) {
 // public resolvers in any case. The question may be without a value. Beside an
 // error stands what was asked until then.
 func (p *Prover) Trace(ctx context.Context, q Question) (Trace, error) {
-	fresh, notes := NewProver(p.settings), new(recorder)
+	fresh, asked := NewProver(p.settings), new(recorder)
 	fresh.port = p.port
-	ctx = context.WithValue(ctx, recorderKey{}, notes)
+	ctx = context.WithValue(ctx, recorderKey{}, asked)
 	q = q.normal()
 	trace := Trace{Cut: fresh.cut(ctx, q.Name), Type: q.Type, Value: q.Value}
 	q.Zone = cmp.Or(q.Zone, trace.Cut)
 	var err error
 	trace.Verdict, err = fresh.lookOnce(ctx, q)
-	trace.tell(notes.all(), p.settings)
+	trace.tell(asked.all(), p.settings)
 	return trace, err
 }
 
@@ -98,18 +98,18 @@ func (p *Prover) lookOnce(ctx context.Context, q Question) (Verdict, error) {
 }
 
 // tell fills the trace with what was noted.
-func (t *Trace) tell(notes []noted, settings Settings) {
-	names := serverNames(notes)
-	for _, n := range notes {
+func (t *Trace) tell(entries []entry, settings Settings) {
+	names := serverNames(entries)
+	for _, e := range entries {
 		t.Exchanges = append(t.Exchanges, Exchange{
-			Server: n.server(names), Address: n.address, Network: n.network, Question: n.asks(),
-			Answer: n.says(), Records: n.records(), Duration: n.duration,
+			Server: e.server(names), Address: e.address, Network: e.network, Question: e.asks(),
+			Answer: e.says(), Records: e.records(), Duration: e.duration,
 		})
-		if n.answer == nil || n.query.Question[0].Qtype != dns.StringToType[t.Type] {
+		if e.answer == nil || e.query.Question[0].Qtype != dns.StringToType[t.Type] {
 			continue
 		}
-		for _, rr := range n.answer.Answer {
-			t.meet(rr, settings, n.answer.Authoritative && !n.query.RecursionDesired)
+		for _, rr := range e.answer.Answer {
+			t.meet(rr, settings, e.answer.Authoritative && !e.query.RecursionDesired)
 		}
 	}
 }
@@ -140,10 +140,10 @@ func (t *Trace) show(owner, value string, authority bool) {
 }
 
 // serverNames maps IP addresses to the first name that has them.
-func serverNames(notes []noted) map[string]string {
+func serverNames(entries []entry) map[string]string {
 	names := make(map[string]string)
-	for _, n := range notes {
-		for _, rr := range n.sections() {
+	for _, e := range entries {
+		for _, rr := range e.sections() {
 			for _, ip := range addressesIn([]dns.RR{rr}) {
 				if names[ip] == "" {
 					names[ip] = canonical(rr.Header().Name)

@@ -20,8 +20,8 @@ const (
 	maxLanes        = 1000 // kept, beside those in use
 )
 
-// traffic is what all looks together ask. It bounds the load on each address,
-// and an address that does not answer holds up no question to another one.
+// traffic carries the questions of all looks. It bounds the load on each address,
+// and an address that does not answer delays no question to another one.
 type traffic struct {
 	slots chan struct{}
 
@@ -42,10 +42,10 @@ type lane struct {
 	mu       sync.Mutex
 	answered time.Time // when the latest answer came
 	gaveUp   time.Time // when the latest question without one ended
-	reason   *unheard  // and how
+	reason   *noAnswer // and how
 }
 
-// ask is the plain ask, in its turn. took is without the wait for that.
+// ask is the plain ask, when its turn has come. took leaves the wait out.
 func (t *traffic) ask(ctx context.Context, address string, query *dns.Msg) (answer *dns.Msg, took time.Duration, err error) {
 	lane := t.enter(address)
 	defer t.leave(lane)
@@ -95,8 +95,9 @@ func (t *traffic) forgetIdle() {
 	}
 }
 
-// begin waits until the address may be asked. Who waits while the others that
-// ask are given up, and none is answered, is not made to find out by itself.
+// begin waits until the address may be asked. When, during the wait, another
+// question was given up and none was answered, it returns the reason: there is no
+// point in finding that out once more.
 func (l *lane) begin(ctx context.Context) error {
 	arrived := time.Now()
 	select {
@@ -124,15 +125,15 @@ func (l *lane) end() { <-l.slots }
 func (l *lane) learn(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if reason, ok := errors.AsType[*unheard](err); ok {
+	if reason, ok := errors.AsType[*noAnswer](err); ok {
 		l.gaveUp, l.reason = time.Now(), reason
 	} else if err == nil {
 		l.answered = time.Now()
 	}
 }
 
-// failing returns why a question was given up since then, or nil when none was
-// or when another one was answered.
+// failing returns why a question was given up since then. It is nil when none was
+// given up, or when one was answered.
 func (l *lane) failing(since time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -142,8 +143,8 @@ func (l *lane) failing(since time.Time) error {
 	return nil
 }
 
-// together lets those who want the same at the same time do it once. The first
-// one does it, and when its ctx ends another one.
+// together calls do once for all who want the same at the same time. When the ctx
+// of the one that called it ends, another one calls its own.
 func together[T any](ctx context.Context, group *singleflight.Group, key string, do func() (T, error)) (T, error) {
 	for {
 		select {
@@ -164,15 +165,15 @@ func hasEnded(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// ask puts a question to an address in its turn. Its errors are *unheard, or
-// that of ctx once that ended.
+// ask puts a question to an address when its turn has come. The error is a
+// *noAnswer, or that of ctx once ctx has ended.
 func (p *Prover) ask(ctx context.Context, address string, query *dns.Msg) (*dns.Msg, error) {
 	answer, _, err := p.traffic.ask(ctx, address, query)
 	return answer, err
 }
 
-// askOnce is ask for what other looks may be asking right now: they share the
-// answer, which nobody may change.
+// askOnce is ask for a question that other looks may be asking right now. They
+// share the answer, so nobody may change it.
 func (p *Prover) askOnce(ctx context.Context, address string, query *dns.Msg) (*dns.Msg, error) {
 	key := fmt.Sprint(address, query.Question[0], query.RecursionDesired, query.CheckingDisabled, query.AuthenticatedData)
 	return together(ctx, &p.asking, key, func() (*dns.Msg, error) { return p.ask(ctx, address, query) })

@@ -133,7 +133,7 @@ func TestTheRateToAnAddressIsBounded(t *testing.T) {
 }
 
 func TestWhoWaitsWhileAnAddressAnswersNobodyIsToldSo(t *testing.T) {
-	lost, broken := &unheard{state: stateSilent}, &unheard{stateMalformed, "wrong id"}
+	lost, broken := &noAnswer{state: stateSilent}, &noAnswer{stateMalformed, "wrong id"}
 	tests := []struct {
 		name   string
 		others []error // how the questions ended that were asked meanwhile

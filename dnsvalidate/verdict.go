@@ -10,8 +10,9 @@ import (
 // State is what one server said, in the word that is shown to a person.
 type State string
 
-// The states of a server. Only Visible counts towards the quorum; NoRoute is
-// left out of it, since it says more of this host than of the server.
+// The states of a server. Only stateVisible counts towards the quorum. A server
+// in stateNoRoute is left out of it, since that says more about this host than
+// about the server.
 const (
 	stateVisible     State = "visible"
 	stateNotYet      State = "not yet"             // authoritative, without the value
@@ -123,8 +124,8 @@ func (v Verdict) count() (visible, total int) {
 	return visible, total
 }
 
-// alias returns the name that every server with an opinion says the name is a
-// CNAME to, or "".
+// alias returns the target of the CNAME that every server with an opinion shows,
+// or "" where they do not agree on one.
 func (v Verdict) alias() string {
 	target := ""
 	for _, server := range v.Servers {

@@ -43,9 +43,9 @@ controls { };
 zone "." { type hint; file "root.hints"; };
 `
 
-// BIND starts named with the zones, which takes updates of primary zones from
-// loopback. A secondary has its records later; Serial waits for them. It skips
-// the test where named is not installed.
+// BIND starts named with the zones. It takes updates of its primary zones from
+// loopback. A secondary zone has its records later; Serial waits for them. It
+// skips the test where named is not installed.
 func BIND(t testing.TB, zones ...Zone) *Server {
 	t.Helper()
 	program, dir, port := need(t, "named"), t.TempDir(), freePort(t)
@@ -133,8 +133,8 @@ func (s *Server) Serial(zone string, serial uint32) {
 	})
 }
 
-// Key waits until BIND has signed a zone with a TXT record at name, whose
-// Settings need a dnssec-policy, and returns the key that a DS is made of.
+// Key waits until BIND has signed a zone and its TXT record at name, and returns
+// the key that a DS is made of. The zone's Settings need a dnssec-policy.
 func (s *Server) Key(zone, name string) *dns.DNSKEY {
 	s.t.Helper()
 	var key *dns.DNSKEY

@@ -1,6 +1,6 @@
-// Package dnstest runs the name servers of others, BIND and unbound, on
-// loopback. They have roots of their own, so that they ask nobody outside. It
-// is for tests alone.
+// Package dnstest runs two real name servers on loopback, BIND and unbound. They
+// have root servers of their own, so that they ask nobody outside. It is for
+// tests alone.
 package dnstest
 
 import (
@@ -144,8 +144,8 @@ func need(t testing.TB, program string) string {
 	return ""
 }
 
-// lastPort is the port that was given out last. They lie below those that the
-// sandbox's tests and the kernel give out.
+// lastPort is the port that was given out last. These ports lie below those that
+// the sandbox's tests and the kernel give out.
 var lastPort atomic.Int32
 
 func init() { lastPort.Store(10000 + rand.Int32N(9000)) }
@@ -171,7 +171,7 @@ func freePort(t testing.TB) int {
 	return 0
 }
 
-// write makes a file in a directory and tells its path.
+// write makes a file in a directory and returns its path.
 func write(t testing.TB, dir, name, text string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
