@@ -53,7 +53,7 @@ type nsSet struct {
 	spoke  string              // the address of a server with authority that names them, or ""
 	denial *denial
 
-	pathClear bool // who names them does not resolve, as what intercepts port 53 would
+	pathClear bool // who names them does not resolve; whatever intercepts port 53 would
 }
 
 // delegation returns the configured name servers, or those of the zone, which
@@ -120,7 +120,7 @@ func (p *Prover) discover(ctx context.Context, zone string) (delegation, error) 
 func (p *Prover) locate(ctx context.Context, found *delegation, names []string, parent, child nsSet) {
 	servers, tellers := make([][]nameServer, len(names)), make([]string, len(names))
 	inParallel(len(names), func(i int) {
-		addresses, by := parent.glue[names[i]], parent.by // not a resolver, whose cache may be old, and which may lie
+		addresses, by := parent.glue[names[i]], parent.by // a resolver's cache may be old, or the resolver may lie
 		if len(addresses) == 0 {
 			addresses, by = p.addresses(ctx, names[i])
 		}

@@ -1,10 +1,9 @@
 // Package dnsvalidate turns a challenge into a validation record, which is a TXT
 // record or a CNAME: it checks the name that the server asks for, finds the zone
 // that the name lies in, publishes the record, looks for it at the name servers,
-// and removes it.
-// It knows no orders and keeps no journal; what to record, when to look again
-// and when to give up is the caller's business. It logs nothing and never
-// touches a record that is not exactly the one named.
+// and removes it. It knows no orders and keeps no journal; what to record, when
+// to look again and when to give up is the caller's business. It logs nothing,
+// and never touches a record that is not exactly the one named.
 package dnsvalidate
 
 import (

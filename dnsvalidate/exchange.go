@@ -179,8 +179,8 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	return conn, nil
 }
 
-// dialed puts an error of dialing into a verdict's words. Only while dialing does
-// this host itself say that there is no route; later on a router says so.
+// dialed puts an error of dialing into a verdict's words. It alone can say that
+// there is no route: a later error of that kind is a router's, not this host's.
 func dialed(err error) *noAnswer {
 	for _, local := range []error{syscall.ENETUNREACH, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT} {
 		if errors.Is(err, local) {

@@ -33,7 +33,7 @@ type Preflight struct {
 
 // Expectation is where domains are expected to be proved.
 type Expectation struct {
-	Zone    aliyun.Domain // as DescribeDomains or DescribeDomainInfo tells it; without DNSServers the delegation is not compared
+	Zone    aliyun.Domain // its DNSServers are compared with the delegation, unless there are none
 	Name    string        // of the validation record
 	Type    string        // "TXT" or "CNAME"; empty is TXT
 	Domains []string      // that are to be proved

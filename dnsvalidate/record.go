@@ -103,7 +103,12 @@ func present(ctx context.Context, p Provider, pub Publication) (Presence, error)
 	if err := pub.BeforeAdd(); err != nil {
 		return Presence{}, err
 	}
-	id, err = p.AddDomainRecord(ctx, aliyun.Record{Zone: r.Zone, RR: r.RR, Type: r.Type, Value: r.Value, TTL: pub.TTL})
+	return add(ctx, p, pub)
+}
+
+func add(ctx context.Context, p Provider, pub Publication) (Presence, error) {
+	r := pub.Record
+	id, err := p.AddDomainRecord(ctx, aliyun.Record{Zone: r.Zone, RR: r.RR, Type: r.Type, Value: r.Value, TTL: pub.TTL})
 	failure, _ := errors.AsType[*aliyun.Error](err)
 	switch {
 	case err == nil:

@@ -24,11 +24,11 @@ type Trace struct {
 
 // Exchange is one question to one address, and what came of it.
 type Exchange struct {
-	Server   string        // the name server's name, "name server" while that is unknown, "resolver" or "public resolver"
+	Server   string        // a name server's name, or "name server", "resolver" or "public resolver"
 	Address  string        // host:port
 	Network  string        // "UDP" or "TCP"
 	Question string        // such as "TXT _dnsauth.example.com"
-	Answer   string        // code and flags, such as "NOERROR aa", or why there is none, such as "silent (port closed)"
+	Answer   string        // such as "NOERROR aa", or "silent (port closed)" where there is none
 	Records  []string      // of all sections, without what the question says already
 	Duration time.Duration // until the answer, or until it was given up
 }
@@ -60,7 +60,7 @@ func (t Trace) String() string {
 }
 
 // HostName spells a DNS name of two labels or more as it is asked for: lower
-// case, A-labels, no trailing dot. ok is false for what is no such name.
+// case, A-labels, no trailing dot. ok is false for anything else.
 func HostName(raw string) (name string, ok bool) {
 	name = canonical(raw)
 	if checkSyntax(name) != nil || !strings.Contains(name, ".") {
@@ -69,9 +69,9 @@ func HostName(raw string) (name string, ok bool) {
 	return name, true
 }
 
-// Trace looks as Look does, but remembers nothing of earlier looks, and asks the
-// public resolvers in any case. The question may be without a value. Beside an
-// error stands what was asked until then.
+// Trace looks as Look does, but uses nothing that earlier looks found, and asks
+// the public resolvers in any case. The question may have no value. What was asked
+// before an error is returned beside it.
 func (p *Prover) Trace(ctx context.Context, q Question) (Trace, error) {
 	fresh, asked := NewProver(p.settings), new(recorder)
 	fresh.port = p.port

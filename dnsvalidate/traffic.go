@@ -15,8 +15,8 @@ import (
 const (
 	maxQuestions    = 256  // in flight at once, over all looks: each has a socket
 	maxPerAddress   = 16   // of them to one address, so that a silent one holds few
-	ratePerAddress  = 100  // questions a second to one address, once
-	burstPerAddress = 50   // these are spent; a look at an unknown zone takes about 20
+	ratePerAddress  = 100  // questions a second to one address, after the burst
+	burstPerAddress = 50   // questions to one address at once; a look at an unknown zone takes about 20
 	maxLanes        = 1000 // kept, beside those in use
 )
 
