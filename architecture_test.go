@@ -17,22 +17,22 @@ var allowed = map[string][]string{
 	},
 	"cmd/dvagent/demo": {"agent", "agent/config", "deploy", "internal/hint", "internal/line", "internal/sandbox"},
 
-	"dashboard": {"agent", "agent/config", "agent/order", "internal/aliyun", "internal/line", "internal/words"},
+	"dashboard": {"agent", "agent/config", "agent/order", "internal/aliyun", "internal/line", "internal/secret", "internal/words"},
 	"agent": {
 		"agent/config", "agent/notice", "agent/order", "agent/rollout", "deploy", "dnsvalidate", "hooks", "notify",
 		"internal/aliyun", "internal/bundle", "internal/command", "internal/hint", "internal/journal", "internal/nginx",
 	},
-	"agent/config":  {"deploy", "dnsvalidate", "hooks", "internal/aliyun", "internal/hint", "notify"},
+	"agent/config":  {"deploy", "dnsvalidate", "hooks", "internal/aliyun", "internal/hint", "internal/secret", "notify"},
 	"agent/notice":  {"internal/atomicfile"},
 	"agent/order":   {"internal/atomicfile", "internal/journal"},
 	"agent/rollout": {"internal/journal"},
 
-	"deploy":      {"internal/atomicfile", "internal/bundle", "internal/command", "internal/hint"},
+	"deploy":      {"internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/secret"},
 	"dnsvalidate": {"internal/aliyun", "internal/hint"},
 	"hooks":       {"internal/bundle", "internal/command", "internal/line"},
-	"notify":      {"internal/hint", "internal/line"},
+	"notify":      {"internal/hint", "internal/line", "internal/secret"},
 
-	"internal/aliyun":     {"internal/hint"},
+	"internal/aliyun":     {"internal/hint", "internal/secret"},
 	"internal/bundle":     {"internal/atomicfile", "internal/hint"},
 	"internal/command":    {"internal/hint", "internal/line"},
 	"internal/journal":    {"internal/atomicfile"},
@@ -40,6 +40,7 @@ var allowed = map[string][]string{
 	"internal/atomicfile": {},
 	"internal/hint":       {},
 	"internal/line":       {},
+	"internal/secret":     {},
 	"internal/terminal":   {},
 	"internal/words":      {},
 	"internal/sandbox":    {}, // shares no code with the client that it tests

@@ -11,13 +11,13 @@ import (
 	"strings"
 
 	"dvagent/agent/config"
-	"dvagent/internal/aliyun"
+	"dvagent/internal/secret"
 )
 
 // guarded answers only those who may ask, and tells a browser to trust nothing
 // but the page itself.
 func guarded(settings config.Service, log *slog.Logger, next http.Handler) http.Handler {
-	if settings.Token != (aliyun.Secret{}) {
+	if !settings.Token.IsZero() {
 		next = requireToken(settings.Token, log, next)
 	}
 	if settings.OnLoopback() {
@@ -56,7 +56,7 @@ func requireOwnName(next http.Handler) http.Handler {
 
 // requireToken wants the token as a bearer's or, from a browser, as a password
 // to any name. It is read anew for each request, so that a rotated one counts.
-func requireToken(token aliyun.Secret, log *slog.Logger, next http.Handler) http.Handler {
+func requireToken(token secret.Secret, log *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		want, err := token.Resolve()
 		if err != nil {

@@ -17,9 +17,9 @@ import (
 
 	"dvagent/agent"
 	"dvagent/agent/config"
-	"dvagent/internal/aliyun"
 	"dvagent/internal/bundle"
 	"dvagent/internal/bundle/bundletest"
+	"dvagent/internal/secret"
 )
 
 const canary = "canary-0123456789"
@@ -93,7 +93,7 @@ func TestTheTokenIsWantedForEverything(t *testing.T) {
 	if err := os.WriteFile(file, []byte(canary+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	address, _ := newHost(t).serve(t, config.Service{Listen: "127.0.0.1:0", Token: aliyun.Secret{File: file}})
+	address, _ := newHost(t).serve(t, config.Service{Listen: "127.0.0.1:0", Token: secret.Secret{File: file}})
 	bearer := func(token string) func(*http.Request) {
 		return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }
 	}
@@ -238,7 +238,7 @@ func TestWhoIsRefusedHoldsNoConnection(t *testing.T) {
 	if err := os.WriteFile(file, []byte(canary), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	address, _ := newHost(t).serve(t, config.Service{Listen: "127.0.0.1:0", Token: aliyun.Secret{File: file}})
+	address, _ := newHost(t).serve(t, config.Service{Listen: "127.0.0.1:0", Token: secret.Secret{File: file}})
 	closes := func(name string, code int, change func(*http.Request)) {
 		t.Helper()
 		r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+address, nil)

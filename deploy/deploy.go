@@ -16,6 +16,7 @@ import (
 
 	"dvagent/internal/bundle"
 	"dvagent/internal/command"
+	"dvagent/internal/secret"
 )
 
 // Target is one deployment of a certificate: its files, the commands that put
@@ -23,11 +24,11 @@ import (
 type Target struct {
 	Fullchain, Key, Cert, Chain, Combined, PFX, JKS string // any of
 
-	Password      string      // of PFX and JKS; in no error and no output
-	LegacyPFX     bool        // the old ciphers, for readers older than OpenSSL 3
-	KeyFormat     string      // "" as it came, "pkcs1" or "pkcs8"
-	Owner, Group  string      // name or number; "" leaves them as the process makes them
-	Mode, KeyMode fs.FileMode // 0 is 0644 and 0600; a file that contains a key gets KeyMode
+	Password      secret.Secret // of PFX and JKS, read anew for each use; in no error
+	LegacyPFX     bool          // the old ciphers, for readers older than OpenSSL 3
+	KeyFormat     string        // "" as it came, "pkcs1" or "pkcs8"
+	Owner, Group  string        // name or number; "" leaves them as the process makes them
+	Mode, KeyMode fs.FileMode   // 0 is 0644 and 0600; a file that holds a key gets KeyMode
 	Check, Reload []string
 	Timeout       time.Duration // of each command, and of the probes together; default 1 minute
 	Probe         []string      // as CheckProbe wants them

@@ -13,6 +13,7 @@ import (
 	"dvagent/deploy"
 	"dvagent/internal/bundle"
 	"dvagent/internal/bundle/bundletest"
+	"dvagent/internal/secret"
 )
 
 const password = "canary-password"
@@ -38,7 +39,7 @@ func output(t *testing.T, argv ...string) string {
 func formatsTarget(dir string) deploy.Target {
 	return deploy.Target{
 		Fullchain: dir + "/fullchain.pem", Key: dir + "/key.pem", Cert: dir + "/cert.pem", Chain: dir + "/chain.pem",
-		Combined: dir + "/combined.pem", PFX: dir + "/bundle.pfx", JKS: dir + "/bundle.jks", Password: password,
+		Combined: dir + "/combined.pem", PFX: dir + "/bundle.pfx", JKS: dir + "/bundle.jks", Password: secret.Secret{Literal: password},
 	}
 }
 
@@ -49,7 +50,7 @@ func TestEachFormatOpensInItsReader(t *testing.T) {
 	}
 	b := bundletest.NewCA(t, "Test").Issue(t, bundletest.Leaf{Names: []string{"example.com"}, Key: rsaKey})
 	target := formatsTarget(t.TempDir())
-	legacy := deploy.Target{PFX: target.PFX + ".legacy", Password: password, LegacyPFX: true}
+	legacy := deploy.Target{PFX: target.PFX + ".legacy", Password: secret.Secret{Literal: password}, LegacyPFX: true}
 	for _, each := range []deploy.Target{target, legacy} {
 		if result := install(t, deploy.Job{Target: each, Bundle: b}); result.Err != nil {
 			t.Fatal(result.Err)
@@ -141,7 +142,7 @@ func TestKeyFormat(t *testing.T) {
 
 func TestAShortPasswordIsRefusedWithoutBeingPrinted(t *testing.T) {
 	b := bundletest.NewCA(t, "Test").Issue(t, bundletest.Leaf{Names: []string{"example.com"}})
-	result := install(t, deploy.Job{Bundle: b, Target: deploy.Target{JKS: t.TempDir() + "/bundle.jks", Password: "kanry"}})
+	result := install(t, deploy.Job{Bundle: b, Target: deploy.Target{JKS: t.TempDir() + "/bundle.jks", Password: secret.Secret{Literal: "kanry"}}})
 	checkError(t, result.Err, "password")
 	if strings.Contains(result.Err.Error(), "kanry") {
 		t.Error("the password is in the error")

@@ -11,6 +11,7 @@ import (
 
 	"dvagent/deploy"
 	"dvagent/internal/bundle/bundletest"
+	"dvagent/internal/secret"
 )
 
 func TestHeld(t *testing.T) {
@@ -129,9 +130,9 @@ func TestInstallGivesTheOwner(t *testing.T) {
 }
 
 func TestTargetIDStandsForFilesAndProbes(t *testing.T) {
-	a := deploy.Target{Fullchain: "/a", Key: "/b", Probe: []string{"127.0.0.1:443"}, Password: "one"}
+	a := deploy.Target{Fullchain: "/a", Key: "/b", Probe: []string{"127.0.0.1:443"}, Password: secret.Secret{Literal: "one"}}
 	same, moved, probed := a, a, a
-	same.Password, same.Reload = "two", []string{"true"}
+	same.Password, same.Reload = secret.Secret{Literal: "two"}, []string{"true"}
 	moved.Fullchain, moved.Cert = "", "/a"
 	probed.Probe = []string{"127.0.0.1:8443"}
 	if a.ID() != same.ID() || a.ID() == moved.ID() || a.ID() == probed.ID() {

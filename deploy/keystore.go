@@ -17,16 +17,32 @@ import (
 // configuration names none.
 const alias = "dvagent"
 
+func (t Target) password() (string, error) {
+	password, err := t.Password.Resolve()
+	if err != nil {
+		return "", fmt.Errorf("read the password: %w", err)
+	}
+	return password, nil
+}
+
 func encodePFX(t Target, b *bundle.Bundle) ([]byte, error) {
+	password, err := t.password()
+	if err != nil {
+		return nil, err
+	}
 	encoder := pkcs12.Modern
 	if t.LegacyPFX {
 		encoder = pkcs12.Legacy
 	}
-	return encoder.Encode(b.Key, b.Leaf, b.Chain, t.Password)
+	return encoder.Encode(b.Key, b.Leaf, b.Chain, password)
 }
 
 func decodePFX(t Target, data []byte) (certificates, key []byte, err error) {
-	private, leaf, chain, err := pkcs12.DecodeChain(data, t.Password)
+	password, err := t.password()
+	if err != nil {
+		return nil, nil, err
+	}
+	private, leaf, chain, err := pkcs12.DecodeChain(data, password)
 	if err != nil {
 		return nil, nil, fmt.Errorf("decode pfx: %w", err)
 	}
@@ -42,6 +58,10 @@ func decodePFX(t Target, data []byte) (certificates, key []byte, err error) {
 }
 
 func encodeJKS(t Target, b *bundle.Bundle) ([]byte, error) {
+	password, err := t.password()
+	if err != nil {
+		return nil, err
+	}
 	der, err := x509.MarshalPKCS8PrivateKey(b.Key)
 	if err != nil {
 		return nil, err
@@ -51,11 +71,11 @@ func encodeJKS(t Target, b *bundle.Bundle) ([]byte, error) {
 		entry.CertificateChain = append(entry.CertificateChain, keystore.Certificate{Type: "X509", Content: c.Raw})
 	}
 	store := keystore.New(keystore.WithMinPasswordLen(minJKSPassword))
-	if err := store.SetPrivateKeyEntry(alias, entry, []byte(t.Password)); err != nil {
+	if err := store.SetPrivateKeyEntry(alias, entry, []byte(password)); err != nil {
 		return nil, err
 	}
 	var out bytes.Buffer
-	err = store.Store(&out, []byte(t.Password))
+	err = store.Store(&out, []byte(password))
 	return out.Bytes(), err
 }
 
@@ -63,15 +83,19 @@ func encodeJKS(t Target, b *bundle.Bundle) ([]byte, error) {
 const minJKSPassword = 6
 
 func decodeJKS(t Target, data []byte) (certificates, key []byte, err error) {
+	password, err := t.password()
+	if err != nil {
+		return nil, nil, err
+	}
 	store := keystore.New()
-	if err := store.Load(bytes.NewReader(data), []byte(t.Password)); err != nil {
+	if err := store.Load(bytes.NewReader(data), []byte(password)); err != nil {
 		return nil, nil, fmt.Errorf("decode jks: %w", err)
 	}
 	for _, name := range store.Aliases() {
 		if !store.IsPrivateKeyEntry(name) {
 			continue
 		}
-		entry, err := store.GetPrivateKeyEntry(name, []byte(t.Password))
+		entry, err := store.GetPrivateKeyEntry(name, []byte(password))
 		if err != nil {
 			return nil, nil, fmt.Errorf("decode jks: %w", err)
 		}

@@ -12,6 +12,7 @@ import (
 	"dvagent/internal/aliyun"
 	"dvagent/internal/hint"
 	"dvagent/internal/sandbox"
+	"dvagent/internal/secret"
 )
 
 // wanted is the record that the tests publish.
@@ -36,8 +37,8 @@ func cloudWith(t *testing.T, zones ...string) (*sandbox.Sandbox, *aliyun.Client)
 	ready := s.Ready()
 	client, err := aliyun.New(aliyun.Config{
 		Credentials: aliyun.Credentials{
-			AccessKeyID:     aliyun.Secret{Literal: ready.AccessKeyID},
-			AccessKeySecret: aliyun.Secret{Literal: ready.AccessKeySecret},
+			AccessKeyID:     secret.Secret{Literal: ready.AccessKeyID},
+			AccessKeySecret: secret.Secret{Literal: ready.AccessKeySecret},
 		},
 		CASEndpoint: ready.API, DNSEndpoint: ready.API, RequestsPerSecond: 1000,
 	})

@@ -9,14 +9,16 @@ import (
 	"strconv"
 	"strings"
 
+	"dvagent/internal/secret"
+
 	"github.com/wneessen/go-mail"
 )
 
 // Mail is how e-mail is sent.
 type Mail struct {
-	Server   string // host:port; TLS from the start at port 465, STARTTLS elsewhere
-	Username string // empty: no authentication
-	Password Secret // of Username
+	Server   string        // host:port; TLS from the start at port 465, STARTTLS elsewhere
+	Username string        // empty: no authentication
+	Password secret.Secret // of Username
 	From     string
 	To       []string
 }

@@ -12,6 +12,7 @@ import (
 
 	"dvagent/internal/hint"
 	"dvagent/internal/line"
+	"dvagent/internal/secret"
 )
 
 // The kinds of channels.
@@ -38,17 +39,14 @@ const (
 // Events are those that a channel can choose from.
 var Events = []string{Failed, Expiring, NoInstance, Recovered}
 
-// Secret is read anew for each message.
-type Secret interface{ Resolve() (string, error) }
-
-// Channel is one way to people.
+// Channel is one way to people. Its secrets are read anew for each message.
 type Channel struct {
 	Name   string
 	Kind   string
-	On     []string // events
-	URL    Secret   // of every kind but Email
-	Secret Secret   // signs what goes to DingTalk and Feishu; nil: nothing does
-	Mail   Mail     // of Email
+	On     []string      // events
+	URL    secret.Secret // of every kind but Email
+	Secret secret.Secret // signs what goes to DingTalk and Feishu; unset: nothing does
+	Mail   Mail          // of Email
 }
 
 // Notice is one thing to tell.

@@ -52,7 +52,7 @@ func (c Channel) post(ctx context.Context, m Message) error {
 		return err
 	}
 	key := ""
-	if c.Secret != nil {
+	if !c.Secret.IsZero() {
 		if key, err = c.Secret.Resolve(); err != nil {
 			return fmt.Errorf("read the secret: %w", err)
 		}

@@ -12,12 +12,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dvagent/internal/secret"
 )
 
-// literal is a secret that is known.
-type literal string
-
-func (l literal) Resolve() (string, error) { return string(l), nil }
+func literal(text string) secret.Secret { return secret.Secret{Literal: text} }
 
 // canary stands in addresses and secrets, and nowhere else.
 const canary = "canary-4f1d8c7e"

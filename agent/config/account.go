@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"dvagent/internal/aliyun"
+	"dvagent/internal/secret"
 )
 
 func buildAccounts(config *Config, doc document) error {
@@ -60,7 +61,7 @@ func buildCredentials(key string, table accountTable) (aliyun.Credentials, error
 	var credentials aliyun.Credentials
 	for _, part := range []struct {
 		key                string
-		into               *aliyun.Secret
+		into               *secret.Secret
 		literal, file, env string
 	}{
 		{"access_key_id", &credentials.AccessKeyID, table.AccessKeyID, table.AccessKeyIDFile, table.AccessKeyIDEnv},
@@ -79,14 +80,13 @@ func buildCredentials(key string, table accountTable) (aliyun.Credentials, error
 
 // checkCredentials refuses half a key pair, and two sources at once.
 func checkCredentials(key string, c aliyun.Credentials) error {
-	var none aliyun.Secret
-	id, secret := c.AccessKeyID != none, c.AccessKeySecret != none
+	id, secret := !c.AccessKeyID.IsZero(), !c.AccessKeySecret.IsZero()
 	switch {
 	case id && !secret:
 		return at(key+".access_key_secret", errors.New("is missing beside access_key_id"))
 	case secret && !id:
 		return at(key+".access_key_id", errors.New("is missing beside access_key_secret"))
-	case c.SecurityToken != none && !id:
+	case !c.SecurityToken.IsZero() && !id:
 		return at(key+".security_token", errors.New("stands without access_key_id"))
 	case c.RAMRole != "" && id:
 		return at(key+".ram_role", errors.New("stands beside access_key_id: one of them is enough"))
@@ -95,23 +95,19 @@ func checkCredentials(key string, c aliyun.Credentials) error {
 }
 
 // buildSecret takes a secret from at most one of its three keys.
-func buildSecret(key, literal, file, env string) (aliyun.Secret, error) {
-	given := 0
-	for _, source := range []string{literal, file, env} {
-		if source != "" {
-			given++
-		}
+func buildSecret(key, literal, file, env string) (secret.Secret, error) {
+	given := secret.Secret{Literal: literal, File: file, Env: env}
+	if given.Check() != nil {
+		return given, at(key, errors.New("is given more than once: choose among it, _file and _env"))
 	}
-	if given > 1 {
-		return aliyun.Secret{}, at(key, errors.New("is given more than once: choose among it, _file and _env"))
+	if file == "" {
+		return given, nil
 	}
-	if file != "" {
-		if err := absolute(file); err != nil {
-			return aliyun.Secret{}, at(key+"_file", err)
-		}
-		if err := checkPrivate(file); err != nil {
-			return aliyun.Secret{}, at(key+"_file", fmt.Errorf("%s: %w", file, err))
-		}
+	if err := absolute(file); err != nil {
+		return given, at(key+"_file", err)
 	}
-	return aliyun.Secret{Literal: literal, File: file, Env: env}, nil
+	if err := checkPrivate(file); err != nil {
+		return given, at(key+"_file", fmt.Errorf("%s: %w", file, err))
+	}
+	return given, nil
 }

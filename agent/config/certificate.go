@@ -15,6 +15,7 @@ import (
 	"dvagent/deploy"
 	"dvagent/internal/aliyun"
 	"dvagent/internal/hint"
+	"dvagent/internal/secret"
 )
 
 var (
@@ -208,19 +209,18 @@ func parseMode(text string) (fs.FileMode, error) {
 	return fs.FileMode(mode), nil
 }
 
-// buildPassword reads the password of a pfx or jks target, which must have one.
-func buildPassword(key string, table deployTable) (string, error) {
+// buildPassword is for a pfx or jks target, which must have a password.
+func buildPassword(key string, table deployTable) (secret.Secret, error) {
 	if table.PFX == "" && table.JKS == "" {
-		return "", nil
+		return secret.Secret{}, nil
 	}
 	key += ".password"
-	secret, err := buildSecret(key, table.Password, table.PasswordFile, table.PasswordEnv)
+	password, err := buildSecret(key, table.Password, table.PasswordFile, table.PasswordEnv)
 	if err != nil {
-		return "", err
+		return password, err
 	}
-	password, err := secret.Resolve()
-	if err != nil {
-		return "", at(key, fmt.Errorf("a pfx or jks file needs a password: %w", err))
+	if _, err := password.Resolve(); err != nil {
+		return password, at(key, fmt.Errorf("a pfx or jks file needs a password: %w", err))
 	}
 	return password, nil
 }

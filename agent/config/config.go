@@ -10,6 +10,7 @@ import (
 	"dvagent/dnsvalidate"
 	"dvagent/hooks"
 	"dvagent/internal/aliyun"
+	"dvagent/internal/secret"
 	"dvagent/notify"
 )
 
@@ -55,7 +56,7 @@ type Service struct {
 	Listen   string // host:port, or empty
 	TLSCert  string // PEM, leaf and chain; empty: plain HTTP, on loopback alone
 	TLSKey   string
-	Token    aliyun.Secret // who asks has to know it; unset: nobody has to, on loopback alone
+	Token    secret.Secret // who asks has to know it; unset: nobody has to, on loopback alone
 }
 
 // Certificate returns the certificate of that name.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"dvagent/internal/aliyun"
+	"dvagent/internal/secret"
 	"dvagent/notify"
 )
 
@@ -54,7 +54,7 @@ func buildChannel(key string, table notifyTable) (notify.Channel, error) {
 	if channel.URL, err = buildURL(key, table); err != nil {
 		return channel, err
 	}
-	channel.Secret, err = optionalSecret(key+".secret", table.Secret, table.SecretFile, table.SecretEnv)
+	channel.Secret, err = buildSecret(key+".secret", table.Secret, table.SecretFile, table.SecretEnv)
 	return channel, err
 }
 
@@ -85,19 +85,19 @@ func (t notifyTable) checkKeys(key string) error {
 	return nil
 }
 
-func buildURL(key string, table notifyTable) (aliyun.Secret, error) {
-	secret, err := buildSecret(key+".url", table.URL, table.URLFile, table.URLEnv)
-	if err != nil || secret.Env != "" { // the service's variables are not those of every command
-		return secret, err
+func buildURL(key string, table notifyTable) (secret.Secret, error) {
+	url, err := buildSecret(key+".url", table.URL, table.URLFile, table.URLEnv)
+	if err != nil || url.Env != "" { // the service's variables are not those of every command
+		return url, err
 	}
-	address, err := secret.Resolve()
+	address, err := url.Resolve()
 	if err == nil {
 		err = notify.CheckURL(address)
 	}
 	if err != nil {
-		return secret, at(key+".url", err)
+		return url, at(key+".url", err)
 	}
-	return secret, nil
+	return url, nil
 }
 
 func buildMail(key string, table notifyTable) (notify.Mail, error) {
@@ -114,15 +114,6 @@ func buildMail(key string, table notifyTable) (notify.Mail, error) {
 		}
 	}
 	var err error
-	mail.Password, err = optionalSecret(key+".password", table.Password, table.PasswordFile, table.PasswordEnv)
+	mail.Password, err = buildSecret(key+".password", table.Password, table.PasswordFile, table.PasswordEnv)
 	return mail, err
-}
-
-// optionalSecret is nil when none is given.
-func optionalSecret(key, literal, file, env string) (notify.Secret, error) {
-	secret, err := buildSecret(key, literal, file, env)
-	if err != nil || secret == (aliyun.Secret{}) {
-		return nil, err
-	}
-	return secret, nil
 }

@@ -32,10 +32,10 @@ func TestChannelsAreRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	chat, mail := c.Notify[0], c.Notify[1]
-	if chat.Name != "chat" || chat.Kind != notify.DingTalk || !slices.Equal(chat.On, notify.Events) || chat.Secret == nil {
+	if chat.Name != "chat" || chat.Kind != notify.DingTalk || !slices.Equal(chat.On, notify.Events) || chat.Secret.IsZero() {
 		t.Errorf("%+v", chat)
 	}
-	if mail.Kind != notify.Email || !slices.Equal(mail.On, []string{"failed"}) || mail.Mail.Password == nil || len(mail.Mail.To) != 2 {
+	if mail.Kind != notify.Email || !slices.Equal(mail.On, []string{"failed"}) || mail.Mail.Password.IsZero() || len(mail.Mail.To) != 2 {
 		t.Errorf("%+v", mail)
 	}
 	if shown := fmt.Sprintf("%v %+v %#v", c.Notify, c.Notify, c.Notify); strings.Contains(shown, "canary") {

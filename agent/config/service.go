@@ -7,8 +7,8 @@ import (
 	"net/netip"
 	"os"
 
-	"dvagent/internal/aliyun"
 	"dvagent/internal/hint"
+	"dvagent/internal/secret"
 )
 
 func buildService(config *Config, doc document) error {
@@ -34,10 +34,10 @@ func buildService(config *Config, doc document) error {
 // shortestToken keeps a token from being guessed.
 const shortestToken = 16
 
-func buildToken(table serviceTable) (aliyun.Secret, error) {
+func buildToken(table serviceTable) (secret.Secret, error) {
 	const key = "service.token"
 	token, err := buildSecret(key, table.Token, table.TokenFile, table.TokenEnv)
-	if err != nil || token == (aliyun.Secret{}) {
+	if err != nil || token.IsZero() {
 		return token, err
 	}
 	text, err := token.Resolve()
@@ -79,7 +79,7 @@ func checkPair(s Service) error {
 
 // checkReach wants more of an address that other hosts could reach.
 func checkReach(s Service) error {
-	if s.OnLoopback() || s.TLSCert != "" && s.Token != (aliyun.Secret{}) {
+	if s.OnLoopback() || s.TLSCert != "" && !s.Token.IsZero() {
 		return nil
 	}
 	return at("service.listen", hint.Add(fmt.Errorf("%q is not a loopback address, and wants tls_cert, tls_key and a token", s.Listen),

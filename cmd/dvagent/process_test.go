@@ -25,6 +25,7 @@ import (
 
 	"dvagent/cmd/dvagent/demo"
 	"dvagent/internal/aliyun"
+	"dvagent/internal/secret"
 )
 
 // patience bounds every wait of a story.
@@ -193,8 +194,8 @@ func (s *stage) expired(ts *testscript.TestScript, args []string) {
 	ready := s.sandbox.Ready()
 	client, err := aliyun.New(aliyun.Config{CASEndpoint: ready.API, DNSEndpoint: ready.API, STSEndpoint: ready.API,
 		Credentials: aliyun.Credentials{
-			AccessKeyID:     aliyun.Secret{Literal: ready.AccessKeyID},
-			AccessKeySecret: aliyun.Secret{Literal: ready.AccessKeySecret},
+			AccessKeyID:     secret.Secret{Literal: ready.AccessKeyID},
+			AccessKeySecret: secret.Secret{Literal: ready.AccessKeySecret},
 		}})
 	ts.Check(err)
 	_, err = client.CreateUserCertificate(context.Background(), args[0], ts.ReadFile(certificate), ts.ReadFile(key))

@@ -62,7 +62,7 @@ type service struct {
 // New returns a client and contacts nothing. It fails on a configuration that
 // cannot work and while DEBUG=sdk is set.
 func New(config Config) (*Client, error) {
-	if err := RefuseDebug(); err != nil {
+	if err := refuseDebug(); err != nil {
 		return nil, err
 	}
 	if err := config.Credentials.check(); err != nil {

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"dvagent/internal/secret"
 )
 
 const (
@@ -94,9 +96,9 @@ func newTestClient(t testing.TB, address string, changes ...func(*Config)) *Clie
 	t.Helper()
 	config := Config{
 		Credentials: Credentials{
-			AccessKeyID:     Secret{Literal: canaryID},
-			AccessKeySecret: Secret{Literal: canarySecret},
-			SecurityToken:   Secret{Literal: canaryToken},
+			AccessKeyID:     secret.Secret{Literal: canaryID},
+			AccessKeySecret: secret.Secret{Literal: canarySecret},
+			SecurityToken:   secret.Secret{Literal: canaryToken},
 		},
 		CASEndpoint: address, DNSEndpoint: address, STSEndpoint: address,
 		RequestsPerSecond: 10_000,

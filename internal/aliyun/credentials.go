@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"dvagent/internal/secret"
+
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 )
@@ -18,22 +20,21 @@ import (
 //
 // Secrets are read anew for each request, so that a rotated file counts at once.
 type Credentials struct {
-	AccessKeyID, AccessKeySecret, SecurityToken Secret
+	AccessKeyID, AccessKeySecret, SecurityToken secret.Secret
 	RAMRole, RoleARN                            string
 }
 
 func (c Credentials) check() error {
-	var unset Secret
-	for _, secret := range []Secret{c.AccessKeyID, c.AccessKeySecret, c.SecurityToken} {
-		if err := secret.check(); err != nil {
+	for _, part := range []secret.Secret{c.AccessKeyID, c.AccessKeySecret, c.SecurityToken} {
+		if err := part.Check(); err != nil {
 			return err
 		}
 	}
-	given := c.AccessKeyID != unset
+	given := !c.AccessKeyID.IsZero()
 	switch {
-	case given != (c.AccessKeySecret != unset):
+	case given == c.AccessKeySecret.IsZero():
 		return errors.New("an access key needs both its id and its secret")
-	case !given && c.SecurityToken != unset:
+	case !given && !c.SecurityToken.IsZero():
 		return errors.New("a security token needs the access key that it belongs to")
 	case given && c.RAMRole != "":
 		return errors.New("give an access key or a RAM role, not both")
@@ -58,7 +59,7 @@ func newKeyring(config Credentials) *keyring {
 }
 
 func (k *keyring) key(ctx context.Context) (key, error) {
-	if k.config.AccessKeyID != (Secret{}) {
+	if !k.config.AccessKeyID.IsZero() {
 		return k.config.read()
 	}
 	select {
@@ -87,14 +88,14 @@ func (k *keyring) key(ctx context.Context) (key, error) {
 func (c Credentials) read() (found key, err error) {
 	for _, part := range []struct {
 		into *string
-		from Secret
+		from secret.Secret
 		name string
 	}{
 		{&found.id, c.AccessKeyID, "access key id"},
 		{&found.secret, c.AccessKeySecret, "access key secret"},
 		{&found.token, c.SecurityToken, "security token"},
 	} {
-		if part.from == (Secret{}) {
+		if part.from.IsZero() {
 			continue
 		}
 		if *part.into, err = part.from.Resolve(); err != nil {

@@ -1,56 +1,27 @@
 package aliyun
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"dvagent/internal/secret"
 )
 
-func TestSecretNeverShowsItself(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "secret")
-	os.WriteFile(file, []byte(canarySecret), 0o600)
-	t.Setenv("CANARY", canarySecret)
-	for _, secret := range []Secret{{Literal: canarySecret}, {File: file}, {Env: "CANARY"}} {
-		holder := Config{Credentials: Credentials{AccessKeySecret: secret}}
-		var shown bytes.Buffer
-		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t"} {
-			fmt.Fprintf(&shown, verb+verb, secret, holder.Credentials)
-			fmt.Fprintf(&shown, verb, &secret)
-		}
-		marshalled, err := json.Marshal(holder.Credentials)
-		if err != nil {
-			t.Fatal(err)
-		}
-		shown.Write(marshalled)
-		logger := slog.New(slog.NewTextHandler(&shown, nil))
-		logger.Info("m", "secret", secret, "holder", holder.Credentials)
-		slog.New(slog.NewJSONHandler(&shown, nil)).Info("m", "secret", secret, "holder", holder.Credentials)
-		if text := shown.String(); strings.Contains(text, canarySecret) || strings.Contains(text, fmt.Sprintf("%x", canarySecret)) {
-			t.Errorf("shown: %s", text)
-		}
-		if got, err := secret.Resolve(); got != canarySecret || err != nil {
-			t.Errorf("%s resolves to %d bytes, %v", secret, len(got), err)
-		}
-	}
-}
-
 func TestCredentialsThatCannotWork(t *testing.T) {
-	id, secret := Secret{Literal: canaryID}, Secret{Literal: canarySecret}
+	id, key := secret.Secret{Literal: canaryID}, secret.Secret{Literal: canarySecret}
 	for name, credentials := range map[string]Credentials{
 		"an id alone":               {AccessKeyID: id},
-		"a secret alone":            {AccessKeySecret: secret},
-		"a token alone":             {SecurityToken: secret},
-		"a key and a RAM role":      {AccessKeyID: id, AccessKeySecret: secret, RAMRole: "r"},
-		"a secret with two places":  {AccessKeyID: id, AccessKeySecret: Secret{Literal: canarySecret, File: "/f"}},
-		"a token with three places": {AccessKeyID: id, AccessKeySecret: secret, SecurityToken: Secret{"a", "b", "c"}},
+		"a secret alone":            {AccessKeySecret: key},
+		"a token alone":             {SecurityToken: key},
+		"a key and a RAM role":      {AccessKeyID: id, AccessKeySecret: key, RAMRole: "r"},
+		"a secret with two places":  {AccessKeyID: id, AccessKeySecret: secret.Secret{Literal: canarySecret, File: "/f"}},
+		"a token with three places": {AccessKeyID: id, AccessKeySecret: key, SecurityToken: secret.Secret{Literal: "a", File: "b", Env: "c"}},
 	} {
 		if _, err := New(Config{Credentials: credentials}); err == nil {
 			t.Errorf("%s: no error", name)
@@ -63,13 +34,13 @@ func TestCredentialsThatCannotWork(t *testing.T) {
 func TestRotatedFileCountsAtOnce(t *testing.T) { // faults 11 and 79
 	cloud := newCloud(t, replyAsDocumented)
 	file := filepath.Join(t.TempDir(), "secret")
-	client := newTestClient(t, cloud.url, func(c *Config) { c.Credentials.AccessKeySecret = Secret{File: file} })
-	for i, secret := range []string{canarySecret, "another" + canarySecret} {
-		os.WriteFile(file, []byte(secret+"\r\n"), 0o600)
+	client := newTestClient(t, cloud.url, func(c *Config) { c.Credentials.AccessKeySecret = secret.Secret{File: file} })
+	for i, text := range []string{canarySecret, "another" + canarySecret} {
+		os.WriteFile(file, []byte(text+"\r\n"), 0o600)
 		if _, err := client.DescribeDomains(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		checkSignature(t, cloud.seen()[i], secret)
+		checkSignature(t, cloud.seen()[i], text)
 	}
 	os.WriteFile(file, []byte("\n"), 0o600)
 	for _, remove := range []bool{false, true} {
@@ -86,16 +57,16 @@ func TestRotatedFileCountsAtOnce(t *testing.T) { // faults 11 and 79
 func TestKeyFromTheEnvironmentByTheSDKsChain(t *testing.T) {
 	cloud := newCloud(t, replyAsDocumented)
 	client := newTestClient(t, cloud.url, func(c *Config) { c.Credentials = Credentials{} })
-	for i, secret := range []string{canarySecret, "another" + canarySecret} {
+	for i, text := range []string{canarySecret, "another" + canarySecret} {
 		t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "chain-id")
-		t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", secret)
+		t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", text)
 		if _, err := client.DescribeDomains(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if r := cloud.seen()[i]; r.get("AccessKeyId") != "chain-id" || r.Query.Has("SecurityToken") {
 			t.Errorf("signed by %q", r.get("AccessKeyId"))
 		}
-		checkSignature(t, cloud.seen()[i], secret)
+		checkSignature(t, cloud.seen()[i], text)
 	}
 }
 

@@ -15,9 +15,9 @@ import (
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/responses"
 )
 
-// RefuseDebug fails while DEBUG=sdk is in the environment: with it the SDK
+// refuseDebug fails while DEBUG=sdk is in the environment: with it the SDK
 // prints requests to standard output, signatures and private keys included.
-func RefuseDebug() error {
+func refuseDebug() error {
 	if slices.Contains(strings.Split(os.Getenv("DEBUG"), ","), "sdk") {
 		return hint.Add(errors.New("DEBUG=sdk would print keys to standard output"), "unset DEBUG")
 	}

@@ -1,4 +1,6 @@
-package aliyun
+// Package secret says where a secret is, and reads it when it is needed. It
+// keeps no copy, and does not look at who else may read the place.
+package secret
 
 import (
 	"errors"
@@ -16,7 +18,11 @@ type Secret struct {
 	Literal, File, Env string
 }
 
-func (s Secret) check() error {
+// IsZero says that no place is given.
+func (s Secret) IsZero() bool { return s == Secret{} }
+
+// Check refuses a second place.
+func (s Secret) Check() error {
 	given := 0
 	for _, place := range []string{s.Literal, s.File, s.Env} {
 		if place != "" {
