@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"dvagent/internal/address"
 	"dvagent/internal/bundle"
 )
 
@@ -42,17 +43,14 @@ func CheckProbe(text string) error {
 }
 
 func parseProbe(text string) (p probe, err error) {
-	address := text
+	place := text
 	if scheme, rest, found := strings.Cut(text, "://"); found {
-		if p.scheme, address = scheme, rest; preludes[scheme] == nil {
+		if p.scheme, place = scheme, rest; preludes[scheme] == nil {
 			return p, fmt.Errorf("%q begins with none of %s", text, strings.Join(schemes(), ", "))
 		}
 	}
-	if p.host, p.port, err = net.SplitHostPort(address); err != nil || p.host == "" {
-		return p, fmt.Errorf("%q is not host:port", text)
-	}
-	if _, err := net.LookupPort("tcp", p.port); err != nil {
-		return p, fmt.Errorf("%q has no valid port", text)
+	if p.host, p.port, err = address.Split(place); err != nil {
+		return p, fmt.Errorf("%q %w", text, err)
 	}
 	return p, nil
 }

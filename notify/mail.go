@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"dvagent/internal/address"
 	"dvagent/internal/secret"
 
 	"github.com/wneessen/go-mail"
@@ -86,7 +87,7 @@ func (m Mail) options(host, port string) (options []mail.Option, password string
 	switch {
 	case number == 465:
 		options = append(options, mail.WithSSL())
-	case loopback(host):
+	case address.IsLoopback(host):
 		auth = mail.SMTPAuthPlain // which the client finds by itself only where it encrypts
 		options = append(options, mail.WithTLSPolicy(mail.NoTLS))
 	default:

@@ -12,34 +12,19 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
-	"dvagent/internal/hint"
+	"dvagent/internal/address"
 	"dvagent/internal/line"
 )
 
 // CheckURL says why raw cannot be the address of a webhook: http:// is allowed
 // to a loopback address only. The error never repeats raw, which is a secret.
 func CheckURL(raw string) error {
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
-		return errors.New("the address must be a URL such as https://oapi.dingtalk.com/robot/send?access_token=…")
-	case u.User != nil:
-		return errors.New("the address must not hold a user or password")
-	case u.Scheme == "http" && !loopback(u.Hostname()):
-		return hint.Add(errors.New("http:// is allowed to a loopback address only"), "write https://")
-	}
-	return nil
-}
-
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
+	return address.CheckURL(raw, "the address", "https://oapi.dingtalk.com/robot/send?access_token=…")
 }
 
 // post sends the message in the form that the kind of robot wants.

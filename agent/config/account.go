@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"dvagent/internal/address"
 	"dvagent/internal/aliyun"
 	"dvagent/internal/secret"
 )
@@ -45,7 +46,7 @@ func buildAccount(key string, table accountTable) (aliyun.Config, error) {
 		{"dns_endpoint", account.DNSEndpoint},
 		{"sts_endpoint", account.STSEndpoint},
 	} {
-		if err := aliyun.CheckEndpoint(endpoint.url); err != nil {
+		if err := address.CheckEndpoint(endpoint.url); err != nil {
 			return aliyun.Config{}, at(key+"."+endpoint.key, err)
 		}
 	}

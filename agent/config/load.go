@@ -3,12 +3,12 @@ package config
 import (
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 	"time"
 
 	"dvagent/dnsvalidate"
 	"dvagent/hooks"
+	"dvagent/internal/address"
 	"dvagent/internal/aliyun"
 	"dvagent/internal/hint"
 )
@@ -152,21 +152,17 @@ func buildDNS(config *Config, doc document) error {
 }
 
 func hostPorts(addresses []string) error {
-	for _, address := range addresses {
-		if err := hostPort(address); err != nil {
+	for _, text := range addresses {
+		if err := hostPort(text); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func hostPort(address string) error {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil || host == "" {
-		return fmt.Errorf("%q is not host:port", address)
-	}
-	if _, err := net.LookupPort("tcp", port); err != nil {
-		return fmt.Errorf("%q has no valid port", address)
+func hostPort(text string) error {
+	if _, _, err := address.Split(text); err != nil {
+		return fmt.Errorf("%q %w", text, err)
 	}
 	return nil
 }

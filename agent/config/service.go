@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 
+	"dvagent/internal/address"
 	"dvagent/internal/hint"
 	"dvagent/internal/secret"
 )
@@ -89,6 +89,5 @@ func checkReach(s Service) error {
 // OnLoopback says that only this host can reach Listen.
 func (s Service) OnLoopback() bool {
 	host, _, _ := net.SplitHostPort(s.Listen)
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
+	return address.IsLoopback(host)
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 	"golang.org/x/time/rate"
+
+	"dvagent/internal/address"
 )
 
 // Config says which account to use and how. Only Credentials has no usable
@@ -97,7 +99,7 @@ func New(config Config) (*Client, error) {
 }
 
 func newService(name, ram, endpoint string, perSecond int) (service, error) {
-	if err := CheckEndpoint(endpoint); err != nil {
+	if err := address.CheckEndpoint(endpoint); err != nil {
 		return service{}, err
 	}
 	return service{name, ram, endpoint, rate.NewLimiter(rate.Limit(perSecond), perSecond)}, nil

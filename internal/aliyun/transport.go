@@ -11,46 +11,15 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/netip"
-	"net/url"
 	"os"
-	"strings"
 	"sync/atomic"
 	"time"
-
-	"dvagent/internal/hint"
 )
 
 const (
 	maxAnswer = 8 << 20 // bytes of a body
 	maxHeader = 64 << 10
 )
-
-// CheckEndpoint says why raw cannot be an endpoint: it must be a URL with a
-// scheme and a host alone, and http:// is allowed to a loopback address only,
-// since answers carry private keys. The error never repeats raw, which may hold
-// a password.
-func CheckEndpoint(raw string) error {
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil || u.Hostname() == "" || strings.ContainsAny(u.Host, "%\\"):
-		return errors.New("an endpoint must be a URL such as https://cas.aliyuncs.com")
-	case u.User != nil:
-		return errors.New("an endpoint must not hold a user or password")
-	case strings.Trim(u.Path, "/") != "" || strings.ContainsAny(raw, "?#"):
-		return errors.New("an endpoint must not have a path, query or fragment")
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
-		return hint.Add(errors.New("http:// is allowed to a loopback address only"), "write https://")
-	case u.Scheme != "http" && u.Scheme != "https":
-		return errors.New("an endpoint must begin with https://")
-	}
-	return nil
-}
-
-func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
-}
 
 // newTransport is net/http's own, proxies from the environment included (never
 // for loopback). It stays with HTTP/1.1: GODEBUG=http2debug would print
