@@ -19,10 +19,11 @@ var allowed = map[string][]string{
 
 	"dashboard": {"agent", "agent/config", "agent/order", "internal/aliyun", "internal/line", "internal/secret", "internal/words"},
 	"agent": {
-		"agent/config", "agent/notice", "agent/order", "agent/rollout", "deploy", "dnsvalidate", "hooks", "notify",
+		"agent/account", "agent/config", "agent/notice", "agent/order", "agent/rollout", "deploy", "dnsvalidate", "hooks", "notify",
 		"internal/aliyun", "internal/bundle", "internal/command", "internal/hint", "internal/journal", "internal/nginx",
 	},
-	"agent/config":  {"deploy", "dnsvalidate", "hooks", "internal/address", "internal/aliyun", "internal/hint", "internal/secret", "notify"},
+	"agent/account": {"agent/config", "internal/aliyun", "internal/hint"},
+	"agent/config":  {"deploy", "dnsvalidate", "hooks", "internal/address", "internal/hint", "internal/secret", "notify"},
 	"agent/notice":  {"internal/atomicfile"},
 	"agent/order":   {"internal/atomicfile", "internal/journal"},
 	"agent/rollout": {"internal/journal"},

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"dvagent/agent/account"
 	"dvagent/agent/config"
 	"dvagent/agent/order"
 	"dvagent/dnsvalidate"
@@ -34,9 +35,10 @@ type Agent struct {
 	resting func(Rest)
 	prover  *dnsvalidate.Prover
 
-	mu      sync.Mutex
-	clients map[string]*aliyun.Client
-	looks   map[string]*looks // by certificate
+	accounts *account.Accounts
+
+	mu    sync.Mutex
+	looks map[string]*looks // by certificate
 
 	sweepLater map[order.Record]Outcome // records that could not be removed, under the lock
 	renewals   map[string]time.Time     // of the certificates looked at so far, under the lock
@@ -88,7 +90,6 @@ func New(cfg *config.Config, options Options) (*Agent, error) {
 		moved:   options.Moved,
 		resting: options.Resting,
 		prover:  dnsvalidate.NewProver(cfg.DNS),
-		clients: map[string]*aliyun.Client{},
 		zones:   map[string]*zoneList{},
 		looks:   map[string]*looks{},
 
@@ -110,31 +111,21 @@ func New(cfg *config.Config, options Options) (*Agent, error) {
 	if a.resting == nil {
 		a.resting = func(Rest) {}
 	}
-	for name, account := range cfg.Accounts {
-		account.Observe = func(call aliyun.Call) {
-			a.moved()
-			if options.Call != nil {
-				options.Call(name, call)
-			}
+	var err error
+	a.accounts, err = account.Open(cfg.Accounts, func(account string, call aliyun.Call) {
+		a.moved()
+		if options.Call != nil {
+			options.Call(account, call)
 		}
-		client, err := aliyun.New(account)
-		if err != nil {
-			return nil, fmt.Errorf("account %s: %w", name, err)
-		}
-		a.clients[name] = client
+	})
+	if err != nil {
+		return nil, err
 	}
 	return a, nil
 }
 
-// Client returns the account's client. A journal may name an account that is
-// gone from the configuration.
-func (a *Agent) Client(account string) (*aliyun.Client, error) {
-	if client := a.clients[account]; client != nil {
-		return client, nil
-	}
-	return nil, hint.Add(fmt.Errorf("the account %q is not configured", account),
-		fmt.Sprintf("put [account.%s] back until its order has ended", account))
-}
+// Client returns the account's client.
+func (a *Agent) Client(account string) (*aliyun.Client, error) { return a.accounts.Client(account) }
 
 func (a *Agent) dir(certificate string) string {
 	return filepath.Join(a.config.StateDir, "certificates", certificate)

@@ -52,7 +52,7 @@ func (w *work) send(ctx context.Context, client *aliyun.Client) (verdict, error)
 		return advance, err
 	}
 	requestID, err := client.CreateDVOrderAudit(ctx, aliyun.Application{
-		InstanceID: w.order.Instance, Domains: w.order.Domains, Contact: w.Contact,
+		InstanceID: w.order.Instance, Domains: w.order.Domains, Contact: aliyun.Contact(w.Contact),
 	})
 	if err != nil {
 		return w.notAccepted(ctx, client, err)

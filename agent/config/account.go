@@ -1,18 +1,20 @@
 package config
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
 	"dvagent/internal/address"
-	"dvagent/internal/aliyun"
 	"dvagent/internal/secret"
 )
 
 func buildAccounts(config *Config, doc document) error {
+	perSecond, err := buildRequestsPerSecond(doc.Limits)
+	if err != nil {
+		return err
+	}
 	for _, name := range slices.Sorted(maps.Keys(doc.Account)) {
 		key := "account." + name
 		if !nameForm.MatchString(name) {
@@ -22,74 +24,82 @@ func buildAccounts(config *Config, doc document) error {
 		if err != nil {
 			return err
 		}
-		account.RequestsPerSecond = config.Limits.RequestsPerSecond
+		account.RequestsPerSecond = perSecond
 		config.Accounts[name] = account
 	}
 	return nil
 }
 
-func buildAccount(key string, table accountTable) (aliyun.Config, error) {
-	credentials, err := buildCredentials(key, table)
-	if err != nil {
-		return aliyun.Config{}, err
+// buildRequestsPerSecond is 0 when the key is not given.
+func buildRequestsPerSecond(limits limitsTable) (int, error) {
+	if limits.RequestsPerSecond == nil {
+		return 0, nil
 	}
-	account := aliyun.Config{
-		Credentials: credentials,
-		Region:      cmp.Or(table.Region, defaultRegion),
-		CASEndpoint: cmp.Or(table.CASEndpoint, defaultCASEndpoint),
-		DNSEndpoint: cmp.Or(table.DNSEndpoint, defaultDNSEndpoint),
-		STSEndpoint: cmp.Or(table.STSEndpoint, defaultSTSEndpoint),
-		CAFile:      table.CAFile,
+	return *limits.RequestsPerSecond, atLeastOne("limits.requests_per_second", *limits.RequestsPerSecond)
+}
+
+func buildAccount(key string, table accountTable) (Account, error) {
+	account := Account{
+		RAMRole: table.RAMRole, RoleARN: table.RoleARN, Region: table.Region,
+		CASEndpoint: table.CASEndpoint, DNSEndpoint: table.DNSEndpoint, STSEndpoint: table.STSEndpoint,
+		CAFile: table.CAFile,
+	}
+	if err := account.readSecrets(key, table); err != nil {
+		return account, err
+	}
+	if err := account.checkSecrets(key); err != nil {
+		return account, err
 	}
 	for _, endpoint := range []struct{ key, url string }{
 		{"cas_endpoint", account.CASEndpoint},
 		{"dns_endpoint", account.DNSEndpoint},
 		{"sts_endpoint", account.STSEndpoint},
 	} {
+		if endpoint.url == "" {
+			continue
+		}
 		if err := address.CheckEndpoint(endpoint.url); err != nil {
-			return aliyun.Config{}, at(key+"."+endpoint.key, err)
+			return account, at(key+"."+endpoint.key, err)
 		}
 	}
-	if table.CAFile != "" {
-		if err := absolute(table.CAFile); err != nil {
-			return aliyun.Config{}, at(key+".ca_file", err)
+	if account.CAFile != "" {
+		if err := absolute(account.CAFile); err != nil {
+			return account, at(key+".ca_file", err)
 		}
 	}
 	return account, nil
 }
 
-func buildCredentials(key string, table accountTable) (aliyun.Credentials, error) {
-	var credentials aliyun.Credentials
+func (a *Account) readSecrets(key string, table accountTable) error {
 	for _, part := range []struct {
 		key                string
 		into               *secret.Secret
 		literal, file, env string
 	}{
-		{"access_key_id", &credentials.AccessKeyID, table.AccessKeyID, table.AccessKeyIDFile, table.AccessKeyIDEnv},
-		{"access_key_secret", &credentials.AccessKeySecret, table.AccessKeySecret, table.AccessKeySecretFile, table.AccessKeySecretEnv},
-		{"security_token", &credentials.SecurityToken, table.SecurityToken, table.SecurityTokenFile, table.SecurityTokenEnv},
+		{"access_key_id", &a.AccessKeyID, table.AccessKeyID, table.AccessKeyIDFile, table.AccessKeyIDEnv},
+		{"access_key_secret", &a.AccessKeySecret, table.AccessKeySecret, table.AccessKeySecretFile, table.AccessKeySecretEnv},
+		{"security_token", &a.SecurityToken, table.SecurityToken, table.SecurityTokenFile, table.SecurityTokenEnv},
 	} {
-		secret, err := buildSecret(key+"."+part.key, part.literal, part.file, part.env)
+		found, err := buildSecret(key+"."+part.key, part.literal, part.file, part.env)
 		if err != nil {
-			return credentials, err
+			return err
 		}
-		*part.into = secret
+		*part.into = found
 	}
-	credentials.RAMRole, credentials.RoleARN = table.RAMRole, table.RoleARN
-	return credentials, checkCredentials(key, credentials)
+	return nil
 }
 
-// checkCredentials refuses half a key pair, and two sources at once.
-func checkCredentials(key string, c aliyun.Credentials) error {
-	id, secret := !c.AccessKeyID.IsZero(), !c.AccessKeySecret.IsZero()
+// checkSecrets refuses half a key pair, and two sources at once.
+func (a *Account) checkSecrets(key string) error {
+	id, secret := !a.AccessKeyID.IsZero(), !a.AccessKeySecret.IsZero()
 	switch {
 	case id && !secret:
 		return at(key+".access_key_secret", errors.New("is missing beside access_key_id"))
 	case secret && !id:
 		return at(key+".access_key_id", errors.New("is missing beside access_key_secret"))
-	case !c.SecurityToken.IsZero() && !id:
+	case !a.SecurityToken.IsZero() && !id:
 		return at(key+".security_token", errors.New("stands without access_key_id"))
-	case c.RAMRole != "" && id:
+	case a.RAMRole != "" && id:
 		return at(key+".ram_role", errors.New("stands beside access_key_id: one of them is enough"))
 	}
 	return nil

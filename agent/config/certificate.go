@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"dvagent/deploy"
-	"dvagent/internal/aliyun"
 	"dvagent/internal/hint"
 	"dvagent/internal/secret"
 )
@@ -26,7 +25,7 @@ var (
 // IsName says that the text can be a certificate's name, and so a directory's.
 func IsName(text string) bool { return nameForm.MatchString(text) }
 
-func buildCertificates(config *Config, contacts map[string]aliyun.Contact, owners owners, s *source) error {
+func buildCertificates(config *Config, contacts map[string]Contact, owners owners, s *source) error {
 	for i, table := range s.doc.Certificate {
 		key := fmt.Sprintf("certificate[%d]", i)
 		certificate, err := buildCertificate(config, contacts, key, table)
@@ -41,7 +40,7 @@ func buildCertificates(config *Config, contacts map[string]aliyun.Contact, owner
 	return nil
 }
 
-func buildCertificate(config *Config, contacts map[string]aliyun.Contact, key string, table certificateTable) (Certificate, error) {
+func buildCertificate(config *Config, contacts map[string]Contact, key string, table certificateTable) (Certificate, error) {
 	var certificate Certificate
 	if !IsName(table.Name) {
 		return certificate, at(key+".name", fmt.Errorf("%q is not a name: begin with a-z or 0-9, go on with dots and hyphens too", table.Name))
@@ -105,8 +104,8 @@ func chosen[T any](kind, name string, all map[string]T) (string, error) {
 	return "", fmt.Errorf("no %s is named %q (there is %s)", kind, name, names)
 }
 
-func buildContacts(doc document) (map[string]aliyun.Contact, error) {
-	contacts := map[string]aliyun.Contact{}
+func buildContacts(doc document) (map[string]Contact, error) {
+	contacts := map[string]Contact{}
 	for _, name := range slices.Sorted(maps.Keys(doc.Contact)) {
 		contact := doc.Contact[name]
 		for _, field := range []struct{ key, value string }{
@@ -117,7 +116,7 @@ func buildContacts(doc document) (map[string]aliyun.Contact, error) {
 				return nil, at("contact."+name+"."+field.key, errors.New("is missing: an order needs it"))
 			}
 		}
-		contacts[name] = aliyun.Contact(contact)
+		contacts[name] = Contact(contact)
 	}
 	return contacts, nil
 }

@@ -9,7 +9,6 @@ import (
 	"dvagent/deploy"
 	"dvagent/dnsvalidate"
 	"dvagent/hooks"
-	"dvagent/internal/aliyun"
 	"dvagent/internal/secret"
 	"dvagent/notify"
 )
@@ -20,7 +19,7 @@ type Config struct {
 	Path         string
 	Digest       string // of the files that it was read from
 	StateDir     string
-	Accounts     map[string]aliyun.Config
+	Accounts     map[string]Account
 	DNS          dnsvalidate.Settings
 	Certificates []Certificate
 	Hooks        []hooks.Hook
@@ -29,22 +28,37 @@ type Config struct {
 	Service      Service
 }
 
+// Account is one [account.NAME]. What is empty has the default of Alibaba's
+// client.
+type Account struct {
+	AccessKeyID, AccessKeySecret, SecurityToken secret.Secret
+	RAMRole, RoleARN                            string
+	Region                                      string
+	CASEndpoint, DNSEndpoint, STSEndpoint       string
+	CAFile                                      string // absolute
+	RequestsPerSecond                           int    // of one API; [limits] has it for all accounts
+}
+
 // Certificate is one [[certificate]].
 type Certificate struct {
 	Name        string
 	Domains     []string
 	Account     string // whose instances are consumed
 	DNSAccount  string // whose zone the validation record goes into
-	Contact     aliyun.Contact
+	Contact     Contact
 	Instances   []string // the only ones it may consume; empty: any
 	RenewBefore Window
 	Deploy      []deploy.Target
 }
 
+// Contact is one [contact.NAME]: the person whom the CA may call.
+type Contact struct {
+	Username, Mobile, Email, Province, City string
+}
+
 // Limits is [limits].
 type Limits struct {
 	SubmissionsPerDay int // of one certificate
-	RequestsPerSecond int // of one account and API
 	ParallelOrders    int
 	OrderDeadline     time.Duration
 	Forecast          time.Duration // renewals within it are compared with the spare instances

@@ -113,7 +113,7 @@ type notifyTable struct {
 
 type limitsTable struct {
 	SubmissionsPerDay int    `toml:"submissions_per_day"`
-	RequestsPerSecond int    `toml:"requests_per_second"`
+	RequestsPerSecond *int   `toml:"requests_per_second"`
 	ParallelOrders    int    `toml:"parallel_orders"`
 	OrderDeadline     string `toml:"order_deadline"`
 	Forecast          string `toml:"forecast"`
@@ -131,10 +131,6 @@ type serviceTable struct {
 
 // Defaults of the keys in tables that may stand more than once.
 const (
-	defaultRegion      = "cn-hangzhou"
-	defaultCASEndpoint = "https://cas.aliyuncs.com"
-	defaultDNSEndpoint = "https://alidns.aliyuncs.com"
-	defaultSTSEndpoint = "https://sts.aliyuncs.com"
 	defaultRenewBefore = "33%"
 	defaultMode        = "0644"
 	defaultKeyMode     = "0600"
@@ -146,7 +142,7 @@ func newDocument() document {
 	return document{
 		StateDir: "/var/lib/dvagent",
 		DNS:      dnsTable{PropagationTimeout: "10m", Quorum: "all", TTL: 600},
-		Limits:   limitsTable{SubmissionsPerDay: 3, RequestsPerSecond: 10, ParallelOrders: 4, OrderDeadline: "48h", Forecast: "30d"},
+		Limits:   limitsTable{SubmissionsPerDay: 3, ParallelOrders: 4, OrderDeadline: "48h", Forecast: "30d"},
 		Service:  serviceTable{Interval: "1h"},
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/BurntSushi/toml"
+
+	"dvagent/internal/aliyun"
 )
 
 const examplePath = "../../agent.toml.example"
@@ -120,19 +122,22 @@ func TestTheExampleShowsTheDefaults(t *testing.T) {
 	account := doc.Account[slices.Sorted(maps.Keys(doc.Account))[0]]
 	certificate := doc.Certificate[0]
 	target := certificate.Deploy[0]
+	limits := doc.Limits
+	limits.RequestsPerSecond = nil
 	for _, tt := range []struct {
 		key         string
 		shown, want any
 	}{
 		{"state_dir", doc.StateDir, defaults.StateDir},
 		{"dns", doc.DNS, defaults.DNS},
-		{"limits", doc.Limits, defaults.Limits},
+		{"limits.requests_per_second", *doc.Limits.RequestsPerSecond, aliyun.DefaultRequestsPerSecond},
+		{"limits", limits, defaults.Limits},
 		{"service.interval", doc.Service.Interval, defaults.Service.Interval},
 		{"service.listen", doc.Service.Listen, defaults.Service.Listen},
-		{"account.region", account.Region, defaultRegion},
-		{"account.cas_endpoint", account.CASEndpoint, defaultCASEndpoint},
-		{"account.dns_endpoint", account.DNSEndpoint, defaultDNSEndpoint},
-		{"account.sts_endpoint", account.STSEndpoint, defaultSTSEndpoint},
+		{"account.region", account.Region, aliyun.DefaultRegion},
+		{"account.cas_endpoint", account.CASEndpoint, aliyun.DefaultCASEndpoint},
+		{"account.dns_endpoint", account.DNSEndpoint, aliyun.DefaultDNSEndpoint},
+		{"account.sts_endpoint", account.STSEndpoint, aliyun.DefaultSTSEndpoint},
 		{"certificate.renew_before", certificate.RenewBefore, defaultRenewBefore},
 		{"certificate.deploy.pfx_legacy", target.PFXLegacy, false},
 		{"certificate.deploy.mode", target.Mode, defaultMode},

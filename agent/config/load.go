@@ -9,7 +9,6 @@ import (
 	"dvagent/dnsvalidate"
 	"dvagent/hooks"
 	"dvagent/internal/address"
-	"dvagent/internal/aliyun"
 	"dvagent/internal/hint"
 )
 
@@ -44,7 +43,7 @@ func at(key string, err error) error {
 // certificates and hooks of the others.
 func build(sources []*source) (*Config, error) {
 	main := sources[0]
-	config := &Config{Accounts: map[string]aliyun.Config{}}
+	config := &Config{Accounts: map[string]Account{}}
 	for _, build := range []func(*Config, document) error{
 		buildStateDir, buildLimits, buildAccounts, buildDNS, buildNotify, buildService,
 	} {
@@ -86,11 +85,10 @@ func absolute(path string) error {
 func buildLimits(config *Config, doc document) error {
 	for key, value := range map[string]int{
 		"limits.submissions_per_day": doc.Limits.SubmissionsPerDay,
-		"limits.requests_per_second": doc.Limits.RequestsPerSecond,
 		"limits.parallel_orders":     doc.Limits.ParallelOrders,
 	} {
-		if value < 1 {
-			return at(key, fmt.Errorf("%d is less than 1", value))
+		if err := atLeastOne(key, value); err != nil {
+			return err
 		}
 	}
 	deadline, err := parseDuration(doc.Limits.OrderDeadline)
@@ -103,10 +101,16 @@ func buildLimits(config *Config, doc document) error {
 	}
 	config.Limits = Limits{
 		SubmissionsPerDay: doc.Limits.SubmissionsPerDay,
-		RequestsPerSecond: doc.Limits.RequestsPerSecond,
 		ParallelOrders:    doc.Limits.ParallelOrders,
 		OrderDeadline:     deadline,
 		Forecast:          forecast,
+	}
+	return nil
+}
+
+func atLeastOne(key string, value int) error {
+	if value < 1 {
+		return at(key, fmt.Errorf("%d is less than 1", value))
 	}
 	return nil
 }

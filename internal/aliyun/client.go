@@ -19,14 +19,23 @@ import (
 // zero value of its own: see there.
 type Config struct {
 	Credentials       Credentials
-	Region            string     // RegionId; default cn-hangzhou
-	CASEndpoint       string     // default https://cas.aliyuncs.com
-	DNSEndpoint       string     // default https://alidns.aliyuncs.com
-	STSEndpoint       string     // default https://sts.aliyuncs.com; used with Credentials.RoleARN alone
+	Region            string     // RegionId; default DefaultRegion
+	CASEndpoint       string     // default DefaultCASEndpoint
+	DNSEndpoint       string     // default DefaultDNSEndpoint
+	STSEndpoint       string     // default DefaultSTSEndpoint; used with Credentials.RoleARN alone
 	CAFile            string     // PEM: trusted beside the system's roots
-	RequestsPerSecond int        // for each API; default 10
+	RequestsPerSecond int        // for each API; default DefaultRequestsPerSecond
 	Observe           func(Call) // told of every HTTP round trip, from any goroutine; may be nil
 }
+
+// What a Config has that says nothing else.
+const (
+	DefaultRegion            = "cn-hangzhou"
+	DefaultCASEndpoint       = "https://cas.aliyuncs.com"
+	DefaultDNSEndpoint       = "https://alidns.aliyuncs.com"
+	DefaultSTSEndpoint       = "https://sts.aliyuncs.com"
+	DefaultRequestsPerSecond = 10
+)
 
 // Call is one HTTP round trip, a retry being a Call of its own.
 type Call struct {
@@ -78,23 +87,23 @@ func New(config Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		region:    cmp.Or(config.Region, "cn-hangzhou"),
+		region:    cmp.Or(config.Region, DefaultRegion),
 		keys:      newKeyring(config.Credentials),
 		session:   newSession(config.Credentials.RoleARN),
 		transport: transport,
 		observe:   config.Observe,
 		pause:     firstPause,
 	}
-	perSecond := cmp.Or(config.RequestsPerSecond, 10)
-	c.cas, err = newService("CAS", "yundun-cert", cmp.Or(config.CASEndpoint, "https://cas.aliyuncs.com"), perSecond)
+	perSecond := cmp.Or(config.RequestsPerSecond, DefaultRequestsPerSecond)
+	c.cas, err = newService("CAS", "yundun-cert", cmp.Or(config.CASEndpoint, DefaultCASEndpoint), perSecond)
 	if err != nil {
 		return nil, err
 	}
-	c.dns, err = newService("AliDNS", "alidns", cmp.Or(config.DNSEndpoint, "https://alidns.aliyuncs.com"), perSecond)
+	c.dns, err = newService("AliDNS", "alidns", cmp.Or(config.DNSEndpoint, DefaultDNSEndpoint), perSecond)
 	if err != nil {
 		return nil, err
 	}
-	c.sts, err = newService("STS", "sts", cmp.Or(config.STSEndpoint, "https://sts.aliyuncs.com"), perSecond)
+	c.sts, err = newService("STS", "sts", cmp.Or(config.STSEndpoint, DefaultSTSEndpoint), perSecond)
 	return c, err
 }
 
