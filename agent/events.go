@@ -108,7 +108,7 @@ func (p *pass) runHook(ctx context.Context, hook hooks.Hook, told hooks.Event) e
 		return nil // it does not listen
 	}
 	err := results[0].Err
-	if err != nil && time.Since(begun) >= hook.Timeout {
+	if err != nil && time.Since(begun) >= hook.Limit() {
 		p.hung.Store(key, true)
 	}
 	return err

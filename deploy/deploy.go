@@ -28,12 +28,18 @@ type Target struct {
 	LegacyPFX     bool          // the old ciphers, for readers older than OpenSSL 3
 	KeyFormat     string        // "" as it came, "pkcs1" or "pkcs8"
 	Owner, Group  string        // name or number; "" leaves them as the process makes them
-	Mode, KeyMode fs.FileMode   // 0 is 0644 and 0600; a file that holds a key gets KeyMode
+	Mode, KeyMode fs.FileMode   // default DefaultMode and DefaultKeyMode; a file that holds a key gets KeyMode
 	Check, Reload []string
-	Timeout       time.Duration // of each command, and of the probes together; default 1 minute
+	Timeout       time.Duration // of each command, and of the probes together; default command.DefaultTimeout
 	Probe         []string      // as CheckProbe wants them
 	ServerName    string        // sent to the probes; "" is the leaf's first name
 }
+
+// The modes of files of which a Target does not say any.
+const (
+	DefaultMode    fs.FileMode = 0o644
+	DefaultKeyMode fs.FileMode = 0o600
+)
 
 // Job is a bundle to be installed on a target.
 type Job struct {
@@ -102,7 +108,7 @@ func (t Target) ID() string {
 
 func (t Target) timeout() time.Duration {
 	if t.Timeout <= 0 {
-		return time.Minute
+		return command.DefaultTimeout
 	}
 	return t.Timeout
 }

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -38,14 +39,10 @@ func (t Target) files() ([]file, error) {
 }
 
 func (t Target) modeOf(f format) fs.FileMode {
-	mode, otherwise := t.Mode, fs.FileMode(0o644)
 	if f.secret {
-		mode, otherwise = t.KeyMode, 0o600
+		return cmp.Or(t.KeyMode, DefaultKeyMode).Perm()
 	}
-	if mode == 0 {
-		return otherwise
-	}
-	return mode.Perm()
+	return cmp.Or(t.Mode, DefaultMode).Perm()
 }
 
 func (t Target) owner() (uid, gid int, err error) {

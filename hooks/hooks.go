@@ -4,6 +4,7 @@
 package hooks
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
 	"slices"
@@ -19,8 +20,11 @@ import (
 type Hook struct {
 	On      []string
 	Command []string
-	Timeout time.Duration // default 1 minute
+	Timeout time.Duration // default command.DefaultTimeout
 }
+
+// Limit is how long the hook may run.
+func (h Hook) Limit() time.Duration { return cmp.Or(h.Timeout, command.DefaultTimeout) }
 
 // The events. A hook may see one twice if the agent died while it ran.
 const (
@@ -28,6 +32,9 @@ const (
 	Deployed = "deployed" // every deployment of the certificate serves it
 	Failed   = "failed"   // Event.Error says what failed
 )
+
+// Events are all of them.
+var Events = []string{Issued, Deployed, Failed}
 
 // Event is what happened to a certificate. Hooks get an empty variable for a
 // field without a value.
@@ -50,7 +57,7 @@ func Run(ctx context.Context, all []Hook, e Event) []command.Result {
 		if !slices.Contains(h.On, e.Name) {
 			continue
 		}
-		c := command.Command{Argv: h.Command, Env: e.environment(), Timeout: h.Timeout}
+		c := command.Command{Argv: h.Command, Env: e.environment(), Timeout: h.Limit()}
 		results = append(results, command.Run(ctx, c))
 	}
 	return results

@@ -111,3 +111,12 @@ func TestRunStopsAHookThatHangs(t *testing.T) {
 		t.Errorf("results %+v", results)
 	}
 }
+
+func TestAHookWithoutATimeHasTheOneOfCommands(t *testing.T) {
+	if limit := (hooks.Hook{}).Limit(); limit != command.DefaultTimeout {
+		t.Errorf("got %v", limit)
+	}
+	if limit := (hooks.Hook{Timeout: time.Second}).Limit(); limit != time.Second {
+		t.Errorf("got %v", limit)
+	}
+}

@@ -146,10 +146,10 @@ func buildTarget(key string, domains []string, table deployTable) (deploy.Target
 	if target.Timeout, err = optionalDuration(table.Timeout); err != nil {
 		return target, at(key+".timeout", err)
 	}
-	if target.Mode, err = parseMode(cmp.Or(table.Mode, defaultMode)); err != nil {
+	if target.Mode, err = parseMode(table.Mode); err != nil {
 		return target, at(key+".mode", err)
 	}
-	if target.KeyMode, err = parseMode(cmp.Or(table.KeyMode, defaultKeyMode)); err != nil {
+	if target.KeyMode, err = parseMode(table.KeyMode); err != nil {
 		return target, at(key+".key_mode", err)
 	}
 	target.Password, err = buildPassword(key, table)
@@ -200,7 +200,11 @@ func checkPaths(key string, table deployTable) error {
 	return nil
 }
 
+// parseMode is 0 for a mode that is not given.
 func parseMode(text string) (fs.FileMode, error) {
+	if text == "" {
+		return 0, nil
+	}
 	mode, err := strconv.ParseUint(text, 8, 32)
 	if err != nil || mode == 0 || mode > 0o777 {
 		return 0, fmt.Errorf("%q is not a mode such as \"0640\"", text)

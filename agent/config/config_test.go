@@ -52,7 +52,7 @@ func TestASoundConfigurationHasItsDefaults(t *testing.T) {
 	if www.RenewBefore != (Window{Share: 0.33}) || c.Limits.OrderDeadline != 48*time.Hour || c.DNS.TTL != 600 {
 		t.Errorf("defaults: %v %v %v", www.RenewBefore, c.Limits, c.DNS)
 	}
-	if target := www.Deploy[0]; target.Mode != 0o644 || target.KeyMode != 0o600 || target.ServerName != "example.com" {
+	if target := www.Deploy[0]; target.Mode != 0 || target.KeyMode != 0 || target.Timeout != 0 || target.ServerName != "example.com" {
 		t.Errorf("target: %+v", target)
 	}
 }

@@ -1,7 +1,8 @@
 package config
 
 // document is agent.toml as it is written. A new key goes here, with its
-// default in newDocument, and into agent.toml.example.
+// default in newDocument unless another package has it, and into
+// agent.toml.example.
 type document struct {
 	StateDir    string                  `toml:"state_dir"`
 	Account     map[string]accountTable `toml:"account"`
@@ -129,13 +130,8 @@ type serviceTable struct {
 	TokenEnv  string `toml:"token_env"`
 }
 
-// Defaults of the keys in tables that may stand more than once.
-const (
-	defaultRenewBefore = "33%"
-	defaultMode        = "0644"
-	defaultKeyMode     = "0600"
-	defaultTimeout     = "1m"
-)
+// defaultRenewBefore is of each certificate.
+const defaultRenewBefore = "33%"
 
 // newDocument holds the defaults of the keys that stand once.
 func newDocument() document {

@@ -10,10 +10,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/BurntSushi/toml"
 
+	"dvagent/deploy"
+	"dvagent/hooks"
 	"dvagent/internal/aliyun"
+	"dvagent/internal/command"
 )
 
 const examplePath = "../../agent.toml.example"
@@ -140,14 +144,23 @@ func TestTheExampleShowsTheDefaults(t *testing.T) {
 		{"account.sts_endpoint", account.STSEndpoint, aliyun.DefaultSTSEndpoint},
 		{"certificate.renew_before", certificate.RenewBefore, defaultRenewBefore},
 		{"certificate.deploy.pfx_legacy", target.PFXLegacy, false},
-		{"certificate.deploy.mode", target.Mode, defaultMode},
-		{"certificate.deploy.key_mode", target.KeyMode, defaultKeyMode},
-		{"certificate.deploy.timeout", target.Timeout, defaultTimeout},
-		{"hook.timeout", doc.Hook[0].Timeout, defaultTimeout},
+		{"certificate.deploy.mode", target.Mode, fmt.Sprintf("%04o", deploy.DefaultMode)},
+		{"certificate.deploy.key_mode", target.KeyMode, fmt.Sprintf("%04o", deploy.DefaultKeyMode)},
+		{"certificate.deploy.timeout", duration(t, target.Timeout), command.DefaultTimeout},
+		{"hook.timeout", duration(t, doc.Hook[0].Timeout), hooks.Hook{}.Limit()},
 	} {
 		// An empty list in the file is no list in the code.
 		if shown, want := fmt.Sprintf("%+v", tt.shown), fmt.Sprintf("%+v", tt.want); shown != want {
 			t.Errorf("%s is shown as %s; the default is %s", tt.key, shown, want)
 		}
 	}
+}
+
+func duration(t *testing.T, text string) time.Duration {
+	t.Helper()
+	d, err := parseDuration(text)
+	if err != nil {
+		t.Error(err)
+	}
+	return d
 }

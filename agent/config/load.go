@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"dvagent/dnsvalidate"
@@ -171,15 +173,21 @@ func hostPort(text string) error {
 	return nil
 }
 
+// either lists words as in "a, b or c".
+func either(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
 func buildHooks(config *Config, doc document) error {
 	for i, table := range doc.Hook {
 		key := fmt.Sprintf("hook[%d]", i)
 		if len(table.On) == 0 {
-			return at(key+".on", errors.New("no event is given (issued, deployed or failed)"))
+			return at(key+".on", fmt.Errorf("no event is given (%s)", either(hooks.Events)))
 		}
 		for _, event := range table.On {
-			if event != "issued" && event != "deployed" && event != "failed" {
-				return at(key+".on", fmt.Errorf("%q is not an event (issued, deployed or failed)", event))
+			if !slices.Contains(hooks.Events, event) {
+				return at(key+".on", fmt.Errorf("%q is not an event (%s)", event, either(hooks.Events)))
 			}
 		}
 		if len(table.Command) == 0 || table.Command[0] == "" {
@@ -194,9 +202,10 @@ func buildHooks(config *Config, doc document) error {
 	return nil
 }
 
+// optionalDuration is 0 for a duration that is not given.
 func optionalDuration(text string) (time.Duration, error) {
 	if text == "" {
-		text = defaultTimeout
+		return 0, nil
 	}
 	return parseDuration(text)
 }

@@ -24,10 +24,13 @@ import (
 type Command struct {
 	Argv      []string
 	Env       []string      // exactly this; nothing is inherited
-	Timeout   time.Duration // default 1 minute
+	Timeout   time.Duration // default DefaultTimeout
 	Grace     time.Duration // between TERM and KILL, default 5 s
 	MaxOutput int           // bytes of output that are kept, default 64 KiB
 }
+
+// DefaultTimeout is what a command has time for that says nothing else.
+const DefaultTimeout = time.Minute
 
 // Result is how a command ended.
 type Result struct {
@@ -39,7 +42,6 @@ type Result struct {
 }
 
 const (
-	defaultTimeout   = time.Minute
 	defaultGrace     = 5 * time.Second
 	defaultMaxOutput = 64 << 10
 
@@ -77,7 +79,7 @@ func Run(ctx context.Context, c Command) Result {
 
 func (c Command) withDefaults() Command {
 	if c.Timeout <= 0 {
-		c.Timeout = defaultTimeout
+		c.Timeout = DefaultTimeout
 	}
 	if c.Grace <= 0 {
 		c.Grace = defaultGrace
