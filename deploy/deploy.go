@@ -11,6 +11,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io/fs"
+	"iter"
 	"strings"
 	"time"
 
@@ -80,13 +81,32 @@ func (t Target) String() string {
 	return cmp.Or(t.Fullchain, t.Combined, t.PFX, t.JKS, t.Cert, t.Chain, t.Key)
 }
 
-// Paths lists the target's files.
+// Formats names what a target can hold, as the configuration calls it.
+func Formats() []string {
+	var names []string
+	for _, f := range formats {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+// Files yields the format and the path of each of the target's files, in the
+// order of writing.
+func (t Target) Files() iter.Seq2[string, string] {
+	return func(yield func(format, path string) bool) {
+		for _, f := range formats {
+			if path := f.path(t); path != "" && !yield(f.name, path) {
+				return
+			}
+		}
+	}
+}
+
+// Paths lists the paths of Files.
 func (t Target) Paths() []string {
 	var paths []string
-	for _, f := range formats {
-		if path := f.path(t); path != "" {
-			paths = append(paths, path)
-		}
+	for _, path := range t.Files() {
+		paths = append(paths, path)
 	}
 	return paths
 }
@@ -96,7 +116,7 @@ func (t Target) Paths() []string {
 func (t Target) ID() string {
 	var what strings.Builder
 	for _, f := range formats {
-		what.WriteString(f.name + "=" + f.path(t) + "\n")
+		what.WriteString(f.keptAs + "=" + f.path(t) + "\n")
 	}
 	for _, address := range t.Probe {
 		what.WriteString("probe=" + address + "\n")

@@ -13,7 +13,8 @@ import (
 
 // format is one way to put a bundle, or a part of it, into a file.
 type format struct {
-	name   string // what an original of it is kept as
+	name   string // as the configuration calls it
+	keptAs string // the name of an original that is kept
 	path   func(Target) string
 	secret bool // it holds the key
 	encode func(Target, *bundle.Bundle) ([]byte, error)
@@ -27,19 +28,19 @@ type format struct {
 
 // formats stand in the order of writing.
 var formats = []format{
-	{name: bundle.KeyFile, secret: true, encode: encodeKey, decode: onlyKey,
+	{name: "key", keptAs: bundle.KeyFile, secret: true, encode: encodeKey, decode: onlyKey,
 		path: func(t Target) string { return t.Key }},
-	{name: bundle.ChainFile, encode: part((*bundle.Bundle).ChainPEM), decode: neither,
+	{name: "chain", keptAs: bundle.ChainFile, encode: part((*bundle.Bundle).ChainPEM), decode: neither,
 		path: func(t Target) string { return t.Chain }},
-	{name: bundle.CertFile, encode: part((*bundle.Bundle).CertPEM), decode: onlyCertificates,
+	{name: "cert", keptAs: bundle.CertFile, encode: part((*bundle.Bundle).CertPEM), decode: onlyCertificates,
 		path: func(t Target) string { return t.Cert }},
-	{name: bundle.FullchainFile, encode: part((*bundle.Bundle).FullchainPEM), decode: onlyCertificates,
+	{name: "fullchain", keptAs: bundle.FullchainFile, encode: part((*bundle.Bundle).FullchainPEM), decode: onlyCertificates,
 		path: func(t Target) string { return t.Fullchain }},
-	{name: "combined.pem", secret: true, encode: encodeCombined, decode: both,
+	{name: "combined", keptAs: "combined.pem", secret: true, encode: encodeCombined, decode: both,
 		path: func(t Target) string { return t.Combined }},
-	{name: "bundle.pfx", secret: true, encode: encodePFX, decode: decodePFX, opaque: true,
+	{name: "pfx", keptAs: "bundle.pfx", secret: true, encode: encodePFX, decode: decodePFX, opaque: true,
 		path: func(t Target) string { return t.PFX }},
-	{name: "bundle.jks", secret: true, encode: encodeJKS, decode: decodeJKS, opaque: true,
+	{name: "jks", keptAs: "bundle.jks", secret: true, encode: encodeJKS, decode: decodeJKS, opaque: true,
 		path: func(t Target) string { return t.JKS }},
 }
 

@@ -38,10 +38,10 @@ func (j Job) copyOriginals(files map[string]original) (string, error) {
 		if o.data == nil {
 			continue
 		}
-		if there, err := os.ReadFile(filepath.Join(set, f.name)); err == nil && bytes.Equal(there, o.data) {
+		if there, err := os.ReadFile(filepath.Join(set, f.keptAs)); err == nil && bytes.Equal(there, o.data) {
 			continue // if it were written again, the set would no longer be the oldest
 		}
-		saved := atomicfile.File{Path: filepath.Join(set, f.name), Data: o.data, Mode: 0o600,
+		saved := atomicfile.File{Path: filepath.Join(set, f.keptAs), Data: o.data, Mode: 0o600,
 			UID: atomicfile.Keep, GID: atomicfile.Keep}
 		if err := atomicfile.Write(saved); err != nil {
 			return "", fmt.Errorf("copy originals: %w", err)
@@ -86,7 +86,7 @@ func digest(t Target, files map[string]original) string {
 	sum := sha256.New()
 	for _, f := range formats {
 		data := files[f.path(t)].data
-		fmt.Fprintf(sum, "%s %d\n", f.name, len(data))
+		fmt.Fprintf(sum, "%s %d\n", f.keptAs, len(data))
 		sum.Write(data)
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:6])

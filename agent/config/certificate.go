@@ -32,7 +32,7 @@ func buildCertificates(config *Config, contacts map[string]Contact, owners owner
 		if err != nil {
 			return err
 		}
-		if err := owners.checkUnique(owner{s, key}, certificate, table); err != nil {
+		if err := owners.checkUnique(owner{s, key}, certificate); err != nil {
 			return err
 		}
 		config.Certificates = append(config.Certificates, certificate)
@@ -129,7 +129,7 @@ func buildTarget(key string, domains []string, table deployTable) (deploy.Target
 		Owner: table.Owner, Group: table.Group, Check: table.Check, Reload: table.Reload,
 		Probe: table.Probe, ServerName: cmp.Or(table.ProbeServerName, probeName(domains[0])),
 	}
-	if err := checkPaths(key, table); err != nil {
+	if err := checkPaths(key, target); err != nil {
 		return target, err
 	}
 	for _, probe := range table.Probe {
@@ -164,38 +164,19 @@ func probeName(domain string) string {
 	return domain
 }
 
-// file is one file that a deployment writes.
-type file struct{ key, path string }
-
-// files lists them under the key of their deployment.
-func (t deployTable) files(key string) []file {
-	all := []file{
-		{"fullchain", t.Fullchain}, {"key", t.Key}, {"cert", t.Cert}, {"chain", t.Chain},
-		{"combined", t.Combined}, {"pfx", t.PFX}, {"jks", t.JKS},
-	}
-	var named []file
-	for _, f := range all {
-		if f.path != "" {
-			named = append(named, file{key + "." + f.key, f.path})
-		}
-	}
-	return named
-}
-
-func checkPaths(key string, table deployTable) error {
-	files := table.files(key)
-	if len(files) == 0 {
-		return at(key, errors.New("names no file to write (fullchain, key, cert, chain, combined, pfx or jks)"))
-	}
+func checkPaths(key string, target deploy.Target) error {
 	written := map[string]bool{}
-	for _, f := range files {
-		if err := absolute(f.path); err != nil {
-			return at(f.key, err)
+	for format, path := range target.Files() {
+		if err := absolute(path); err != nil {
+			return at(key+"."+format, err)
 		}
-		if written[filepath.Clean(f.path)] {
-			return at(f.key, fmt.Errorf("%s is written twice", f.path))
+		if written[filepath.Clean(path)] {
+			return at(key+"."+format, fmt.Errorf("%s is written twice", path))
 		}
-		written[filepath.Clean(f.path)] = true
+		written[filepath.Clean(path)] = true
+	}
+	if len(written) == 0 {
+		return at(key, fmt.Errorf("names no file to write (%s)", either(deploy.Formats())))
 	}
 	return nil
 }
@@ -250,16 +231,17 @@ func (o owner) to(s *source) string {
 
 // checkUnique refuses a second owner of a name, of a file, or of a set of
 // domains in one account.
-func (o owners) checkUnique(by owner, certificate Certificate, table certificateTable) error {
+func (o owners) checkUnique(by owner, certificate Certificate) error {
 	domains := strings.Join(slices.Sorted(slices.Values(certificate.Domains)), " ")
 	claims := []claim{
 		{key: by.key + ".name", what: "name " + certificate.Name, text: fmt.Sprintf("the name %q", certificate.Name)},
 		{key: by.key + ".domains", what: "domains " + certificate.Account + " " + domains, text: "the same set of domains in this account",
 			hint: "to install one certificate in several places, give it several [[certificate.deploy]]"},
 	}
-	for i, target := range table.Deploy {
-		for _, f := range target.files(fmt.Sprintf("%s.deploy[%d]", by.key, i)) {
-			claims = append(claims, claim{key: f.key, what: "file " + filepath.Clean(f.path), text: "the file " + f.path})
+	for i, target := range certificate.Deploy {
+		for format, path := range target.Files() {
+			claims = append(claims, claim{key: fmt.Sprintf("%s.deploy[%d].%s", by.key, i, format),
+				what: "file " + filepath.Clean(path), text: "the file " + path})
 		}
 	}
 	for _, c := range claims {

@@ -113,7 +113,7 @@ func TestAnUnsoundConfigurationIsRefusedWithFileLineAndKey(t *testing.T) {
 		{"a relative path to write", `fullchain = "` + d.dir + `/site.pem"`, `fullchain = "site.pem"`, `fullchain = "site.pem"`, "certificate[0].deploy[0].fullchain"},
 		{"a relative state directory", `state_dir = "` + d.dir + `/state"`, `state_dir = "state"`, "state_dir", "state_dir"},
 		{"two certificates with one output path", d.dir + "/shop.pem", d.dir + "/site.pem", "combined", "certificate[1].deploy[0].combined"},
-		{"one path written twice", d.dir + "/site.key", d.dir + "/site.pem", "key = \"" + d.dir + "/site.pem", "certificate[0].deploy[0].key"},
+		{"one path written twice", d.dir + "/site.key", d.dir + "/site.pem", "fullchain = \"" + d.dir + "/site.pem", "certificate[0].deploy[0].fullchain"},
 		{"a plain endpoint that is not loopback", `dns_endpoint = `, "dns_endpoint = \"http://alidns.example.com\" #", "dns_endpoint", "account.main.dns_endpoint"},
 		{"a bad duration", `timeout = "1m"`, `timeout = "1 minute"`, `timeout = "1 minute"`, "certificate[0].deploy[0].timeout"},
 		{"a duration of nothing", `name = "shop"`, "name = \"shop\"\nrenew_before = \"0s\"", "renew_before", "certificate[1].renew_before"},
