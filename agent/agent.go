@@ -89,7 +89,7 @@ func New(cfg *config.Config, options Options) (*Agent, error) {
 		spare:   options.Spare,
 		moved:   options.Moved,
 		resting: options.Resting,
-		prover:  dnsvalidate.NewProver(cfg.DNS),
+		prover:  dnsvalidate.NewProver(cfg.DNS.Settings),
 		zones:   map[string]*zoneList{},
 		looks:   map[string]*looks{},
 

@@ -37,7 +37,7 @@ func (p place) record(value string) (r order.Record, err error) {
 // that the account hosts, or where a CNAME in somebody else's zone leads.
 func (a *Agent) placeOf(ctx context.Context, account, name string) (place, error) {
 	zone, err := a.hosting(ctx, account, name)
-	if err == nil || len(a.config.DNS.Delegate) == 0 {
+	if err == nil || len(a.config.DNS.Settings.Delegate) == 0 {
 		return place{account, zone, name, name}, err
 	}
 	target, unknown := a.prover.Alias(ctx, name)
@@ -58,7 +58,7 @@ func (a *Agent) hosting(ctx context.Context, account, name string) (aliyun.Domai
 // follow is the place that a CNAME leads to, where the configuration allows it.
 // The account of the place is asked for it first, then every other one.
 func (a *Agent) follow(ctx context.Context, p place, alias *dnsvalidate.CNAMEError) (place, error) {
-	if a.config.DNS.DelegateZone(alias.Target) == "" {
+	if a.config.DNS.Settings.DelegateZone(alias.Target) == "" {
 		return p, alias
 	}
 	var none error

@@ -40,7 +40,7 @@ func (p *pass) writtenPlaces(ctx context.Context, certificate config.Certificate
 	for _, proof := range proofs {
 		places = append(places, proof.place)
 	}
-	for _, zone := range p.config.DNS.Delegate {
+	for _, zone := range p.config.DNS.Settings.Delegate {
 		at, err := p.follow(ctx, place{account: certificate.DNSAccount}, &dnsvalidate.CNAMEError{Target: zone})
 		if err == nil {
 			places = append(places, at)

@@ -88,7 +88,7 @@ domains = ["www.sub.example.com", "www.example.com", "elsewhere.test"]
 contact = "sandbox"
 `
 	a := w.agent()
-	a.config.DNS.Delegate = []string{"acme.delegated.test", "nobodys.test"}
+	a.config.DNS.Settings.Delegate = []string{"acme.delegated.test", "nobodys.test"}
 	tested := map[string]int{}
 	for _, finding := range w.writeTest(a) {
 		zone := regexp.MustCompile(`to zone (\S+)`).FindStringSubmatch(finding.OK)

@@ -8,21 +8,17 @@ package dnsvalidate
 
 import (
 	"strings"
-	"time"
 
 	"golang.org/x/net/idna"
 )
 
-// Settings is the [dns] table of the configuration. TTL (seconds) and
-// PropagationTimeout are carried for the caller; nothing here waits for them.
+// Settings say whom to ask, and where records may be written.
 type Settings struct {
-	Resolvers          []string // host:port; empty: the system's
-	NameServers        []string // host:port; when set, asked instead of those found
-	PublicResolvers    []string // host:port; asked once the name servers agree
-	Quorum             Quorum
-	Delegate           []string // zones that a CNAME at the validation name may lead into
-	TTL                int
-	PropagationTimeout time.Duration
+	Resolvers       []string // host:port; empty: the system's
+	NameServers     []string // host:port; when set, asked instead of those found
+	PublicResolvers []string // host:port; asked once the name servers agree
+	Quorum          Quorum
+	Delegate        []string // zones that a CNAME at the validation name may lead into
 }
 
 // DelegateZone returns the longest of the Delegate zones that name lies in, as

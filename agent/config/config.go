@@ -20,7 +20,7 @@ type Config struct {
 	Digest       string // of the files that it was read from
 	StateDir     string
 	Accounts     map[string]Account
-	DNS          dnsvalidate.Settings
+	DNS          DNS
 	Certificates []Certificate
 	Hooks        []hooks.Hook
 	Notify       []notify.Channel
@@ -49,6 +49,13 @@ type Certificate struct {
 	Instances   []string // the only ones it may consume; empty: any
 	RenewBefore Window
 	Deploy      []deploy.Target
+}
+
+// DNS is [dns].
+type DNS struct {
+	Settings           dnsvalidate.Settings
+	TTL                int           // of a validation record, in seconds
+	PropagationTimeout time.Duration // of one run, until every name server shows the record
 }
 
 // Contact is one [contact.NAME]: the person whom the CA may call.

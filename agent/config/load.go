@@ -144,14 +144,15 @@ func buildDNS(config *Config, doc document) error {
 	if doc.DNS.TTL < 1 {
 		return at("dns.ttl", fmt.Errorf("%d seconds is less than 1", doc.DNS.TTL))
 	}
-	config.DNS = dnsvalidate.Settings{
-		Resolvers:       doc.DNS.Resolvers,
-		NameServers:     doc.DNS.NameServers,
-		PublicResolvers: doc.DNS.PublicResolvers,
-		Quorum:          quorum,
-		Delegate:        delegate,
-		TTL:             doc.DNS.TTL,
-
+	config.DNS = DNS{
+		Settings: dnsvalidate.Settings{
+			Resolvers:       doc.DNS.Resolvers,
+			NameServers:     doc.DNS.NameServers,
+			PublicResolvers: doc.DNS.PublicResolvers,
+			Quorum:          quorum,
+			Delegate:        delegate,
+		},
+		TTL:                doc.DNS.TTL,
 		PropagationTimeout: propagationTimeout,
 	}
 	return nil
