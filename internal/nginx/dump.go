@@ -1,6 +1,8 @@
 package nginx
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"path"
 	"path/filepath"
@@ -9,128 +11,136 @@ import (
 	"strings"
 )
 
-// file is one of the files that make up the configuration, each of which nginx
-// dumps once, the main file first.
+// dump is what nginx -T printed, taken apart into files.
+type dump struct {
+	main    *file
+	files   map[string]*file   // of every name that a heading has
+	matches map[string][]*file // of the include directives so far
+	size    int                // in directives, those of a file as often as it is included
+}
+
+// file is one of the files that make up the configuration.
 type file struct {
 	name, text string
-	start      int // of text in the dump
-	directives []directive
+	expected   bool // an include directive names it
+	dumped     bool // one of its headings is no comment
 	included   bool
 }
 
 var heading = regexp.MustCompile(`(?m)^# configuration file (.+):\n`)
 
 // split passes over what comes before the first file, such as warnings. nginx
-// dumps a file after the one that includes it, so a heading that no file before
-// includes is a comment.
-func split(dump string) []*file {
-	var files []*file
-	var patterns []string // of the include directives up to here
-	found := heading.FindAllStringSubmatchIndex(dump, -1)
-	for i, at := range found {
-		end := len(dump)
-		if i+1 < len(found) {
-			end = found[i+1][0]
+// dumps a file once, after the one that includes it; any other heading is a
+// comment.
+func split(ctx context.Context, text string) (*dump, error) {
+	headings := heading.FindAllStringSubmatchIndex(text, -1)
+	if len(headings) == 0 {
+		return nil, errors.New("the dump holds no file")
+	}
+	d := &dump{files: map[string]*file{}, matches: map[string][]*file{}}
+	for _, at := range headings {
+		name := text[at[2]:at[3]]
+		d.files[name] = &file{name: name}
+	}
+	d.main = d.files[text[headings[0][2]:headings[0][3]]]
+	d.main.expected = true
+	last, start := d.main, 0
+	for i, at := range headings {
+		end := len(text)
+		if i+1 < len(headings) {
+			end = headings[i+1][0]
 		}
-		name := dump[at[2]:at[3]]
-		if len(files) == 0 || slices.ContainsFunc(patterns, func(p string) bool { return matches(p, name) }) {
-			files = append(files, &file{name: name, start: at[1]})
+		if f := d.files[text[at[2]:at[3]]]; f.expected && !f.dumped {
+			last, start, f.dumped = f, at[1], true
 		}
-		last := files[len(files)-1]
-		last.text = dump[last.start:end]
-		for _, argument := range includes(dump[at[1]:end]) {
-			patterns = append(patterns, absolute(prefix(files), argument))
+		last.text = text[start:end]
+		for _, pattern := range includes(text[at[1]:end]) {
+			if _, err := d.named(ctx, pattern); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return files
+	return d, nil
 }
 
-// maxDirectives bounds what files that include one another grow to.
-const maxDirectives = 200_000
-
-// tree puts files in the place of the include directives that name them.
-type tree struct {
-	files  []*file
-	prefix string
-	size   int // in directives
+// named are the files that an include directive names, in the order of their
+// names. None is no error.
+func (d *dump) named(ctx context.Context, pattern string) ([]*file, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	pattern = absolute(path.Dir(d.main.name), pattern)
+	matches, known := d.matches[pattern]
+	if known {
+		return matches, nil
+	}
+	if strings.ContainsAny(pattern, "*?[") {
+		matches = d.glob(pattern)
+	} else if f := d.files[pattern]; f != nil {
+		matches = []*file{f}
+	}
+	for _, f := range matches {
+		f.expected = true
+	}
+	d.matches[pattern] = matches
+	return matches, nil
 }
 
-// joined is the main file with all that it includes. A file that nothing
+const maxName = 4096 // bytes; the system opens no longer one
+
+// glob takes a pattern of glob(3).
+func (d *dump) glob(pattern string) []*file {
+	var matches []*file
+	inGo := strings.ReplaceAll(pattern, "[!", "[^")
+	for name, f := range d.files {
+		if max(len(name), len(pattern)) > maxName {
+			continue
+		}
+		if matched, _ := filepath.Match(inGo, name); matched || name == pattern {
+			matches = append(matches, f)
+		}
+	}
+	slices.SortFunc(matches, func(a, b *file) int { return strings.Compare(a.name, b.name) })
+	return matches
+}
+
+// directives are the main file's with all that it includes. A file that nothing
 // includes is an error: it may be text in quotes that looks like a heading.
-func joined(files []*file) ([]directive, error) {
-	for _, f := range files {
-		var err error
-		if f.directives, err = read(f.name, f.text); err != nil {
-			return nil, err
-		}
-	}
-	t := &tree{files: files, prefix: prefix(files)}
-	directives, err := t.include(files[0], 0)
+func (d *dump) directives(ctx context.Context) ([]directive, error) {
+	directives, err := d.read(ctx, d.main, 0)
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range files {
-		if !f.included {
-			return nil, fmt.Errorf("nothing includes %s", f.name)
+	for name, f := range d.files {
+		if f.dumped && !f.included {
+			return nil, fmt.Errorf("nothing includes %s", name)
 		}
 	}
 	return directives, nil
 }
 
-func (t *tree) include(f *file, depth int) ([]directive, error) {
-	if depth > maxDepth {
-		return nil, fmt.Errorf("%s: it is included too deeply", f.name)
-	}
+func (d *dump) read(ctx context.Context, f *file, depth int) ([]directive, error) {
 	f.included = true
-	return t.expand(f.directives, depth)
+	r := &reader{dump: d, file: f.name, text: f.text, line: 1}
+	return r.block(ctx, endOfFile, depth)
 }
 
-func (t *tree) expand(directives []directive, depth int) ([]directive, error) {
+// include reads what stands in the place of an include directive.
+func (d *dump) include(ctx context.Context, pattern string, depth int) ([]directive, error) {
+	files, err := d.named(ctx, pattern)
+	if err != nil {
+		return nil, err
+	}
 	var all []directive
-	for _, d := range directives {
-		t.size++
-		if t.size > maxDirectives {
-			return nil, fmt.Errorf("%s: there are more than %d directives", d.place, maxDirectives)
-		}
-		var err error
-		if d.name() != "include" {
-			d.block, err = t.expand(d.block, depth)
-			all = append(all, d)
-		} else {
-			all, err = t.insert(all, d.argument(), depth)
-		}
+	for _, f := range files {
+		directives, err := d.read(ctx, f, depth)
 		if err != nil {
 			return nil, err
 		}
+		all = append(all, directives...)
 	}
 	return all, nil
 }
-
-// insert appends the directives of the files that an include directive names
-// by a pattern of glob(3). None is no error.
-func (t *tree) insert(all []directive, pattern string, depth int) ([]directive, error) {
-	pattern = absolute(t.prefix, pattern)
-	for _, f := range t.files {
-		if !matches(pattern, f.name) {
-			continue
-		}
-		inserted, err := t.include(f, depth+1)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, inserted...)
-	}
-	return all, nil
-}
-
-// matches tells whether an absolute pattern of an include directive is a file's.
-func matches(pattern, file string) bool {
-	matched, _ := filepath.Match(strings.ReplaceAll(pattern, "[!", "[^"), file)
-	return matched || file == pattern
-}
-
-// prefix is the main file's directory, which names are relative to.
-func prefix(files []*file) string { return path.Dir(files[0].name) }
 
 // absolute joins as nginx does, without cleaning the path.
 func absolute(prefix, name string) string {

@@ -5,7 +5,6 @@ package nginx
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -42,18 +41,24 @@ func Servers(ctx context.Context, argv []string) ([]Server, error) {
 	if result.Truncated {
 		return nil, fmt.Errorf("dump nginx's configuration: it is longer than %d bytes", maxDump)
 	}
-	return Parse(result.Output)
-}
-
-// Parse reads what nginx -T printed. An error says where it is not understood.
-func Parse(dump string) ([]Server, error) {
-	files := split(dump)
-	if len(files) == 0 {
-		return nil, errors.New("read nginx's configuration: the dump holds no file")
-	}
-	directives, err := joined(files)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	servers, err := parse(ctx, result.Output)
 	if err != nil {
 		return nil, fmt.Errorf("read nginx's configuration: %w", err)
 	}
-	return tlsServers(directives, files[0].name), nil
+	return servers, nil
+}
+
+// parse reads what nginx -T printed. An error says where it is not understood.
+func parse(ctx context.Context, text string) ([]Server, error) {
+	d, err := split(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	directives, err := d.directives(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return tlsServers(directives, d.main.name), nil
 }

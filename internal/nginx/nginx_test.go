@@ -1,6 +1,8 @@
 package nginx
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -76,7 +78,7 @@ func TestDumpsAreUnderstood(t *testing.T) {
 				t.Fatal(err)
 			}
 			// What nginx warns of comes before the dump.
-			got, err := Parse("nginx: [warn] low\nnginx: the syntax is ok\n" + string(dump))
+			got, err := parse(t.Context(), "nginx: [warn] low\nnginx: the syntax is ok\n"+string(dump))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -107,7 +109,7 @@ func TestAnAddressSpeaksTLSForAllOfItsServers(t *testing.T) {
 		{"unix:/a ssl", "unix:/a", true},
 	} {
 		t.Run(tt.one+" and "+tt.other, func(t *testing.T) {
-			servers, err := Parse("# configuration file /n:\nhttp { server { listen " + tt.one + "; } server { listen " + tt.other + "; } }")
+			servers, err := parse(t.Context(), "# configuration file /n:\nhttp { server { listen "+tt.one+"; } server { listen "+tt.other+"; } }")
 			if err != nil || (len(servers) == 2) != tt.same {
 				t.Errorf("%d servers, error %v", len(servers), err)
 			}
@@ -132,15 +134,66 @@ server {
     ssl_certificate a.pem;
 }
 # configuration file /etc/nginx/conf.d/c.conf:
-server { listen 443; ssl_certificate c.pem; }
+server { listen 443;
+# configuration file /etc/nginx/conf.d/a.conf:
+ssl_certificate c.pem; }
 `
-	got, err := Parse(dump)
+	got, err := parse(t.Context(), dump)
 	want := []Server{
 		{Place: "/etc/nginx/conf.d/a.conf:1", Listen: words("443"), Certificates: words("/etc/nginx/a.pem")},
 		{Place: "/etc/nginx/conf.d/c.conf:1", Listen: words("443"), Certificates: words("/etc/nginx/c.pem")},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+q, error %v", got, err)
+	}
+}
+
+func TestFilesOfOnePatternAreReadInTheOrderOfTheirNames(t *testing.T) {
+	got, err := parse(t.Context(), `# configuration file /nginx.conf:
+http { include b; include [ab]; }
+# configuration file /b:
+server { listen 443 ssl; }
+# configuration file /a:
+server { listen 443 ssl; }
+`)
+	var places []string
+	for _, s := range got {
+		places = append(places, s.Place)
+	}
+	if err != nil || strings.Join(places, " ") != "/b:1 /a:1 /b:1" {
+		t.Errorf("got %q, error %v", places, err)
+	}
+}
+
+// Other readers of nginx's configuration get these wrong.
+func TestADirectiveIsReadAsNginxReadsIt(t *testing.T) {
+	for _, tt := range []struct{ name, before, word, want string }{
+		{"bytes that are not UTF-8", "", "/\xd6\xa4.pem", "/\xd6\xa4.pem"},
+		{"a blank of Unicode", "", "/a\u3000b.pem", "/a\u3000b.pem"},
+		{"a closing brace in a word", "", "/a}b.pem", "/a}b.pem"},
+		{"escapes", "", `/a\\b\"c\td\.pem`, "/a\\b\"c\td\\.pem"},
+		{"escapes in quotes", "", `"/a\\b\'c.pem"`, `/a\b'c.pem`},
+		{"a variable that is not closed", "set $x ${a;", "/a.pem", "/a.pem"},
+		{"an apostrophe in a comment of Lua", "content_by_lua_block {\n-- it's\n}", "/a.pem", "/a.pem"},
+		{"Lua that a new module brings", "new_by_lua_block { local t = {1,2} f(t) }", "/a.pem", "/a.pem"},
+		{"a block of another module", "match a { map b { c d e; } }", "/a.pem", "/a.pem"},
+		{"a condition that is empty", "if () { }", "/a.pem", "/a.pem"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := parse(t.Context(), "# configuration file /n:\nhttp { server { listen 443 ssl; "+tt.before+" ssl_certificate "+tt.word+"; } }")
+			if err != nil || len(got) != 1 || !reflect.DeepEqual(got[0].Certificates, []string{tt.want}) {
+				t.Errorf("got %+q, error %v", got, err)
+			}
+		})
+	}
+}
+
+func TestADumpThatTakesTooLongIsGivenUp(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := parse(ctx, "# configuration file /n:\ninclude a*;")
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
 	}
 }
 
@@ -155,15 +208,15 @@ func TestADumpThatIsNotUnderstoodSaysWhere(t *testing.T) {
 		{"a block without a name", heading + "\n{ }", "nginx.conf:2: '{' stands where it cannot"},
 		{"a quote without an end", heading + "a 'b;\n", "a quoted word is not ended"},
 		{"Lua without an end", heading + "access_by_lua_block { {} ", "a block of Lua is not closed"},
-		{"blocks without bottom", heading + strings.Repeat("a {", 1<<20), "too deep"},
-		{"a file that includes itself", heading + "include nginx.conf;", "included too deeply"},
-		{"a file that doubles itself", heading + strings.Repeat("include nginx.conf;", 20), "included too deeply"},
+		{"blocks without bottom", heading + strings.Repeat("a {", 1<<20), "nested too deeply"},
+		{"a file that includes itself", heading + "include nginx.conf;", "nested too deeply"},
+		{"a file that doubles itself", heading + strings.Repeat("include nginx.conf;", 20), "nested too deeply"},
 		{"quoted text that looks like a heading", heading + "a '\n# configuration file /etc/b:\ninclude /etc/c;';\n# configuration file /etc/c:\nc;\n",
 			"nothing includes /etc/c"},
 		{"files that grow", growing(), "more than 200000 directives"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if _, err := Parse(tt.dump); err == nil || !strings.Contains(err.Error(), tt.want) {
+			if _, err := parse(t.Context(), tt.dump); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want %q", err, tt.want)
 			}
 		})
@@ -224,7 +277,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add(growing())
 	f.Fuzz(func(t *testing.T, text string) {
-		servers, _ := Parse("# configuration file /etc/nginx/nginx.conf:\n" + text)
+		servers, _ := parse(t.Context(), "# configuration file /etc/nginx/nginx.conf:\n"+text)
 		for _, s := range servers {
 			if s.Place == "" {
 				t.Errorf("%+v stands nowhere", s)

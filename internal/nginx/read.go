@@ -1,7 +1,7 @@
 package nginx
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"strings"
 )
@@ -25,24 +25,19 @@ func (d directive) argument() string {
 
 func (d directive) isLua() bool { return strings.HasSuffix(d.name(), "_by_lua_block") }
 
-const maxDepth = 64 // of blocks, and of includes
+const (
+	maxDepth      = 64 // of blocks and includes
+	maxDirectives = 200_000
+)
 
 // reader takes one file apart by the rules of nginx's ngx_conf_read_token. It
 // is more lenient, for nginx has accepted the file already.
 type reader struct {
+	dump       *dump // that includes are looked up in
 	file, text string
 	at         int // in text
 	line       int // of counted
 	counted    int // how far lines were counted
-}
-
-func read(file, text string) ([]directive, error) {
-	r := &reader{file: file, text: text, line: 1}
-	directives, err := r.block(0)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", r.place(), err)
-	}
-	return directives, nil
 }
 
 // place is where the reader stands.
@@ -52,33 +47,55 @@ func (r *reader) place() string {
 	return fmt.Sprintf("%s:%d", r.file, r.line)
 }
 
-// block reads to the closing brace, or at depth 0 to the end of the file.
-func (r *reader) block(depth int) ([]directive, error) {
+func (r *reader) failure(format string, args ...any) error {
+	return fmt.Errorf("%s: %s", r.place(), fmt.Sprintf(format, args...))
+}
+
+const endOfFile = 0
+
+// block reads up to end, which is a closing brace or the end of the file.
+func (r *reader) block(ctx context.Context, end byte, depth int) ([]directive, error) {
 	if depth > maxDepth {
-		return nil, errors.New("blocks within blocks are too deep")
+		return nil, r.failure("blocks and includes are nested too deeply")
 	}
 	var directives []directive
 	for {
-		d, end, err := r.directive()
-		switch {
-		case err != nil:
-			return nil, err
-		case end == endOfFile && depth > 0:
-			return nil, errors.New("a block is not closed")
-		case end == '}' && depth == 0:
-			return nil, errors.New("a brace closes no block")
-		case end == endOfFile || end == '}':
-			return directives, nil
-		case end == '{' && d.isLua():
-			err = r.skipLua()
-		case end == '{':
-			d.block, err = r.block(depth + 1)
-		}
+		d, c, err := r.directive()
 		if err != nil {
 			return nil, err
 		}
-		directives = append(directives, d)
+		if c == end {
+			return directives, nil
+		}
+		complete, err := r.complete(ctx, d, c, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		directives = append(directives, complete...)
 	}
+}
+
+// complete reads what follows a directive that c ended, and puts the files that
+// one of include names in its place.
+func (r *reader) complete(ctx context.Context, d directive, c byte, depth int) ([]directive, error) {
+	r.dump.size++
+	if r.dump.size > maxDirectives {
+		return nil, r.failure("there are more than %d directives", maxDirectives)
+	}
+	var err error
+	switch {
+	case c == endOfFile:
+		err = r.failure("a block is not closed")
+	case c == '}':
+		err = r.failure("a brace closes no block")
+	case c == '{' && d.isLua():
+		err = r.skipLua()
+	case c == '{':
+		d.block, err = r.block(ctx, '}', depth)
+	case d.name() == "include":
+		return r.dump.include(ctx, d.argument(), depth)
+	}
+	return []directive{d}, err
 }
 
 // includes lists the arguments of the include directives in any part of a file,
@@ -87,19 +104,17 @@ func includes(text string) []string {
 	r := &reader{text: text, line: 1}
 	var arguments []string
 	for {
-		d, end, err := r.directive()
+		d, c, err := r.directive()
 		switch {
-		case err != nil || end == endOfFile:
+		case err != nil || c == endOfFile:
 			return arguments
-		case end == '{' && d.isLua():
+		case c == '{' && d.isLua():
 			_ = r.skipLua() // an error is at the end of the text
-		case end == ';' && d.name() == "include":
+		case c == ';' && d.name() == "include":
 			arguments = append(arguments, d.argument())
 		}
 	}
 }
-
-const endOfFile = 0
 
 // directive reads up to what ends one: a semicolon or an opening brace. At a
 // closing brace and at the end of the file there is none.
@@ -108,13 +123,13 @@ func (r *reader) directive() (d directive, end byte, err error) {
 		r.skipBlanks()
 		if r.at == len(r.text) {
 			if len(d.words) > 0 {
-				err = fmt.Errorf("%s is not ended", d.name())
+				err = r.failure("%s is not ended", d.name())
 			}
 			return d, endOfFile, err
 		}
 		if c := r.text[r.at]; strings.IndexByte(";{}", c) >= 0 {
 			if closes := c == '}'; closes == (len(d.words) > 0) {
-				return d, 0, fmt.Errorf("%q stands where it cannot", c)
+				return d, 0, r.failure("%q stands where it cannot", c)
 			}
 			r.at++
 			return d, c, nil
@@ -134,17 +149,14 @@ const blanks = " \t\r\n"
 
 // skipBlanks passes over comments too, which begin where a word could.
 func (r *reader) skipBlanks() {
-	for r.at < len(r.text) {
-		switch c := r.text[r.at]; {
-		case strings.IndexByte(blanks, c) >= 0:
-			r.at++
-		case c == '#':
-			length := strings.IndexByte(r.text[r.at:], '\n')
-			if length < 0 {
-				length = len(r.text) - r.at
-			}
-			r.at += length
-		default:
+	for {
+		rest := strings.TrimLeft(r.text[r.at:], blanks)
+		comment := strings.HasPrefix(rest, "#")
+		if comment {
+			_, rest, _ = strings.Cut(rest, "\n")
+		}
+		r.at = len(r.text) - len(rest)
+		if !comment {
 			return
 		}
 	}
@@ -153,69 +165,49 @@ func (r *reader) skipBlanks() {
 // word reads one that begins here, in quotes or not. A brace after a dollar
 // sign belongs to a variable.
 func (r *reader) word() (string, error) {
-	var word strings.Builder
 	end := blanks + ";{"
 	quoted := r.text[r.at] == '"' || r.text[r.at] == '\''
 	if quoted {
 		end = r.text[r.at : r.at+1]
 		r.at++
 	}
+	start := r.at
 	for ; r.at < len(r.text); r.at++ {
-		c := r.text[r.at]
-		following := r.at+1 < len(r.text)
+		c, rest := r.text[r.at], r.text[r.at+1:]
 		switch {
-		case c == '\\' && following:
+		case c == '\\' && rest != "", c == '$' && strings.HasPrefix(rest, "{"):
 			r.at++
-			word.WriteString(unescaped(r.text[r.at]))
-			continue
-		case c == '$' && following && r.text[r.at+1] == '{':
-			r.at++
-			word.WriteByte(c)
-			c = '{'
 		case strings.IndexByte(end, c) >= 0:
+			word := unescaped.Replace(r.text[start:r.at])
 			if quoted {
 				r.at++
 			}
-			return word.String(), nil
+			return word, nil
 		}
-		word.WriteByte(c)
 	}
 	if quoted {
-		return "", errors.New("a quoted word is not ended")
+		return "", r.failure("a quoted word is not ended")
 	}
-	return word.String(), nil
+	return unescaped.Replace(r.text[start:]), nil
 }
 
-// unescaped is what a backslash and c stand for. Nginx leaves other pairs, such
-// as those of a regular expression, as they are.
-func unescaped(c byte) string {
-	switch c {
-	case '"', '\'', '\\':
-		return string(c)
-	case 't':
-		return "\t"
-	case 'r':
-		return "\r"
-	case 'n':
-		return "\n"
-	}
-	return "\\" + string(c)
-}
+// unescaped leaves other pairs, such as those of a regular expression, as nginx
+// does.
+var unescaped = strings.NewReplacer(`\"`, `"`, `\'`, `'`, `\\`, `\`, `\t`, "\t", `\r`, "\r", `\n`, "\n")
 
 // skipLua passes over a block of Lua by counting braces. One within a string
 // makes the count wrong, which shows as an error further down.
 func (r *reader) skipLua() error {
-	for open := 1; r.at < len(r.text); {
+	for open := 1; open > 0; r.at++ {
+		if r.at == len(r.text) {
+			return r.failure("a block of Lua is not closed")
+		}
 		switch r.text[r.at] {
 		case '{':
 			open++
 		case '}':
 			open--
 		}
-		r.at++
-		if open == 0 {
-			return nil
-		}
 	}
-	return errors.New("a block of Lua is not closed")
+	return nil
 }
