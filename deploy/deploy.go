@@ -66,14 +66,13 @@ type Job struct {
 // has, which errors.As finds in the same way. It tells how the command ended, or
 // what is wrong at each address, without output, local ports or counts.
 type Result struct {
-	Job           Job
-	Changed       bool            // a file was written, and not put back
-	Originals     string          // the directory that the originals were copied to, or ""
-	Served        []Listener      // what each of Target.Probe showed last, in that order
-	Warnings      []string        // what may trouble clients although it is served
-	Check, Reload *command.Result // nil when not run
-	RolledBack    bool            // the previous files are in place again
-	Err           error
+	Job        Job
+	Changed    bool       // a file was written, and not put back
+	Originals  string     // the directory that the originals were copied to, or ""
+	Served     []Listener // what each of Target.Probe showed last, in that order
+	Warnings   []string   // what may trouble clients although it is served
+	RolledBack bool       // the previous files are in place again
+	Err        error
 }
 
 // String is the file that a person knows the target by.

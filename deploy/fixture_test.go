@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -141,9 +142,19 @@ func (h *host) holds(t *testing.T, b *bundle.Bundle) {
 // serves fails the test unless a handshake shows b.
 func (h *host) serves(t *testing.T, b *bundle.Bundle) {
 	t.Helper()
-	if seen := deploy.Probe(t.Context(), h.address, "example.com"); !seen.Shows(b) {
+	if seen := deploy.Probe(t.Context(), h.address, "example.com"); !shows(seen, b) {
 		t.Errorf("%s, want %s", seen, b.ID())
 	}
+}
+
+// shows says whether a handshake succeeded with b's leaf.
+func shows(h deploy.Handshake, b *bundle.Bundle) bool {
+	return h.Err == nil && h.Fingerprint == bundle.Fingerprint(b.Leaf)
+}
+
+// shown says whether every handshake with a listener did.
+func shown(l deploy.Listener, b *bundle.Bundle) bool {
+	return !slices.ContainsFunc(l.Handshakes, func(h deploy.Handshake) bool { return !shows(h, b) })
 }
 
 func install(t testing.TB, job deploy.Job) deploy.Result {

@@ -90,7 +90,7 @@ func TestInspect(t *testing.T) {
 			if got := strings.Join(drift.Files, "; "); !strings.HasSuffix(got, test.files) || (got == "") != (test.files == "") {
 				t.Errorf("files %q, want %q", got, test.files)
 			}
-			if drift.Served[0].Shows(b) != test.served || drift.Shown != test.served || drift.InPlace != (test.files == "" && test.served) {
+			if shown(drift.Served[0], b) != test.served || drift.Shown != test.served || drift.InPlace != (test.files == "" && test.served) {
 				t.Errorf("in place %v, %s", drift.InPlace, drift.Served[0].Describe(b))
 			}
 			if h.reloads() != 1 {

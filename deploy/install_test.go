@@ -24,7 +24,7 @@ func TestInstallReplacesAPairAndProvesIt(t *testing.T) {
 	if result.Err != nil {
 		t.Fatal(result.Err)
 	}
-	if !result.Changed || h.reloads() != 1 || !result.Served[0].Shows(b) || len(result.Served[0].Handshakes[0].Chain) != 1 {
+	if !result.Changed || h.reloads() != 1 || !shown(result.Served[0], b) || len(result.Served[0].Handshakes[0].Chain) != 1 {
 		t.Errorf("after %d reloads: %+v", h.reloads(), result)
 	}
 	h.holds(t, b)

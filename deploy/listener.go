@@ -19,13 +19,13 @@ type Listener struct {
 	Handshakes []Handshake // at least one; several after a reload
 }
 
-// Shows says whether every handshake showed b's leaf.
-func (l Listener) Shows(b *bundle.Bundle) bool { return l.shown(b) == len(l.Handshakes) }
+// shows says whether every handshake showed b's leaf.
+func (l Listener) shows(b *bundle.Bundle) bool { return l.shown(b) == len(l.Handshakes) }
 
 func (l Listener) shown(b *bundle.Bundle) int {
 	n := 0
 	for _, h := range l.Handshakes {
-		if h.Shows(b) {
+		if h.shows(b) {
 			n++
 		}
 	}
@@ -34,7 +34,7 @@ func (l Listener) shown(b *bundle.Bundle) int {
 
 // telling is the first handshake that does not show b's leaf, or the last one.
 func (l Listener) telling(b *bundle.Bundle) Handshake {
-	if i := slices.IndexFunc(l.Handshakes, func(h Handshake) bool { return !h.Shows(b) }); i >= 0 {
+	if i := slices.IndexFunc(l.Handshakes, func(h Handshake) bool { return !h.shows(b) }); i >= 0 {
 		return l.Handshakes[i]
 	}
 	return l.Handshakes[len(l.Handshakes)-1]
@@ -66,7 +66,7 @@ func (l Listener) refuses() bool { return !l.Handshakes[0].Connected }
 // that do not show b's leaf. It leaves spare ones out.
 func failing(served []Listener, b *bundle.Bundle) []Listener {
 	return slices.DeleteFunc(slices.Clone(served), func(l Listener) bool {
-		return l.Shows(b) || spare(l, served, b)
+		return l.shows(b) || spare(l, served, b)
 	})
 }
 
@@ -74,7 +74,7 @@ func failing(served []Listener, b *bundle.Bundle) []Listener {
 // host shows the leaf, as when a server listens on only one of localhost's two.
 func spare(l Listener, served []Listener, b *bundle.Bundle) bool {
 	return l.refuses() && slices.ContainsFunc(served, func(other Listener) bool {
-		return other.Probe == l.Probe && other.Shows(b)
+		return other.Probe == l.Probe && other.shows(b)
 	})
 }
 

@@ -145,8 +145,8 @@ func (h Handshake) only() string {
 	return ""
 }
 
-// Shows says whether the handshake succeeded with b's leaf.
-func (h Handshake) Shows(b *bundle.Bundle) bool {
+// shows says whether the handshake succeeded with b's leaf.
+func (h Handshake) shows(b *bundle.Bundle) bool {
 	return h.Err == nil && h.Fingerprint == bundle.Fingerprint(b.Leaf)
 }
 

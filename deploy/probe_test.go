@@ -42,7 +42,7 @@ func TestProbe(t *testing.T) {
 			new(host).serve(t, listener)
 			got := deploy.Probe(t.Context(), listener.Addr().String(), "example.com")
 			checkError(t, got.Err, test.err)
-			if !got.Connected || got.Shows(b) != (test.err == "") {
+			if !got.Connected || shows(got, b) != (test.err == "") {
 				t.Errorf("got %+v", got)
 			}
 			if got.Err == nil && !got.NotAfter.Equal(b.Leaf.NotAfter) {

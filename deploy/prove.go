@@ -182,10 +182,10 @@ const comeBackTime = 3 * time.Second
 // the end of an error's text.
 func (r round) comeBack(ctx context.Context) string {
 	t := r[0].Job.Target
-	if result := value(r.run(ctx, t.Check)); result.Err != nil {
+	if result := r.run(ctx, t.Check); result.Err != nil {
 		return "; again " + describe("check", result).Error()
 	}
-	if result := value(r.run(ctx, t.Reload)); result.Err != nil {
+	if result := r.run(ctx, t.Reload); result.Err != nil {
 		return "; again " + describe("reload", result).Error()
 	}
 	return ""

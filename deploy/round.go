@@ -44,11 +44,11 @@ func (r round) apply(ctx context.Context) {
 	if len(due) == 0 {
 		return
 	}
-	if check := due.check(ctx); check.Err != nil {
+	if check := due.run(ctx, due[0].Job.Target.Check); check.Err != nil {
 		due.refuse(ctx, check)
 		return
 	}
-	reload := due.reload(ctx)
+	reload := due.run(ctx, due[0].Job.Target.Reload)
 	for _, a := range due {
 		a.applied = reload.Err == nil
 		a.Err = describe("reload", reload)
@@ -99,26 +99,11 @@ func (a *attempt) withOutcome(err error, outcome string) error {
 	return fmt.Errorf("%w%s; the new files stay", err, outcome)
 }
 
-func (r round) check(ctx context.Context) command.Result {
-	result := r.run(ctx, r[0].Job.Target.Check)
-	for _, a := range r {
-		a.Check = result
-	}
-	return value(result)
-}
-
-func (r round) reload(ctx context.Context) command.Result {
-	result := r.run(ctx, r[0].Job.Target.Reload)
-	for _, a := range r {
-		a.Reload = result
-	}
-	return value(result)
-}
-
-// run returns nil when the targets have no such command.
-func (r round) run(ctx context.Context, argv []string) *command.Result {
+// run does nothing, and so does not fail, for a command that the targets have
+// not.
+func (r round) run(ctx context.Context, argv []string) command.Result {
 	if len(argv) == 0 {
-		return nil
+		return command.Result{}
 	}
 	var timeout time.Duration
 	for _, a := range r {
@@ -126,15 +111,7 @@ func (r round) run(ctx context.Context, argv []string) *command.Result {
 	}
 	commands <- struct{}{}
 	defer func() { <-commands }()
-	result := command.Run(ctx, command.Command{Argv: argv, Env: command.BaseEnv(), Timeout: timeout})
-	return &result
-}
-
-func value(result *command.Result) command.Result {
-	if result == nil {
-		return command.Result{}
-	}
-	return *result
+	return command.Run(ctx, command.Command{Argv: argv, Env: command.BaseEnv(), Timeout: timeout})
 }
 
 // describe says whether the check or the reload failed and, if it ran, how to

@@ -91,7 +91,7 @@ func TestProbeSpeaksSTARTTLS(t *testing.T) {
 			address := test.scheme + "://" + speak(t, func(conn net.Conn) { test.talk.hold(conn, test.starts, config) })
 			got := deploy.Probe(t.Context(), address, "example.com")
 			checkError(t, got.Err, test.err)
-			if got.Shows(b) != (test.err == "") || !got.Connected || got.Address != address {
+			if shows(got, b) != (test.err == "") || !got.Connected || got.Address != address {
 				t.Errorf("%+v", got)
 			}
 		})
@@ -111,7 +111,7 @@ func TestProbeAsksPostgresForTLS(t *testing.T) {
 		})
 		got := deploy.Probe(t.Context(), "postgres://"+address, "example.com")
 		checkError(t, got.Err, want)
-		if got.Shows(b) != (want == "") {
+		if shows(got, b) != (want == "") {
 			t.Errorf("%q: %+v", answer, got)
 		}
 	}

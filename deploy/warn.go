@@ -18,7 +18,7 @@ func warnings(served []Listener, b *bundle.Bundle) []string {
 		switch {
 		case spare(l, served, b):
 			found = append(found, fmt.Sprintf("%s, of %s, takes no connection: %s", h.Address, l.Probe, h))
-		case h.Shows(b):
+		case h.shows(b):
 			shown = true
 			found = append(found, compareChain(h, b)...)
 		}
