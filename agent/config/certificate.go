@@ -45,7 +45,7 @@ func buildCertificate(config *Config, contacts map[string]Contact, key string, t
 	if !IsName(table.Name) {
 		return certificate, at(key+".name", fmt.Errorf("%q is not a name: begin with a-z or 0-9, go on with dots and hyphens too", table.Name))
 	}
-	domains, err := Domains(table.Domains)
+	domains, err := normaliseAll(table.Domains)
 	if err != nil {
 		return certificate, at(key+".domains", err)
 	}

@@ -123,7 +123,7 @@ func TestWhatIsWrongIsNamedWithItsLineAndKey(t *testing.T) {
 
 // fault 80
 func TestDomainsAreNormalised(t *testing.T) {
-	got, err := Domains([]string{"WWW.Example.COM.", "*.bücher.example", "www.example.com"})
+	got, err := normaliseAll([]string{"WWW.Example.COM.", "*.bücher.example", "www.example.com"})
 	want := []string{"www.example.com", "*.xn--bcher-kva.example"}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %q, %v", got, err)

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// Domains normalises names to lower-case A-labels without a trailing dot and
+// normaliseAll turns names into lower-case A-labels without a trailing dot and
 // without repetition, in the order given. A wildcard stays "*." and a name.
-func Domains(names []string) ([]string, error) {
+func normaliseAll(names []string) ([]string, error) {
 	if len(names) == 0 {
 		return nil, errors.New("no domain is given")
 	}

@@ -137,7 +137,7 @@ func buildDNS(config *Config, doc document) error {
 	}
 	var delegate []string
 	if len(doc.DNS.Delegate) > 0 {
-		if delegate, err = Domains(doc.DNS.Delegate); err != nil {
+		if delegate, err = normaliseAll(doc.DNS.Delegate); err != nil {
 			return at("dns.delegate", err)
 		}
 	}

@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mattn/go-runewidth"
 	"golang.org/x/sys/unix"
 
 	"dvagent/internal/sandbox"
-	"dvagent/internal/terminal"
 )
 
 // session is dvagent on a pseudo terminal, as a person sees it.
@@ -164,12 +164,13 @@ func TestStatusIsColouredAndCutForATerminalAlone(t *testing.T) {
 			if got := strings.Contains(shown, "\x1b["); got != tt.colours {
 				t.Errorf("colours: %v", got)
 			}
+			cells := runewidth.Condition{StrictEmojiNeutral: true}
 			columns := tt.columns
 			if columns == 0 {
 				columns = 80
 			}
 			for line := range strings.Lines(regexp.MustCompile("\x1b\\[[0-9]*m").ReplaceAllString(shown, "")) {
-				if width := terminal.Width(strings.TrimRight(line, "\n")); width > columns {
+				if width := cells.StringWidth(strings.TrimRight(line, "\n")); width > columns {
 					t.Errorf("%d cells: %q", width, line)
 				}
 			}

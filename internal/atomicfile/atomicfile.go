@@ -38,7 +38,7 @@ func Stage(f File) error {
 	if err := Discard(f.Path); err != nil {
 		return err
 	}
-	err := Create(Temporary(f.Path), f)
+	err := Create(temporary(f.Path), f)
 	if err != nil {
 		_ = Discard(f.Path) // the first error is the one to tell
 	}
@@ -48,7 +48,7 @@ func Stage(f File) error {
 // Commit renames what was staged for path into place and syncs the directory.
 // A symlink at path is replaced, never followed.
 func Commit(path string) error {
-	if err := os.Rename(Temporary(path), path); err != nil {
+	if err := os.Rename(temporary(path), path); err != nil {
 		_ = Discard(path) // the first error is the one to tell
 		return err
 	}
@@ -57,7 +57,7 @@ func Commit(path string) error {
 
 // Discard removes what was staged for path, if anything was.
 func Discard(path string) error {
-	if err := os.Remove(Temporary(path)); !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(temporary(path)); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
@@ -68,15 +68,15 @@ func Symlink(target, path string) error {
 	if err := Discard(path); err != nil {
 		return err
 	}
-	if err := os.Symlink(target, Temporary(path)); err != nil {
+	if err := os.Symlink(target, temporary(path)); err != nil {
 		return err
 	}
 	return Commit(path)
 }
 
-// Temporary is the name that Stage uses before path has its new content. It
+// temporary is the name that Stage uses before path has its new content. It
 // starts with a dot, for servers that load every other file of a directory.
-func Temporary(path string) string {
+func temporary(path string) string {
 	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".dvagent")
 }
 
@@ -118,7 +118,8 @@ func chown(file *os.File, uid, gid int) error {
 	if err != nil {
 		return err
 	}
-	if SameOwner(info, uid, gid) {
+	hasUID, hasGID := Owner(info)
+	if (uid == Keep || uid == hasUID) && (gid == Keep || gid == hasGID) {
 		return nil
 	}
 	return file.Chown(uid, gid)

@@ -52,18 +52,9 @@ func LoadLeaf(dir string) (*x509.Certificate, error) {
 	return certificates[0], nil
 }
 
-// PairMatches is nil when the privkey.pem in a version's directory is the key
-// of its cert.pem. It compares public parts and does not prove that the rest
-// of the key is sound; Load does.
-func PairMatches(dir string) error {
-	leaf, err := LoadLeaf(dir)
-	if err != nil {
-		return err
-	}
-	return KeyMatches(dir, leaf)
-}
-
-// KeyMatches is PairMatches for a leaf that LoadLeaf has read already.
+// KeyMatches is nil when the privkey.pem in a version's directory is the key of
+// the leaf that LoadLeaf read there. It compares public parts and does not
+// prove that the rest of the key is sound; Load does.
 func KeyMatches(dir string, leaf *x509.Certificate) error {
 	data, err := read(dir, KeyFile)
 	if err != nil {

@@ -155,7 +155,11 @@ func (s *Store) checkVersion(id string) error {
 	if !validID.MatchString(id) {
 		return errors.New("that is no version")
 	}
-	return PairMatches(s.Path(id))
+	leaf, err := LoadLeaf(s.Path(id))
+	if err != nil {
+		return err
+	}
+	return KeyMatches(s.Path(id), leaf)
 }
 
 func (s *Store) link(id string) error {

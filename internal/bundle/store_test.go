@@ -112,7 +112,7 @@ func TestPutAgain(t *testing.T) {
 
 func checkWhole(t *testing.T, store *bundle.Store, id string) {
 	t.Helper()
-	if err := bundle.PairMatches(store.Path(id)); err != nil {
+	if err := pairMatches(store.Path(id)); err != nil {
 		t.Error(err)
 	}
 	info, err := os.Lstat(filepath.Join(store.Path(id), "privkey.pem"))
@@ -281,7 +281,16 @@ func TestHas(t *testing.T) {
 	}
 }
 
-func TestPairMatches(t *testing.T) {
+// pairMatches is nil when a version's key is that of its leaf.
+func pairMatches(dir string) error {
+	leaf, err := bundle.LoadLeaf(dir)
+	if err != nil {
+		return err
+	}
+	return bundle.KeyMatches(dir, leaf)
+}
+
+func TestKeyMatches(t *testing.T) {
 	ca := bundletest.NewCA(t, "Test")
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -294,18 +303,18 @@ func TestPairMatches(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			store := bundle.Open(t.TempDir())
 			id, other := put(t, store, ca.Issue(t, leaf)), ca.Issue(t, bundletest.Leaf{Names: []string{"example.com"}})
-			if err := bundle.PairMatches(store.Path(id)); err != nil {
+			if err := pairMatches(store.Path(id)); err != nil {
 				t.Error(err)
 			}
 			if err := os.WriteFile(filepath.Join(store.Path(id), "privkey.pem"), other.KeyPEM(), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			wantError(t, bundle.PairMatches(store.Path(id)), "does not belong")
+			wantError(t, pairMatches(store.Path(id)), "does not belong")
 		})
 	}
 }
 
-func BenchmarkLoadLeafAndPairMatches(b *testing.B) {
+func BenchmarkLoadLeafAndKeyMatches(b *testing.B) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		b.Fatal(err)

@@ -33,8 +33,8 @@ func (l *Live) Draw(s Screen, above string, block []Cell) {
 		if i > 0 {
 			text.WriteString("\n")
 		}
-		line := Cut(cell.Text, s.Width-1) // the last cell of a line may wrap it
-		l.drawn = append(l.drawn, Width(line))
+		line := cut(cell.Text, s.Width-1) // the last cell of a line may wrap it
+		l.drawn = append(l.drawn, widthOf(line))
 		text.WriteString(s.Paint(cell.Style, line))
 	}
 	io.WriteString(l.out, text.String())

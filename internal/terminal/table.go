@@ -30,7 +30,7 @@ func (s Screen) Table(columns []Column, rows [][]Cell) string {
 	widths := make([]int, len(columns))
 	for _, row := range rows {
 		for i, cell := range row {
-			widths[i] = max(widths[i], Width(cell.Text))
+			widths[i] = max(widths[i], widthOf(cell.Text))
 		}
 	}
 	shown := s.fit(columns, widths)
@@ -80,15 +80,15 @@ func before(shown, widths []int) int {
 
 func (s Screen) row(text *strings.Builder, row []Cell, shown, widths []int) {
 	for _, i := range shown[:len(shown)-1] {
-		cell := Cut(row[i].Text, widths[i])
-		text.WriteString(s.Paint(row[i].Style, cell) + strings.Repeat(" ", widths[i]-Width(cell)+gap))
+		cell := cut(row[i].Text, widths[i])
+		text.WriteString(s.Paint(row[i].Style, cell) + strings.Repeat(" ", widths[i]-widthOf(cell)+gap))
 	}
 	last := shown[len(shown)-1]
 	width := widths[last]
 	if s.Width == 0 {
 		width = 0
 	}
-	for n, line := range Wrap(row[last].Text, width) {
+	for n, line := range wrap(row[last].Text, width) {
 		if n > 0 {
 			text.WriteString(strings.Repeat(" ", before(shown, widths)))
 		}

@@ -59,21 +59,21 @@ func (s Screen) Paint(style Style, text string) string {
 // whatever the locale says: terminals of today show them so.
 var cells = &runewidth.Condition{StrictEmojiNeutral: true}
 
-// Width is how many cells text without escape sequences takes.
-func Width(text string) int { return cells.StringWidth(text) }
+// widthOf is how many cells text without escape sequences takes.
+func widthOf(text string) int { return cells.StringWidth(text) }
 
-// Cut shortens text to a width, with an ellipsis at its end; 0 is no limit.
-func Cut(text string, width int) string {
+// cut shortens text to a width, with an ellipsis at its end; 0 is no limit.
+func cut(text string, width int) string {
 	if width <= 0 {
 		return text
 	}
 	return cells.Truncate(text, width, "…")
 }
 
-// Wrap breaks text into lines of up to so many cells, at spaces where it can;
+// wrap breaks text into lines of up to so many cells, at spaces where it can;
 // 0 is no limit.
-func Wrap(text string, width int) []string {
-	if width <= 0 || Width(text) <= width {
+func wrap(text string, width int) []string {
+	if width <= 0 || widthOf(text) <= width {
 		return []string{text}
 	}
 	var lines []string
@@ -81,7 +81,7 @@ func Wrap(text string, width int) []string {
 	for word := range strings.FieldsSeq(text) {
 		switch {
 		case line == "":
-		case Width(line)+1+Width(word) <= width:
+		case widthOf(line)+1+widthOf(word) <= width:
 			line += " " + word
 			continue
 		default:
@@ -95,11 +95,11 @@ func Wrap(text string, width int) []string {
 
 // Paragraph sets text beside its lead, wrapped to the screen.
 func (s Screen) Paragraph(lead, text Cell) string {
-	indent, width := Width(lead.Text), 0
+	indent, width := widthOf(lead.Text), 0
 	if s.Width > 0 {
 		width = max(s.Width-indent, 1)
 	}
-	lines := Wrap(text.Text, width)
+	lines := wrap(text.Text, width)
 	for i, line := range lines {
 		lines[i] = s.Paint(text.Style, line)
 	}
