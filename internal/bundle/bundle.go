@@ -12,6 +12,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
+	"time"
 )
 
 // Bundle is a leaf with its private key and its issuers. Parse makes one that
@@ -37,6 +38,12 @@ func idOf(leaf *x509.Certificate) string {
 func Fingerprint(leaf *x509.Certificate) string {
 	sum := sha256.Sum256(leaf.Raw)
 	return hex.EncodeToString(sum[:])
+}
+
+// LastTenth is when the last tenth of the leaf's lifetime begins. It is the one
+// rule for an emergency: from then on nothing may be left undone.
+func LastTenth(leaf *x509.Certificate) time.Time {
+	return leaf.NotAfter.Add(-leaf.NotAfter.Sub(leaf.NotBefore) / 10)
 }
 
 // CertPEM is the leaf alone.

@@ -38,14 +38,18 @@ func verifyNames(leaf *x509.Certificate, names []string) error {
 
 // Covers says whether the leaf is good for a host name, or for exactly this
 // wildcard.
-func Covers(leaf *x509.Certificate, name string) bool {
+func Covers(leaf *x509.Certificate, name string) bool { return CoversName(leaf.DNSNames, name) }
+
+// CoversName says whether a list of domains is good for a host name, or for
+// exactly this wildcard. "*.example.com" covers one label: www.example.com, and
+// neither example.com nor a.www.example.com. All are A-labels, compared without
+// case.
+func CoversName(names []string, name string) bool {
 	name = strings.TrimSuffix(name, ".")
-	if strings.HasPrefix(name, "*.") {
-		return slices.ContainsFunc(leaf.DNSNames, func(san string) bool {
-			return strings.EqualFold(san, name)
-		})
-	}
-	return leaf.VerifyHostname(name) == nil
+	label, parent, _ := strings.Cut(name, ".")
+	return slices.ContainsFunc(names, func(one string) bool {
+		return strings.EqualFold(one, name) || label != "" && strings.EqualFold(one, "*."+parent)
+	})
 }
 
 func verifyDates(c *x509.Certificate, now time.Time) error {
