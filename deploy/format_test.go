@@ -148,3 +148,25 @@ func TestAShortPasswordIsRefusedWithoutBeingPrinted(t *testing.T) {
 		t.Error("the password is in the error")
 	}
 }
+
+func TestAPasswordIsReadAnewForEachUse(t *testing.T) {
+	b := bundletest.NewCA(t, "Test").Issue(t, bundletest.Leaf{Names: []string{"example.com"}})
+	dir := t.TempDir()
+	target := deploy.Target{PFX: dir + "/bundle.pfx", JKS: dir + "/bundle.jks", Password: secret.Secret{File: dir + "/password"}}
+	for _, password := range []string{"canary-one", "canary-two"} {
+		write(t, target.Password.File, []byte(password+"\n"))
+		if drift := deploy.Inspect(t.Context(), target, b); len(drift.Files) != 2 {
+			t.Errorf("with another password the files differ in %q", drift.Files)
+		}
+		if result := install(t, deploy.Job{Target: target, Bundle: b}); result.Err != nil || !result.Changed {
+			t.Errorf("changed %v, error %v", result.Changed, result.Err)
+		}
+		if held, err := deploy.Held(target); err != nil || held.ID() != b.ID() {
+			t.Errorf("another bundle is held, error %v", err)
+		}
+	}
+	if err := os.Remove(target.Password.File); err != nil {
+		t.Fatal(err)
+	}
+	checkError(t, install(t, deploy.Job{Target: target, Bundle: b}).Err, "read the password: ")
+}

@@ -100,6 +100,7 @@ func TestWhatIsWrongIsNamedWithItsLineAndKey(t *testing.T) {
 		{"a token that can be guessed", "[contact.ops]", "[service]\ntoken = \"canary\"\n[contact.ops]", 6, "service.token"},
 		{"a token from two sources", "[contact.ops]", "[service]\ntoken_env = \"X\"\ntoken = \"canary-0123456789\"\n[contact.ops]", 7, "service.token"},
 		{"a token file that is not there", "[contact.ops]", "[service]\ntoken_file = \"/nowhere/token\"\n[contact.ops]", 6, "service.token_file"},
+		{"no requests at all", "[contact.ops]", "[limits]\nrequests_per_second = 0\n[contact.ops]", 6, "limits.requests_per_second"},
 		{"no submissions at all", "[contact.ops]", "[limits]\nsubmissions_per_day = 0\n[contact.ops]", 6, "limits.submissions_per_day"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,5 +1,5 @@
 // Package secret says where a secret is, and reads it when it is needed. It
-// keeps no copy, and does not look at who else may read the place.
+// keeps nothing of what it reads, and does not look at who else may read it.
 package secret
 
 import (
