@@ -109,8 +109,8 @@ func (c *trial) signalAt(at func(int, string) bool, signal syscall.Signal, after
 			c.gate.api.ServeHTTP(httptest.NewRecorder(), r)
 		}
 		<-started
+		fired <- called // first, since the signal may end the wait for the process
 		p.cmd.Process.Signal(signal)
-		fired <- called
 		if signal == syscall.SIGKILL {
 			<-p.ended
 			panic(http.ErrAbortHandler)
