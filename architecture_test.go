@@ -13,18 +13,37 @@ import (
 // Tests may import what they like.
 var allowed = map[string][]string{
 	"cmd/dvagent": {
-		"agent", "agent/config", "agent/order", "cmd/dvagent/demo", "dashboard", "internal/aliyun", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/line", "internal/sandbox", "internal/terminal", "internal/words",
+		"cmd/dvagent/daemon", "cmd/dvagent/demo", "dashboard",
+		"agent", "agent/account", "agent/check", "agent/config", "agent/order", "agent/state", "agent/view",
+		"internal/aliyun", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/line",
+		"internal/sandbox", "internal/terminal", "internal/words",
 	},
-	"cmd/dvagent/demo": {"agent", "agent/config", "deploy", "internal/hint", "internal/line", "internal/sandbox"},
+	"cmd/dvagent/daemon": {"agent", "agent/config", "agent/state", "agent/view", "dashboard", "internal/hint", "internal/line"},
+	"cmd/dvagent/demo":   {"agent", "agent/config", "agent/state", "deploy", "internal/hint", "internal/line", "internal/sandbox"},
+	"dashboard": {
+		"agent/config", "agent/order", "agent/state", "agent/view", // and not agent: it asks the service three questions
+		"internal/bundle", "internal/line", "internal/secret", "internal/words",
+	},
 
-	"dashboard": {"agent", "agent/config", "agent/order", "internal/aliyun", "internal/line", "internal/secret", "internal/words"},
 	"agent": {
-		"agent/account", "agent/config", "agent/notice", "agent/order", "agent/rollout", "deploy", "dnsvalidate", "hooks", "notify",
-		"internal/aliyun", "internal/bundle", "internal/command", "internal/hint", "internal/journal", "internal/nginx",
+		"agent/account", "agent/config", "agent/install", "agent/issue", "agent/notice", "agent/order", "agent/proof",
+		"agent/state", "agent/view", "internal/bundle", "internal/command", "internal/hint",
 	},
-	"agent/account": {"agent/config", "internal/aliyun", "internal/hint"},
+	"agent/check": { // alone knows nginx
+		"agent/account", "agent/config", "agent/issue", "agent/order", "agent/proof", "agent/state", "deploy", "dnsvalidate", "notify",
+		"internal/aliyun", "internal/bundle", "internal/command", "internal/hint", "internal/nginx",
+	},
+	"agent/account":       {"agent/config", "agent/issue", "agent/issue/cas2018", "agent/state", "internal/aliyun", "internal/hint"},
+	"agent/issue/cas2018": {"agent/issue", "agent/order", "internal/aliyun", "internal/bundle"},
+	"agent/issue":         {"agent/config", "agent/order", "agent/proof", "agent/state", "internal/bundle", "internal/hint"}, // no deployment, hook or notice
+	"agent/proof":         {"agent/order", "agent/state", "dnsvalidate", "internal/aliyun", "internal/hint"},
+	"agent/install":       {"agent/rollout", "agent/state", "deploy", "hooks", "internal/bundle", "internal/command", "internal/hint"}, // no API
+	"agent/view": { // neither the API nor DNS: no look at the page calls one
+		"agent/config", "agent/notice", "agent/order", "agent/rollout", "agent/state", "deploy", "hooks", "internal/bundle", "internal/journal",
+	},
+	"agent/notice":  {"agent/state", "internal/atomicfile", "notify"},
+	"agent/state":   {"agent/config", "agent/order", "agent/rollout", "deploy", "hooks", "internal/bundle", "internal/hint", "internal/journal"},
 	"agent/config":  {"deploy", "dnsvalidate", "hooks", "internal/address", "internal/hint", "internal/secret", "notify"},
-	"agent/notice":  {"internal/atomicfile"},
 	"agent/order":   {"internal/atomicfile", "internal/journal"},
 	"agent/rollout": {"internal/journal"},
 

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"dvagent/internal/aliyun"
+	"dvagent/agent/state"
 	"dvagent/internal/sandbox"
 )
 
@@ -17,40 +17,8 @@ func TestAnUnreachableCloudSaysUntilWhenTheCertificateIsValid(t *testing.T) {
 	w.renewed(Renewal{})
 	w.faults("refuse")
 	o := w.renew(Renewal{Force: true})
-	if o.Class != Failure || !strings.Contains(o.Hint(), "valid until 20") {
+	if o.Class != state.Failure || !strings.Contains(o.Hint(), "valid until 20") {
 		t.Errorf("%+v, hint %q", o, o.Hint())
-	}
-}
-
-func TestARunningOrderIsForTheOneCertificateWhoseNameItsChallengeLiesUnder(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, sandbox.Options{Zones: []string{"example.com", "example.org"}})
-	for _, name := range []string{"shop", "news.shop"} {
-		w.extra += fmt.Sprintf("\n[[certificate]]\nname = %q\ndomains = [\"%s.example.com\"]\n", name, name)
-	}
-	w.extra += "\n[[certificate]]\nname = \"org\"\ndomains = [\"example.org\"]\n[[certificate]]\nname = \"org-www\"\ndomains = [\"example.org\", \"www.example.org\"]\n"
-	p, err := w.agent().newPass(scope{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range []struct {
-		name, checkName string
-		want            string
-		known           bool
-	}{
-		{"a name below one certificate's", "_dnsauth.example.com", "example.com", true},
-		{"the longest match counts", "_dnsauth.Shop.example.com.", "shop", true},
-		{"a longer one still", "_x.news.shop.example.com", "news.shop", true},
-		{"two certificates of one name are told apart by nothing", "_dnsauth.example.org", "", true},
-		{"a foreign name", "_dnsauth.example.net", "", true},
-		{"no name yet", "", "", false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			got, known := p.claimant("main", aliyun.OrderResult{Status: "checking", CheckName: tt.checkName})
-			if got != tt.want || known != tt.known {
-				t.Errorf("got %q, %v", got, known)
-			}
-		})
 	}
 }
 
@@ -93,11 +61,11 @@ func TestAnInstanceThatOneCertificateListsIsReservedForIt(t *testing.T) {
 	w := newWorld(t, sandbox.Options{Instances: -1})
 	reserved := w.sandbox.AddInstance("DV", "BUY", "PAYED", "")
 	w.extra = fmt.Sprintf("\n[[certificate]]\nname = \"shop\"\ndomains = [\"shop.example.com\"]\ninstances = [%q]\n", reserved)
-	outcomes, err := w.agent().Renew(t.Context(), Renewal{Timeout: time.Minute, LockWait: time.Second, Who: "test"})
+	outcomes, err := w.agent().Renew(t.Context(), Renewal{Timeout: time.Minute, Caller: tester})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if outcomes[0].Class != NoInstance || outcomes[1].Class != Served || w.sandbox.Submitted() != 1 {
+	if outcomes[0].Class != state.NoInstance || outcomes[1].Class != state.Served || w.sandbox.Submitted() != 1 {
 		t.Errorf("%+v", outcomes)
 	}
 }

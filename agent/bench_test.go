@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"dvagent/agent/config"
+	"dvagent/agent/state"
+	"dvagent/agent/view"
 	"dvagent/internal/bundle"
 	"dvagent/internal/bundle/bundletest"
 	"dvagent/internal/sandbox"
@@ -64,7 +66,7 @@ func BenchmarkTenThousandCertificates(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	a, err := New(cfg, Options{})
+	a, err := New(cfg, nil, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -79,36 +81,37 @@ func BenchmarkTenThousandCertificates(b *testing.B) {
 	b.Run("plan", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			plan, err := a.Plan(context.Background(), time.Now())
-			if err != nil || plan.Certificates[0].Action != ActionNone {
-				b.Fatalf("%+v, %v", plan.Certificates[0], err)
+			plan := view.ReadPlan(context.Background(), a.host, time.Now())
+			if plan.Certificates[0].Action != view.ActionNone {
+				b.Fatalf("%+v", plan.Certificates[0])
 			}
 		}
 	})
-	service := NewService(a, nil, 0, "benchmark")
+	var glances view.Glances
+	read := func(b *testing.B, g *view.Glances) {
+		last, err := g.Read(a.host, func(*view.Glance) {})
+		if err != nil {
+			b.Fatal(err)
+		}
+		last.At = time.Time{} // the next one is fresh
+	}
 	b.Run("first glance", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			service.glances.drop()
-			if _, err := service.Glance(); err != nil {
-				b.Fatal(err)
-			}
+			read(b, new(view.Glances))
 		}
 	})
 	b.Run("further glance", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			service.glances.last = nil
-			if _, err := service.Glance(); err != nil {
-				b.Fatal(err)
-			}
+			read(b, &glances)
 		}
 	})
 	b.Run("renew with nothing due", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			outcomes, err := a.Renew(context.Background(), Renewal{Timeout: time.Minute, Who: "benchmark"})
-			if err != nil || Worst(outcomes) != Served {
+			outcomes, err := a.Renew(context.Background(), Renewal{Timeout: time.Minute, Caller: tester})
+			if err != nil || state.Worst(outcomes) != state.Served {
 				b.Fatal(err)
 			}
 		}
@@ -136,10 +139,10 @@ func BenchmarkOrder(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := Prepare(cfg.StateDir); err != nil {
+	if err := state.Dir(cfg.StateDir).Prepare(); err != nil {
 		b.Fatal(err)
 	}
-	a, err := New(cfg, Options{})
+	a, err := New(cfg, nil, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -164,12 +167,12 @@ func BenchmarkOrder(b *testing.B) {
 func orderOnce(b *testing.B, a *Agent, force bool) (own time.Duration) {
 	for range 100 {
 		start := time.Now()
-		outcomes, err := a.Renew(context.Background(), Renewal{Force: force, NoWait: true, Timeout: time.Minute, Who: "benchmark"})
+		outcomes, err := a.Renew(context.Background(), Renewal{Force: force, NoWait: true, Timeout: time.Minute, Caller: tester})
 		own += time.Since(start)
 		if err != nil {
 			b.Fatal(err)
 		}
-		if outcomes[0].Class == Served {
+		if outcomes[0].Class == state.Served {
 			return own
 		}
 		if outcomes[0].Err != nil {

@@ -1,79 +1,23 @@
 package agent
 
 import (
-	"fmt"
-	"math/big"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"crypto/x509"
-
-	"dvagent/agent/config"
 	"dvagent/agent/order"
+	"dvagent/agent/state"
 	"dvagent/internal/journal"
 	"dvagent/internal/sandbox"
 )
-
-func leafOf(notBefore time.Time, lifetime time.Duration) *x509.Certificate {
-	return &x509.Certificate{Raw: fmt.Appendf(nil, "%s %s", notBefore, lifetime), SerialNumber: big.NewInt(1),
-		NotBefore: notBefore, NotAfter: notBefore.Add(lifetime)}
-}
-
-// fault 93: what is due is reckoned from the leaf's own dates, so that neither
-// a leap day nor a time zone nor summer time moves it.
-func TestARenewalIsReckonedFromTheLeaf(t *testing.T) {
-	const day = 24 * time.Hour
-	shanghai := time.FixedZone("CST", 8*3600)
-	for _, tt := range []struct {
-		name      string
-		notBefore time.Time
-		lifetime  time.Duration
-		window    config.Window
-	}{
-		{"two hundred days", time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC), 200 * day, config.Window{Share: 0.33}},
-		{"over a leap day", time.Date(2028, 1, 15, 0, 0, 0, 0, time.UTC), 100 * day, config.Window{Share: 0.33}},
-		{"over the change to summer time", time.Date(2027, 3, 1, 0, 0, 0, 0, shanghai), 47 * day, config.Window{Fixed: 15 * day}},
-		{"an hour", time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC), time.Hour, config.Window{Share: 0.5}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			leaf := leafOf(tt.notBefore, tt.lifetime)
-			window := tt.window.Of(tt.lifetime)
-			at := RenewsAt(leaf, tt.window, "www")
-			start := leaf.NotAfter.Add(-window).Truncate(time.Second)
-			if latest := start.Add(min(day, window/10)); at.Before(start) || at.After(latest) {
-				t.Errorf("%s is not between %s and %s", at, start, latest)
-			}
-			abroad := *leaf
-			abroad.NotAfter = leaf.NotAfter.In(time.FixedZone("EST", -5*3600))
-			if again := RenewsAt(&abroad, tt.window, "www"); !again.Equal(at) {
-				t.Errorf("%s abroad, %s here", again, at)
-			}
-		})
-	}
-}
-
-func TestManyHostsDoNotRenewAtOnce(t *testing.T) {
-	leaf := leafOf(time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC), 200*24*time.Hour)
-	seen := map[time.Time]int{}
-	for i := range 1000 {
-		seen[RenewsAt(leaf, config.Window{Share: 0.33}, fmt.Sprint("host", i)).Truncate(time.Hour)]++
-	}
-	for hour, n := range seen {
-		if n > 100 {
-			t.Errorf("%d of 1000 in the hour of %s", n, hour)
-		}
-	}
-}
 
 // scheduled is a service that has looked at everything, and looks again at at.
 func scheduled(t *testing.T, at time.Time) *Service {
 	t.Helper()
 	w := newWorld(t, sandbox.Options{})
-	s := NewService(w.agent(), nil, time.Second, "test")
-	s.due["example.com"] = at
+	s := NewService(w.agent(), nil, tester)
+	s.times["example.com"] = at
 	return s
 }
 
@@ -92,7 +36,7 @@ func TestTheServiceFollowsTheWallClock(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := scheduled(t, tt.at)
-			if due := s.dueNames(tt.now)["example.com"]; due != tt.due {
+			if due := s.due(tt.now)["example.com"]; due != tt.due {
 				t.Errorf("due: %v", due)
 			}
 		})
@@ -102,15 +46,14 @@ func TestTheServiceFollowsTheWallClock(t *testing.T) {
 // dateBack moves what an order's journal dates into the past.
 func (w *world) dateBack(by time.Duration) {
 	w.Helper()
-	path := filepath.Join(w.state(), "certificates", "example.com", "order.journal")
-	facts, _, err := journal.Read[order.Fact](path)
+	log, facts, err := journal.Open[order.Fact](w.where().OrderJournal("example.com"))
 	if err != nil {
 		w.Fatal(err)
 	}
 	for i := range facts {
 		facts[i].At = facts[i].At.Add(-by)
 	}
-	if err := journal.Rewrite(path, facts); err != nil {
+	if err := log.Rewrite(facts); err != nil {
 		w.Fatal(err)
 	}
 }
@@ -122,7 +65,7 @@ func TestAnOrderThatIsCheckedForEverIsNotReplaced(t *testing.T) {
 	w.renew(Renewal{NoWait: true})
 	w.dateBack(49 * time.Hour)
 	o := w.renew(Renewal{NoWait: true})
-	if o.Class != Failure || !strings.Contains(o.Hint(), "abandon") {
+	if o.Class != state.Failure || !strings.Contains(o.Hint(), "abandon") {
 		t.Errorf("%+v", o)
 	}
 	if w.sandbox.Submitted() != 1 {
@@ -157,7 +100,7 @@ func TestWhatIsDueAtEachPassIsSubmittedNoMoreThanADayAllows(t *testing.T) {
 	w.renewed(Renewal{})
 	w.renewed(Renewal{Force: true})
 	for range 3 {
-		if o := w.renew(Renewal{Force: true}); o.Class != Failure {
+		if o := w.renew(Renewal{Force: true}); o.Class != state.Failure {
 			t.Errorf("%+v", o)
 		}
 	}
@@ -172,14 +115,7 @@ func TestARestartDoesNotShortenABackoff(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, "check-fail")}})
 	for range 5 {
-		a := w.agent()
-		err := a.underLock(t.Context(), time.Second, "test", scope{}, func(p *pass) error {
-			p.run(t.Context())
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		w.look(w.agent())
 	}
 	if n := w.sandbox.Submitted(); n != 1 {
 		t.Errorf("%d submissions after five restarts", n)
@@ -193,7 +129,7 @@ func TestARecordThatNoJournalKnowsIsASuspect(t *testing.T) {
 	w.renew(Renewal{NoWait: true})
 	suspects := func() int {
 		n := 0
-		for _, f := range w.agent().CheckOnline(t.Context()) {
+		for _, f := range w.check().Online(t.Context()) {
 			if f.Err != nil && strings.Contains(f.Err.Error(), "may be left") {
 				n++
 			}
@@ -203,7 +139,7 @@ func TestARecordThatNoJournalKnowsIsASuspect(t *testing.T) {
 	if n := suspects(); n != 0 {
 		t.Errorf("%d suspects while the journal knows the record", n)
 	}
-	if err := os.RemoveAll(w.state()); err != nil {
+	if err := os.RemoveAll(string(w.where())); err != nil {
 		t.Fatal(err)
 	}
 	if n := suspects(); n != 1 || w.records() == "" {

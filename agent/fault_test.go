@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"dvagent/agent/state"
 	"dvagent/internal/sandbox"
 )
 
@@ -48,7 +49,7 @@ func TestAnOrderOutlivesFaultsThatPass(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, tt.fault)}})
 			o := w.renew(Renewal{Timeout: time.Minute})
-			if o.Class != Served || !o.Ordered {
+			if o.Class != state.Served || !o.Ordered {
 				t.Fatalf("%+v", o)
 			}
 			if n := w.sandbox.Submitted(); n != 1 {
@@ -80,7 +81,7 @@ func TestAnOrderStopsWhereAPersonIsNeeded(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, tt.fault)}})
 			o := w.renew(Renewal{Timeout: time.Minute})
-			if o.Class != Failure || o.Err == nil {
+			if o.Class != state.Failure || o.Err == nil {
 				t.Fatalf("%+v", o)
 			}
 			text := o.Err.Error() + " " + o.Hint()
@@ -88,7 +89,7 @@ func TestAnOrderStopsWhereAPersonIsNeeded(t *testing.T) {
 				t.Errorf("says %q", text)
 			}
 			again := w.renew(Renewal{Timeout: time.Minute})
-			if again.Class == Served || w.instancesUsed() > 1 {
+			if again.Class == state.Served || w.instancesUsed() > 1 {
 				t.Errorf("a second run: %+v, %d instances used", again, w.instancesUsed())
 			}
 		})
@@ -120,7 +121,7 @@ func TestThrottlingMakesNoStorm(t *testing.T) {
 	if err := w.sandbox.SetFaults(mustFault(t, "throttle")); err != nil {
 		t.Fatal(err)
 	}
-	if o := w.renew(Renewal{Timeout: 8 * time.Second}); o.Class != Pending {
+	if o := w.renew(Renewal{Timeout: 8 * time.Second}); o.Class != state.Pending {
 		t.Errorf("%+v", o)
 	}
 	if n := sum(w.calls()); n > 30 {
@@ -137,16 +138,16 @@ func TestAPanicInOneCertificatesWorkLeavesTheOthersAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sandbox.Options{})
 	w.extra = "\n[[certificate]]\nname = \"shop\"\ndomains = [\"shop.example.com\"]\n"
-	w.progress = func(p Progress) {
+	w.onProgress(func(p state.Progress) {
 		if p.Certificate == "shop" {
 			panic("nobody expects it")
 		}
-	}
-	outcomes, err := w.agent().Renew(t.Context(), Renewal{Timeout: 30 * time.Second, Who: "test"})
+	})
+	outcomes, err := w.agent().Renew(t.Context(), Renewal{Timeout: 30 * time.Second, Caller: tester})
 	if err != nil || len(outcomes) != 2 {
 		t.Fatalf("%+v, %v", outcomes, err)
 	}
-	if outcomes[0].Class != Served || outcomes[1].Class != Failure {
+	if outcomes[0].Class != state.Served || outcomes[1].Class != state.Failure {
 		t.Errorf("%+v", outcomes)
 	}
 }
@@ -157,11 +158,11 @@ func TestALinkThatWasReplacedByADirectoryIsRestored(t *testing.T) {
 	w := newWorld(t, sandbox.Options{})
 	w.renewed(Renewal{})
 	version := w.current()
-	link := filepath.Join(w.state(), "certificates", "example.com", "current")
+	link := filepath.Join(string(w.where()), "certificates", "example.com", "current")
 	if err := errors.Join(os.Remove(link), os.Mkdir(link, 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	if o := w.renew(Renewal{}); o.Class != Served || w.current() != version || w.sandbox.Submitted() != 1 {
+	if o := w.renew(Renewal{}); o.Class != state.Served || w.current() != version || w.sandbox.Submitted() != 1 {
 		t.Errorf("%+v, version %s, %d submitted", o, w.current(), w.sandbox.Submitted())
 	}
 }
@@ -171,11 +172,11 @@ func TestAnUnknownStatusIsWarnedOfOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, "unknown-status::3")}})
 	warnings := 0
-	w.progress = func(p Progress) {
+	w.onProgress(func(p state.Progress) {
 		if strings.Contains(p.Text, "not known") {
 			warnings++
 		}
-	}
+	})
 	w.renewed(Renewal{})
 	if warnings != 1 {
 		t.Errorf("%d warnings", warnings)
@@ -187,19 +188,18 @@ func TestARefusedValidationIsSubmittedThreeTimesAtMost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, "check-fail")}})
 	w.extra = "\n[limits]\nsubmissions_per_day = 10\n"
-	var last Outcome
+	var last state.Outcome
 	for range 6 {
 		last = w.renew(Renewal{})
 	}
-	if w.sandbox.Submitted() != mostSubmissions || w.instancesUsed() != 1 {
+	if w.sandbox.Submitted() != 3 || w.instancesUsed() != 1 {
 		t.Errorf("%d submissions of %d instances", w.sandbox.Submitted(), w.instancesUsed())
 	}
-	if last.Class != Failure || !strings.Contains(last.Hint(), "renew --force") {
+	if last.Class != state.Failure || !strings.Contains(last.Hint(), "renew --force") {
 		t.Errorf("%+v, hint %q", last, last.Hint())
 	}
-	status, err := w.agent().Status(t.Context(), time.Now())
-	if err != nil || !status.Certificates[0].Order.Stopped || !strings.Contains(status.Certificates[0].Next, "renew --force") {
-		t.Errorf("%+v, %v", status.Certificates[0], err)
+	if c := w.status().Certificates[0]; !c.Order.Stopped || !strings.Contains(c.Next, "renew --force") {
+		t.Errorf("%+v", c)
 	}
 	if left := w.records(); left != "" {
 		t.Errorf("records left: %s", left)

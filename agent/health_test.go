@@ -23,7 +23,7 @@ func TestAPassThatFailsAsAWholeIsSeenUntilOneEndsWell(t *testing.T) {
 	go func() { ended <- s.Run(ctx) }()
 	unhealthy := func() bool { return w.glance(s).Healthy(time.Now()) != nil }
 	replaced <- w.agent() // taken when the first pass is over
-	ledger := filepath.Join(w.state(), "instances.journal")
+	ledger := filepath.Join(string(w.where()), "instances.journal")
 	if err := os.Rename(ledger, ledger+".away"); err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"dvagent/agent/state"
 	"dvagent/internal/sandbox"
 )
 
@@ -26,16 +27,16 @@ func TestAHookThatHangsIsWaitedForOnceInAPass(t *testing.T) {
 	for _, name := range []string{"a", "b"} {
 		w.extra += fmt.Sprintf("[[certificate]]\nname = %q\ndomains = [\"%s.example.com\"]\n", name, name) + target(name)
 	}
-	if _, err := w.agent().Renew(t.Context(), Renewal{Timeout: 30 * time.Second, LockWait: time.Second, Who: "test"}); err != nil {
+	if _, err := w.agent().Renew(t.Context(), Renewal{Timeout: 30 * time.Second, Caller: tester}); err != nil {
 		t.Fatal(err)
 	}
 	w.extra += fmt.Sprintf("[[hook]]\non = [\"deployed\"]\ncommand = [%q]\ntimeout = \"1s\"\n", script)
-	outcomes, err := w.agent().Deploy(t.Context(), Redeployment{LockWait: time.Second, Who: "test"})
+	outcomes, err := w.agent().Deploy(t.Context(), Redeployment{Caller: tester})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, o := range outcomes {
-		if o.Class != NotServed || o.Step != stepHook {
+		if o.Class != state.NotServed || o.Step != state.StepHook {
 			t.Errorf("%+v", o)
 		}
 	}

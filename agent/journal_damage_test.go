@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"dvagent/internal/aliyun"
+	"dvagent/agent/state"
 	"dvagent/internal/bundle"
 	"dvagent/internal/bundle/bundletest"
 	"dvagent/internal/journal"
@@ -123,15 +123,18 @@ func readingOf(t *testing.T, scratch string, text []byte) string {
 	if err := os.WriteFile(scratch, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	facts, damaged, err := journal.Read[json.RawMessage](scratch)
-	return fmt.Sprintf("%s %d %v %v", facts, damaged, err != nil, bytes.HasSuffix(text, []byte("\n")))
+	log, facts, err := journal.Open[json.RawMessage](scratch)
+	if err != nil {
+		return fmt.Sprint("unreadable ", bytes.HasSuffix(text, []byte("\n")))
+	}
+	return fmt.Sprintf("%s %d %v %v", facts, log.Damage().Lines, false, bytes.HasSuffix(text, []byte("\n")))
 }
 
 // suffer does the damage to a state directory.
 func (d damage) suffer(w *world) {
 	w.Helper()
 	for _, file := range d.files {
-		path := filepath.Join(w.state(), file)
+		path := filepath.Join(string(w.where()), file)
 		text, err := os.ReadFile(path)
 		if err != nil {
 			w.Fatal(err)
@@ -198,7 +201,7 @@ func (s situation) begin(t *testing.T, issueAfter time.Duration) (w *world, pend
 	if s.renewal {
 		w.servesAnOldOne()
 	}
-	if o := w.renew(Renewal{NoWait: true}); o.Class != Pending {
+	if o := w.renew(Renewal{NoWait: true}); o.Class != state.Pending {
 		return w, false
 	}
 	if s.issued {
@@ -223,7 +226,7 @@ func (w *world) serves(begins, ends time.Duration) {
 	old := bundletest.NewCA(w.T, "old").Issue(w.T, bundletest.Leaf{
 		Names: []string{"example.com", "*.example.com"}, NotBefore: now.Add(begins), NotAfter: now.Add(ends),
 	})
-	dir := filepath.Join(w.state(), "certificates", "example.com")
+	dir := w.where().Certificate("example.com")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		w.Fatal(err)
 	}
@@ -242,7 +245,7 @@ func (s situation) survive(t *testing.T) {
 	w := s.prepare(t)
 	s.suffer(w)
 	o := w.renew(Renewal{})
-	if o.Class != Served {
+	if o.Class != state.Served {
 		t.Errorf("%+v", o)
 	}
 	if used := w.instancesUsed(); used != 1 || w.sandbox.Submitted() != 1 {
@@ -258,7 +261,7 @@ func (s situation) survive(t *testing.T) {
 // holdsTheIssued checks that the current version is the one that was ordered.
 func (w *world) holdsTheIssued() {
 	w.Helper()
-	leaf, err := bundle.LoadLeaf(filepath.Join(w.state(), "certificates", "example.com", "current"))
+	leaf, err := bundle.LoadLeaf(filepath.Join(string(w.where()), "certificates", "example.com", "current"))
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -273,20 +276,16 @@ func TestAnOrderIssuedBetweenTwoLooksIsFound(t *testing.T) {
 	for _, action := range []string{"DescribeUserCertificateList", "DescribeOrderInstanceList"} {
 		t.Run("after "+action, func(t *testing.T) {
 			w := situation{}.prepare(t)
-			if err := os.RemoveAll(w.state()); err != nil {
+			if err := os.RemoveAll(string(w.where())); err != nil {
 				t.Fatal(err)
 			}
-			a := w.agent()
-			a, err := New(a.config, Options{Call: func(_ string, call aliyun.Call) {
-				if call.Operation == action {
+			w.observe = func(e state.Event) {
+				if call, ok := e.(state.Call); ok && call.Operation == action {
 					_ = w.sandbox.ForceOrder(w.sandbox.Orders()[0].InstanceID, "issued") // it may be already
 				}
-			}})
-			if err != nil {
-				t.Fatal(err)
 			}
-			outcomes, err := a.Renew(t.Context(), Renewal{Timeout: 10 * time.Second, LockWait: time.Second})
-			if err != nil || Worst(outcomes) != Served || w.sandbox.Submitted() != 1 {
+			outcomes, err := w.agent().Renew(t.Context(), Renewal{Timeout: 10 * time.Second, Caller: tester})
+			if err != nil || state.Worst(outcomes) != state.Served || w.sandbox.Submitted() != 1 {
 				t.Errorf("%+v, %v, %d submitted", outcomes, err, w.sandbox.Submitted())
 			}
 		})
@@ -313,7 +312,7 @@ func TestADamagedLineOrdersNothingAnew(t *testing.T) {
 	w := situation{}.prepare(t)
 	var all []situation
 	for _, file := range []string{orderJournal, instancesLedger, recordsLedger} {
-		for i, d := range byByte(t, w.state(), file) {
+		for i, d := range byByte(t, string(w.where()), file) {
 			for j := range 4 {
 				if longTest() || i%4 == j {
 					all = append(all, situation{d, j%2 > 0, j/2 > 0})

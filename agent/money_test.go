@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"dvagent/agent/state"
 	"dvagent/internal/sandbox"
 )
 
@@ -38,7 +39,7 @@ func TestAnAnswerThatSaysNothingBuysNothing(t *testing.T) {
 			w.faults(tt.faults...)
 			w.renew(Renewal{Timeout: 40 * time.Second})
 			w.faults()
-			if o := w.renew(Renewal{}); o.Class != Served {
+			if o := w.renew(Renewal{}); o.Class != state.Served {
 				t.Errorf("%+v", o)
 			}
 			if used := w.instancesUsed(); used != 1 || w.sandbox.Submitted() != 1 {
@@ -54,7 +55,7 @@ func TestARefusalThatIsNotTheInstancesFaultStops(t *testing.T) {
 	w.faults("hostile-message:CreateDVOrderAudit")
 	o := w.renew(Renewal{})
 	refused := w.calls()["CreateDVOrderAudit"]
-	if o.Class != Failure || refused != 2 || o.Hint() == "" {
+	if o.Class != state.Failure || refused != 2 || o.Hint() == "" {
 		t.Errorf("%d refused: %+v", refused, o)
 	}
 	w.faults()
@@ -67,11 +68,11 @@ func TestARunningOrderThatIsNotYetKnownIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sandbox.Options{})
 	w.renew(Renewal{NoWait: true})
-	if err := os.RemoveAll(w.state()); err != nil {
+	if err := os.RemoveAll(string(w.where())); err != nil {
 		t.Fatal(err)
 	}
 	w.faults("empty-checkname::1")
-	if o := w.renew(Renewal{}); o.Class != Served {
+	if o := w.renew(Renewal{}); o.Class != state.Served {
 		t.Errorf("%+v", o)
 	}
 	if w.sandbox.Submitted() != 1 {
@@ -89,7 +90,7 @@ func TestAForcedOrderThatAnotherAgentFinishesIsNotRepeated(t *testing.T) {
 	go func() {
 		defer close(beside)
 		for range 40 {
-			other.Renew(t.Context(), Renewal{NoWait: true, Timeout: time.Minute, LockWait: time.Second, Who: "beside"})
+			other.Renew(t.Context(), Renewal{NoWait: true, Timeout: time.Minute, Caller: tester})
 			time.Sleep(100 * time.Millisecond)
 		}
 	}()
@@ -105,7 +106,7 @@ func TestARecordThatCannotBeRemovedHoldsUpNoLaterOrder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sandbox.Options{})
 	w.faults("forbidden:DeleteDomainRecord")
-	if o := w.renew(Renewal{}); o.Class != Pending || o.Err == nil {
+	if o := w.renew(Renewal{}); o.Class != state.Pending || o.Err == nil {
 		t.Errorf("%+v", o)
 	}
 	w.faults()
@@ -135,7 +136,7 @@ func TestWhatWasNotLookedAtIsNotCalledServed(t *testing.T) {
 	w := newWorld(t, sandbox.Options{})
 	w.extra = w.target()
 	w.renewed(Renewal{})
-	if o := w.renew(Renewal{Timeout: time.Nanosecond}); o.Class == Served {
+	if o := w.renew(Renewal{Timeout: time.Nanosecond}); o.Class == state.Served {
 		t.Errorf("%+v", o)
 	}
 }
@@ -153,7 +154,7 @@ func TestABackoffThatAWrongClockWroteIsNotKept(t *testing.T) {
 		{"ten years ahead", 10 * 365 * 24 * time.Hour, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if held := stillHeld(wallClock().Add(tt.left)); held != tt.held {
+			if held := state.StillHeld(state.Now().Add(tt.left)); held != tt.held {
 				t.Errorf("held: %v", held)
 			}
 		})

@@ -2,326 +2,157 @@ package agent
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"runtime/debug"
-	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"dvagent/agent/config"
-	"dvagent/agent/order"
-	"dvagent/agent/rollout"
-	"dvagent/internal/aliyun"
-	"dvagent/internal/journal"
+	"dvagent/agent/install"
+	"dvagent/agent/issue"
+	"dvagent/agent/notice"
+	"dvagent/agent/proof"
+	"dvagent/agent/state"
+	"dvagent/internal/command"
 )
 
-// scope says what a pass works on.
-type scope struct {
-	names map[string]bool // nil: every certificate
-	force map[string]bool // ordered although not due
-	since time.Time       // failures before it hold nothing up; zero: every backoff counts
-
-	redeploy     bool // install again what is in place already
-	unconfigured bool // also the owed records of certificates that are not configured
+// agenda says what a pass works on, and is told how it went.
+type agenda interface {
+	// due names the certificates whose time has come.
+	due(now time.Time) map[string]bool
+	// begin notes that certificates are worked on now.
+	begin(names map[string]bool)
+	// forced says that an operator wants an order although none is due.
+	forced(name string) bool
+	// take notes how a certificate stands after it was worked on.
+	take(state.Outcome)
+	// alarms names certificates to be looked at again, such as those whose files
+	// changed; nil: there are none.
+	alarms() <-chan map[string]bool
+	// wake makes certificates due.
+	wake(names map[string]bool)
+	// noted is told that there may be something to tell people.
+	noted()
 }
 
-func (s scope) has(name string) bool { return s.names == nil || s.names[name] }
-
-// pass is one look at everything in scope, under the lock, with the ledgers
-// read anew and each list of the cloud read at most once.
+// pass works under the lock, with the ledgers read anew, until nothing is at
+// work. Each certificate goes its own way through order, rollout and hooks, and
+// comes again when it is due while others are still at work: one that waits for
+// the cloud holds up nobody.
 type pass struct {
-	*Agent
-	scope
-	instances *order.Instances
-	owed      *order.Owed
-	before    preflight
+	agent   *Agent
+	scope   state.Scope
+	desk    *issue.Desk
+	rollout *install.Rollout
+	begun   time.Time
 
-	mu     sync.Mutex
-	lists  map[string]*accountLists
-	listed map[string][]aliyun.Instance // by account, as far as they were wanted
+	waiting  []*turn          // for a place among the orders that are advanced
+	turns    map[string]*turn // all that are at work, by certificate
+	orders   int              // that are being advanced
+	gathered []*turn          // that are to be installed
+	since    time.Time        // when the first of gathered came
+	unheard  []*turn          // whose hooks are to run
 
-	hung sync.Map // commands of hooks that ran into their time limit in this pass
+	installing, hooking bool
+
+	reports chan func() // what a stage has done, to be noted by the loop
+	seen    []notice.Seen
+	noted   time.Time // when people's troubles were last written down
 }
 
-// accountLists are an account's lists, read when first wanted.
-type accountLists struct {
-	instances    func() ([]aliyun.Instance, error)
-	adoptable    func() (running, error)
-	certificates func() ([]aliyun.Certificate, error)
+// turn is one certificate's way through a pass.
+type turn struct {
+	certificate config.Certificate
+	begun       time.Time
+	forced      bool
+	item        *install.Item // once its order has gone as far as it goes now
 }
 
-func (a *Agent) newPass(s scope) (*pass, error) {
-	p := &pass{Agent: a, scope: s, before: a.newPreflight(), lists: map[string]*accountLists{}, listed: map[string][]aliyun.Instance{}}
-	err := a.readable(func() (err error) {
-		p.instances, err = order.LoadInstances(a.config.StateDir)
-		return err
+func (a *Agent) newPass(scope state.Scope) (*pass, error) {
+	desk, err := issue.Open(a.host, scope, issue.Tools{
+		Issuer: a.accounts.Issuer, Prover: proof.NewDNS(a.zones), Memory: a.memory,
 	})
 	if err != nil {
 		return nil, err
 	}
-	err = a.readable(func() (err error) {
-		p.owed, err = order.LoadOwed(a.config.StateDir)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return p, errors.Join(p.instances.Compact(wallClock()), p.owed.Compact())
+	now := state.Now()
+	return &pass{agent: a, scope: scope, desk: desk, rollout: install.New(a.host, scope), begun: now, noted: now,
+		turns: map[string]*turn{}, reports: make(chan func())}, nil
 }
 
-// readable reads, and sets a file aside that a later dvagent wrote: what it
-// said is found out again from the other files and from the server.
-func (a *Agent) readable(read func() error) error {
+const (
+	gatherFor   = 500 * time.Millisecond // so long a rollout waits for others that share its reload
+	lookAround  = 100 * time.Millisecond // between two looks at what is due, and at the stages
+	passLength  = time.Minute            // after which a pass begins something new only while it is held up
+	heldUpAfter = 5 * time.Second        // so long is a turn that holds a pass up
+	noteEvery   = 10 * time.Second       // between two notes of what people are to be told
+)
+
+// run works on the agenda until nothing is at work any more.
+func (p *pass) run(ctx context.Context, agenda agenda) {
+	ctx = command.WithAlive(ctx, p.agent.host.Alive)
+	tick := time.NewTicker(lookAround)
+	defer tick.Stop()
+	p.begin(agenda)
 	for {
-		err := read()
-		var later *journal.LaterError
-		if !errors.As(err, &later) {
-			return err
+		p.advance(ctx)
+		p.install(ctx)
+		p.runHooks(ctx, agenda)
+		if len(p.turns) == 0 {
+			break
 		}
-		aside, err := journal.SetAside(later.Path, wallClock())
-		if err != nil {
-			return err
-		}
-		a.log.Warn("set a journal aside that a later dvagent wrote", "file", aside)
-	}
-}
-
-// inScope lists the certificates that the pass works on.
-func (p *pass) inScope() []config.Certificate {
-	var certificates []config.Certificate
-	for _, certificate := range p.config.Certificates {
-		if p.has(certificate.Name) {
-			certificates = append(certificates, certificate)
-		}
-	}
-	return certificates
-}
-
-// run works on every certificate in scope until each has ended or waits.
-func (p *pass) run(ctx context.Context) []Outcome {
-	certificates := p.inScope()
-	standings := make([]standing, len(certificates))
-	outcomes := make([]Outcome, len(certificates))
-	var group errgroup.Group
-	group.SetLimit(p.config.Limits.ParallelOrders)
-	for i, certificate := range certificates {
-		group.Go(func() error {
-			standings[i], outcomes[i] = p.guarded(ctx, certificate)
-			p.moved()
-			return nil
-		})
-	}
-	_ = group.Wait() // no work returns an error: it is in the outcome
-	p.rollout(ctx, standings, outcomes)
-	p.noteTroubles(ctx, standings, outcomes)
-	return merged(append(outcomes, p.sweep(ctx)...))
-}
-
-// guarded keeps a panic in one certificate's work from the others.
-func (p *pass) guarded(ctx context.Context, certificate config.Certificate) (s standing, outcome Outcome) {
-	err := p.contained(certificate.Name, func() error {
-		s, outcome = p.orderWork(ctx, certificate)
-		return nil
-	})
-	if err != nil {
-		outcome = failed(certificate.Name, err)
-		outcome.Next = wallClock().Add(longestBackoff)
-	}
-	return s, outcome
-}
-
-// contained makes an error of a panic.
-func (a *Agent) contained(certificate string, do func() error) (err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			a.log.Error("panic", "certificate", certificate, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
-			err = fmt.Errorf("an error in dvagent itself: %v", cause)
-		}
-	}()
-	return do()
-}
-
-// orderWork takes over, opens and advances the certificate's order as far as
-// it goes now. It returns what the disk says then.
-func (p *pass) orderWork(ctx context.Context, certificate config.Certificate) (standing, Outcome) {
-	var s standing
-	err := p.readable(func() (err error) {
-		s, err = p.read(certificate)
-		return err
-	})
-	if err != nil {
-		return s, failed(certificate.Name, err)
-	}
-	if s, err = p.ready(s); err != nil {
-		return s, failed(s.Name, err)
-	}
-	if s.order == nil {
-		return s, Outcome{Certificate: s.Name, Next: s.renewsAt()}
-	}
-	w := &work{pass: p, standing: s}
-	outcome := w.run(ctx)
-	return w.standing, outcome
-}
-
-// ready gives the certificate an open order when it needs one.
-func (p *pass) ready(s standing) (_ standing, err error) {
-	if held := s.rollout.Held; held != "" && held != s.current && s.current == s.newest { // a rollback that failed
-		if err := s.rollout.Record(rollout.Fact{At: wallClock(), Kind: rollout.Freed}); err != nil {
-			return s, err
+		select {
+		case report := <-p.reports:
+			report()
+		case names := <-agenda.alarms():
+			agenda.wake(names)
+		case <-tick.C:
+			if p.takesMore(state.Now()) && ctx.Err() == nil {
+				p.begin(agenda)
+			}
+			if state.Now().Sub(p.noted) > noteEvery {
+				p.note(ctx, agenda)
+			}
 		}
 	}
-	if s.current == "" && s.newest != "" {
-		if s, err = p.relink(s); err != nil {
-			return s, err
+	if p.scope.Unconfigured {
+		for _, outcome := range p.desk.SweepUnconfigured(ctx) {
+			agenda.take(outcome)
 		}
 	}
-	if s.order, err = p.settle(s); err != nil || s.order != nil {
-		return s, err
+	p.note(ctx, agenda)
+}
+
+// takesMore says that what has become due may begin in this pass. An old pass
+// ends, so that others get the lock; but one that is held up keeps the lock in
+// any case, and then the others need not wait.
+func (p *pass) takesMore(now time.Time) bool {
+	if now.Sub(p.begun).Abs() < passLength {
+		return true
 	}
-	if s.newest == "" {
-		if s, err = p.takeOver(s); err != nil {
-			return s, err
+	for _, t := range p.turns {
+		if now.Sub(t.begun).Abs() > heldUpAfter {
+			return true
 		}
 	}
-	reason := s.due(wallClock())
-	if reason == "" && p.force[s.Name] {
-		reason = ReasonForced
-	}
-	if reason == "" {
-		return s, p.dropClaim(s)
-	}
-	s.order, err = p.open(s, reason)
-	return s, err
+	return false
 }
 
-// relink makes a stored version current again where the link is gone or was
-// replaced, as by a restored backup: the held one, or the newest that is whole.
-func (p *pass) relink(s standing) (standing, error) {
-	versions, err := s.store.Versions()
-	if err != nil {
-		return s, err
-	}
-	if s.rollout.Held != "" {
-		versions = append([]string{s.rollout.Held}, versions...)
-	}
-	for _, version := range versions {
-		if s.store.Switch(version) == nil {
-			p.say(s.Name, "", "the link to the current version was gone and is restored: "+version)
-			return p.read(s.Certificate)
+// begin takes in what is due and not at work already.
+func (p *pass) begin(agenda agenda) {
+	now := state.Now()
+	due := agenda.due(now)
+	for name := range due {
+		if p.turns[name] != nil {
+			delete(due, name)
 		}
 	}
-	return s, nil
-}
-
-// dropClaim gives back a claim whose order is not known any more and not
-// needed either.
-func (p *pass) dropClaim(s standing) error {
-	claim, _ := p.instances.ClaimOf(s.Account, s.Name)
-	if claim.Instance == "" {
-		return nil
+	if len(due) == 0 {
+		return
 	}
-	return p.instances.Record(order.InstanceEntry{At: wallClock(), Kind: order.InstanceReleased,
-		Account: s.Account, Instance: claim.Instance, Certificate: s.Name})
-}
-
-// settle finishes what a killed process left of an ended order, and withdraws
-// an order that claimed nothing and has no reason any more: its certificate is
-// no longer due, its configuration was changed, or an earlier call forced it.
-func (p *pass) settle(s standing) (*order.Order, error) {
-	o := s.order
-	if o == nil {
-		return nil, nil
-	}
-	if o.Step() == order.Done {
-		return nil, p.finish(o)
-	}
-	if err := p.mend(s, o); err != nil {
-		return nil, err
-	}
-	if o.Instance != "" {
-		return o, nil
-	}
-	asConfigured := sameSet(o.Domains, s.Domains) && o.Account == s.Account && o.DNSAccount == s.DNSAccount
-	if asConfigured && (s.due(wallClock()) != "" || p.force[s.Name]) {
-		return o, nil
-	}
-	return nil, p.closeOrder(o, order.Withdrawn, "no longer due")
-}
-
-func (p *pass) open(s standing, reason string) (*order.Order, error) {
-	p.forget(s.Name)
-	p.observe(Progress{At: wallClock(), Certificate: s.Name, Step: string(order.Allocate), Text: "ordering: " + reason,
-		Emergency: s.emergency(wallClock())})
-	p.ordered(OrderOpened)
-	return order.Open(p.dir(s.Name), opened(s, reason, p.force[s.Name]))
-}
-
-func opened(s standing, reason string, forced bool) order.Fact {
-	return order.Fact{
-		At: wallClock(), Kind: order.Opened, Domains: s.Domains, Account: s.Account, DNSAccount: s.DNSAccount,
-		Reason: reason, Forced: forced,
-	}
-}
-
-// closeOrder ends an order and its claim.
-func (p *pass) closeOrder(o *order.Order, outcome order.Outcome, why string) error {
-	err := o.Record(order.Fact{At: wallClock(), Kind: order.Ended, Outcome: outcome, Error: why})
-	if err != nil {
-		return err
-	}
-	p.ordered(string(outcome))
-	return p.finish(o)
-}
-
-// finish gives the claim of an ended order back and sets its journal aside.
-func (p *pass) finish(o *order.Order) error {
-	if o.Instance != "" && p.instances.Holder(o.Account, o.Instance) == o.Certificate {
-		use := order.InstanceReleased
-		switch o.Outcome {
-		case order.Abandoned:
-			use = order.InstanceAbandoned
-		case order.LetGo:
-			use = order.InstanceForeign
-		}
-		if err := p.use(o, use); err != nil {
-			return err
+	agenda.begin(due)
+	for _, certificate := range p.agent.host.Config.Certificates {
+		if due[certificate.Name] {
+			t := &turn{certificate: certificate, begun: now, forced: agenda.forced(certificate.Name)}
+			p.turns[certificate.Name] = t
+			p.waiting = append(p.waiting, t)
 		}
 	}
-	return o.Archive()
-}
-
-// use writes what happens to the order's instance into the ledger.
-func (p *pass) use(o *order.Order, use order.InstanceUse) error {
-	return p.instances.Record(order.InstanceEntry{
-		At: wallClock(), Kind: use, Account: o.Account, Instance: o.Instance, Certificate: o.Certificate,
-	})
-}
-
-// mend makes good for damaged lines, and for a process that died between the
-// ledger and the journal: an order without names has the configured ones, an
-// instance without a claim is claimed, and one that was given back is let go.
-func (p *pass) mend(s standing, o *order.Order) error {
-	if len(o.Domains) == 0 {
-		if err := o.Record(opened(s, s.due(wallClock()), false)); err != nil {
-			return err
-		}
-	}
-	holder := ""
-	if o.Instance != "" {
-		holder = p.instances.Holder(o.Account, o.Instance)
-	}
-	givenBack := holder == "" && o.SubmittedAt.IsZero() && p.instances.RefusedTo(o.Account, o.Instance, o.Certificate)
-	switch {
-	case o.Instance == "" || holder == o.Certificate:
-		return nil
-	case holder != "" || givenBack:
-		return o.Record(order.Fact{At: wallClock(), Kind: order.Refused, Instance: o.Instance})
-	}
-	return p.use(o, order.InstanceClaimed)
-}
-
-func (a *Agent) say(certificate, step, text string) {
-	a.observe(Progress{At: wallClock(), Certificate: certificate, Step: step, Text: text})
 }

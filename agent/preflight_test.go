@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"dvagent/agent/state"
 	"dvagent/internal/sandbox"
 )
 
@@ -41,7 +42,7 @@ func TestWhatWouldFailTheValidationIsSaidBeforeAnInstanceIsClaimed(t *testing.T)
 				w.faults(tt.fault)
 			}
 			o := w.renew(Renewal{})
-			if o.Class != Failure || o.Hint() == "" || !strings.Contains(o.Err.Error()+o.Hint(), tt.says) {
+			if o.Class != state.Failure || o.Hint() == "" || !strings.Contains(o.Err.Error()+o.Hint(), tt.says) {
 				t.Errorf("%+v", o)
 			}
 			if calls := w.calls(); calls["CreateDVOrderAudit"]+calls["AddDomainRecord"] > 0 || w.instancesUsed() > 0 {
@@ -64,12 +65,12 @@ func TestTheCertificatesOfAPassShareTheirPreflight(t *testing.T) {
 	w := newWorld(t, sandbox.Options{})
 	w.record("@", "CAA", `0 issue "letsencrypt.org"`)
 	w.extra = "\n[[certificate]]\nname = \"shop\"\ndomains = [\"shop.example.com\"]\n"
-	pass, err := w.agent().newPass(scope{})
-	if err != nil {
-		t.Fatal(err)
+	outcomes, err := w.agent().Renew(t.Context(), Renewal{NoWait: true, Timeout: time.Minute, Caller: tester})
+	if err != nil || len(outcomes) != 2 {
+		t.Fatal(outcomes, err)
 	}
-	for _, outcome := range pass.run(t.Context()) {
-		if outcome.Class != Failure || !strings.Contains(outcome.Err.Error(), "CAA of example.com") {
+	for _, outcome := range outcomes {
+		if outcome.Class != state.Failure || !strings.Contains(outcome.Err.Error(), "CAA of example.com") {
 			t.Errorf("%+v", outcome)
 		}
 	}
@@ -95,7 +96,7 @@ func TestAnIssuedOrderWinsOverNameServersThatAreSilent(t *testing.T) {
 	w := newWorld(t, sandbox.Options{})
 	w.nameServers = `["` + silent(t) + `"]`
 	var said []string
-	w.progress = func(p Progress) { said = append(said, p.Text) }
+	w.onProgress(func(p state.Progress) { said = append(said, p.Text) })
 	w.renewed(Renewal{})
 	if text := strings.Join(said, "\n"); !strings.Contains(text, "warning: no name server of example.com answers with authority") {
 		t.Error(text)
@@ -110,13 +111,13 @@ func TestAQuorumLeavesASilentServerOutAfterTenSecondsAndSaysSo(t *testing.T) {
 	w.nameServers = `["` + w.sandbox.Ready().DNS[0] + `", "` + deaf + `"]`
 	w.dns = "quorum = \"50%\"\n"
 	var said []string
-	w.progress = func(p Progress) { said = append(said, p.Text) }
+	w.onProgress(func(p state.Progress) { said = append(said, p.Text) })
 	begun := time.Now()
-	if o := w.renew(Renewal{Timeout: 20 * time.Second}); o.Class != Pending || o.Step != "issue" {
+	if o := w.renew(Renewal{Timeout: 20 * time.Second}); o.Class != state.Pending || o.Step != "issue" {
 		t.Errorf("%+v", o)
 	}
 	want := "enough name servers show the record by the quorum; left out: " + deaf + " silent"
-	if text := strings.Join(said, "\n"); !strings.Contains(text, want) || time.Since(begun) < leaveOutAfter {
+	if text := strings.Join(said, "\n"); !strings.Contains(text, want) || time.Since(begun) < 10*time.Second {
 		t.Errorf("after %s:\n%s", time.Since(begun), text)
 	}
 }

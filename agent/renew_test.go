@@ -1,12 +1,12 @@
 package agent
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"dvagent/agent/state"
 	"dvagent/internal/sandbox"
 )
 
@@ -57,7 +57,7 @@ func TestWithNothingDueNoCallIsMade(t *testing.T) {
 	w.extra = w.target()
 	w.renewed(Renewal{})
 	w.calls()
-	if o := w.renew(Renewal{}); o.Class != Served || o.Ordered {
+	if o := w.renew(Renewal{}); o.Class != state.Served || o.Ordered {
 		t.Errorf("%+v", o)
 	}
 	if calls := w.calls(); len(calls) > 0 {
@@ -68,7 +68,7 @@ func TestWithNothingDueNoCallIsMade(t *testing.T) {
 func TestAnOrderLeftPendingIsResumed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sandbox.Options{})
-	if o := w.renew(Renewal{NoWait: true}); o.Class != Pending {
+	if o := w.renew(Renewal{NoWait: true}); o.Class != state.Pending {
 		t.Fatalf("%+v", o)
 	}
 	if w.records() == "" {
@@ -94,11 +94,11 @@ func TestForceThatFindsNoInstanceIsForgotten(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sandbox.Options{Instances: 1})
 	w.renewed(Renewal{})
-	if o := w.renew(Renewal{Force: true}); o.Class != NoInstance {
+	if o := w.renew(Renewal{Force: true}); o.Class != state.NoInstance {
 		t.Errorf("%+v", o)
 	}
 	w.sandbox.AddInstance("DV", "BUY", "PAYED", "")
-	if o := w.renew(Renewal{}); o.Class != Served || o.Ordered {
+	if o := w.renew(Renewal{}); o.Class != state.Served || o.Ordered {
 		t.Errorf("the force was remembered: %+v", o)
 	}
 }
@@ -108,10 +108,10 @@ func TestWithoutASpareInstanceTheOutcomeSaysSo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sandbox.Options{Instances: -1})
 	o := w.renew(Renewal{})
-	if o.Class != NoInstance || o.Hint() == "" {
+	if o.Class != state.NoInstance || o.Hint() == "" {
 		t.Errorf("%+v", o)
 	}
-	if calls := w.calls(); calls["DescribeOrderInstanceList"] > mostTries {
+	if calls := w.calls(); calls["DescribeOrderInstanceList"] > state.MostTries {
 		t.Errorf("a storm: %v", calls)
 	}
 }
@@ -121,11 +121,11 @@ func TestAPairThatTheTargetsHoldIsTakenOver(t *testing.T) {
 	w := newWorld(t, sandbox.Options{})
 	w.extra = w.target()
 	w.renewed(Renewal{})
-	if err := os.RemoveAll(w.state()); err != nil {
+	if err := os.RemoveAll(string(w.where())); err != nil {
 		t.Fatal(err)
 	}
 	w.calls()
-	if o := w.renew(Renewal{}); o.Class != Served || o.Ordered {
+	if o := w.renew(Renewal{}); o.Class != state.Served || o.Ordered {
 		t.Errorf("%+v", o)
 	}
 	if calls := w.calls(); len(calls) > 0 || w.sandbox.Submitted() != 1 {
@@ -138,16 +138,16 @@ func TestACertificateOfTheAccountIsTakenInsteadOfOrdering(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sandbox.Options{})
 	w.renewed(Renewal{})
-	if err := os.RemoveAll(w.state()); err != nil {
+	if err := os.RemoveAll(string(w.where())); err != nil {
 		t.Fatal(err)
 	}
-	if o := w.renew(Renewal{}); o.Class != Served {
+	if o := w.renew(Renewal{}); o.Class != state.Served {
 		t.Errorf("%+v", o)
 	}
 	if w.sandbox.Submitted() != 1 {
 		t.Errorf("%d instances submitted", w.sandbox.Submitted())
 	}
-	if err := os.RemoveAll(w.state()); err != nil {
+	if err := os.RemoveAll(string(w.where())); err != nil {
 		t.Fatal(err)
 	}
 	w.renewed(Renewal{Force: true})
@@ -161,7 +161,7 @@ func TestARunningOrderOfAnotherHostIsAdopted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sandbox.Options{IssueAfter: 3 * time.Second}) // runs for longer than the first host works
 	w.renew(Renewal{NoWait: true})
-	if err := os.RemoveAll(w.state()); err != nil {
+	if err := os.RemoveAll(string(w.where())); err != nil {
 		t.Fatal(err)
 	}
 	before := w.records()
@@ -204,42 +204,26 @@ func TestARenewalThatAnotherHostMadeIsTaken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sandbox.Options{})
 	w.renewed(Renewal{})
-	state, second := w.state(), filepath.Join(w.dir, "second")
-	if err := os.CopyFS(second, os.DirFS(state)); err != nil {
+	first, second := string(w.where()), filepath.Join(w.dir, "second")
+	if err := os.CopyFS(second, os.DirFS(first)); err != nil {
 		t.Fatal(err)
 	}
 	w.renewed(Renewal{Force: true})
 	renewed := w.current()
 	// The second host still has the first version, whose key is lost there.
-	if err := os.RemoveAll(state); err != nil {
+	if err := os.RemoveAll(first); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.CopyFS(state, os.DirFS(second)); err != nil {
+	if err := os.CopyFS(first, os.DirFS(second)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(state, "certificates/example.com/current/privkey.pem"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(first, "certificates/example.com/current/privkey.pem"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if o := w.renew(Renewal{}); o.Class != Served {
+	if o := w.renew(Renewal{}); o.Class != state.Served {
 		t.Errorf("%+v", o)
 	}
 	if w.sandbox.Submitted() != 2 || w.current() != renewed {
 		t.Errorf("%d submitted, version %s, want %s", w.sandbox.Submitted(), w.current(), renewed)
-	}
-}
-
-func TestAFailureIsTheSameWhateverItsCommandWroteLast(t *testing.T) {
-	for _, tt := range []struct {
-		name, told, now string
-		same            bool
-	}{
-		{"another request", `Throttling (request A1)`, `Throttling (request B2)`, true},
-		{"another port", `read tcp 127.0.0.1:46278->127.0.0.1:443: reset`, `read tcp 127.0.0.1:46280->127.0.0.1:443: reset`, true},
-		{"another time in the output", `check: nginx failed: exit status 1 ("10:00 [\"x\"] emerg")`, `check: nginx failed: exit status 1 ("10:05 emerg")`, true},
-		{"another exit code", `check: nginx failed: exit status 1 ("x")`, `check: nginx failed: exit status 2 ("x")`, false},
-	} {
-		if got := sameFailure(tt.told, errors.New(tt.now)); got != tt.same {
-			t.Errorf("%s: %t", tt.name, got)
-		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"os"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -13,72 +12,62 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"dvagent/agent/order"
-	"dvagent/internal/command"
+	"dvagent/agent/notice"
+	"dvagent/agent/state"
+	"dvagent/agent/view"
 )
 
-// Service is the agent at work for as long as it runs.
+// Service is the agent at work for as long as it runs. It is the agenda of its
+// passes.
 type Service struct {
 	agent    *Agent
 	replaced <-chan *Agent
-	lockWait time.Duration
-	who      string
-	due      map[string]time.Time // when each certificate is looked at again
+	caller   state.Caller
+	times    map[string]time.Time // when each certificate is looked at again
+	alarmed  map[string]time.Time // when each one is whose files changed
 	watch    *targetWatch
-	alarms   map[string]*rate.Limiter // of each certificate's changed files
+	limits   map[string]*rate.Limiter // of each certificate's alarms
 	open     map[string]bool          // the certificates whose last outcome is not Served
 
 	noticed chan struct{} // holds a value when there may be something to tell
 	mu      sync.Mutex
-	state   ServiceStatus
+	status  view.ServiceStatus
 
-	glances glances
+	glances view.Glances
 	shown   atomic.Pointer[Agent] // the agent, for other goroutines
-	moves   movement
 }
 
 // NewService makes a service; nothing happens before Run. An agent that comes
 // from replaced takes over between two passes.
-func NewService(a *Agent, replaced <-chan *Agent, lockWait time.Duration, who string) *Service {
-	s := &Service{replaced: replaced, lockWait: lockWait, who: who, noticed: make(chan struct{}, 1),
-		watch: newTargetWatch(a.log), alarms: map[string]*rate.Limiter{}, moves: movement{begun: time.Now()}}
-	s.state = ServiceStatus{PID: os.Getpid(), Since: wallClock()}
-	s.take(a)
+func NewService(a *Agent, replaced <-chan *Agent, caller state.Caller) *Service {
+	s := &Service{replaced: replaced, caller: caller, noticed: make(chan struct{}, 1), watch: newTargetWatch(a.host.Log),
+		limits: map[string]*rate.Limiter{}, status: newServiceStatus()}
+	s.replace(a)
 	return s
-}
-
-// Status is how everything stands under the present configuration.
-// With names, only those certificates are looked at.
-func (s *Service) Status(ctx context.Context, names ...string) (Status, error) {
-	status, err := s.shown.Load().Status(ctx, wallClock(), names...)
-	state := s.State()
-	status.Service = &state
-	return status, err
 }
 
 // Run renews what is due and converges what has drifted until ctx is done. Its
 // first pass fails when another agent holds the lock; later ones wait.
 func (s *Service) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
-	var telling sync.WaitGroup
-	telling.Go(func() { s.tell(ctx) })
-	defer telling.Wait()
+	var notifying sync.WaitGroup
+	notifying.Go(func() { s.notify(ctx) })
+	defer notifying.Wait()
 	defer stop()
-	s.watch.restart(ctx, s.agent.config.Certificates)
+	s.watch.restart(ctx, s.agent.host.Config.Certificates)
 	defer s.watch.close()
 	for first := true; ; first = false {
 		err := s.pass(ctx)
-		s.notice()
-		var held *order.HeldError
+		var held *state.HeldError
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil && first:
 			return err
 		case errors.As(err, &held):
-			s.agent.log.Info("waiting for the lock", "holder", held.Holder)
+			s.agent.host.Log.Info("waiting for the lock", "holder", held.Holder)
 		case err != nil:
-			s.agent.log.Error("the pass failed", "error", err)
+			s.agent.host.Log.Error("the pass failed", "error", err)
 			s.passed(err)
 		default:
 			s.passed(nil)
@@ -96,29 +85,37 @@ func (s *Service) Run(ctx context.Context) error {
 // machine that slept has moved the wall clock. It answers false when ctx is
 // done.
 func (s *Service) rest(ctx context.Context) bool {
-	if time.Until(s.nextDue(wallClock())) > time.Minute {
+	if time.Until(s.nextDue(state.Now())) > time.Minute {
 		debug.FreeOSMemory() // a pass over everything needs much, and the next one is far
 	}
 	for {
-		now := wallClock()
+		now := state.Now()
 		next := s.nextDue(now)
 		left := next.Sub(now)
-		s.agent.moved()
-		if left <= 0 || len(s.dueNames(now)) > 0 {
+		s.agent.host.Alive()
+		if left <= 0 || len(s.due(now)) > 0 {
 			return ctx.Err() == nil
 		}
-		s.agent.resting(Rest{Until: next, Open: slices.Sorted(maps.Keys(s.open))})
+		s.agent.host.Observe(state.Rest{Until: next, Open: slices.Sorted(maps.Keys(s.open))})
 		select {
 		case <-ctx.Done():
 			return false
 		case a := <-s.replaced:
-			s.take(a)
-			s.watch.restart(ctx, a.config.Certificates)
+			s.replace(a)
+			s.watch.restart(ctx, a.host.Config.Certificates)
 		case names := <-s.watch.changed:
 			s.wake(names)
 		case <-time.After(min(left, time.Minute)):
 		}
 	}
+}
+
+// pass works under the lock on what is due by now.
+func (s *Service) pass(ctx context.Context) error {
+	return s.agent.underLock(ctx, s.caller, state.Scope{Unconfigured: true}, func(p *pass) error {
+		p.run(ctx, s)
+		return nil
+	})
 }
 
 // An alarm is believed at once, unless alarmsAtOnce of them came within the last
@@ -129,70 +126,93 @@ const (
 	alarmPause   = 10 * time.Second
 )
 
-// wake makes certificates due whose files were changed, be it by ourselves: the
-// pass that finds nothing to do ends it.
+// alarms is for agenda: the certificates whose files were changed.
+func (s *Service) alarms() <-chan map[string]bool { return s.watch.changed }
+
+// wake is for agenda. It makes due each certificate whose files changed, even if
+// we changed them: the look that finds nothing to do ends it.
 func (s *Service) wake(names map[string]bool) {
 	for name := range names {
-		if s.alarms[name] == nil {
-			s.alarms[name] = rate.NewLimiter(rate.Every(alarmPause), alarmsAtOnce)
+		if s.limits[name] == nil {
+			s.limits[name] = rate.NewLimiter(rate.Every(alarmPause), alarmsAtOnce)
 		}
-		at := wallClock()
-		if !s.alarms[name].Allow() {
+		at := state.Now()
+		if !s.limits[name].Allow() {
 			at = at.Add(alarmPause)
 		}
-		s.due[name] = sooner(s.due[name], at)
+		s.alarmed[name] = state.Sooner(s.alarmed[name], at)
 	}
 }
 
-// pass works under the lock on what is due by now.
-func (s *Service) pass(ctx context.Context) error {
-	ctx = command.WithAlive(ctx, s.agent.moved)
-	names := s.dueNames(wallClock())
-	s.watch.follow(names)
-	return s.agent.underLock(ctx, s.lockWait, s.who, scope{names: names, unconfigured: true}, func(p *pass) error {
-		for name := range names {
-			s.due[name] = wallClock().Add(s.agent.config.Service.Interval)
-		}
-		for _, outcome := range p.run(ctx) {
-			s.due[outcome.Certificate] = s.following(outcome)
-			delete(s.open, outcome.Certificate)
-			if outcome.Class != Served {
-				s.open[outcome.Certificate] = true
-			}
-		}
-		return nil
-	})
-}
-
-// following is when a certificate is looked at again: when its outcome says,
-// and after the interval at the latest.
-func (s *Service) following(outcome Outcome) time.Time {
-	latest := wallClock().Add(s.agent.config.Service.Interval)
-	next := sooner(outcome.Next, latest)
-	if outcome.Class == Served || outcome.Next.IsZero() {
-		return next
-	}
-	return sooner(next, s.due[outcome.Certificate])
-}
-
-// dueNames are the configured certificates whose time has come. One that was
-// never looked at is due, and so is one whose time lies further ahead than the
-// interval: the clock was wrong.
-func (s *Service) dueNames(now time.Time) map[string]bool {
+// due is for agenda: the configured certificates whose time has come. One that
+// was never looked at is due, and so is one whose time lies further ahead than
+// the interval: the clock was wrong.
+func (s *Service) due(now time.Time) map[string]bool {
 	names := map[string]bool{}
-	for _, certificate := range s.agent.config.Certificates {
-		if at := s.due[certificate.Name]; !now.Before(at) || at.Sub(now) > s.agent.config.Service.Interval {
+	for _, certificate := range s.agent.host.Config.Certificates {
+		if at := s.timeOf(certificate.Name); !now.Before(at) || at.Sub(now) > s.agent.host.Config.Service.Interval {
 			names[certificate.Name] = true
 		}
 	}
 	return names
 }
 
+// timeOf is when a certificate is looked at again; zero: it never was.
+func (s *Service) timeOf(name string) time.Time {
+	at, known := s.times[name]
+	if alarm := s.alarmed[name]; known && !alarm.IsZero() {
+		return state.Sooner(at, alarm)
+	}
+	return at
+}
+
+// begin is for agenda: what changes from now on is seen by the watch, what
+// changed before by the look that begins.
+func (s *Service) begin(names map[string]bool) {
+	for name := range names {
+		s.times[name] = state.Now().Add(s.agent.host.Config.Service.Interval)
+		delete(s.alarmed, name)
+	}
+	s.watch.follow(names)
+}
+
+// forced is for agenda: nobody forces a service.
+func (s *Service) forced(string) bool { return false }
+
+// take is for agenda.
+func (s *Service) take(outcome state.Outcome) {
+	name := outcome.Certificate
+	s.times[name] = s.following(outcome)
+	delete(s.open, name)
+	if outcome.Class != state.Served {
+		s.open[name] = true
+	}
+}
+
+// noted is for agenda. It wakes notify.
+func (s *Service) noted() {
+	select {
+	case s.noticed <- struct{}{}:
+	default:
+	}
+}
+
+// following is when a certificate is looked at again: when its outcome says,
+// and after the interval at the latest.
+func (s *Service) following(outcome state.Outcome) time.Time {
+	latest := state.Now().Add(s.agent.host.Config.Service.Interval)
+	next := state.Sooner(outcome.Next, latest)
+	if outcome.Class == state.Served || outcome.Next.IsZero() {
+		return next
+	}
+	return state.Sooner(next, s.times[outcome.Certificate])
+}
+
 // nextDue is when the next certificate is looked at; the past means now.
 func (s *Service) nextDue(now time.Time) time.Time {
-	next := now.Add(s.agent.config.Service.Interval)
-	for _, certificate := range s.agent.config.Certificates {
-		if at := s.due[certificate.Name]; at.Before(next) {
+	next := now.Add(s.agent.host.Config.Service.Interval)
+	for _, certificate := range s.agent.host.Config.Certificates {
+		if at := s.timeOf(certificate.Name); at.Before(next) {
 			next = at
 		}
 	}
@@ -201,28 +221,21 @@ func (s *Service) nextDue(now time.Time) time.Time {
 
 // postpone lets nothing happen for a while after a pass that failed as a whole.
 func (s *Service) postpone(delay time.Duration) {
-	later := wallClock().Add(delay)
-	for _, certificate := range s.agent.config.Certificates {
-		if s.due[certificate.Name].Before(later) {
-			s.due[certificate.Name] = later
+	later := state.Now().Add(delay)
+	for _, certificate := range s.agent.host.Config.Certificates {
+		if s.timeOf(certificate.Name).Before(later) {
+			s.times[certificate.Name] = later
+			delete(s.alarmed, certificate.Name)
 		}
 	}
 }
 
-// notice wakes tell.
-func (s *Service) notice() {
-	select {
-	case s.noticed <- struct{}{}:
-	default:
-	}
-}
-
-// tell tells people what the passes notice, beside them, until ctx is done.
-func (s *Service) tell(ctx context.Context) {
+// notify tells people what the passes note, beside them, until ctx is done.
+func (s *Service) notify(ctx context.Context) {
 	for {
 		var retry <-chan time.Time
-		if next := s.shown.Load().tellPeople(ctx); !next.IsZero() {
-			retry = time.After(min(max(next.Sub(wallClock()), time.Second), time.Minute))
+		if next := notice.Notify(ctx, s.shown.Load().host); !next.IsZero() {
+			retry = time.After(min(max(next.Sub(state.Now()), time.Second), time.Minute))
 		}
 		select {
 		case <-ctx.Done():

@@ -30,7 +30,7 @@ func TestATraceChoosesTheNameOfTheLastChallenge(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.before()
-			walk, err := w.agent().Trace(t.Context(), tt.target)
+			walk, err := w.check().Trace(t.Context(), tt.target)
 			if err != nil {
 				t.Fatal(err)
 			}

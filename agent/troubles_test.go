@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -15,10 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"dvagent/agent/config"
 	"dvagent/agent/notice"
-	"dvagent/agent/order"
-	"dvagent/internal/bundle/bundletest"
+	"dvagent/agent/state"
+	"dvagent/agent/view"
 	"dvagent/internal/sandbox"
 	"dvagent/notify"
 )
@@ -73,7 +71,7 @@ func TestAFailureIsToldOnceAndItsEndOnce(t *testing.T) {
 	r := newReceiver(w, "")
 	w.faults("forbidden:DescribeDomains")
 	for range 3 { // each one is a restart
-		if o := w.renew(Renewal{}); o.Class != Failure {
+		if o := w.renew(Renewal{}); o.Class != state.Failure {
 			t.Fatalf("%+v", o)
 		}
 	}
@@ -120,24 +118,19 @@ func TestWithoutASpareInstanceThatIsTold(t *testing.T) {
 	w := newWorld(t, sandbox.Options{Instances: -1})
 	r := newReceiver(w, "")
 	for range 2 {
-		if o := w.renew(Renewal{NoWait: true}); o.Class != NoInstance {
+		if o := w.renew(Renewal{NoWait: true}); o.Class != state.NoInstance {
 			t.Fatalf("%+v", o)
 		}
 	}
 	r.was(w, "no_instance example.com")
 	// A service that starts meanwhile leaves the order alone, and says the same.
 	a := w.agent()
-	err := a.underLock(t.Context(), time.Second, "test", scope{}, func(p *pass) error {
-		if o := p.run(t.Context())[0]; o.Class != NoInstance {
-			t.Errorf("%+v", o)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.tellPeople(t.Context())
+	w.look(a)
+	notice.Notify(t.Context(), a.host)
 	r.was(w)
+	if s := w.status().Certificates[0].State; s != view.NoInstance {
+		t.Errorf("it is %q", s)
+	}
 	w.sandbox.AddInstance("DV", "BUY", "PAYED", "")
 	w.renewed(Renewal{})
 	r.was(w, "recovered example.com")
@@ -160,30 +153,6 @@ func TestTheForecastComparesSpareInstancesWithComingRenewals(t *testing.T) {
 	r.was(w, "recovered account main")
 }
 
-func TestTheForecastCountsWhatIsDueAndWhatWasNeverIssued(t *testing.T) {
-	w := newWorld(t, sandbox.Options{})
-	w.extra = "\n[[certificate]]\nname = \"a\"\ndomains = [\"a.example.com\"]\n[[certificate]]\nname = \"b\"\ndomains = [\"b.example.com\"]\n"
-	p, err := w.agent().newPass(scope{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	now := time.Now()
-	p.renewals = map[string]time.Time{"example.com": now.AddDate(0, 0, 10), "a": now.AddDate(0, 0, -1)}
-	if n, known := p.coming("main", now); known {
-		t.Errorf("%d, although one was not looked at", n)
-	}
-	p.renewals["b"] = time.Time{}
-	if n, known := p.coming("main", now); n != 3 || !known {
-		t.Errorf("%d %v", n, known)
-	}
-	if err := p.instances.Record(order.InstanceEntry{At: now, Kind: order.InstanceClaimed, Account: "main", Instance: "x", Certificate: "a"}); err != nil {
-		t.Fatal(err)
-	}
-	if n, _ := p.coming("main", now); n != 2 {
-		t.Errorf("%d, although one has an instance", n)
-	}
-}
-
 func TestAChannelThatFailsHoldsNothingUpAndIsShown(t *testing.T) {
 	w := newWorld(t, sandbox.Options{})
 	r := newReceiver(w, "")
@@ -192,9 +161,8 @@ func TestAChannelThatFailsHoldsNothingUpAndIsShown(t *testing.T) {
 	w.renew(Renewal{})
 	w.faults()
 	w.renewed(Renewal{})
-	status, err := w.agent().Status(context.Background(), time.Now())
-	if err != nil || len(status.Notify) != 1 || !strings.Contains(status.Notify[0].Error, "503") || status.Notify[0].RetryAt.IsZero() {
-		t.Errorf("%+v, %v", status.Notify, err)
+	if failed := w.status().Notify; len(failed) != 1 || !strings.Contains(failed[0].Error, "503") || failed[0].RetryAt.IsZero() {
+		t.Errorf("%+v", failed)
 	}
 	w.notTold(notifyCanary)
 	// What is over before anybody heard of it is not told at all.
@@ -205,18 +173,22 @@ func TestAChannelThatFailsHoldsNothingUpAndIsShown(t *testing.T) {
 	w.faults("forbidden:DescribeDomains")
 	w.renew(Renewal{Force: true})
 	r.was(w, "failed example.com")
-	status, err = w.agent().Status(context.Background(), time.Now())
-	if err != nil || len(status.Notify) > 0 {
-		t.Errorf("%+v, %v", status.Notify, err)
+	if failed := w.status().Notify; len(failed) > 0 {
+		t.Errorf("%+v", failed)
 	}
 }
 
 // channelIsDue lets the time run out for which the channel is left alone.
 func (w *world) channelIsDue() {
 	w.Helper()
-	err := notice.Update(w.state(), func(b *notice.Book) {
+	w.channelIsDueIn(-time.Second)
+}
+
+func (w *world) channelIsDueIn(d time.Duration) {
+	w.Helper()
+	err := notice.Update(w.where().Notices(), func(b *notice.Book) {
 		for _, c := range b.Channels {
-			c.Until = time.Now().Add(-time.Second)
+			c.Until = time.Now().Add(d)
 		}
 	})
 	if err != nil {
@@ -227,7 +199,7 @@ func (w *world) channelIsDue() {
 // notTold looks for a secret in the state directory.
 func (w *world) notTold(secret string) {
 	w.Helper()
-	err := filepath.WalkDir(w.state(), func(path string, entry os.DirEntry, err error) error {
+	err := filepath.WalkDir(string(w.where()), func(path string, entry os.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
 			return err
 		}
@@ -249,17 +221,14 @@ func TestWhatADyingProcessWasTellingIsToldByTheNext(t *testing.T) {
 	w.faults("forbidden:DescribeDomains")
 	w.renew(Renewal{})
 	r.refuse = false
-	w.channelIsDue()
 	a := w.agent()
-	if owed, _, _, err := a.takeOwed(a.config.Notify[0]); err != nil || len(owed) != 1 { // and then it dies
-		t.Fatalf("%v, %v", owed, err)
-	}
-	if next := a.tellPeople(t.Context()); next.IsZero() {
+	w.channelIsDueIn(time.Minute) // another process tries, and then it dies
+	if next := notice.Notify(t.Context(), a.host); next.IsZero() {
 		t.Error("it is not tried again")
 	}
 	r.was(w) // the other process may be alive
 	w.channelIsDue()
-	a.tellPeople(t.Context())
+	notice.Notify(t.Context(), a.host)
 	r.was(w, "failed example.com")
 }
 
@@ -278,13 +247,13 @@ func TestAChannelThatHangsHoldsUpNoPassAndNoEnd(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	a := w.agent()
-	go func() { ended <- NewService(a, nil, time.Second, "test").Run(ctx) }()
+	go func() { ended <- NewService(a, nil, tester).Run(ctx) }()
 	select {
 	case <-asked:
 	case <-time.After(15 * time.Second):
 		t.Fatal("nobody was told")
 	}
-	if err := a.underLock(t.Context(), time.Second, "test", scope{}, func(*pass) error { return nil }); err != nil {
+	if err := a.underLock(t.Context(), tester, state.Scope{}, func(*pass) error { return nil }); err != nil {
 		t.Errorf("the lock is held meanwhile: %v", err)
 	}
 	stop()
@@ -296,39 +265,8 @@ func TestAChannelThatHangsHoldsUpNoPassAndNoEnd(t *testing.T) {
 	case <-time.After(3 * time.Second):
 		t.Fatal("the service does not end")
 	}
-	book, err := notice.Load(w.state())
+	book, err := notice.Load(w.where().Notices())
 	if err != nil || book.Channels["ops"].Error != "" || len(book.Channels["ops"].Told) > 0 {
 		t.Errorf("that it was cut off is no failure, and the next start tells: %+v, %v", book.Channels["ops"], err)
-	}
-}
-
-func TestACertificateInItsEmergencyWindowIsToldWhenItsRenewalIsStuck(t *testing.T) {
-	ca := bundletest.NewCA(t, "test")
-	issued := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	leaf := ca.Issue(t, bundletest.Leaf{Names: []string{"www.example.com"}, NotBefore: issued, NotAfter: issued.AddDate(0, 0, 100)}).Leaf
-	s := standing{Certificate: config.Certificate{Name: "www"}, leaf: leaf, newest: "1"}
-	broken := Outcome{Certificate: "www", Class: Pending, Transient: true, Step: "submit", Err: errors.New("no route")}
-	for _, tt := range []struct {
-		name    string
-		after   int // days
-		outcome Outcome
-		want    string
-	}{
-		{"before the window", 80, broken, ""},
-		{"within it and stuck", 91, broken, "submit: no route; the present certificate is valid until 2026-04-11T00:00:00Z; to do: see dvagent status www"},
-		{"within it and on the way", 91, Outcome{Certificate: "www", Class: Pending, Waiting: "issuance"}, ""},
-		{"expired", 101, broken, "submit: no route; the certificate expired on 2026-04-11T00:00:00Z; to do: see dvagent status www"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			book := &notice.Book{Troubles: map[string]notice.Trouble{}}
-			s.note(book, tt.outcome, issued.AddDate(0, 0, tt.after))
-			if got := book.Troubles["expiring www"].Text; got != tt.want || len(book.Troubles) > 1 {
-				t.Errorf("got %q of %v", got, book.Troubles)
-			}
-			s.note(book, Outcome{Certificate: "www"}, issued.AddDate(0, 0, 50)) // as after a renewal
-			if len(book.Troubles) > 0 {
-				t.Errorf("it does not end: %v", book.Troubles)
-			}
-		})
 	}
 }

@@ -27,8 +27,13 @@ type targetWatch struct {
 	said    bool // that something cannot be watched
 }
 
-// latestNews bounds how long a directory that never is quiet puts off the word.
-const latestNews = time.Second
+const (
+	// settled is how long the files must be quiet: editors write, rename and chmod
+	// in quick succession.
+	settled = 300 * time.Millisecond
+	// latestNews bounds how long a directory that never is quiet puts off the word.
+	latestNews = time.Second
+)
 
 func newTargetWatch(log *slog.Logger) *targetWatch {
 	return &targetWatch{log: log, changed: make(chan map[string]bool), stop: func() {}}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"dvagent/agent/config"
+	"dvagent/agent/state"
 	"dvagent/deploy"
 	"dvagent/internal/bundle/bundletest"
 	"dvagent/internal/sandbox"
@@ -92,7 +93,7 @@ func TestTheServiceHealsAFileWithinTwoSeconds(t *testing.T) {
 		info, err := os.Stat(key)
 		return err == nil && info.Mode() == 0o600 && bytes.Equal(data, want)
 	}
-	service := NewService(w.agent(), nil, time.Second, "test")
+	service := NewService(w.agent(), nil, tester)
 	stopped := make(chan error)
 	go func() { stopped <- service.Run(t.Context()) }()
 	t.Cleanup(func() {
@@ -141,16 +142,16 @@ func (w *world) quiet(server *counted) (looks int32) {
 }
 
 func TestAFightOverAFileIsLookedAtOnceInAWhile(t *testing.T) {
-	s := scheduled(t, wallClock().Add(time.Hour))
+	s := scheduled(t, state.Now().Add(time.Hour))
 	for range alarmsAtOnce {
 		s.wake(map[string]bool{"example.com": true})
-		if now := wallClock(); len(s.dueNames(now)) != 1 {
-			t.Fatalf("due %s from now", s.due["example.com"].Sub(now))
+		if now := state.Now(); len(s.due(now)) != 1 {
+			t.Fatalf("due %s from now", s.timeOf("example.com").Sub(now))
 		}
-		s.due["example.com"] = wallClock().Add(time.Hour)
+		s.begin(map[string]bool{"example.com": true})
 	}
 	s.wake(map[string]bool{"example.com": true})
-	if left := s.due["example.com"].Sub(wallClock()); left <= 0 || left > alarmPause {
+	if left := s.timeOf("example.com").Sub(state.Now()); left <= 0 || left > alarmPause {
 		t.Errorf("due %s from now", left)
 	}
 }

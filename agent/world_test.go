@@ -10,7 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"dvagent/agent/check"
 	"dvagent/agent/config"
+	"dvagent/agent/state"
+	"dvagent/agent/view"
 	"dvagent/internal/command"
 	"dvagent/internal/sandbox"
 )
@@ -31,8 +34,9 @@ type world struct {
 	dns     string // further lines of its [dns]
 
 	nameServers string // the list in place of the sandbox's own
+	dnsEndpoint string // the AliDNS in place of the sandbox
 
-	progress func(Progress) // may be nil
+	observe state.Observer // may be nil
 }
 
 // newWorld starts a sandbox that answers at once.
@@ -52,17 +56,47 @@ func newWorld(t *testing.T, options sandbox.Options) *world {
 	return &world{T: t, sandbox: s, dir: t.TempDir()}
 }
 
-func (w *world) state() string { return filepath.Join(w.dir, "state") }
+// onProgress is told of each step.
+func (w *world) onProgress(show func(state.Progress)) {
+	w.observe = func(e state.Event) {
+		if p, ok := e.(state.Progress); ok {
+			show(p)
+		}
+	}
+}
+
+func (w *world) check() *check.Check {
+	a := w.agent()
+	return check.New(a.host, a.accounts)
+}
+
+// status is how the certificates stand.
+func (w *world) status() view.Status {
+	w.Helper()
+	status, err := view.ReadStatus(w.Context(), w.agent().host, state.Now())
+	if err != nil {
+		w.Fatal(err)
+	}
+	return status
+}
+
+// tester takes the lock in tests.
+var tester = state.Caller{Who: "test", LockWait: time.Second}
+
+func (w *world) where() state.Dir { return state.Dir(filepath.Join(w.dir, "state")) }
 
 // agent makes an agent anew, as a restart does.
 func (w *world) agent() *Agent {
 	w.Helper()
 	path := filepath.Join(w.dir, "agent.toml")
-	lines := strings.Split(w.sandbox.AgentConfig(w.state()), "\n")
+	lines := strings.Split(w.sandbox.AgentConfig(string(w.where())), "\n")
 	for i, line := range lines {
 		key, _, _ := strings.Cut(line, " ")
 		if w.nameServers != "" && key == "nameservers" {
 			lines[i] = "nameservers = " + w.nameServers
+		}
+		if w.dnsEndpoint != "" && key == "dns_endpoint" {
+			lines[i] = fmt.Sprintf("dns_endpoint = %q", w.dnsEndpoint)
 		}
 		if line == "[dns]" {
 			lines[i] += "\n" + w.dns
@@ -76,22 +110,22 @@ func (w *world) agent() *Agent {
 	if err != nil {
 		w.Fatal(err)
 	}
-	if err := Prepare(cfg.StateDir); err != nil {
+	if err := state.Dir(cfg.StateDir).Prepare(); err != nil {
 		w.Fatal(err)
 	}
-	a, err := New(cfg, Options{Progress: w.progress})
+	a, err := New(cfg, nil, w.observe)
 	if err != nil {
 		w.Fatal(err)
 	}
 	return a
 }
 
-func (w *world) renew(r Renewal) Outcome {
+func (w *world) renew(r Renewal) state.Outcome {
 	w.Helper()
 	if r.Timeout == 0 {
 		r.Timeout = 30 * time.Second
 	}
-	r.LockWait, r.Who = time.Second, "test"
+	r.Caller = tester
 	outcomes, err := w.agent().Renew(context.Background(), r)
 	if err != nil {
 		w.Fatal(err)
@@ -105,7 +139,7 @@ func (w *world) renew(r Renewal) Outcome {
 // renewed fails the test unless the certificate is renewed.
 func (w *world) renewed(r Renewal) {
 	w.Helper()
-	if o := w.renew(r); o.Class != Served || !o.Ordered {
+	if o := w.renew(r); o.Class != state.Served || !o.Ordered {
 		w.Fatalf("not renewed: %+v", o)
 	}
 }
@@ -132,7 +166,7 @@ func (w *world) records() string {
 }
 
 func (w *world) current() string {
-	target, err := os.Readlink(filepath.Join(w.state(), "certificates", "example.com", "current"))
+	target, err := os.Readlink(filepath.Join(w.where().Certificate("example.com"), "current"))
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -4,16 +4,16 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
+	"dvagent/agent/check"
 	"dvagent/agent/order"
 	"dvagent/internal/hint"
 	"dvagent/internal/sandbox"
 )
 
-func (w *world) writeTest(a *Agent) []Finding {
+func (w *world) writeTest(c *check.Check) []check.Finding {
 	w.Helper()
-	findings, err := a.WriteTest(w.Context(), time.Second, "test")
+	findings, err := c.WriteTest(w.Context(), tester)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -22,7 +22,7 @@ func (w *world) writeTest(a *Agent) []Finding {
 
 func (w *world) owes() []order.OwedRecord {
 	w.Helper()
-	owed, err := order.LoadOwed(w.state())
+	owed, err := order.LoadOwed(w.where().Records())
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestAWriteTestLeavesNoRecordBehindThatNobodyOwes(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.faults(tt.faults...)
-			findings := w.writeTest(w.agent())
+			findings := w.writeTest(w.check())
 			if len(findings) != 1 || (findings[0].Err == nil) != (tt.says == "") {
 				t.Fatalf("%+v", findings)
 			}
@@ -88,9 +88,9 @@ domains = ["www.sub.example.com", "www.example.com", "elsewhere.test"]
 contact = "sandbox"
 `
 	a := w.agent()
-	a.config.DNS.Settings.Delegate = []string{"acme.delegated.test", "nobodys.test"}
+	a.host.Config.DNS.Settings.Delegate = []string{"acme.delegated.test", "nobodys.test"}
 	tested := map[string]int{}
-	for _, finding := range w.writeTest(a) {
+	for _, finding := range w.writeTest(check.New(a.host, a.accounts)) {
 		zone := regexp.MustCompile(`to zone (\S+)`).FindStringSubmatch(finding.OK)
 		if zone == nil {
 			t.Fatalf("%+v", finding)

@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/websocket"
+	"dvagent/agent/state"
 
-	"dvagent/agent"
+	"golang.org/x/net/websocket"
 )
 
 // browser is one tab of a headless Chromium, driven by its DevTools protocol.
@@ -266,8 +266,8 @@ func TestThePageIsGoodToReadInABrowser(t *testing.T) {
 // busy lets the host have done something lately.
 func (h *host) busy() {
 	now := time.Now()
-	h.board.noteSpare("main", 2)
-	for _, p := range []agent.Progress{
+	h.board.noteSpare(state.Spare{Account: "main", Instances: 2})
+	for _, p := range []state.Progress{
 		{At: now.Add(-70 * time.Minute), Certificate: "www", Step: "allocate", Text: "ordering: in window"},
 		{At: now.Add(-69 * time.Minute), Certificate: "www", Step: "present", Text: "wrote the TXT record _dnsauth.example.com in zone example.com"},
 		{At: now.Add(-9 * time.Minute), Certificate: "www", Step: "propagate", Waiting: true,

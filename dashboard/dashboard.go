@@ -5,15 +5,24 @@
 package dashboard
 
 import (
+	"context"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"dvagent/agent"
-	"dvagent/internal/aliyun"
+	"dvagent/agent/state"
+	"dvagent/agent/view"
 	"dvagent/internal/line"
 )
+
+// Service is the running one that is shown; Service is one.
+type Service interface {
+	// Glance is how everything was last seen, without a look at targets or probes.
+	Glance() (*view.Glance, error)
+	// Status reads every target and shakes hands with every probe.
+	Status(ctx context.Context, names ...string) (view.Status, error)
+}
 
 // Build says what program it is.
 type Build struct {
@@ -33,7 +42,7 @@ type Dashboard struct {
 	reload reload
 }
 
-// event is an agent.Progress as it is shown.
+// event is a state.Progress as it is shown.
 type event struct {
 	at                      time.Time
 	certificate, step, text string
@@ -67,20 +76,18 @@ func New(build Build) *Dashboard {
 	return d
 }
 
-// Observe returns the options of an agent that tells the dashboard too what it
-// does.
-func (d *Dashboard) Observe(o agent.Options) agent.Options {
-	tell := o.Progress
-	o.Progress = func(p agent.Progress) {
-		d.note(p)
-		if tell != nil {
-			tell(p)
-		}
+// Observe is a state.Observer.
+func (d *Dashboard) Observe(e state.Event) {
+	switch e := e.(type) {
+	case state.Progress:
+		d.note(e)
+	case state.Call:
+		d.counts.call(e)
+	case state.OrderChange:
+		d.counts.order(e)
+	case state.Spare:
+		d.noteSpare(e)
 	}
-	o.Call = func(account string, call aliyun.Call) { d.counts.call(account, call) }
-	o.Order = d.counts.order
-	o.Spare = d.noteSpare
-	return o
 }
 
 // Reloaded says how a reading of the configuration ended; with an error the
@@ -94,7 +101,7 @@ func (d *Dashboard) Reloaded(err error) {
 	d.counts.reloaded(d.reload)
 }
 
-func (d *Dashboard) note(p agent.Progress) {
+func (d *Dashboard) note(p state.Progress) {
 	e := event{at: p.At, certificate: p.Certificate, step: p.Step, text: clean(p.Text), waiting: p.Waiting}
 	if p.Err != nil {
 		e.text, e.failed = clean(p.Err.Error()), true
@@ -107,10 +114,10 @@ func (d *Dashboard) note(p agent.Progress) {
 	d.events = append(d.events, e)
 }
 
-func (d *Dashboard) noteSpare(account string, instances int) {
+func (d *Dashboard) noteSpare(s state.Spare) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.spare[account] = spareSeen{instances, time.Now().Round(0)}
+	d.spare[s.Account] = spareSeen{s.Instances, time.Now().Round(0)}
 }
 
 func (d *Dashboard) spareOf(account string) (seen spareSeen, known bool) {

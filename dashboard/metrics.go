@@ -1,15 +1,12 @@
 package dashboard
 
 import (
-	"errors"
-	"strings"
-
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"dvagent/agent"
 	"dvagent/agent/order"
-	"dvagent/internal/aliyun"
+	"dvagent/agent/state"
+	"dvagent/agent/view"
 )
 
 // counts are the metrics of what has happened since the service was started.
@@ -48,20 +45,19 @@ func newCounts(registry *prometheus.Registry, build Build) *counts {
 	return c
 }
 
-func (c *counts) call(account string, call aliyun.Call) {
-	c.latency.WithLabelValues(account, call.API, call.Operation).Observe(call.Duration.Seconds())
-	var failed *aliyun.Error
-	if errors.As(call.Err, &failed) {
-		c.failures.WithLabelValues(account, call.API, call.Operation, strings.ToLower(failed.Kind.String())).Inc()
+func (c *counts) call(call state.Call) {
+	c.latency.WithLabelValues(call.Account, call.API, call.Operation).Observe(call.Duration.Seconds())
+	if call.Failure != "" {
+		c.failures.WithLabelValues(call.Account, call.API, call.Operation, call.Failure).Inc()
 	}
 }
 
-func (c *counts) order(change string) {
-	if change == agent.OrderOpened {
+func (c *counts) order(change state.OrderChange) {
+	if change == state.OrderOpened {
 		c.opened.Inc()
 		return
 	}
-	c.ended.WithLabelValues(change).Inc()
+	c.ended.WithLabelValues(string(change)).Inc()
 }
 
 func (c *counts) reloaded(r reload) {
@@ -92,7 +88,7 @@ var (
 	deployedDesc  = describe("certificate_deployed", "Whether every target was last seen to hold the current version; absent without targets.", "certificate")
 	servedDesc    = describe("certificate_served", "Whether every probe last showed the current version; absent without probes.", "certificate")
 	heldDesc      = describe("certificate_held", "Whether a version is held that an operator rolled back to.", "certificate")
-	comingDesc    = describe("account_coming_renewals", "Certificates that want an instance within 30 days.", "account")
+	comingDesc    = describe("account_coming_renewals", "Certificates that want an instance within [limits] forecast.", "account")
 	spareDesc     = describe("account_spare_instances", "Paid DV instances that nobody claimed, as last listed; absent until then.", "account")
 	recordsDesc   = describe("owed_records", "TXT records of ours that may stand in a zone.")
 	orphansDesc   = describe("orphaned_orders", "Open orders of certificates that are not configured.")
@@ -102,7 +98,7 @@ var (
 
 // seen collects how everything was last seen, at each scrape.
 type seen struct {
-	service   *agent.Service
+	service   Service
 	dashboard *Dashboard
 }
 
@@ -125,7 +121,7 @@ func (s seen) Collect(out chan<- prometheus.Metric) {
 	for i := range glance.Certificates {
 		collect(&glance.Certificates[i], gauge)
 	}
-	for account, n := range comingRenewals(glance) {
+	for account, n := range glance.Coming {
 		gauge(comingDesc, float64(n), account)
 		if spare, known := s.dashboard.spareOf(account); known {
 			gauge(spareDesc, float64(spare.instances), account)
@@ -134,10 +130,10 @@ func (s seen) Collect(out chan<- prometheus.Metric) {
 	gauge(recordsDesc, float64(len(glance.Records)))
 	gauge(orphansDesc, float64(len(glance.Orphans)))
 	gauge(passDesc, number(glance.PassError != nil))
-	gauge(movedDesc, float64(glance.Moved.Unix()))
+	gauge(movedDesc, float64(glance.Alive.Unix()))
 }
 
-func collect(c *agent.Seen, gauge func(*prometheus.Desc, float64, ...string)) {
+func collect(c *view.Seen, gauge func(*prometheus.Desc, float64, ...string)) {
 	if !c.NotAfter.IsZero() {
 		gauge(notBeforeDesc, float64(c.NotBefore.Unix()), c.Name)
 		gauge(notAfterDesc, float64(c.NotAfter.Unix()), c.Name)
@@ -160,7 +156,7 @@ func collect(c *agent.Seen, gauge func(*prometheus.Desc, float64, ...string)) {
 }
 
 // causeOf says what the last try failed at, in one of a few words, or "".
-func causeOf(c *agent.Seen) string {
+func causeOf(c *view.Seen) string {
 	switch o := c.Order; {
 	case c.Error != "":
 		return "state"
@@ -179,7 +175,7 @@ func causeOf(c *agent.Seen) string {
 }
 
 // failedDeployment is the first one whose last try failed, or nil.
-func failedDeployment(c *agent.Seen) *agent.DeploymentStatus {
+func failedDeployment(c *view.Seen) *view.DeploymentStatus {
 	for i := range c.Deployments {
 		if c.Deployments[i].Error != "" {
 			return &c.Deployments[i]

@@ -14,6 +14,7 @@ import (
 
 	"dvagent/agent"
 	"dvagent/agent/config"
+	"dvagent/agent/state"
 	"dvagent/internal/sandbox"
 )
 
@@ -103,18 +104,18 @@ func TestMetricsCountCallsOrdersAndInstances(t *testing.T) {
 	h.must(os.WriteFile(path, []byte(s.AgentConfig(h.state())), 0o600))
 	cfg, err := config.Load(path)
 	h.must(err)
-	a, err := agent.New(cfg, h.board.Observe(agent.Options{}))
+	a, err := agent.New(cfg, nil, h.board.Observe)
 	h.must(err)
-	h.service = agent.NewService(a, nil, time.Second, "test")
+	h.service = agent.NewService(a, nil, state.Caller{Who: "test", LockWait: time.Second})
 	url := h.open()
 	if got := value(scrape(t, url), "account_spare_instances"); got != -1 {
 		t.Errorf("before the account was asked, %v instances are spare", got)
 	}
-	outcomes, err := a.Renew(t.Context(), agent.Renewal{Timeout: 30 * time.Second, Who: "test"})
-	if err != nil || agent.Worst(outcomes) != agent.Served {
+	outcomes, err := a.Renew(t.Context(), agent.Renewal{Timeout: 30 * time.Second, Caller: state.Caller{Who: "test"}})
+	if err != nil || state.Worst(outcomes) != state.Served {
 		t.Fatalf("%+v, %v", outcomes, err)
 	}
-	h.service = agent.NewService(a, nil, time.Second, "test") // its glance is a new one
+	h.service = agent.NewService(a, nil, state.Caller{Who: "test", LockWait: time.Second}) // its glance is a new one
 	url = h.open()
 	s.ClearHistory()
 	families := scrape(t, url)
@@ -157,8 +158,8 @@ func TestPromtoolFindsNothingToImprove(t *testing.T) {
 
 func TestTheSpareInstancesOfAnAccountThatIsGoneAreGone(t *testing.T) {
 	h := newHost(t, past{name: "www", age: day, left: 99 * day})
-	h.board.noteSpare("main", 2)
-	h.board.noteSpare("removed", 3)
+	h.board.noteSpare(state.Spare{Account: "main", Instances: 2})
+	h.board.noteSpare(state.Spare{Account: "removed", Instances: 3})
 	families := scrape(t, h.open())
 	if got := value(families, "account_spare_instances", "account=main"); got != 2 {
 		t.Errorf("of the account that is configured: %v", got)

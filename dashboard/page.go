@@ -14,8 +14,8 @@ import (
 	"strings"
 	"time"
 
-	"dvagent/agent"
 	"dvagent/agent/order"
+	"dvagent/agent/view"
 	"dvagent/internal/words"
 )
 
@@ -65,14 +65,14 @@ type page struct {
 	Orders      []openOrder
 	MoreOrders  int
 	Accounts    []account
-	Records     []agent.RecordStatus
+	Records     []view.RecordStatus
 	MoreRecords int
 	Events      []shownEvent
 	Reloaded    string
 }
 
 type total struct {
-	state
+	badge
 	Count    int
 	Link     string
 	Selected bool
@@ -82,7 +82,7 @@ type alarm struct{ Title, Text, Hint string }
 
 type row struct {
 	Name, Domains, More string
-	State               state
+	State               badge
 	Bar                 *bar
 	Ends, EndsIn        string
 	Renews, RenewsIn    string
@@ -115,7 +115,7 @@ type shownEvent struct {
 	At, Ago, Certificate, Step, Text, Kind string
 }
 
-func (d *Dashboard) servePage(w http.ResponseWriter, r *http.Request, service *agent.Service) {
+func (d *Dashboard) servePage(w http.ResponseWriter, r *http.Request, service Service) {
 	glance, err := service.Glance()
 	if err != nil {
 		http.Error(w, clean(err.Error()), http.StatusInternalServerError)
@@ -132,11 +132,11 @@ func (d *Dashboard) servePage(w http.ResponseWriter, r *http.Request, service *a
 
 // looked is a certificate with its state at the time of the page.
 type looked struct {
-	*agent.Seen
-	state state
+	*view.Seen
+	badge badge
 }
 
-func (d *Dashboard) page(g *agent.Glance, query url.Values) page {
+func (d *Dashboard) page(g *view.Glance, query url.Values) page {
 	p := page{Style: template.CSS(style), Build: d.build, At: clock(g.At), Total: len(g.Certificates),
 		Query: query.Get("q"), State: query.Get("state"), Records: g.Records[:min(len(g.Records), mostRecords)]}
 	p.MoreRecords = len(g.Records) - len(p.Records)
@@ -145,7 +145,7 @@ func (d *Dashboard) page(g *agent.Glance, query url.Values) page {
 	}
 	all := make([]looked, len(g.Certificates))
 	for i := range g.Certificates {
-		all[i] = looked{&g.Certificates[i], stateOf(g.Certificates[i].State)}
+		all[i] = looked{&g.Certificates[i], badgeOf(g.Certificates[i].State)}
 	}
 	slices.SortStableFunc(all, func(a, b looked) int { return a.NotAfter.Compare(b.NotAfter) })
 	p.showTotals(all)
@@ -165,7 +165,7 @@ func (d *Dashboard) page(g *agent.Glance, query url.Values) page {
 func (p *page) showTotals(all []looked) {
 	count := map[string]int{}
 	for _, c := range all {
-		count[c.state.Key]++
+		count[c.badge.Key]++
 	}
 	for _, s := range states {
 		if n := count[s.Key]; n > 0 || s.Key == p.State {
@@ -190,7 +190,7 @@ func (p *page) link(state string) string {
 func (p *page) showTroubles(all []looked, now time.Time) {
 	for _, s := range states {
 		for _, c := range all {
-			if !s.Person || c.state != s {
+			if !s.Person || c.badge != s {
 				continue
 			}
 			if len(p.Troubles) == mostTroubles {
@@ -203,7 +203,7 @@ func (p *page) showTroubles(all []looked, now time.Time) {
 }
 
 func (p *page) showRows(all []looked, now time.Time) {
-	var shown []*agent.Seen
+	var shown []*view.Seen
 	var matching []looked
 	for _, c := range all {
 		if !p.matches(c) {
@@ -221,7 +221,7 @@ func (p *page) showRows(all []looked, now time.Time) {
 }
 
 func (p *page) matches(c looked) bool {
-	if p.State != "" && c.state.Key != p.State {
+	if p.State != "" && c.badge.Key != p.State {
 		return false
 	}
 	has := func(text string) bool { return strings.Contains(text, strings.ToLower(p.Query)) }
@@ -230,7 +230,7 @@ func (p *page) matches(c looked) bool {
 
 func rowOf(c looked, a axis, now time.Time) row {
 	r := row{
-		Name: c.Name, State: c.state, Next: clean(c.Next),
+		Name: c.Name, State: c.badge, Next: clean(c.Next),
 		Domains: strings.Join(c.Domains[:min(len(c.Domains), mostNames)], ", "),
 		Ends:    date(c.NotAfter), EndsIn: words.BriefAway(c.NotAfter, now), Renews: date(c.RenewsAt), RenewsIn: words.BriefAway(c.RenewsAt, now),
 		Deployed: "–", Served: "–",
@@ -244,7 +244,7 @@ func rowOf(c looked, a axis, now time.Time) row {
 	if c.Probed && c.Version != "" {
 		r.Served = words.YesNo(c.Served)
 	}
-	if c.state.Person {
+	if c.badge.Person {
 		r.Trouble = troubleOf(c.Seen, now)
 	}
 	if a != (axis{}) {
@@ -253,13 +253,13 @@ func rowOf(c looked, a axis, now time.Time) row {
 	return r
 }
 
-func (p *page) showOrders(all []looked, g *agent.Glance) {
+func (p *page) showOrders(all []looked, g *view.Glance) {
 	for _, c := range all {
 		if !c.Order.Open() {
 			continue
 		}
 		shown := orderOf(c.Name, *c.Order, g.At)
-		if shown.Trouble.Text != "" && c.state.Person {
+		if shown.Trouble.Text != "" && c.badge.Person {
 			shown.Trouble = trouble{Text: "failed: see above", Again: shown.Trouble.Again}
 		}
 		p.addOrder(shown)
@@ -282,9 +282,7 @@ func (p *page) addOrder(o openOrder) {
 	p.Orders = append(p.Orders, o)
 }
 
-var stepNames = []order.Step{order.Allocate, order.Submit, order.Present, order.Propagate, order.Issue, order.Collect, order.CleanUp}
-
-func orderOf(certificate string, o agent.OrderStatus, now time.Time) openOrder {
+func orderOf(certificate string, o view.OrderStatus, now time.Time) openOrder {
 	shown := openOrder{Certificate: certificate, Reason: o.Reason, Instance: cmp.Or(o.Instance, "none yet"),
 		Opened: words.BriefAway(o.OpenedAt, now), WaitsFor: clean(o.WaitsFor), Stopped: o.Stopped}
 	if o.Error != "" {
@@ -292,7 +290,7 @@ func orderOf(certificate string, o agent.OrderStatus, now time.Time) openOrder {
 		shown.Trouble = trouble{clean(o.Error), clean(o.Hint), again(o.RetryAt, now)}
 	}
 	passed := true
-	for _, step := range stepNames {
+	for _, step := range order.Steps() {
 		current := string(step) == o.Step
 		passed = passed && !current
 		shown.Steps = append(shown.Steps, stepShown{string(step), passed, current})
@@ -300,8 +298,8 @@ func orderOf(certificate string, o agent.OrderStatus, now time.Time) openOrder {
 	return shown
 }
 
-func (p *page) showAccounts(g *agent.Glance, spare map[string]spareSeen) {
-	for name, coming := range comingRenewals(g) {
+func (p *page) showAccounts(g *view.Glance, spare map[string]spareSeen) {
+	for name, coming := range g.Coming {
 		a := account{Name: name, Spare: "not known yet", Coming: coming}
 		if seen, known := spare[name]; known {
 			a.Spare, a.SeenAt, a.Short = fmt.Sprint(seen.instances), words.BriefAway(seen.at, g.At), seen.instances < coming
@@ -311,7 +309,7 @@ func (p *page) showAccounts(g *agent.Glance, spare map[string]spareSeen) {
 	slices.SortFunc(p.Accounts, func(a, b account) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-func (p *page) showAlarms(g *agent.Glance, r reload) {
+func (p *page) showAlarms(g *view.Glance, r reload) {
 	if still := g.StandsStill(g.At); still > 0 {
 		p.Alarms = append(p.Alarms, alarm{"The scheduler stands still", "It has not moved for " + words.BriefSpan(still) + ".",
 			"see the log, and restart the service"})
@@ -327,12 +325,12 @@ func (p *page) showAlarms(g *agent.Glance, r reload) {
 	for _, a := range p.Accounts {
 		if a.Short {
 			p.Alarms = append(p.Alarms, alarm{"Too few instances in account " + a.Name,
-				fmt.Sprintf("%s spare, and %d certificates want one within 30 days.", a.Spare, a.Coming), "buy DV instances"})
+				fmt.Sprintf("%s spare, and %d certificates want one within the forecast.", a.Spare, a.Coming), "buy DV instances"})
 		}
 	}
 }
 
-func (p *page) showOrphans(orphans []agent.OrphanStatus) {
+func (p *page) showOrphans(orphans []view.OrphanStatus) {
 	for _, orphan := range orphans[:min(len(orphans), mostTroubles)] {
 		title, text, what := "An order of ", "", orphan.Next
 		if orphan.Error != "" {

@@ -12,7 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"dvagent/agent"
+	"dvagent/agent/state"
+	"dvagent/agent/view"
 )
 
 // look returns a page's text and the answer's header.
@@ -126,7 +127,7 @@ func TestAllIsWellInWords(t *testing.T) {
 func TestTextOfOthersIsNoMarkup(t *testing.T) {
 	const evil = "<script>alert(1)</script>\u202e\x1b[2J"
 	h := newHost(t, past{name: "www", age: day, left: 90 * day, failed: evil})
-	h.board.note(agent.Progress{At: time.Now(), Certificate: "www", Step: "submit", Err: errors.New(evil + strings.Repeat("x", 5000))})
+	h.board.note(state.Progress{At: time.Now(), Certificate: "www", Step: "submit", Err: errors.New(evil + strings.Repeat("x", 5000))})
 	h.board.Reloaded(errors.New(evil))
 	text, header := look(t, h.open()+"?q=%22%3E%3Cscript%3E&state=%22%3E%3Cscript%3E")
 	for _, bad := range []string{"<script", "\u202e", "\x1b", strings.Repeat("x", longestText+1)} {
@@ -142,14 +143,14 @@ func TestTextOfOthersIsNoMarkup(t *testing.T) {
 func TestWhatConcernsEveryCertificateIsOnTop(t *testing.T) {
 	h := newHost(t, past{name: "www", age: 60 * day, left: 60 * day, bare: true}, past{name: "shop", bare: true},
 		past{name: "later", age: day, left: 120 * day, bare: true}, past{name: "running", bare: true, order: submitted("running", "cas-cn-1")})
-	h.board.noteSpare("main", 1)
+	h.board.noteSpare(state.Spare{Account: "main", Instances: 1})
 	h.board.Reloaded(errors.New(`agent.toml:7: colour: unknown key`))
 	p := h.page("")
 	if p.Well || len(p.Alarms) != 2 || p.Alarms[0].Text != "agent.toml:7: colour: unknown key" ||
-		p.Alarms[1].Text != "1 spare, and 2 certificates want one within 30 days." {
+		p.Alarms[1].Text != "1 spare, and 2 certificates want one within the forecast." {
 		t.Errorf("got %+v", p.Alarms)
 	}
-	h.board.noteSpare("main", 2)
+	h.board.noteSpare(state.Spare{Account: "main", Instances: 2})
 	h.board.Reloaded(nil)
 	if p := h.page(""); !p.Well {
 		t.Errorf("still %+v", p.Alarms)
@@ -159,7 +160,7 @@ func TestWhatConcernsEveryCertificateIsOnTop(t *testing.T) {
 func TestEventsAreBounded(t *testing.T) {
 	h := newHost(t)
 	for i := range 3 * mostEvents {
-		h.board.note(agent.Progress{At: time.Now(), Text: fmt.Sprint(i)})
+		h.board.note(state.Progress{At: time.Now(), Text: fmt.Sprint(i)})
 	}
 	if events := h.page("").Events; len(events) != mostEvents || events[0].Text != fmt.Sprint(3*mostEvents-1) {
 		t.Errorf("%d events, the newest %+v", len(events), events[0])
@@ -182,8 +183,8 @@ func TestTheTimeLineFitsLivesOfAnyLength(t *testing.T) {
 		{"ten years", 300 * day, 3350 * day, "Feb 2026", 3, 9},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c := agent.Seen{CertificateStatus: agent.CertificateStatus{NotBefore: now.Add(-tt.age), NotAfter: now.Add(tt.left), RenewsAt: now.Add(tt.left / 2)}}
-			a := newAxis([]*agent.Seen{&c}, now)
+			c := view.Seen{CertificateStatus: view.CertificateStatus{NotBefore: now.Add(-tt.age), NotAfter: now.Add(tt.left), RenewsAt: now.Add(tt.left / 2)}}
+			a := newAxis([]*view.Seen{&c}, now)
 			marks := a.marks()
 			if len(marks) < tt.from || len(marks) > tt.until || marks[0].Label != tt.first {
 				t.Errorf("the marks are %v", marks)
@@ -205,7 +206,7 @@ func TestWhatIsNotConfiguredBlindsNobodyAndIsBounded(t *testing.T) {
 			t.Errorf("%s: %d %s", path, code, text)
 		}
 	}
-	g := &agent.Glance{At: time.Now(), Moved: time.Now(), Orphans: make([]agent.OrphanStatus, 10_000), Records: make([]agent.RecordStatus, 10_000)}
+	g := &view.Glance{At: time.Now(), Alive: time.Now(), Orphans: make([]view.OrphanStatus, 10_000), Records: make([]view.RecordStatus, 10_000)}
 	p := h.board.page(g, nil)
 	if len(p.Alarms) != mostTroubles+1 || len(p.Orders) != mostOrders || len(p.Records) != mostRecords || p.MoreRecords != 9_900 {
 		t.Errorf("%d alarms, %d orders, %d records and %d more", len(p.Alarms), len(p.Orders), len(p.Records), p.MoreRecords)
@@ -217,7 +218,7 @@ func TestPassesThatFailAreTheHeadline(t *testing.T) {
 	g, err := h.service.Glance()
 	h.must(err)
 	failing := *g
-	failing.PassError = &agent.PassError{Since: time.Now(), Error: "read instances.journal: \x1b[31mdamaged"}
+	failing.PassError = &view.PassError{Since: time.Now(), Error: "read instances.journal: \x1b[31mdamaged"}
 	p := h.board.page(&failing, nil)
 	if p.Headline != "Nothing is renewed: each pass fails" || len(p.Alarms) != 1 || p.Alarms[0].Text != "read instances.journal: "+clean("\x1b[31m")+"damaged" {
 		t.Errorf("%q, %+v", p.Headline, p.Alarms)

@@ -16,8 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/net/netutil"
 
-	"dvagent/agent"
 	"dvagent/agent/config"
+	"dvagent/agent/view"
 	"dvagent/internal/line"
 )
 
@@ -27,7 +27,7 @@ const (
 )
 
 // Serve answers at settings.Listen about the service until ctx is done.
-func (d *Dashboard) Serve(ctx context.Context, service *agent.Service, settings config.Service, log *slog.Logger) error {
+func (d *Dashboard) Serve(ctx context.Context, service Service, settings config.Service, log *slog.Logger) error {
 	listener, err := net.Listen("tcp", settings.Listen)
 	if err != nil {
 		return fmt.Errorf("service.listen: %w", err)
@@ -36,7 +36,7 @@ func (d *Dashboard) Serve(ctx context.Context, service *agent.Service, settings 
 	return d.serve(ctx, netutil.LimitListener(listener, mostConnections), service, settings, log)
 }
 
-func (d *Dashboard) serve(ctx context.Context, listener net.Listener, service *agent.Service, settings config.Service, log *slog.Logger) error {
+func (d *Dashboard) serve(ctx context.Context, listener net.Listener, service Service, settings config.Service, log *slog.Logger) error {
 	server := &http.Server{
 		Handler:           guarded(settings, log, d.handler(ctx, service)),
 		ReadHeaderTimeout: 5 * time.Second,
@@ -72,15 +72,15 @@ func (d *Dashboard) serve(ctx context.Context, listener net.Listener, service *a
 
 // handler answers without a look at who asks. Work that is shared between
 // those who ask goes on until ctx is done.
-func (d *Dashboard) handler(ctx context.Context, service *agent.Service) http.Handler {
+func (d *Dashboard) handler(ctx context.Context, service Service) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(seen{service, d})
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(prometheus.Gatherers{d.registry, registry},
 		promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4}))
-	mux.Handle("GET /status", &lastStatus{look: func() (agent.Status, error) { return service.Status(ctx) }})
+	mux.Handle("GET /status", &lastStatus{look: func() (view.Status, error) { return service.Status(ctx) }})
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
-		if err := service.Healthy(); err != nil {
+		if err := healthy(service); err != nil {
 			http.Error(w, line.Of(err.Error()), http.StatusServiceUnavailable)
 			return
 		}
@@ -90,12 +90,21 @@ func (d *Dashboard) handler(ctx context.Context, service *agent.Service) http.Ha
 	return mux
 }
 
+// healthy says what a glance finds wrong, in one line, or nil.
+func healthy(service Service) error {
+	glance, err := service.Glance()
+	if err != nil {
+		return err
+	}
+	return glance.Healthy(time.Now())
+}
+
 // statusLives is how long one look at every probe is good for everyone.
 const statusLives = 5 * time.Second
 
 // lastStatus is the text of the last look at every probe, while it is good.
 type lastStatus struct {
-	look func() (agent.Status, error)
+	look func() (view.Status, error)
 
 	mu   sync.Mutex
 	text []byte

@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"dvagent/agent"
 	"dvagent/agent/config"
+	"dvagent/agent/view"
 	"dvagent/internal/bundle"
 	"dvagent/internal/bundle/bundletest"
 	"dvagent/internal/secret"
@@ -188,12 +188,12 @@ func TestThePairIsReadAgainWhenItChanges(t *testing.T) {
 
 func TestStatusIsLookedUpOnceForAllWhoAsk(t *testing.T) {
 	var looks atomic.Int32
-	s := &lastStatus{look: func() (agent.Status, error) {
+	s := &lastStatus{look: func() (view.Status, error) {
 		looks.Add(1)
-		return agent.Status{StateDir: "/var/lib/dvagent"}, nil
+		return view.Status{StateDir: "/var/lib/dvagent"}, nil
 	}}
 	for range 3 {
-		var status agent.Status
+		var status view.Status
 		text, err := s.get()
 		if err != nil || json.Unmarshal(text, &status) != nil || status.StateDir != "/var/lib/dvagent" {
 			t.Errorf("got %s, %v", text, err)

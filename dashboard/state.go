@@ -6,51 +6,51 @@ import (
 	"strings"
 	"time"
 
-	"dvagent/agent"
+	"dvagent/agent/view"
 	"dvagent/internal/words"
 )
 
 // guise is how a state is shown: a sign, and a tone that is its colour.
 type guise struct{ Sign, Tone string } // bad, warn, busy or good
 
-var guiseOf = map[agent.State]guise{
-	agent.StateUnreadable: {"✕", "bad"},
-	agent.StateExpired:    {"✕", "bad"},
-	agent.StateEmergency:  {"‼", "bad"},
-	agent.StateStopped:    {"■", "bad"},
-	agent.StateNoInstance: {"∅", "bad"},
-	agent.StateFailed:     {"!", "warn"},
-	agent.StateNotServed:  {"!", "warn"},
-	agent.StateHookOwed:   {"!", "warn"},
-	agent.StateRetrying:   {"↻", "warn"},
-	agent.StateOrdering:   {"↻", "busy"},
-	agent.StateDue:        {"→", "busy"},
-	agent.StateDeploying:  {"↓", "busy"},
-	agent.StateUnproven:   {"?", "warn"},
-	agent.StateHeld:       {"=", "warn"},
-	agent.StateOK:         {"✓", "good"},
+var guiseOf = map[view.State]guise{
+	view.Unreadable: {"✕", "bad"},
+	view.Expired:    {"✕", "bad"},
+	view.Emergency:  {"‼", "bad"},
+	view.Stopped:    {"■", "bad"},
+	view.NoInstance: {"∅", "bad"},
+	view.Failed:     {"!", "warn"},
+	view.NotServed:  {"!", "warn"},
+	view.HookOwed:   {"!", "warn"},
+	view.Retrying:   {"↻", "warn"},
+	view.Ordering:   {"↻", "busy"},
+	view.Due:        {"→", "busy"},
+	view.Deploying:  {"↓", "busy"},
+	view.Unproven:   {"?", "warn"},
+	view.Held:       {"=", "warn"},
+	view.OK:         {"✓", "good"},
 }
 
 // states are all, the most urgent first.
 var states = allStates()
 
-func allStates() []state {
-	var all []state
-	for _, s := range slices.SortedFunc(maps.Keys(guiseOf), func(a, b agent.State) int { return a.Rank() - b.Rank() }) {
-		all = append(all, stateOf(s))
+func allStates() []badge {
+	var all []badge
+	for _, s := range slices.SortedFunc(maps.Keys(guiseOf), func(a, b view.State) int { return a.Rank() - b.Rank() }) {
+		all = append(all, badgeOf(s))
 	}
 	return all
 }
 
-// state is how a certificate stands, in a word and a sign.
-type state struct {
+// badge is how a certificate stands, in a word and a sign.
+type badge struct {
 	guise
 	Key, Word string
 	Person    bool // it is shown on top
 }
 
-func stateOf(s agent.State) state {
-	return state{guiseOf[s], strings.ReplaceAll(string(s), " ", "-"), string(s), s.NeedsPerson()}
+func badgeOf(s view.State) badge {
+	return badge{guiseOf[s], strings.ReplaceAll(string(s), " ", "-"), string(s), s.NeedsOperator()}
 }
 
 // trouble is what a person is told of a certificate.
@@ -58,7 +58,7 @@ type trouble struct {
 	Text, Hint, Again string
 }
 
-func troubleOf(c *agent.Seen, now time.Time) trouble {
+func troubleOf(c *view.Seen, now time.Time) trouble {
 	t := trouble{}
 	o, d := c.Order, failedDeployment(c)
 	switch {

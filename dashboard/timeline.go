@@ -5,7 +5,8 @@ import (
 	"strconv"
 	"time"
 
-	"dvagent/agent"
+	"dvagent/agent/view"
+	"dvagent/internal/bundle"
 )
 
 // axis is the time that the bars of all shown certificates have in common.
@@ -14,7 +15,7 @@ type axis struct{ from, to time.Time }
 // widest keeps one certificate of ten years from pressing the others together.
 const widest = 400 * 24 * time.Hour
 
-func newAxis(certificates []*agent.Seen, now time.Time) axis {
+func newAxis(certificates []*view.Seen, now time.Time) axis {
 	a := axis{now, now}
 	for _, c := range certificates {
 		if c.NotAfter.IsZero() {
@@ -102,11 +103,11 @@ type bar struct {
 // stretch is a stretch of the width, in percent.
 type stretch struct{ X, Width string }
 
-func (a axis) bar(c *agent.Seen, now time.Time) *bar {
+func (a axis) bar(c *view.Seen, now time.Time) *bar {
 	if c.NotAfter.IsZero() {
 		return nil
 	}
-	last := c.NotAfter.Add(-c.NotAfter.Sub(c.NotBefore) / 10)
+	last := bundle.LastTenth(c.NotBefore, c.NotAfter)
 	window := c.RenewsAt
 	if window.IsZero() || window.After(last) {
 		window = last

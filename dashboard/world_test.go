@@ -16,8 +16,10 @@ import (
 	"dvagent/agent/config"
 	"dvagent/agent/order"
 	"dvagent/agent/rollout"
+	"dvagent/agent/state"
 	"dvagent/internal/bundle"
 	"dvagent/internal/bundle/bundletest"
+	"dvagent/internal/journal"
 )
 
 const day = 24 * time.Hour
@@ -53,7 +55,7 @@ city = "hangzhou"
 type host struct {
 	testing.TB
 	dir     string
-	service *agent.Service
+	service Service
 	config  *config.Config
 	board   *Dashboard
 }
@@ -70,15 +72,15 @@ func newHost(tb testing.TB, all ...past) *host {
 	var err error
 	h.config, err = config.Load(path)
 	h.must(err)
-	h.must(agent.Prepare(h.state()))
+	h.must(state.Dir(h.state()).Prepare())
 	ca, key := bundletest.NewCA(tb, "test"), bundletest.NewKey(tb)
 	for i, p := range all {
 		h.live(p, h.config.Certificates[i], ca, key)
 	}
 	h.board = New(Build{"1.2.3", "0123abcd", "go1.26"})
-	a, err := agent.New(h.config, h.board.Observe(agent.Options{}))
+	a, err := agent.New(h.config, nil, h.board.Observe)
 	h.must(err)
-	h.service = agent.NewService(a, nil, time.Second, "test")
+	h.service = agent.NewService(a, nil, state.Caller{Who: "test", LockWait: time.Second})
 	return h
 }
 
@@ -123,6 +125,8 @@ func (h *host) live(p past, c config.Certificate, ca *bundletest.CA, key crypto.
 		h.must(b.Write(bundle.Open(dir).Path(version)), os.Symlink("versions/"+version, filepath.Join(dir, "current")))
 	}
 	h.roll(p, c, dir, version)
+	facts, _, err := journal.Open[order.Fact](filepath.Join(dir, order.OpenFile))
+	h.must(err)
 	for i, fact := range p.order {
 		if fact.At.IsZero() {
 			fact.At = now.Add(-time.Hour)
@@ -130,14 +134,7 @@ func (h *host) live(p past, c config.Certificate, ca *bundletest.CA, key crypto.
 		if i == 0 {
 			fact.Account, fact.Domains = c.Account, c.Domains
 		}
-		o, err := order.Load(dir)
-		h.must(err)
-		if o == nil {
-			_, err = order.Open(dir, fact)
-		} else {
-			err = o.Record(fact)
-		}
-		h.must(err)
+		h.must(facts.Append(fact))
 	}
 	if p.broken {
 		h.must(os.WriteFile(filepath.Join(dir, "rollout.journal"), nil, 0o600), os.Remove(filepath.Join(dir, "rollout.journal")),
@@ -153,18 +150,18 @@ func (h *host) roll(p past, c config.Certificate, dir, version string) {
 		if version == "" || p.fresh {
 			continue
 		}
-		h.must(r.Record(rollout.Fact{Kind: rollout.Deployed, Target: target.ID(), Version: version}))
+		h.must(r.Deployed(target.ID(), version))
 		if p.failed != "" {
-			h.must(r.Record(rollout.Fact{Kind: rollout.Failed, Target: target.ID(), Version: version, Error: p.failed,
+			h.must(r.Fail(target.ID(), version, rollout.Failure{Text: p.failed,
 				Hint: "start the server that listens at 127.0.0.1:443, or correct the probe", Until: time.Now().Add(8 * time.Minute)}))
 		}
 	}
 	if p.hook != "" {
-		h.must(r.Record(rollout.Fact{Kind: rollout.Failed, Target: "deployed", Version: version, Error: p.hook,
+		h.must(r.Fail("deployed", version, rollout.Failure{Text: p.hook,
 			Hint: "mend the hook; it is run again by itself, or by dvagent renew", Until: time.Now().Add(8 * time.Minute)}))
 	}
 	if p.held {
-		h.must(r.Record(rollout.Fact{Kind: rollout.Held, Version: version}))
+		h.must(r.Hold(version))
 	}
 }
 
@@ -190,7 +187,7 @@ func submitted(name, instance string) []order.Fact {
 	added := record
 	added.RecordID = "9998"
 	return []order.Fact{opened("in window"), claimed(instance), {Kind: order.Submitting}, {Kind: order.Submitted},
-		{Kind: order.Seen, Status: "checking"}, {Kind: order.Challenged, Challenge: &order.Challenge{Type: "DNS", Name: record.Name, Value: record.Value}},
+		{Kind: order.Seen, Status: "checking"}, {Kind: order.Challenged, Challenge: &order.Challenge{Kind: "DNS", Name: record.Name, Value: record.Value}},
 		{Kind: order.Adding, Record: &record}, {Kind: order.Added, Record: &added}}
 }
 

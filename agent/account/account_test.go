@@ -9,10 +9,14 @@ import (
 	"testing"
 
 	"dvagent/agent/config"
-	"dvagent/internal/aliyun"
+	"dvagent/agent/state"
 	"dvagent/internal/hint"
 	"dvagent/internal/secret"
 )
+
+func open(configured map[string]config.Account, observe state.Observer) (*Accounts, error) {
+	return Open(state.NewHost(&config.Config{Accounts: configured}, nil, observe))
+}
 
 func TestEachAccountHasItsOwnClient(t *testing.T) {
 	served := map[string]int{} // requests, by access key
@@ -30,10 +34,12 @@ func TestEachAccountHasItsOwnClient(t *testing.T) {
 	}
 	var mu sync.Mutex
 	var observed []string
-	accounts, err := Open(configured, func(account string, call aliyun.Call) {
-		mu.Lock()
-		defer mu.Unlock()
-		observed = append(observed, account+" "+call.Operation)
+	accounts, err := open(configured, func(e state.Event) {
+		if call, ok := e.(state.Call); ok {
+			mu.Lock()
+			defer mu.Unlock()
+			observed = append(observed, call.Account+" "+call.Operation+" "+call.Failure)
+		}
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -45,20 +51,20 @@ func TestEachAccountHasItsOwnClient(t *testing.T) {
 	if err := client.DeleteDomainRecord(t.Context(), "1"); err == nil {
 		t.Error("a refusal is no error")
 	}
-	if !slices.Equal(observed, []string{"dns DeleteDomainRecord"}) || served["id-of-dns"] != 1 || len(served) != 1 {
+	if !slices.Equal(observed, []string{"dns DeleteDomainRecord forbidden"}) || served["id-of-dns"] != 1 || len(served) != 1 {
 		t.Errorf("observed %q, served %v", observed, served)
 	}
 }
 
 func TestAnAccountThatCannotWorkIsNamed(t *testing.T) {
-	_, err := Open(map[string]config.Account{"main": {CAFile: "/nowhere/ca.pem"}}, func(string, aliyun.Call) {})
+	_, err := open(map[string]config.Account{"main": {CAFile: "/nowhere/ca.pem"}}, nil)
 	if err == nil || !strings.HasPrefix(err.Error(), "account main: ") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestAnAccountThatIsGoneIsMissedWithAHint(t *testing.T) {
-	accounts, err := Open(nil, func(string, aliyun.Call) {})
+	accounts, err := open(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,12 +1,14 @@
-// Package notice keeps what a person is to be told: which troubles there are,
-// which channel was told of which, and what the forecast needs to know. It
-// touches the disk only, sends nothing and decides nothing about certificates.
+// Package notice tells people what needs them, once: which troubles there are,
+// which channel was told of which, and whether the spare instances last. It
+// calls no API and changes nothing of a certificate.
 package notice
 
 import (
 	"maps"
 	"slices"
 	"time"
+
+	"dvagent/agent/state"
 )
 
 // Trouble is something that needs a person, from when it is noticed until it
@@ -45,7 +47,8 @@ type Book struct {
 
 // Begin notes a trouble. It is news unless the same one is there already.
 func (b *Book) Begin(t Trouble) {
-	if old, known := b.Troubles[t.key()]; known && old.Ended.IsZero() && old.Cause == t.Cause {
+	old, known := b.Troubles[t.key()]
+	if known && old.Ended.IsZero() && (old.Cause == t.Cause || !state.News(t.Cause, old.Cause)) {
 		return
 	}
 	b.Troubles[t.key()] = t

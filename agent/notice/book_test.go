@@ -88,38 +88,37 @@ func TestOneChannelDoesNotHearForAnother(t *testing.T) {
 }
 
 func TestTheBookOutlivesTheProcessAndDamage(t *testing.T) {
-	dir := t.TempDir()
+	path := filepath.Join(t.TempDir(), "notices.json")
 	begin := func(b *Book) { b.Begin(Trouble{Event: "failed", Subject: "www", Began: start}) }
-	if err := Update(dir, begin); err != nil {
+	if err := Update(path, begin); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, "notices.json")
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("%v, %v", info, err)
 	}
-	if b, err := Load(dir); err != nil || owedTo(b, "ops", start) != "failed www" {
+	if b, err := Load(path); err != nil || owedTo(b, "ops", start) != "failed www" {
 		t.Errorf("%+v, %v", b, err)
 	}
 	for _, damage := range []string{"", "{", "null", `{"channels":{"ops":null}}`, `{"troubles":7}`} {
 		if err := os.WriteFile(path, []byte(damage), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := Update(dir, begin); err != nil {
+		if err := Update(path, begin); err != nil {
 			t.Errorf("%q: %v", damage, err)
 		}
-		if b, err := Load(dir); err != nil || owedTo(b, "ops", start) != "failed www" {
+		if b, err := Load(path); err != nil || owedTo(b, "ops", start) != "failed www" {
 			t.Errorf("%q: %+v, %v", damage, b, err)
 		}
 	}
 }
 
 func TestUpdatesDoNotLoseEachOther(t *testing.T) {
-	dir := t.TempDir()
+	path := filepath.Join(t.TempDir(), "notices.json")
 	var all sync.WaitGroup
 	for i := range 20 {
 		all.Go(func() {
-			err := Update(dir, func(b *Book) {
+			err := Update(path, func(b *Book) {
 				b.Begin(Trouble{Event: "failed", Subject: strings.Repeat("x", i+1), Began: start})
 			})
 			if err != nil {
@@ -128,17 +127,17 @@ func TestUpdatesDoNotLoseEachOther(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if b, err := Load(dir); err != nil || len(b.Troubles) != 20 {
+	if b, err := Load(path); err != nil || len(b.Troubles) != 20 {
 		t.Errorf("%d troubles, %v", len(b.Troubles), err)
 	}
 }
 
 func TestWhatChangesNothingWritesNothing(t *testing.T) {
-	dir := t.TempDir()
-	if err := Update(dir, func(*Book) {}); err != nil {
+	path := filepath.Join(t.TempDir(), "notices.json")
+	if err := Update(path, func(*Book) {}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(filepath.Join(dir, "notices.json")); err == nil {
+	if _, err := os.Stat(path); err == nil {
 		t.Error("a book without an entry was written")
 	}
 }

@@ -8,19 +8,17 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
 	"dvagent/internal/atomicfile"
 )
 
-func path(stateDir string) string { return filepath.Join(stateDir, "notices.json") }
-
-// Load reads the book of a state directory. One that is missing or damaged is
+// Load reads the book at path. One that is missing or damaged is
 // empty: then what holds is noticed, and told, anew.
-func Load(stateDir string) (*Book, error) {
-	text, err := os.ReadFile(path(stateDir))
+func Load(path string) (*Book, error) {
+	text, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read notices: %w", err)
 	}
@@ -52,8 +50,8 @@ const patience = 2 * time.Second
 // Update reads the book, changes it and writes it again when it is another one
 // then. Nobody else changes it meanwhile, whichever process that is: it has a
 // lock of its own, which is held for no longer than change takes.
-func Update(stateDir string, change func(*Book)) error {
-	lock, err := os.OpenFile(filepath.Join(stateDir, "notices.lock"), os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC, 0o600)
+func Update(path string, change func(*Book)) error {
+	lock, err := os.OpenFile(strings.TrimSuffix(path, ".json")+".lock", os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC, 0o600)
 	if err != nil {
 		return fmt.Errorf("lock notices: %w", err)
 	}
@@ -67,7 +65,7 @@ func Update(stateDir string, change func(*Book)) error {
 	if err != nil {
 		return fmt.Errorf("lock notices: %w", err)
 	}
-	book, err := Load(stateDir)
+	book, err := Load(path)
 	if err != nil {
 		return err
 	}
@@ -77,7 +75,7 @@ func Update(stateDir string, change func(*Book)) error {
 	if bytes.Equal(before, after) {
 		return nil
 	}
-	file := atomicfile.File{Path: path(stateDir), Data: after, Mode: 0o600, UID: atomicfile.Keep, GID: atomicfile.Keep}
+	file := atomicfile.File{Path: path, Data: after, Mode: 0o600, UID: atomicfile.Keep, GID: atomicfile.Keep}
 	if err := atomicfile.Write(file); err != nil {
 		return fmt.Errorf("write notices: %w", err)
 	}

@@ -1,6 +1,9 @@
 package order
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // apply is where facts become state. A fact that says that the order went on
 // ends a run of failures; one that says that something is tried does not.
@@ -8,32 +11,38 @@ func (o *Order) apply(fact Fact) {
 	switch fact.Kind {
 	case Waiting:
 		o.Waiting = fact.Reason
-		return
 	case Failed:
 		o.failures = append(o.failures, fact.At)
-		o.FailedAt = fact.At
-		o.Error, o.Hint, o.Until, o.Stopped, o.Transient = fact.Error, fact.Hint, fact.Until, fact.Stopped, fact.Transient
-		return
+		o.Failure = Failure{
+			Text: fact.Error, Hint: fact.Hint, Cause: fact.Cause, At: fact.At, Until: fact.Until,
+			Stopped: fact.Stopped, Transient: fact.Transient,
+		}
+	case Submitting, Unapplied:
+		o.applySubmission(fact)
+	case Adding, Removing:
+		o.applyRecord(fact)
+	default:
+		o.failures, o.Failure, o.Waiting = nil, Failure{}, ""
+		o.applyStage(fact)
+		o.applySubmission(fact)
+		o.applyRecord(fact)
 	}
-	if fact.Kind != Submitting && fact.Kind != Unapplied && fact.Kind != Adding && fact.Kind != Removing {
-		o.failures, o.Error, o.Hint, o.Until, o.Stopped, o.Transient, o.Waiting = nil, "", "", time.Time{}, false, false, ""
-	}
+}
+
+func (o *Order) applyStage(fact Fact) {
 	switch fact.Kind {
 	case Opened:
 		o.OpenedAt, o.Domains, o.Reason, o.Forced = fact.At, fact.Domains, fact.Reason, fact.Forced
-		o.Account, o.DNSAccount = fact.Account, fact.DNSAccount
+		o.Account, o.DNSAccount, o.API = fact.Account, fact.DNSAccount, fact.API
 	case Claimed:
 		o.Instance, o.ClaimedAt, o.Adopted, o.Submissions = fact.Instance, fact.At, fact.Adopted, 0
 		if fact.Adopted { // it was submitted by whoever had it
 			o.SubmittedAt = fact.At
 		}
-	case Ended:
-		o.Outcome, o.EndedAt, o.Error = fact.Outcome, fact.At, fact.Error
 	case Collected:
 		o.Version = fact.Version
-	default:
-		o.applySubmission(fact)
-		o.applyRecord(fact)
+	case Ended:
+		o.Outcome, o.EndedAt, o.Failure.Text = fact.Outcome, fact.At, fact.Error
 	}
 }
 
@@ -42,9 +51,10 @@ func (o *Order) applySubmission(fact Fact) {
 	case Submitting:
 		o.Submitting = true
 		o.Submissions++
-		o.SubmittedAt, o.Challenge, o.VisibleAt, o.Status = time.Time{}, nil, time.Time{}, ""
+		o.SubmittedAt, o.ServerOrder, o.Status = time.Time{}, "", ""
+		o.challenge(nil)
 	case Submitted:
-		o.Submitting, o.SubmittedAt = false, fact.At
+		o.Submitting, o.SubmittedAt, o.ServerOrder = false, fact.At, fact.Order
 	case Unapplied:
 		o.Submitting = false
 		o.Submissions--
@@ -52,16 +62,28 @@ func (o *Order) applySubmission(fact Fact) {
 		o.Submitting, o.Instance, o.ClaimedAt, o.Adopted = false, "", time.Time{}, false
 		o.RefusalCode = fact.Code
 	case Seen:
-		o.Status, o.StatusSince = fact.Status, fact.At
+		o.Status = fact.Status
 	case Challenged:
-		o.Challenge, o.VisibleAt = fact.Challenge, time.Time{}
-	case Visible:
-		o.VisibleAt = fact.At
+		o.challenge(fact.Challenges())
+	}
+}
+
+// challenge changes the challenges. What the name servers showed counts no
+// longer for one that is over, even if it comes back.
+func (o *Order) challenge(challenges []Challenge) {
+	o.Challenges = challenges
+	for i, placed := range o.Records {
+		if !slices.ContainsFunc(challenges, placed.Record.serves) {
+			o.Records[i].Seen = time.Time{}
+		}
 	}
 }
 
 func (o *Order) applyRecord(fact Fact) {
 	if fact.Record == nil {
+		if fact.Kind == Visible {
+			o.seeAll(fact.At)
+		}
 		return
 	}
 	placed := o.place(*fact.Record)
@@ -72,7 +94,9 @@ func (o *Order) applyRecord(fact Fact) {
 		placed.Asked, placed.Kept, placed.Gone = true, false, false
 	case Kept:
 		placed.Kept = true
+	case Visible:
+		placed.Seen = fact.At
 	case Removed:
-		placed.Gone, placed.RecordID = true, ""
+		placed.Gone, placed.Record.RecordID = true, ""
 	}
 }

@@ -1,8 +1,8 @@
 // Package order keeps one order's facts: what was done, in which order, with
 // what answer. The state of an order is derived from its facts and never
 // stored. Beside the orders stand the account-wide ledgers of instances and of
-// owed records, and the lock of the state directory. The package touches the
-// disk only: it asks no server and decides nothing.
+// owed records. The package touches the disk only: it asks no server and decides
+// nothing.
 package order
 
 import (
@@ -15,23 +15,23 @@ type Kind string
 
 // The kinds, in the order in which an order that goes well meets them.
 const (
-	Opened     Kind = "opened"     // Domains, Reason, Forced, Account, DNSAccount
+	Opened     Kind = "opened"     // Domains, Reason, Forced, Account, DNSAccount, API
 	Claimed    Kind = "claimed"    // Instance, Adopted
 	Submitting Kind = "submitting" // right before CreateDVOrderAudit
-	Submitted  Kind = "submitted"  // accepted, or found to have been applied
+	Submitted  Kind = "submitted"  // RequestID, Order: accepted, or found to have been applied
 	Unapplied  Kind = "unapplied"  // the server says that the submission never arrived
-	Refused    Kind = "refused"    // Code, Error: the instance is given back
+	Refused    Kind = "refused"    // Instance, Code, Error: the instance is given back
 	Seen       Kind = "seen"       // Status: the server's, when it changed
-	Challenged Kind = "challenged" // Challenge
+	Challenged Kind = "challenged" // Challenge, Further: all that there are now
 	Adding     Kind = "adding"     // Record without an id: right before AddDomainRecord
 	Added      Kind = "added"      // Record
 	Kept       Kind = "kept"       // Record: someone else's identical one is there
-	Visible    Kind = "visible"    // the name servers show the record
+	Visible    Kind = "visible"    // Record: the name servers show it
 	Collected  Kind = "collected"  // Version: the bundle is stored
 	Removing   Kind = "removing"   // Record, with the id found for an unanswered add
 	Removed    Kind = "removed"    // Record
 	Waiting    Kind = "waiting"    // Reason: what the step waits for, when it changed
-	Failed     Kind = "failed"     // Error, Hint, Until; Stopped when a person is asked, Transient when waiting may cure it
+	Failed     Kind = "failed"     // Error, Hint, Cause, Until, Stopped, Transient: as in Failure
 	Ended      Kind = "ended"      // Outcome, Error
 )
 
@@ -47,40 +47,60 @@ const (
 
 // Fact is one line of an order's journal.
 type Fact struct {
-	At         time.Time  `json:"at"`
-	Kind       Kind       `json:"fact"`
-	Domains    []string   `json:"domains,omitempty"`
-	Account    string     `json:"account,omitempty"`
-	DNSAccount string     `json:"dns_account,omitempty"`
-	Reason     string     `json:"reason,omitempty"`
-	Forced     bool       `json:"forced,omitempty"`
-	Instance   string     `json:"instance,omitempty"`
-	Adopted    bool       `json:"adopted,omitempty"`
-	RequestID  string     `json:"request_id,omitempty"`
-	Status     string     `json:"status,omitempty"`
-	Challenge  *Challenge `json:"challenge,omitempty"`
-	Record     *Record    `json:"record,omitempty"`
-	Version    string     `json:"version,omitempty"`
-	Code       string     `json:"code,omitempty"`
-	Error      string     `json:"error,omitempty"`
-	Hint       string     `json:"hint,omitempty"`
-	Until      time.Time  `json:"until,omitzero"`
-	Stopped    bool       `json:"stopped,omitempty"`
-	Transient  bool       `json:"transient,omitempty"`
-	Outcome    Outcome    `json:"outcome,omitempty"`
+	At         time.Time   `json:"at"`
+	Kind       Kind        `json:"fact"`
+	Domains    []string    `json:"domains,omitempty"`
+	Account    string      `json:"account,omitempty"`
+	DNSAccount string      `json:"dns_account,omitempty"`
+	Reason     string      `json:"reason,omitempty"`
+	Forced     bool        `json:"forced,omitempty"`
+	API        string      `json:"api,omitempty"`
+	Instance   string      `json:"instance,omitempty"`
+	Adopted    bool        `json:"adopted,omitempty"`
+	RequestID  string      `json:"request_id,omitempty"`
+	Order      string      `json:"order,omitempty"`
+	Status     string      `json:"status,omitempty"`
+	Challenge  *Challenge  `json:"challenge,omitempty"`
+	Further    []Challenge `json:"further,omitempty"`
+	Record     *Record     `json:"record,omitempty"`
+	Version    string      `json:"version,omitempty"`
+	Code       string      `json:"code,omitempty"`
+	Error      string      `json:"error,omitempty"`
+	Hint       string      `json:"hint,omitempty"`
+	Cause      string      `json:"cause,omitempty"`
+	Until      time.Time   `json:"until,omitzero"`
+	Stopped    bool        `json:"stopped,omitempty"`
+	Transient  bool        `json:"transient,omitempty"`
+	Outcome    Outcome     `json:"outcome,omitempty"`
 }
 
+// Challenges are those that a Challenged fact gives.
+func (f Fact) Challenges() []Challenge {
+	if f.Challenge == nil {
+		return f.Further
+	}
+	return append([]Challenge{*f.Challenge}, f.Further...)
+}
+
+// The kinds of DNS record that a CA asks for.
+const (
+	TXT   = "TXT"
+	CNAME = "CNAME"
+)
+
 // Challenge is what the CA wants to see. Name is the checked host name that
-// CheckName stands for.
+// the CA gave; Value is what it is to hold.
 type Challenge struct {
-	Type  string `json:"type"`
-	Name  string `json:"name"`
-	Value string `json:"value"`
+	Kind   string `json:"type"`             // TXT or CNAME
+	Domain string `json:"domain,omitempty"` // that it is for, where the CA says so
+	Name   string `json:"name"`
+	Value  string `json:"value"`
 }
 
 // Record is a validation record in a zone.
 type Record struct {
-	Account  string `json:"account"` // whose zone it is
+	Account  string `json:"account"`        // whose zone it is
+	Kind     string `json:"kind,omitempty"` // TXT, also when empty, or CNAME
 	Zone     string `json:"zone"`
 	RR       string `json:"rr"`
 	Name     string `json:"name"`
@@ -89,13 +109,17 @@ type Record struct {
 	RecordID string `json:"record_id,omitempty"`
 }
 
+// Type is the record's kind, TXT or CNAME.
+func (r Record) Type() string { return cmp.Or(r.Kind, TXT) }
+
 // serves says that the record is made for the challenge.
 func (r Record) serves(c Challenge) bool {
-	return cmp.Or(r.For, r.Name) == c.Name && r.Value == c.Value
+	return r.Type() == c.Kind && cmp.Or(r.For, r.Name) == c.Name && r.Value == c.Value
 }
 
 // same says that two records are one, whether or not the id is known yet.
 func (r Record) same(other Record) bool {
-	r.RecordID, other.RecordID = "", ""
+	r.Kind, r.RecordID = r.Type(), ""
+	other.Kind, other.RecordID = other.Type(), ""
 	return r == other
 }

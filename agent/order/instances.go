@@ -1,7 +1,6 @@
 package order
 
 import (
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -14,13 +13,17 @@ import (
 // safe for concurrent use.
 type Instances struct {
 	mu      sync.Mutex
-	path    string
-	entries []InstanceEntry
-	Damaged int // lines that could not be read
+	log     *journal.Log[instanceEntry]
+	entries []instanceEntry
+	uses    map[Instance]use
+	claims  map[[2]string]claims // by account and certificate
 }
 
-// InstanceEntry is one line of the ledger.
-type InstanceEntry struct {
+// Instance is a paid instance of an account.
+type Instance struct{ Account, ID string }
+
+// instanceEntry is one line of the ledger.
+type instanceEntry struct {
 	At          time.Time   `json:"at"`
 	Kind        InstanceUse `json:"fact"`
 	Account     string      `json:"account"`
@@ -43,128 +46,153 @@ const (
 	InstanceForeign   InstanceUse = "foreign"   // being checked, and not for a name of ours
 )
 
-// LoadInstances reads the ledger of a state directory.
-func LoadInstances(stateDir string) (*Instances, error) {
-	path := filepath.Join(stateDir, "instances.journal")
-	entries, damaged, err := journal.Read[InstanceEntry](path)
+// use is what the entries of one instance amount to.
+type use struct {
+	holder             string   // the certificate that has claimed it
+	refusedTo          []string // certificates
+	abandoned, foreign bool
+	over               bool // the last entry ended the claim without a trace
+}
+
+// claims is what a certificate's entries of one account amount to.
+type claims struct {
+	standing  Claim
+	submitted bool // since
+	refused   bool // ever
+}
+
+// Claim is a certificate's hold on an instance of its account.
+type Claim struct {
+	Instance string // empty: there is none
+	Adopted  bool
+}
+
+// LoadInstances reads the ledger at path.
+func LoadInstances(path string) (*Instances, error) {
+	log, entries, err := journal.Open[instanceEntry](path)
 	if err != nil {
 		return nil, err
 	}
-	return &Instances{path: path, entries: entries, Damaged: damaged}, nil
+	l := &Instances{log: log}
+	l.replay(entries)
+	return l, nil
 }
 
-// Record makes an entry durable.
-func (l *Instances) Record(entry InstanceEntry) error {
+func (l *Instances) replay(entries []instanceEntry) {
+	l.entries, l.uses, l.claims = entries, map[Instance]use{}, map[[2]string]claims{}
+	for _, e := range entries {
+		l.apply(e)
+	}
+}
+
+func (l *Instances) apply(e instanceEntry) {
+	i, certificate := Instance{e.Account, e.Instance}, [2]string{e.Account, e.Certificate}
+	l.uses[i] = l.uses[i].after(e)
+	l.claims[certificate] = l.claims[certificate].after(e)
+}
+
+func (u use) after(e instanceEntry) use {
+	u.over = e.Kind == InstanceReleased || e.Kind == InstanceFree
+	switch e.Kind {
+	case InstanceClaimed:
+		u.holder = e.Certificate
+	case InstanceReleased:
+		u.holder = ""
+	case InstanceRefused:
+		u.holder, u.refusedTo = "", append(u.refusedTo, e.Certificate)
+	case InstanceAbandoned:
+		u.holder, u.abandoned = "", true
+	case InstanceForeign:
+		u.holder, u.foreign = "", true
+	case InstanceFree:
+		u.refusedTo, u.abandoned, u.foreign = nil, false, false
+	}
+	return u
+}
+
+func (c claims) after(e instanceEntry) claims {
+	c.refused = c.refused || e.Kind == InstanceRefused
+	same := e.Instance == c.standing.Instance
+	switch {
+	case e.Kind == InstanceClaimed:
+		c.standing, c.submitted = Claim{e.Instance, e.Adopted}, c.submitted && same
+	case !same:
+	case e.Kind == InstanceSubmitted, e.Kind == InstanceUnapplied:
+		c.submitted = e.Kind == InstanceSubmitted
+	default:
+		c.standing, c.submitted = Claim{}, false
+	}
+	return c
+}
+
+// Damage tells what of the ledger could not be read.
+func (l *Instances) Damage() journal.Damage { return l.log.Damage() }
+
+// Note makes durable what happened to an instance. The certificate may be
+// empty where none is concerned.
+func (l *Instances) Note(use InstanceUse, i Instance, certificate string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.record(entry)
+	return l.record(instanceEntry{Kind: use, Account: i.Account, Instance: i.ID, Certificate: certificate})
 }
 
-func (l *Instances) record(entry InstanceEntry) error {
-	if err := journal.Append(l.path, entry); err != nil {
+func (l *Instances) record(e instanceEntry) error {
+	e.At = now()
+	if err := l.log.Append(e); err != nil {
 		return err
 	}
-	l.entries = append(l.entries, entry)
+	l.entries = append(l.entries, e)
+	l.apply(e)
 	return nil
 }
 
 // Claim takes an instance for a certificate. It answers false, and writes
 // nothing, when another certificate has it.
-func (l *Instances) Claim(entry InstanceEntry) (bool, error) {
+func (l *Instances) Claim(i Instance, certificate string, adopted bool) (taken bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if holder := l.holder(entry.Account, entry.Instance); holder != "" && holder != entry.Certificate {
+	if holder := l.uses[i].holder; holder != "" && holder != certificate {
 		return false, nil
 	}
-	entry.Kind = InstanceClaimed
-	return true, l.record(entry)
+	return true, l.record(instanceEntry{Kind: InstanceClaimed, Account: i.Account, Instance: i.ID, Certificate: certificate, Adopted: adopted})
+}
+
+func (l *Instances) use(i Instance) use {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.uses[i]
+}
+
+func (l *Instances) claimsOf(account, certificate string) claims {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.claims[[2]string{account, certificate}]
 }
 
 // Holder returns the certificate that has claimed the instance, or "".
-func (l *Instances) Holder(account, instance string) string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.holder(account, instance)
-}
-
-func (l *Instances) holder(account, instance string) string {
-	holder := ""
-	for _, e := range l.entries {
-		if e.Account != account || e.Instance != instance {
-			continue
-		}
-		switch e.Kind {
-		case InstanceClaimed:
-			holder = e.Certificate
-		case InstanceReleased, InstanceRefused, InstanceAbandoned, InstanceForeign:
-			holder = ""
-		}
-	}
-	return holder
-}
-
-// ClaimOf returns the standing claim of a certificate, with an empty Instance
-// when it has none, and whether a submission of it was begun since.
-func (l *Instances) ClaimOf(account, certificate string) (claim InstanceEntry, submitted bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, e := range l.entries {
-		switch {
-		case e.Account != account || e.Certificate != certificate:
-		case e.Kind == InstanceClaimed:
-			submitted = submitted && e.Instance == claim.Instance
-			claim = e
-		case e.Instance != claim.Instance:
-		case e.Kind == InstanceSubmitted, e.Kind == InstanceUnapplied:
-			submitted = e.Kind == InstanceSubmitted
-		default:
-			claim, submitted = InstanceEntry{}, false
-		}
-	}
-	return claim, submitted
-}
+func (l *Instances) Holder(i Instance) string { return l.use(i).holder }
 
 // RefusedTo says that the server refused the instance to the certificate.
-func (l *Instances) RefusedTo(account, instance, certificate string) bool {
-	return l.last(account, instance, InstanceRefused, func(e InstanceEntry) bool {
-		return e.Certificate == certificate
-	})
+func (l *Instances) RefusedTo(i Instance, certificate string) bool {
+	return slices.Contains(l.use(i).refusedTo, certificate)
+}
+
+// Abandoned says that the instance was given up and was not seen free since.
+func (l *Instances) Abandoned(i Instance) bool { return l.use(i).abandoned }
+
+// Foreign says that the instance is known to be checked for someone else's names.
+func (l *Instances) Foreign(i Instance) bool { return l.use(i).foreign }
+
+// ClaimOf returns the standing claim of a certificate, and whether a submission
+// of it was begun since.
+func (l *Instances) ClaimOf(account, certificate string) (claim Claim, submitted bool) {
+	c := l.claimsOf(account, certificate)
+	return c.standing, c.submitted
 }
 
 // AnyRefusedTo says that the server refused some instance to the certificate.
 func (l *Instances) AnyRefusedTo(account, certificate string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.ContainsFunc(l.entries, func(e InstanceEntry) bool {
-		return e.Kind == InstanceRefused && e.Account == account && e.Certificate == certificate
-	})
-}
-
-// Abandoned says that the instance was given up and was not seen free since.
-func (l *Instances) Abandoned(account, instance string) bool {
-	return l.last(account, instance, InstanceAbandoned, nil)
-}
-
-// Foreign says that the instance is known to be checked for someone else's names.
-func (l *Instances) Foreign(account, instance string) bool {
-	return l.last(account, instance, InstanceForeign, nil)
-}
-
-// last says that an entry of that kind stands, and no "free" after it.
-func (l *Instances) last(account, instance string, kind InstanceUse, match func(InstanceEntry) bool) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	found := false
-	for _, e := range l.entries {
-		switch {
-		case e.Account != account || e.Instance != instance:
-		case e.Kind == InstanceFree:
-			found = false
-		case e.Kind == kind && (match == nil || match(e)):
-			found = true
-		}
-	}
-	return found
+	return l.claimsOf(account, certificate).refused
 }
 
 // Submissions counts the submissions of a certificate that arrived, or may
@@ -189,34 +217,23 @@ func (l *Instances) Submissions(certificate string, now time.Time) (n int, oldes
 	return len(counted), oldest
 }
 
-// compactAt is how many entries the ledger may have before those that say
-// nothing any more are dropped.
-const compactAt = 500
-
 // Compact drops what says nothing any more, once the ledger has grown long:
 // the entries of instances whose claim ended without a trace, and submissions
 // older than two days.
 func (l *Instances) Compact(now time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.entries) < compactAt {
-		return nil
-	}
-	ended := map[[2]string]bool{}
-	for _, e := range l.entries {
-		ended[[2]string{e.Account, e.Instance}] = e.Kind == InstanceReleased || e.Kind == InstanceFree
-	}
 	recent := now.AddDate(0, 0, -2)
-	kept := slices.DeleteFunc(slices.Clone(l.entries), func(e InstanceEntry) bool {
-		return ended[[2]string{e.Account, e.Instance}] && e.Kind != InstanceRefused &&
-			!((e.Kind == InstanceSubmitted || e.Kind == InstanceUnapplied) && e.At.After(recent))
+	kept := slices.DeleteFunc(slices.Clone(l.entries), func(e instanceEntry) bool {
+		submission := e.Kind == InstanceSubmitted || e.Kind == InstanceUnapplied
+		return l.uses[Instance{e.Account, e.Instance}].over && e.Kind != InstanceRefused && !(submission && e.At.After(recent))
 	})
-	if len(kept) > len(l.entries)/2 {
+	if !l.log.Long(len(kept)) {
 		return nil
 	}
-	if err := journal.Rewrite(l.path, kept); err != nil {
+	if err := l.log.Rewrite(kept); err != nil {
 		return err
 	}
-	l.entries = kept
+	l.replay(kept)
 	return nil
 }

@@ -1,32 +1,38 @@
 package order
 
 import (
-	"errors"
-	"os"
-	"os/exec"
+	"fmt"
 	"path/filepath"
-	"strings"
 	"testing"
+	"time"
+
+	"dvagent/internal/journal"
 )
 
-func entry(kind InstanceUse, instance, certificate string) InstanceEntry {
-	return InstanceEntry{At: at(0), Kind: kind, Account: "main", Instance: instance, Certificate: certificate}
+func at(i int) time.Time { return time.Date(2026, 11, 23, 12, 0, i, 0, time.UTC) }
+
+func entry(kind InstanceUse, instance, certificate string) instanceEntry {
+	return instanceEntry{At: at(0), Kind: kind, Account: "main", Instance: instance, Certificate: certificate}
 }
 
-// ledger writes entries and reads them back.
-func ledger(t *testing.T, entries ...InstanceEntry) *Instances {
+// ledger writes entries, each with the time that it has, and reads them.
+func ledger(t *testing.T, entries ...instanceEntry) *Instances {
 	t.Helper()
-	dir := t.TempDir()
-	l, err := LoadInstances(dir)
+	path := filepath.Join(t.TempDir(), "instances.journal")
+	log, _, err := journal.Open[instanceEntry](path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range entries {
-		if err := l.Record(e); err != nil {
-			t.Fatal(err)
-		}
+	if err := log.Rewrite(entries); err != nil {
+		t.Fatal(err)
 	}
-	if l, err = LoadInstances(dir); err != nil {
+	return reread(t, path)
+}
+
+func reread(t *testing.T, path string) *Instances {
+	t.Helper()
+	l, err := LoadInstances(path)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return l
@@ -34,38 +40,46 @@ func ledger(t *testing.T, entries ...InstanceEntry) *Instances {
 
 func TestTheLedgerOfInstances(t *testing.T) {
 	claimed := entry(InstanceClaimed, "cas-1", "www")
+	one, two := Instance{"main", "cas-1"}, Instance{"main", "cas-2"}
 	for _, tt := range []struct {
 		name    string
-		entries []InstanceEntry
+		entries []instanceEntry
 		holds   func(*Instances) bool
 	}{
-		{"a claim excludes other certificates", []InstanceEntry{claimed}, func(l *Instances) bool {
-			taken, err := l.Claim(entry("", "cas-1", "shop"))
-			return !taken && err == nil && l.Holder("main", "cas-1") == "www"
+		{"a claim excludes other certificates", []instanceEntry{claimed}, func(l *Instances) bool {
+			taken, err := l.Claim(one, "shop", false)
+			return !taken && err == nil && l.Holder(one) == "www"
 		}},
-		{"a claim may be repeated by its holder", []InstanceEntry{claimed}, func(l *Instances) bool {
-			taken, err := l.Claim(entry("", "cas-1", "www"))
-			return taken && err == nil
+		{"a claim may be repeated by its holder", []instanceEntry{claimed}, func(l *Instances) bool {
+			taken, err := l.Claim(one, "www", true)
+			claim, submitted := reread(t, l.Damage().File).ClaimOf("main", "www")
+			return taken && err == nil && claim == Claim{"cas-1", true} && !submitted
 		}},
-		{"another account's instance of the same name is another one", []InstanceEntry{claimed}, func(l *Instances) bool {
-			return l.Holder("second", "cas-1") == ""
+		{"another account's instance of the same name is another one", []instanceEntry{claimed}, func(l *Instances) bool {
+			return l.Holder(Instance{"second", "cas-1"}) == ""
 		}},
-		{"a release frees the instance", []InstanceEntry{claimed, entry(InstanceReleased, "cas-1", "www")}, func(l *Instances) bool {
-			return l.Holder("main", "cas-1") == ""
+		{"a release frees the instance", []instanceEntry{claimed}, func(l *Instances) bool {
+			return l.Note(InstanceReleased, one, "www") == nil && reread(t, l.Damage().File).Holder(one) == ""
 		}},
-		{"a refusal frees it for others alone", []InstanceEntry{claimed, entry(InstanceRefused, "cas-1", "www")}, func(l *Instances) bool {
-			return l.Holder("main", "cas-1") == "" && l.RefusedTo("main", "cas-1", "www") && !l.RefusedTo("main", "cas-1", "shop")
+		{"a refusal frees it for others alone", []instanceEntry{claimed, entry(InstanceRefused, "cas-1", "www")}, func(l *Instances) bool {
+			return l.Holder(one) == "" && l.RefusedTo(one, "www") && !l.RefusedTo(one, "shop")
 		}},
-		{"an abandoned one is nobody's", []InstanceEntry{claimed, entry(InstanceAbandoned, "cas-1", "www")}, func(l *Instances) bool {
-			return l.Abandoned("main", "cas-1") && l.Holder("main", "cas-1") == ""
+		{"an abandoned one is nobody's", []instanceEntry{claimed, entry(InstanceAbandoned, "cas-1", "www")}, func(l *Instances) bool {
+			return l.Abandoned(one) && l.Holder(one) == ""
 		}},
-		{"an abandoned one that the server calls free is anybody's", []InstanceEntry{
+		{"an abandoned one that the server calls free is anybody's", []instanceEntry{
 			claimed, entry(InstanceAbandoned, "cas-1", "www"), entry(InstanceFree, "cas-1", ""),
-		}, func(l *Instances) bool { return !l.Abandoned("main", "cas-1") }},
-		{"a foreign one is remembered", []InstanceEntry{entry(InstanceForeign, "cas-2", "")}, func(l *Instances) bool {
-			return l.Foreign("main", "cas-2") && !l.Foreign("main", "cas-1")
+		}, func(l *Instances) bool { return !l.Abandoned(one) }},
+		{"a foreign one is remembered", []instanceEntry{entry(InstanceForeign, "cas-2", "")}, func(l *Instances) bool {
+			return l.Foreign(two) && !l.Foreign(one)
 		}},
-		{"submissions are counted for a certificate and a day", []InstanceEntry{
+		{"a submission counts from when it is begun", nil, func(l *Instances) bool {
+			began := time.Now()
+			err := l.Note(InstanceSubmitted, one, "www")
+			n, oldest := l.Submissions("www", began)
+			return err == nil && n == 1 && !oldest.Before(began.Round(0)) && !oldest.After(time.Now())
+		}},
+		{"submissions are counted for a certificate and a day", []instanceEntry{
 			entry(InstanceSubmitted, "cas-1", "www"), entry(InstanceSubmitted, "cas-2", "shop"),
 		}, func(l *Instances) bool {
 			n, oldest := l.Submissions("www", at(1))
@@ -73,12 +87,12 @@ func TestTheLedgerOfInstances(t *testing.T) {
 			earlier, _ := l.Submissions("www", at(0).AddDate(-10, 0, 0))
 			return n == 1 && oldest.Equal(at(0)) && later == 0 && earlier == 0
 		}},
-		{"a submission that never arrived does not count", []InstanceEntry{
+		{"a submission that never arrived does not count", []instanceEntry{
 			claimed, entry(InstanceSubmitted, "cas-1", "www"), entry(InstanceUnapplied, "cas-1", "www"),
 		}, func(l *Instances) bool {
 			n, _ := l.Submissions("www", at(1))
 			claim, submitted := l.ClaimOf("main", "www")
-			return n == 0 && claim.Instance == "cas-1" && !submitted
+			return n == 0 && claim == Claim{Instance: "cas-1"} && !submitted
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -90,110 +104,69 @@ func TestTheLedgerOfInstances(t *testing.T) {
 }
 
 func TestALongLedgerKeepsWhatStillSaysSomething(t *testing.T) {
-	entries := []InstanceEntry{entry(InstanceClaimed, "cas-open", "www"), entry(InstanceAbandoned, "cas-given-up", "www")}
-	for range compactAt {
+	entries := []instanceEntry{entry(InstanceClaimed, "cas-open", "www"), entry(InstanceAbandoned, "cas-given-up", "www")}
+	for range 30 {
 		entries = append(entries, entry(InstanceClaimed, "cas-1", "shop"), entry(InstanceReleased, "cas-1", "shop"))
 	}
 	l := ledger(t, entries...)
 	if err := l.Compact(at(0)); err != nil {
 		t.Fatal(err)
 	}
-	l, err := LoadInstances(filepath.Dir(l.path))
-	if err != nil || len(l.entries) != 2 || l.Holder("main", "cas-open") != "www" || !l.Abandoned("main", "cas-given-up") {
-		t.Errorf("%d entries, %v", len(l.entries), err)
+	l = reread(t, l.Damage().File)
+	if len(l.entries) != 2 || l.Holder(Instance{"main", "cas-open"}) != "www" || !l.Abandoned(Instance{"main", "cas-given-up"}) {
+		t.Errorf("%d entries", len(l.entries))
 	}
 }
 
 func TestARecordIsOwedFromBeforeTheAddToAfterTheRemoval(t *testing.T) {
-	dir := t.TempDir()
-	for i, tt := range []struct {
+	path := filepath.Join(t.TempDir(), "records.journal")
+	for _, tt := range []struct {
 		kind   Kind
 		record Record
 		owed   string // the RecordId, "none" when nothing is owed
 	}{
-		{Adding, record, ""}, {Added, *withID, "17"}, {Removed, *withID, "none"},
+		{Adding, record, ""}, {Added, withID, "17"}, {Removing, withID, "17"}, {Removed, withID, "none"},
+		{Adding, record, ""}, {Kept, withID, "none"},
 	} {
-		l, err := LoadOwed(dir)
-		if err != nil {
+		l := owed(t, path)
+		if err := l.Note(tt.kind, "www", tt.record); err != nil {
 			t.Fatal(err)
 		}
-		if err := l.Record(OwedRecord{At: at(i), Kind: tt.kind, Certificate: "www", Record: tt.record}); err != nil {
-			t.Fatal(err)
-		}
-		if l, err = LoadOwed(dir); err != nil {
-			t.Fatal(err)
-		}
+		l = owed(t, path)
 		got := "none"
 		if all := l.All(); len(all) == 1 {
 			got = all[0].Record.RecordID
 		}
-		if got != tt.owed {
+		if has := l.Has("www", record); got != tt.owed || has != (got != "none") || l.Has("shop", record) {
 			t.Errorf("after %s: owed %q, want %q", tt.kind, got, tt.owed)
 		}
 	}
 }
 
-// fault 62
-func TestASecondAgentIsToldWhoHoldsTheLock(t *testing.T) {
-	dir := t.TempDir()
-	lock, err := TryLock(dir, "dvagent run")
+func owed(t *testing.T, path string) *Owed {
+	t.Helper()
+	l, err := LoadOwed(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = TryLock(dir, "dvagent renew")
-	var held *HeldError
-	if !errors.As(err, &held) || !strings.Contains(held.Holder, "dvagent run") || !strings.HasPrefix(held.Holder, "pid ") {
-		t.Errorf("got %v", err)
-	}
-	if err := lock.Unlock(); err != nil {
-		t.Fatal(err)
-	}
-	again, err := TryLock(dir, "dvagent renew")
-	if err != nil {
-		t.Fatal(err)
-	}
-	again.Unlock()
+	return l
 }
 
-// fault 63
-func TestALockFileThatWasReplacedIsNotMistakenForTheLock(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "lock")
-	file, err := tryFile(path)
-	if err != nil {
+func TestALongLedgerOfRecordsKeepsWhatIsOwed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "records.journal")
+	l := owed(t, path)
+	for i := range 61 {
+		r := record
+		r.Value = fmt.Sprint(i / 2)
+		if err := l.Note([]Kind{Added, Removed}[i%2], "www", r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Compact(); err != nil {
 		t.Fatal(err)
 	}
-	defer file.Unlock()
-	if err := os.Rename(path, path+".old"); err != nil {
-		t.Fatal(err)
+	l = owed(t, path)
+	if all := l.All(); l.log.Lines() != 1 || len(all) != 1 || all[0].Record.Value != "30" || all[0].Certificate != "www" {
+		t.Errorf("%d lines, %+v", l.log.Lines(), all)
 	}
-	if file.isAt(path) {
-		t.Error("a missing file was taken for the lock")
-	}
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if file.isAt(path) {
-		t.Error("another file was taken for the lock")
-	}
-}
-
-// The lock is not inherited by the commands that the agent runs.
-func TestAChildDoesNotKeepTheLock(t *testing.T) {
-	dir := t.TempDir()
-	lock, err := TryLock(dir, "dvagent run")
-	if err != nil {
-		t.Fatal(err)
-	}
-	child := exec.Command("sleep", "60")
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { child.Process.Kill(); child.Wait() }()
-	lock.Unlock()
-	again, err := TryLock(dir, "dvagent renew")
-	if err != nil {
-		t.Fatal(err)
-	}
-	again.Unlock()
 }

@@ -40,6 +40,7 @@ type Order struct {
 	DNSAccount  string
 	Reason      string
 	Forced      bool
+	API         string // as in Application
 
 	RefusalCode string // of the last instance that was given back
 	Instance    string // claimed, or empty
@@ -48,105 +49,108 @@ type Order struct {
 	Submitting  bool // a submission was begun and its answer is not known
 	Submissions int  // of this instance
 	SubmittedAt time.Time
+	ServerOrder string // the server's id of the order, where it gave one
 	Status      string // the server's, as last seen
-	StatusSince time.Time
 
-	Challenge *Challenge // the newest
-	Records   []Placed   // ours and others', for every challenge so far
-	VisibleAt time.Time
-	Version   string
+	Challenges []Challenge // the present ones
+	Records    []Placed    // ours and others', for every challenge so far
+	Version    string
 
-	Waiting   string // what the step waits for
-	Error     string // of the last failure that nothing succeeded after
-	Hint      string
-	FailedAt  time.Time   // when that was
-	Until     time.Time   // not before then, because of the failure
-	Stopped   bool        // until a person acts
-	Transient bool        // waiting may cure the failure
-	failures  []time.Time // in a row
+	Waiting  string      // what the step waits for
+	Failure  Failure     // the last that nothing succeeded after
+	failures []time.Time // in a row
 
 	Outcome Outcome
 	EndedAt time.Time
-	Damaged int // lines of the journal that could not be read
 
-	path string
+	dir string
+	log *journal.Log[Fact]
 }
+
+// Failure is why a step failed. Without a text there is none.
+type Failure struct {
+	Text, Hint string
+	Cause      string // a word that the agent decides by, such as CauseNoInstance
+	At         time.Time
+	Until      time.Time // not tried again before then
+	Stopped    bool      // until a person acts
+	Transient  bool      // waiting may cure it
+}
+
+// CauseNoInstance is the cause of a failure for want of an instance.
+const CauseNoInstance = "no spare instance"
 
 // Placed is a validation record and how far it came.
 type Placed struct {
-	Record
-	Asked bool // an add was sent, perhaps without an answer
-	Kept  bool // it is someone else's
-	Gone  bool // it was removed
+	Record Record
+	Asked  bool      // an add was sent, perhaps without an answer
+	Kept   bool      // it is someone else's
+	Gone   bool      // it was removed
+	Seen   time.Time // when the name servers showed it, or zero
 }
 
-// Owed says that the record may stand in the zone because of us.
-func (p Placed) Owed() bool { return p.Asked && !p.Kept && !p.Gone }
+// owed says that the record may stand in the zone because of us.
+func (p Placed) owed() bool { return p.Asked && !p.Kept && !p.Gone }
+
+// stands says that the record is known to be in the zone.
+func (p Placed) stands() bool { return p.Kept || p.Record.RecordID != "" }
+
+// OpenFile is the name of an open order's journal in its certificate's directory.
+const (
+	OpenFile = "order.journal"
+	lastFile = "last-order.journal"
+)
 
 // Load reads the open order of the certificate whose directory is dir. It
 // returns nil when there is none.
-func Load(dir string) (*Order, error) { return load(dir, openName) }
+func Load(dir string) (*Order, error) { return load(dir, OpenFile) }
 
 // Last reads the order that was archived last, as Load reads the open one.
-func Last(dir string) (*Order, error) { return load(dir, lastName) }
+func Last(dir string) (*Order, error) { return load(dir, lastFile) }
 
 // History reads the facts of the open order of the certificate whose directory
 // is dir, and of the one that was archived last; each may be empty.
 func History(dir string) (open, last []Fact, err error) {
-	if open, _, err = journal.Read[Fact](filepath.Join(dir, openName)); err != nil {
+	if _, open, err = read(dir, OpenFile); err != nil {
 		return nil, nil, err
 	}
-	last, _, err = journal.Read[Fact](filepath.Join(dir, lastName))
+	_, last, err = read(dir, lastFile)
 	return open, last, err
 }
 
 func load(dir, name string) (*Order, error) {
-	path := filepath.Join(dir, name)
-	facts, damaged, err := journal.Read[Fact](path)
+	log, facts, err := read(dir, name)
 	if err != nil {
 		return nil, err
 	}
-	if len(facts) == 0 && damaged == 0 {
+	if len(facts) == 0 && log.Damage().Lines == 0 {
 		return nil, nil
 	}
-	o := &Order{Certificate: filepath.Base(dir), path: path, Damaged: damaged}
+	o := &Order{Certificate: filepath.Base(dir), dir: dir, log: log}
 	for _, fact := range facts {
 		o.apply(fact)
 	}
 	return o, nil
 }
 
-const (
-	openName = "order.journal"
-	lastName = "last-order.journal"
-)
-
-// Open begins an order of the certificate whose directory is dir.
-func Open(dir string, opened Fact) (*Order, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("open order: %w", err)
+func read(dir, name string) (*journal.Log[Fact], []Fact, error) {
+	log, facts, err := journal.Open[Fact](filepath.Join(dir, name))
+	for i := range facts {
+		facts[i] = fromOlder(facts[i])
 	}
-	o := &Order{Certificate: filepath.Base(dir), path: filepath.Join(dir, openName)}
-	opened.Kind = Opened
-	return o, o.Record(opened)
+	return log, facts, err
 }
 
-// Record makes a fact durable and applies it to the state.
-func (o *Order) Record(fact Fact) error {
-	if err := journal.Append(o.path, fact); err != nil {
-		return err
-	}
-	o.apply(fact)
-	return nil
-}
+// Damage tells what of the journal could not be read.
+func (o *Order) Damage() journal.Damage { return o.log.Damage() }
 
 // Archive sets the journal of an ended order aside as the last one.
 func (o *Order) Archive() error {
-	dir := filepath.Dir(o.path)
-	if err := os.Rename(o.path, filepath.Join(dir, lastName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	open, last := filepath.Join(o.dir, OpenFile), filepath.Join(o.dir, lastFile)
+	if err := os.Rename(open, last); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("close order: %w", err)
 	}
-	if err := atomicfile.SyncDir(dir); err != nil {
+	if err := atomicfile.SyncDir(o.dir); err != nil {
 		return fmt.Errorf("close order: %w", err)
 	}
 	return nil
@@ -175,9 +179,9 @@ func (o *Order) Step() Step {
 		return Submit
 	case o.Status == StatusIssued:
 		return Collect
-	case o.Challenge == nil || !o.presented():
+	case len(o.Challenges) == 0 || len(o.Unproved()) > 0:
 		return Present
-	case o.VisibleAt.IsZero():
+	case len(o.Unseen()) > 0:
 		return Propagate
 	}
 	return Issue
@@ -189,29 +193,44 @@ const (
 	StatusFailed = "failed"
 )
 
-func (o *Order) presented() bool {
-	p := o.Placed()
-	return p != nil && (p.Kept || p.RecordID != "")
-}
-
-// Placed returns the record of the present challenge, or nil: the last one,
-// since a CNAME that came in between leads to another place.
-func (o *Order) Placed() *Placed {
-	if o.Challenge == nil {
-		return nil
-	}
+// Proof returns the record of a challenge, or nil: the last one, since a CNAME
+// that came in between leads to another place.
+func (o *Order) Proof(c Challenge) *Placed {
 	for i := len(o.Records) - 1; i >= 0; i-- {
-		if o.Records[i].serves(*o.Challenge) {
+		if o.Records[i].Record.serves(c) {
 			return &o.Records[i]
 		}
 	}
 	return nil
 }
 
+// Unproved returns the present challenges whose record is not in the zone yet.
+func (o *Order) Unproved() []Challenge {
+	var unproved []Challenge
+	for _, c := range o.Challenges {
+		if proof := o.Proof(c); proof == nil || !proof.stands() {
+			unproved = append(unproved, c)
+		}
+	}
+	return unproved
+}
+
+// Unseen returns the records of present challenges that are in the zone and
+// that the name servers did not show yet.
+func (o *Order) Unseen() []*Placed {
+	var unseen []*Placed
+	for _, c := range o.Challenges {
+		if proof := o.Proof(c); proof != nil && proof.stands() && proof.Seen.IsZero() {
+			unseen = append(unseen, proof)
+		}
+	}
+	return unseen
+}
+
 // Asked says that an add of exactly this record was sent and nothing was
 // removed since.
 func (o *Order) Asked(r Record) bool {
-	i := slices.IndexFunc(o.Records, func(p Placed) bool { return p.same(r) })
+	i := slices.IndexFunc(o.Records, func(p Placed) bool { return p.Record.same(r) })
 	return i >= 0 && o.Records[i].Asked && !o.Records[i].Gone
 }
 
@@ -219,7 +238,7 @@ func (o *Order) Asked(r Record) bool {
 func (o *Order) Owed() []Record {
 	var owed []Record
 	for _, p := range o.Records {
-		if p.Owed() {
+		if p.owed() {
 			owed = append(owed, p.Record)
 		}
 	}
@@ -227,13 +246,13 @@ func (o *Order) Owed() []Record {
 }
 
 func (o *Order) place(r Record) *Placed {
-	i := slices.IndexFunc(o.Records, func(p Placed) bool { return p.same(r) })
+	i := slices.IndexFunc(o.Records, func(p Placed) bool { return p.Record.same(r) })
 	if i < 0 {
 		o.Records = append(o.Records, Placed{Record: r})
 		i = len(o.Records) - 1
 	}
 	if r.RecordID != "" {
-		o.Records[i].RecordID = r.RecordID
+		o.Records[i].Record.RecordID = r.RecordID
 	}
 	return &o.Records[i]
 }

@@ -1,7 +1,7 @@
 package order
 
 import (
-	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,57 +13,55 @@ import (
 // even when its order's journal is lost. It is safe for concurrent use.
 type Owed struct {
 	mu      sync.Mutex
-	path    string
+	log     *journal.Log[OwedRecord]
 	records []OwedRecord
-	lines   int
-	Damaged int // lines that could not be read
 }
 
 // OwedRecord is one line of the ledger.
 type OwedRecord struct {
 	At          time.Time `json:"at"`
-	Kind        Kind      `json:"fact"` // Adding, Added, Kept or Removed
+	Kind        Kind      `json:"fact"` // as in Note
 	Certificate string    `json:"certificate"`
 	Record      Record    `json:"record"`
 }
 
-// LoadOwed reads the ledger of a state directory.
-func LoadOwed(stateDir string) (*Owed, error) {
-	path := filepath.Join(stateDir, "records.journal")
-	entries, damaged, err := journal.Read[OwedRecord](path)
+// LoadOwed reads the ledger at path.
+func LoadOwed(path string) (*Owed, error) {
+	log, entries, err := journal.Open[OwedRecord](path)
 	if err != nil {
 		return nil, err
 	}
-	l := &Owed{path: path, lines: len(entries), Damaged: damaged}
+	l := &Owed{log: log}
 	for _, entry := range entries {
 		l.apply(entry)
 	}
 	return l, nil
 }
 
-// Record makes an entry durable.
-func (l *Owed) Record(entry OwedRecord) error {
+// Damage tells what of the ledger could not be read.
+func (l *Owed) Damage() journal.Damage { return l.log.Damage() }
+
+// Note makes durable what becomes of a certificate's record: Adding, Added,
+// Kept, Removing or Removed.
+func (l *Owed) Note(kind Kind, certificate string, r Record) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := journal.Append(l.path, entry); err != nil {
+	entry := OwedRecord{At: now(), Kind: kind, Certificate: certificate, Record: r}
+	if err := l.log.Append(entry); err != nil {
 		return err
 	}
-	l.lines++
 	l.apply(entry)
 	return nil
 }
 
 func (l *Owed) apply(entry OwedRecord) {
-	at := -1
-	for i := range l.records {
-		if l.records[i].Certificate == entry.Certificate && l.records[i].Record.same(entry.Record) {
-			at = i
-		}
-	}
+	at := slices.IndexFunc(l.records, func(owed OwedRecord) bool {
+		return owed.Certificate == entry.Certificate && owed.Record.same(entry.Record)
+	})
 	switch {
 	case entry.Kind == Removed || entry.Kind == Kept:
 		if at >= 0 {
-			l.records = append(l.records[:at], l.records[at+1:]...)
+			l.records = slices.Delete(l.records, at, at+1)
 		}
 	case at >= 0:
 		l.records[at] = entry
@@ -76,40 +74,25 @@ func (l *Owed) apply(entry OwedRecord) {
 func (l *Owed) All() []OwedRecord {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append([]OwedRecord(nil), l.records...)
+	return slices.Clone(l.records)
 }
 
 // Has says that the record is owed for a certificate.
 func (l *Owed) Has(certificate string, record Record) bool {
-	for _, entry := range l.Of(certificate) {
-		if entry.Record.same(record) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(l.Of(certificate), func(owed OwedRecord) bool { return owed.Record.same(record) })
 }
 
 // Of returns the records that are owed for a certificate.
 func (l *Owed) Of(certificate string) []OwedRecord {
-	var owed []OwedRecord
-	for _, entry := range l.All() {
-		if entry.Certificate == certificate {
-			owed = append(owed, entry)
-		}
-	}
-	return owed
+	return slices.DeleteFunc(l.All(), func(owed OwedRecord) bool { return owed.Certificate != certificate })
 }
 
 // Compact rewrites the ledger once most of its lines say nothing any more.
 func (l *Owed) Compact() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.lines < compactAt || l.lines < 4*len(l.records) {
+	if !l.log.Long(len(l.records)) {
 		return nil
 	}
-	if err := journal.Rewrite(l.path, l.records); err != nil {
-		return err
-	}
-	l.lines = len(l.records)
-	return nil
+	return l.log.Rewrite(l.records)
 }

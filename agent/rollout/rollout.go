@@ -20,7 +20,7 @@ const (
 	Started  Kind = "started"  // Target, Version: right before the first file is touched
 	Deployed Kind = "deployed" // Target, Version: installed, and served where there is a probe
 	Told     Kind = "told"     // Target, an event, and Version: its hooks ran
-	Failed   Kind = "failed"   // Target, Version, Error, Hint, Until, and Command where one failed
+	Failed   Kind = "failed"   // Target, Version, Error, Hint, Cause, Until, and Command where one failed
 	Held     Kind = "held"     // Version: rolled back to, until the next issuance
 	Freed    Kind = "freed"    // the hold is over
 )
@@ -33,6 +33,7 @@ type Fact struct {
 	Version string    `json:"version,omitempty"`
 	Error   string    `json:"error,omitempty"`
 	Hint    string    `json:"hint,omitempty"`
+	Cause   string    `json:"cause,omitempty"`
 	Until   time.Time `json:"until,omitzero"`
 	Command *Command  `json:"command,omitempty"`
 
@@ -46,55 +47,93 @@ type Command struct {
 	Output   string `json:"output"`    // the last KiB, without private keys
 }
 
+// File is the name of the journal in its certificate's directory.
+const File = "rollout.journal"
+
 // Rollout is the state that the facts amount to.
 type Rollout struct {
 	Held    string            // the version that is held, or empty
 	Targets map[string]Target // by the id of a deployment's target, and by event for the hooks
-	Damaged int               // lines that could not be read
 
-	path  string
-	lines int
+	dir string
+	log *journal.Log[Fact]
 }
 
 // Target is the state of one deployment, or of the hooks of one event.
 type Target struct {
 	Version  string // that it was last shown to serve, or was told of
 	At       time.Time
-	Started  string // the version whose installation was begun and not finished
-	Failures int    // in a row
-	FailedAt time.Time
-	Error    string
-	Hint     string
-	Until    time.Time // not tried again before then
-	Command  *Command  // that failed, or nil
+	Started  string  // the version whose installation was begun and not finished
+	Failure  Failure // the last one since
+	Failures int     // in a row
+}
+
+// Failure is why something did not go well. Without a text there is none.
+type Failure struct {
+	Text, Hint string
+	Cause      string // a word that the agent decides by
+	At         time.Time
+	Until      time.Time // not tried again before then
+	Command    *Command  // that failed, or nil
 }
 
 // Load reads the rollout of the certificate whose directory is dir.
 func Load(dir string) (*Rollout, error) {
-	r := &Rollout{Targets: map[string]Target{}, path: filepath.Join(dir, "rollout.journal")}
-	facts, damaged, err := journal.Read[Fact](r.path)
+	log, facts, err := journal.Open[Fact](filepath.Join(dir, File))
 	if err != nil {
 		return nil, err
 	}
+	r := &Rollout{Targets: map[string]Target{}, dir: dir, log: log}
 	for _, fact := range facts {
 		r.apply(fact)
 	}
-	r.Damaged, r.lines = damaged, len(facts)
 	return r, nil
 }
 
-// Record makes a fact durable and applies it.
-func (r *Rollout) Record(fact Fact) error {
-	if err := os.MkdirAll(filepath.Dir(r.path), 0o700); err != nil {
+// Damage tells what of the journal could not be read.
+func (r *Rollout) Damage() journal.Damage { return r.log.Damage() }
+
+// Start comes right before the first file of a target is touched.
+func (r *Rollout) Start(target, version string) error {
+	return r.record(Fact{Kind: Started, Target: target, Version: version})
+}
+
+// Deployed says that a target has the version.
+func (r *Rollout) Deployed(target, version string) error {
+	return r.record(Fact{Kind: Deployed, Target: target, Version: version})
+}
+
+// Told says that the hooks of an event ran for the version.
+func (r *Rollout) Told(event, version string) error {
+	return r.record(Fact{Kind: Told, Target: event, Version: version})
+}
+
+// Fail records why a target, or the hooks of an event, failed; f.At is now.
+func (r *Rollout) Fail(target, version string, f Failure) error {
+	return r.record(failed(target, version, f))
+}
+
+// Hold keeps the version until it is freed.
+func (r *Rollout) Hold(version string) error { return r.record(Fact{Kind: Held, Version: version}) }
+
+// Free ends the hold.
+func (r *Rollout) Free() error { return r.record(Fact{Kind: Freed}) }
+
+// record makes a fact durable, dated now, and applies it.
+func (r *Rollout) record(fact Fact) error {
+	fact.At = now()
+	if err := os.MkdirAll(r.dir, 0o700); err != nil {
 		return fmt.Errorf("record rollout: %w", err)
 	}
-	if err := journal.Append(r.path, fact); err != nil {
+	if err := r.log.Append(fact); err != nil {
 		return err
 	}
 	r.apply(fact)
-	r.lines++
 	return r.compact()
 }
+
+// now is by the wall clock, which goes on while the machine sleeps.
+func now() time.Time { return time.Now().Round(0) }
 
 func (r *Rollout) apply(fact Fact) {
 	target := r.Targets[fact.Target]
@@ -104,8 +143,8 @@ func (r *Rollout) apply(fact Fact) {
 	case Deployed, Told:
 		target = Target{Version: fact.Version, At: fact.At}
 	case Failed:
-		target.Failures, target.FailedAt = max(fact.Failures, target.Failures+1), fact.At
-		target.Error, target.Hint, target.Until, target.Command = fact.Error, fact.Hint, fact.Until, fact.Command
+		target.Failures = max(fact.Failures, target.Failures+1)
+		target.Failure = Failure{Text: fact.Error, Hint: fact.Hint, Cause: fact.Cause, At: fact.At, Until: fact.Until, Command: fact.Command}
 	case Held:
 		r.Held = fact.Version
 	case Freed:
@@ -116,15 +155,8 @@ func (r *Rollout) apply(fact Fact) {
 	}
 }
 
-// compactAt is how many lines the journal may have before it is rewritten
-// without those that say nothing any more.
-const compactAt = 60
-
 // compact keeps the journal short.
 func (r *Rollout) compact() error {
-	if r.lines < compactAt+4*len(r.Targets) {
-		return nil
-	}
 	var facts []Fact
 	for id, target := range r.Targets {
 		if target.Version != "" {
@@ -134,16 +166,21 @@ func (r *Rollout) compact() error {
 			facts = append(facts, Fact{At: target.At, Kind: Started, Target: id, Version: target.Started})
 		}
 		if target.Failures > 0 {
-			facts = append(facts, Fact{At: target.FailedAt, Kind: Failed, Target: id, Version: target.Started,
-				Error: target.Error, Hint: target.Hint, Until: target.Until, Command: target.Command, Failures: target.Failures})
+			fact := failed(id, target.Started, target.Failure)
+			fact.Failures = target.Failures
+			facts = append(facts, fact)
 		}
 	}
 	if r.Held != "" {
 		facts = append(facts, Fact{Kind: Held, Version: r.Held})
 	}
-	if err := journal.Rewrite(r.path, facts); err != nil {
-		return err
+	if !r.log.Long(len(facts)) {
+		return nil
 	}
-	r.lines = len(facts)
-	return nil
+	return r.log.Rewrite(facts)
+}
+
+func failed(target, version string, f Failure) Fact {
+	return Fact{At: f.At, Kind: Failed, Target: target, Version: version,
+		Error: f.Text, Hint: f.Hint, Cause: f.Cause, Until: f.Until, Command: f.Command}
 }

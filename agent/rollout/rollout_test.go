@@ -6,60 +6,77 @@ import (
 	"time"
 )
 
-func at(i int) time.Time { return time.Date(2026, 11, 23, 12, 0, i, 0, time.UTC) }
+// chapter is what a rollout records at one time.
+type chapter func(*Rollout) error
 
-// record writes facts and reads the rollout again, as a restart does.
-func record(t *testing.T, facts ...Fact) *Rollout {
+func fail(target string, f Failure) chapter {
+	return func(r *Rollout) error { return r.Fail(target, "v1", f) }
+}
+
+// record tells the chapters and reads the rollout again, as a restart does.
+func record(t *testing.T, chapters ...chapter) *Rollout {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "www")
-	r, err := Load(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, fact := range facts {
-		fact.At = at(i)
-		if err := r.Record(fact); err != nil {
+	r := load(t, dir)
+	for _, tell := range chapters {
+		if err := tell(r); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if r, err = Load(dir); err != nil {
+	return load(t, dir)
+}
+
+func load(t *testing.T, dir string) *Rollout {
+	t.Helper()
+	r, err := Load(dir)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
 func TestWhatTheFactsAmountTo(t *testing.T) {
-	started := Fact{Kind: Started, Target: "nginx", Version: "v1"}
-	failed := Fact{Kind: Failed, Target: "nginx", Version: "v1", Error: "reload: exit status 1", Until: at(60)}
-	deployed := Fact{Kind: Deployed, Target: "nginx", Version: "v1"}
-	command := failed
-	command.Command = &Command{Program: "nginx", ExitCode: 1, Output: "emerg"}
+	began := time.Now().Round(0)
+	later := began.Add(time.Minute)
+	started := func(r *Rollout) error { return r.Start("nginx", "v1") }
+	deployed := func(r *Rollout) error { return r.Deployed("nginx", "v1") }
+	held := func(r *Rollout) error { return r.Hold("v1") }
+	failed := fail("nginx", Failure{Text: "reload: exit status 1", Hint: "nginx -t", Cause: "reload", Until: later})
+	command := Command{Program: "nginx", ExitCode: 1, Output: "emerg"}
+	withCommand := fail("nginx", Failure{Text: "reload", Command: &command})
+	dated := func(at time.Time) bool { return !at.Before(began) && !at.After(time.Now()) }
 	for _, tt := range []struct {
 		name  string
-		facts []Fact
+		facts []chapter
 		holds func(*Rollout) bool
 	}{
-		{"an installation that was begun is remembered", []Fact{started}, func(r *Rollout) bool {
+		{"an installation that was begun is remembered", []chapter{started}, func(r *Rollout) bool {
 			return r.Targets["nginx"].Started == "v1" && r.Targets["nginx"].Version == ""
 		}},
-		{"failures in a row are counted", []Fact{started, failed, failed}, func(r *Rollout) bool {
+		{"failures in a row are counted", []chapter{started, failed, failed}, func(r *Rollout) bool {
 			target := r.Targets["nginx"]
-			return target.Failures == 2 && target.FailedAt.Equal(at(2)) && target.Until.Equal(at(60))
+			f := target.Failure
+			return target.Failures == 2 && dated(f.At) && f.Until.Equal(later) && f.Hint == "nginx -t" && f.Cause == "reload"
 		}},
-		{"a success ends them", []Fact{started, failed, deployed}, func(r *Rollout) bool {
-			return r.Targets["nginx"] == Target{Version: "v1", At: at(2)}
+		{"a success ends them", []chapter{started, failed, deployed}, func(r *Rollout) bool {
+			target := r.Targets["nginx"]
+			return dated(target.At) && target == Target{Version: "v1", At: target.At}
 		}},
-		{"the command that failed is remembered", []Fact{command}, func(r *Rollout) bool {
-			return *r.Targets["nginx"].Command == *command.Command
+		{"so do hooks that ran", []chapter{fail("deployed", Failure{Text: "x"}), func(r *Rollout) error { return r.Told("deployed", "v1") }},
+			func(r *Rollout) bool {
+				return r.Targets["deployed"].Version == "v1" && r.Targets["deployed"].Failure == Failure{}
+			}},
+		{"the command that failed is remembered", []chapter{withCommand}, func(r *Rollout) bool {
+			return *r.Targets["nginx"].Failure.Command == command
 		}},
-		{"until a later try fails without it", []Fact{command, failed}, func(r *Rollout) bool {
-			return r.Targets["nginx"].Command == nil
+		{"until a later try fails without it", []chapter{withCommand, failed}, func(r *Rollout) bool {
+			return r.Targets["nginx"].Failure.Command == nil
 		}},
-		{"one target's failure is not another's", []Fact{deployed, {Kind: Failed, Target: "haproxy", Error: "x"}}, func(r *Rollout) bool {
-			return r.Targets["nginx"].Error == "" && r.Targets["haproxy"].Error == "x"
+		{"one target's failure is not another's", []chapter{deployed, fail("haproxy", Failure{Text: "x"})}, func(r *Rollout) bool {
+			return r.Targets["nginx"].Failure.Text == "" && r.Targets["haproxy"].Failure.Text == "x"
 		}},
-		{"a hold lasts until it is freed", []Fact{{Kind: Held, Version: "v1"}}, func(r *Rollout) bool { return r.Held == "v1" }},
-		{"a freed hold is over", []Fact{{Kind: Held, Version: "v1"}, {Kind: Freed}}, func(r *Rollout) bool { return r.Held == "" }},
+		{"a hold lasts until it is freed", []chapter{held}, func(r *Rollout) bool { return r.Held == "v1" }},
+		{"a freed hold is over", []chapter{held, (*Rollout).Free}, func(r *Rollout) bool { return r.Held == "" }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if r := record(t, tt.facts...); !tt.holds(r) {
@@ -70,16 +87,29 @@ func TestWhatTheFactsAmountTo(t *testing.T) {
 }
 
 func TestALongJournalIsShortenedAndSaysTheSame(t *testing.T) {
-	var facts []Fact
-	for range 2 * compactAt {
-		facts = append(facts, Fact{Kind: Failed, Target: "nginx", Version: "v1", Error: "x", Command: &Command{ExitCode: 3}})
+	until := time.Now().Add(time.Hour).Round(0)
+	told := []chapter{
+		func(r *Rollout) error { return r.Hold("v1") },
+		func(r *Rollout) error { return r.Deployed("haproxy", "v1") },
+		func(r *Rollout) error { return r.Start("nginx", "v2") },
 	}
-	facts = append(facts, Fact{Kind: Deployed, Target: "haproxy", Version: "v1"}, Fact{Kind: Held, Version: "v1"})
-	r := record(t, facts...)
-	if r.lines > compactAt+10 {
-		t.Errorf("%d lines", r.lines)
+	const failures = 58 + 4*57 // the sixty-first line is one too many; four lines are left, and so on
+	for range failures {
+		told = append(told, fail("nginx", Failure{Text: "x", Hint: "y", Cause: "z", Until: until, Command: &Command{ExitCode: 3}}))
 	}
-	if r.Targets["nginx"].Failures != 2*compactAt || r.Targets["nginx"].Command.ExitCode != 3 || r.Targets["haproxy"].Version != "v1" || r.Held != "v1" {
+	if r := record(t, told[:60]...); r.log.Lines() != 60 {
+		t.Errorf("a short one has %d lines", r.log.Lines())
+	}
+	r := record(t, told...)
+	if r.log.Lines() != 4 {
+		t.Errorf("%d lines", r.log.Lines())
+	}
+	target := r.Targets["nginx"]
+	f := target.Failure
+	if r.Held != "v1" || r.Targets["haproxy"].Version != "v1" || target.Started != "v2" || target.Failures != failures {
 		t.Errorf("%+v", r)
+	}
+	if f.Text != "x" || f.Hint != "y" || f.Cause != "z" || !f.Until.Equal(until) || f.Command.ExitCode != 3 || f.At.IsZero() {
+		t.Errorf("%+v", f)
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dvagent/agent"
+	"dvagent/agent/state"
 	"dvagent/internal/aliyun"
 	"dvagent/internal/bundle"
 	"dvagent/internal/hint"
@@ -22,16 +22,16 @@ import (
 // client returns the client of the named account, or of the only account when
 // none is named.
 func (c *cli) client(account string) (*aliyun.Client, error) {
-	a, cfg, err := c.agent(agent.Options{})
+	host, accounts, err := c.open()
 	if err != nil {
 		return nil, err
 	}
-	if account == "" && len(cfg.Accounts) != 1 {
+	if account == "" && len(host.Config.Accounts) != 1 {
 		return nil, usageError{errors.New("there is more than one account: choose one with --account")}
 	}
-	for name := range cfg.Accounts {
+	for name := range host.Config.Accounts {
 		if account == "" || account == name {
-			return a.Client(name)
+			return accounts.Client(name)
 		}
 	}
 	return nil, usageError{fmt.Errorf("no account is named %q", account)}
@@ -192,25 +192,25 @@ func (c *cli) certsUpload(account *string) *cobra.Command {
 		Use: "upload NAME", Short: "Upload the current version of a configured certificate", Args: cobra.ExactArgs(1),
 		ValidArgsFunction: c.certificateNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a, cfg, err := c.agent(agent.Options{})
+			host, accounts, err := c.open()
 			if err != nil {
 				return err
 			}
-			certificate, known := cfg.Certificate(args[0])
+			certificate, known := host.Config.Certificate(args[0])
 			if !known {
-				return &agent.UnknownError{Name: args[0]}
+				return &state.UnknownError{Name: args[0]}
 			}
 			if *account != "" && *account != certificate.Account {
 				return usageError{fmt.Errorf("%s is a certificate of account %q, not %q", certificate.Name, certificate.Account, *account)}
 			}
-			b, err := bundle.Load(filepath.Join(cfg.StateDir, "certificates", certificate.Name, "current"))
+			b, err := bundle.Load(filepath.Join(host.Dir.Certificate(certificate.Name), "current"))
 			if errors.Is(err, os.ErrNotExist) {
 				return hint.Add(fmt.Errorf("%s has no version yet", certificate.Name), "dvagent renew "+certificate.Name)
 			}
 			if err != nil {
 				return err
 			}
-			client, err := a.Client(certificate.Account)
+			client, err := accounts.Client(certificate.Account)
 			if err != nil {
 				return err
 			}

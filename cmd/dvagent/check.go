@@ -8,7 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dvagent/agent"
+	"dvagent/agent/check"
+	"dvagent/agent/state"
 	"dvagent/internal/hint"
 	"dvagent/internal/line"
 )
@@ -17,7 +18,7 @@ import (
 type checks struct {
 	online, writeTest, notifyTest bool
 	trace                         string
-	lockWait                      time.Duration
+	caller                        state.Caller
 }
 
 func (c *cli) checkCommand() *cobra.Command {
@@ -42,7 +43,7 @@ func (c *cli) checkCommand() *cobra.Command {
 	flags.BoolVar(&wanted.notifyTest, "notify-test", false, "also send a message to each channel of [[notify]]")
 	flags.StringVar(&wanted.trace, "trace", "", "with --online: only show each DNS question and answer on the way to the challenge of `NAME`, a certificate or a DNS name")
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("trace", c.certificateNames))
-	addLockWait(cmd, &wanted.lockWait)
+	wantsLock(cmd, &wanted.caller)
 	return cmd
 }
 
@@ -60,27 +61,29 @@ func (wanted checks) refuse(given func(flag string) bool) error {
 }
 
 func (c *cli) check(cmd *cobra.Command, wanted checks) error {
-	load := c.agent
-	if wanted.writeTest {
-		load = c.worker
-	}
-	a, cfg, err := load(agent.Options{})
+	host, accounts, err := c.open()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.stdout, "ok    configuration: %s, certificates: %d\n", cfg.Path, len(cfg.Certificates))
-	findings := a.CheckHost(cmd.Context(), time.Now())
+	if wanted.writeTest {
+		if err := host.Dir.Prepare(); err != nil {
+			return usageError{err}
+		}
+	}
+	fmt.Fprintf(c.stdout, "ok    configuration: %s, certificates: %d\n", host.Config.Path, len(host.Config.Certificates))
+	here := check.New(host, accounts)
+	findings := here.Host(cmd.Context(), time.Now())
 	if wanted.online {
-		findings = append(findings, a.CheckOnline(cmd.Context())...)
+		findings = append(findings, here.Online(cmd.Context())...)
 	}
 	if wanted.notifyTest {
-		findings = append(findings, a.TestChannels(cmd.Context())...)
+		findings = append(findings, here.Channels(cmd.Context())...)
 	}
 	failed := c.printFindings(findings)
 	if !wanted.writeTest {
 		return failed
 	}
-	written, err := a.WriteTest(cmd.Context(), wanted.lockWait, who(cmd))
+	written, err := here.WriteTest(cmd.Context(), wanted.caller)
 	if unwritten := c.printFindings(written); failed == nil {
 		failed = unwritten
 	}
@@ -90,7 +93,7 @@ func (c *cli) check(cmd *cobra.Command, wanted checks) error {
 	return failed
 }
 
-func (c *cli) printFindings(findings []agent.Finding) error {
+func (c *cli) printFindings(findings []check.Finding) error {
 	failed := false
 	for _, f := range findings {
 		switch {
@@ -117,11 +120,11 @@ func (c *cli) printFindings(findings []agent.Finding) error {
 // trace prints each step of the DNS walk to a challenge's name. Whatever the
 // servers answer is a result; it fails only when there was no server to ask.
 func (c *cli) trace(cmd *cobra.Command, target string) error {
-	a, _, err := c.agent(agent.Options{})
+	host, accounts, err := c.open()
 	if err != nil {
 		return err
 	}
-	walk, err := a.Trace(cmd.Context(), target)
+	walk, err := check.New(host, accounts).Trace(cmd.Context(), target)
 	if walk.Name == "" {
 		return err
 	}
@@ -134,7 +137,7 @@ func (c *cli) trace(cmd *cobra.Command, target string) error {
 	return err
 }
 
-func (c *cli) printWalk(walk agent.Walk) error {
+func (c *cli) printWalk(walk check.Walk) error {
 	hosted := walk.Zone
 	if walk.ZoneErr != nil {
 		hosted = "none: " + walk.ZoneErr.Error()

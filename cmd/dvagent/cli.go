@@ -12,8 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"dvagent/agent"
+	"dvagent/agent/account"
 	"dvagent/agent/config"
-	"dvagent/agent/order"
+	"dvagent/agent/state"
 	"dvagent/internal/hint"
 	"dvagent/internal/line"
 )
@@ -84,10 +85,10 @@ func refuseConfig(cmd *cobra.Command, _ []string) error {
 // exitCode prints the error of a command in one line and chooses the exit code.
 func (c *cli) exitCode(err error) int {
 	var done exitError
-	var held *order.HeldError
+	var held *state.HeldError
 	var wrong *config.Error
 	var usage usageError
-	var unknown *agent.UnknownError
+	var unknown *state.UnknownError
 	switch {
 	case err == nil:
 		return exitOK
@@ -136,37 +137,43 @@ func (c *cli) logTo(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// agent loads the configuration and makes an agent of it. Nothing is contacted.
-func (c *cli) agent(options agent.Options) (*agent.Agent, *config.Config, error) {
+// open loads the configuration for the commands that only read, and opens its
+// accounts. Nothing is contacted.
+func (c *cli) open() (*state.Host, *account.Accounts, error) {
 	cfg, err := config.Load(c.configPath)
 	if err != nil {
 		return nil, nil, err
 	}
-	a, err := agent.New(cfg, options)
+	host := state.NewHost(cfg, nil, nil)
+	accounts, err := account.Open(host)
 	if err != nil {
 		return nil, nil, usageError{err}
 	}
-	return a, cfg, nil
+	return host, accounts, nil
 }
 
-// worker is agent for the commands that change something: it also makes the
-// state directory.
-func (c *cli) worker(options agent.Options) (*agent.Agent, *config.Config, error) {
-	a, cfg, err := c.agent(options)
+// worker loads the configuration for the commands that change something, and
+// makes an agent of it and the state directory.
+func (c *cli) worker(log *slog.Logger, observe state.Observer) (*agent.Agent, *config.Config, error) {
+	cfg, err := config.Load(c.configPath)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := agent.Prepare(cfg.StateDir); err != nil {
+	a, err := agent.New(cfg, log, observe)
+	if err == nil {
+		err = state.Dir(cfg.StateDir).Prepare()
+	}
+	if err != nil {
 		return nil, nil, usageError{err}
 	}
 	return a, cfg, nil
 }
 
-// who names this command to others that wait for its lock.
-func who(cmd *cobra.Command) string { return cmd.CommandPath() }
-
-func addLockWait(cmd *cobra.Command, wait *time.Duration) {
-	cmd.Flags().DurationVar(wait, "lock-wait", 10*time.Second, "wait so long for another agent to finish")
+// wantsLock gives a command the flag --lock-wait. The caller is who takes the
+// lock then.
+func wantsLock(cmd *cobra.Command, caller *state.Caller) {
+	caller.Who = "dvagent " + cmd.Name()
+	cmd.Flags().DurationVar(&caller.LockWait, "lock-wait", 10*time.Second, "wait so long for another agent to finish")
 }
 
 // certificateNames completes the names of configured certificates.
@@ -183,21 +190,21 @@ func (c *cli) certificateNames(*cobra.Command, []string, string) ([]string, cobr
 }
 
 // outcomeCode returns the exit code of the worst outcome.
-func outcomeCode(outcomes []agent.Outcome) int {
-	return map[agent.Class]int{
-		agent.Served: exitOK, agent.Pending: exitPending, agent.NotServed: exitNotServed,
-		agent.NoInstance: exitNoInstance, agent.Failure: exitFailed,
-	}[agent.Worst(outcomes)]
+func outcomeCode(outcomes []state.Outcome) int {
+	return map[state.Class]int{
+		state.Served: exitOK, state.Pending: exitPending, state.NotServed: exitNotServed,
+		state.NoInstance: exitNoInstance, state.Failure: exitFailed,
+	}[state.Worst(outcomes)]
 }
 
 // finish prints how each certificate ended, and returns the exit code of the
 // worst one as an error.
-func (c *cli) finish(outcomes []agent.Outcome, quiet bool) error {
+func (c *cli) finish(outcomes []state.Outcome, quiet bool) error {
 	for _, outcome := range outcomes {
 		if outcome.Err != nil {
 			c.complain(hint.Add(fmt.Errorf("%s: %w", outcome.Certificate, outcome.Err), outcome.Hint()))
 		}
-		if !quiet || outcome.Err == nil && outcome.Class != agent.Served {
+		if !quiet || outcome.Err == nil && outcome.Class != state.Served {
 			fmt.Fprintf(c.stdout, "%s: %s\n", outcome.Certificate, describe(outcome))
 		}
 	}
@@ -207,22 +214,22 @@ func (c *cli) finish(outcomes []agent.Outcome, quiet bool) error {
 	return nil
 }
 
-func describe(o agent.Outcome) string {
+func describe(o state.Outcome) string {
 	next := o.Next.Format(time.RFC3339)
 	switch o.Class {
-	case agent.Pending:
+	case state.Pending:
 		if o.Waiting == "" {
 			return "pending at the step " + o.Step
 		}
 		return fmt.Sprintf("pending at the step %s, waiting for: %s", o.Step, line.Of(o.Waiting))
-	case agent.NotServed:
+	case state.NotServed:
 		if o.Step == "hook" {
 			return "issued and installed, but a hook failed; it is owed"
 		}
 		return "issued, but not served; the deployment is owed"
-	case agent.NoInstance:
+	case state.NoInstance:
 		return "no spare instance"
-	case agent.Failure:
+	case state.Failure:
 		return "failed at the step " + cmp.Or(o.Step, "of reading its state")
 	}
 	if o.Ordered {

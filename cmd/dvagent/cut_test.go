@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"dvagent/agent/order"
+	"dvagent/agent/state"
 	"dvagent/internal/sandbox"
 )
 
@@ -195,11 +196,11 @@ func (c *trial) endedWell(p *process) {
 		c.Errorf("exit code %d:\n%s", code, p.output.String())
 	}
 	open, err := order.Load(filepath.Join(c.path("state"), "certificates", "example.com"))
-	if err != nil || open != nil && open.Damaged > 0 {
+	if err != nil || open != nil && open.Damage().Lines > 0 {
 		c.Errorf("the order: %+v, %v", open, err)
 	}
-	owed, err := order.LoadOwed(c.path("state"))
-	if err != nil || owed.Damaged > 0 {
+	owed, err := order.LoadOwed(state.Dir(c.path("state")).Records())
+	if err != nil || owed.Damage().Lines > 0 {
 		c.Fatalf("the owed records: %+v, %v", owed, err)
 	}
 	for _, value := range c.published() {
@@ -276,7 +277,7 @@ func TestAWriteTestIsCutAtEachChangeOfTheZone(t *testing.T) {
 			if values := c.published(); len(values) != 1+tt.left {
 				t.Errorf("records: %q", values)
 			}
-			owed, err := order.LoadOwed(c.path("state"))
+			owed, err := order.LoadOwed(state.Dir(c.path("state")).Records())
 			if err != nil || len(owed.All()) != 1 {
 				t.Errorf("owed: %+v, %v", owed, err)
 			}

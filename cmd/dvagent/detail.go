@@ -6,14 +6,14 @@ import (
 	"strings"
 	"time"
 
-	"dvagent/agent"
 	"dvagent/agent/order"
+	"dvagent/agent/view"
 	"dvagent/internal/line"
 	"dvagent/internal/terminal"
 )
 
 // detail shows everything that is known of one certificate.
-func (t *statusPrinter) detail(c agent.CertificateStatus) {
+func (t *statusPrinter) detail(c view.CertificateStatus) {
 	t.WriteString(t.Paint(terminal.Bold, c.Name) + "  " + t.Paint(stateStyle(c.State), string(c.State)) + "\n")
 	t.field("next", nextCell(c))
 	t.field("names", strings.Join(c.Domains, ", "))
@@ -27,7 +27,7 @@ func (t *statusPrinter) detail(c agent.CertificateStatus) {
 	t.lastOrder(c.LastOrder)
 	if c.HookError != "" || len(c.FailedHooks) > 0 || c.Error != "" {
 		t.heading("troubles")
-		t.troubles(agent.CertificateStatus{Name: c.Name, Error: c.Error, HookError: c.HookError, FailedHooks: c.FailedHooks})
+		t.troubles(view.CertificateStatus{Name: c.Name, Error: c.Error, HookError: c.HookError, FailedHooks: c.FailedHooks})
 	}
 }
 
@@ -42,7 +42,7 @@ func (t *statusPrinter) field(name, text string) {
 	t.WriteString(t.Paragraph(terminal.Cell{Text: lead, Style: terminal.Faint}, terminal.Cell{Text: line.Of(text)}))
 }
 
-func (t *statusPrinter) versions(c agent.CertificateStatus) {
+func (t *statusPrinter) versions(c view.CertificateStatus) {
 	if len(c.Versions) == 0 {
 		return
 	}
@@ -59,7 +59,7 @@ func (t *statusPrinter) versions(c agent.CertificateStatus) {
 	}
 }
 
-func (t *statusPrinter) deployments(c agent.CertificateStatus) {
+func (t *statusPrinter) deployments(c view.CertificateStatus) {
 	if len(c.Deployments) > 0 {
 		t.heading("deployments")
 	}
@@ -94,7 +94,7 @@ func (t *statusPrinter) trouble(indent, err, hint string, retry time.Time) {
 	}
 }
 
-func (t *statusPrinter) order(o *agent.OrderStatus) {
+func (t *statusPrinter) order(o *view.OrderStatus) {
 	if o == nil {
 		return
 	}
@@ -114,7 +114,7 @@ func (t *statusPrinter) order(o *agent.OrderStatus) {
 }
 
 // stepsOf lists all steps and marks the current one.
-func stepsOf(o *agent.OrderStatus) string {
+func stepsOf(o *view.OrderStatus) string {
 	var steps []string
 	at := slices.Index(order.Steps(), order.Step(o.Step))
 	for i, step := range order.Steps() {
@@ -130,7 +130,7 @@ func stepsOf(o *agent.OrderStatus) string {
 	return strings.Join(steps, ", ")
 }
 
-func (t *statusPrinter) lastOrder(o *agent.LastOrder) {
+func (t *statusPrinter) lastOrder(o *view.LastOrder) {
 	if o == nil {
 		return
 	}
@@ -140,7 +140,7 @@ func (t *statusPrinter) lastOrder(o *agent.LastOrder) {
 	t.history(o.History)
 }
 
-func (t *statusPrinter) history(events []agent.OrderEvent) {
+func (t *statusPrinter) history(events []view.OrderEvent) {
 	for _, e := range events {
 		stamp := "  " + e.At.Local().Format(time.DateTime) + "  "
 		t.WriteString(t.Paragraph(terminal.Cell{Text: stamp, Style: terminal.Faint}, terminal.Cell{Text: line.Of(e.Text)}))

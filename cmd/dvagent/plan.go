@@ -11,7 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dvagent/agent"
+	"dvagent/agent/state"
+	"dvagent/agent/view"
 	"dvagent/internal/line"
 	"dvagent/internal/terminal"
 	"dvagent/internal/words"
@@ -24,14 +25,11 @@ func (c *cli) planCommand() *cobra.Command {
 		Short: "Show what would be done and why; change and call nothing",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, _, err := c.agent(agent.Options{})
+			host, _, err := c.open()
 			if err != nil {
 				return err
 			}
-			plan, err := a.Plan(cmd.Context(), time.Now())
-			if err != nil {
-				return err
-			}
+			plan := view.ReadPlan(cmd.Context(), host, time.Now())
 			if asJSON {
 				return c.printJSON(plan)
 			}
@@ -55,8 +53,8 @@ var planColumns = []terminal.Column{
 }
 
 // planText lists what there is to do now, then what comes later, soonest first.
-func planText(s terminal.Screen, plan agent.Plan, all bool) string {
-	slices.SortStableFunc(plan.Certificates, func(a, b agent.Planned) int {
+func planText(s terminal.Screen, plan view.Plan, all bool) string {
+	slices.SortStableFunc(plan.Certificates, func(a, b view.Planned) int {
 		return cmp.Or(cmp.Compare(waits(a), waits(b)), a.RenewsAt.Compare(b.RenewsAt))
 	})
 	now, coming := 0, 0
@@ -64,12 +62,12 @@ func planText(s terminal.Screen, plan agent.Plan, all bool) string {
 	for _, p := range plan.Certificates {
 		within := p.RenewsAt.Before(plan.At.Add(soon))
 		switch {
-		case p.Action != agent.ActionNone:
+		case p.Action != view.ActionNone:
 			now++
 		case within:
 			coming++
 		}
-		if all || p.Action != agent.ActionNone || within || len(plan.Certificates) <= fewEnough {
+		if all || p.Action != view.ActionNone || within || len(plan.Certificates) <= fewEnough {
 			rows = append(rows, planRow(p, plan.At))
 		}
 	}
@@ -86,24 +84,24 @@ func planText(s terminal.Screen, plan agent.Plan, all bool) string {
 
 // waits ranks certificates: 0 for something to do at once, 1 for something to
 // wait for, 2 for nothing to do.
-func waits(p agent.Planned) int {
+func waits(p view.Planned) int {
 	switch p.Action {
-	case agent.ActionNone:
+	case view.ActionNone:
 		return 2
-	case agent.ActionWait:
+	case view.ActionWait:
 		return 1
 	}
 	return 0
 }
 
-func planRow(p agent.Planned, now time.Time) []terminal.Cell {
+func planRow(p view.Planned, now time.Time) []terminal.Cell {
 	row := plain(p.Name, p.Action, orDash(p.Reason), day(p.NotAfter, now), moment(p.RenewsAt, now), p.Next)
 	switch {
-	case p.Error != "" || p.Reason == agent.ReasonEmergency:
+	case p.Error != "" || p.Reason == state.ReasonEmergency:
 		row[1].Style = terminal.Red
-	case p.Action == agent.ActionNone:
+	case p.Action == view.ActionNone:
 		row[1].Style = terminal.Green
-	case p.Action == agent.ActionWait:
+	case p.Action == view.ActionWait:
 		row[1].Style = terminal.Yellow
 	default:
 		row[1].Style = terminal.Cyan
@@ -112,7 +110,7 @@ func planRow(p agent.Planned, now time.Time) []terminal.Cell {
 }
 
 // planRemarks says what each target lacks, and gives each warning once.
-func planRemarks(s terminal.Screen, plan agent.Plan) string {
+func planRemarks(s terminal.Screen, plan view.Plan) string {
 	var text strings.Builder
 	say := func(remark string) {
 		text.WriteString(s.Paragraph(terminal.Cell{}, terminal.Cell{Text: line.Of(remark)}))

@@ -10,7 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"dvagent/agent"
+	"dvagent/agent/state"
+	"dvagent/agent/view"
 	"dvagent/internal/aliyun"
 	"dvagent/internal/terminal"
 )
@@ -45,26 +46,26 @@ func TestAnOutcomeIsDescribedAndHasItsExitCode(t *testing.T) {
 	next := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
 	for _, tt := range []struct {
 		name    string
-		outcome agent.Outcome
+		outcome state.Outcome
 		code    int
 		want    string
 	}{
-		{"renewed", agent.Outcome{Ordered: true, Next: next}, 0, "renewed; next renewal 2026-05-01T00:00:00Z"},
-		{"nothing due", agent.Outcome{Next: next}, 0, "nothing to do until 2026-05-01T00:00:00Z"},
-		{"no next time", agent.Outcome{}, 0, "done"},
-		{"pending", agent.Outcome{Class: agent.Pending, Step: "issue"}, 3, "pending at the step issue"},
-		{"waiting for hostile text", agent.Outcome{Class: agent.Pending, Step: "issue", Waiting: "a\nb"}, 3, "pending at the step issue, waiting for: a b"},
-		{"not served", agent.Outcome{Class: agent.NotServed}, 4, "issued, but not served; the deployment is owed"},
-		{"a hook is owed", agent.Outcome{Class: agent.NotServed, Step: "hook"}, 4, "issued and installed, but a hook failed; it is owed"},
-		{"no instance", agent.Outcome{Class: agent.NoInstance}, 5, "no spare instance"},
-		{"failed", agent.Outcome{Class: agent.Failure, Step: "submit", Err: errors.New("x")}, 1, "failed at the step submit"},
-		{"failed before any step", agent.Outcome{Class: agent.Failure, Err: errors.New("x")}, 1, "failed at the step of reading its state"},
+		{"renewed", state.Outcome{Ordered: true, Next: next}, 0, "renewed; next renewal 2026-05-01T00:00:00Z"},
+		{"nothing due", state.Outcome{Next: next}, 0, "nothing to do until 2026-05-01T00:00:00Z"},
+		{"no next time", state.Outcome{}, 0, "done"},
+		{"pending", state.Outcome{Class: state.Pending, Step: "issue"}, 3, "pending at the step issue"},
+		{"waiting for hostile text", state.Outcome{Class: state.Pending, Step: "issue", Waiting: "a\nb"}, 3, "pending at the step issue, waiting for: a b"},
+		{"not served", state.Outcome{Class: state.NotServed}, 4, "issued, but not served; the deployment is owed"},
+		{"a hook is owed", state.Outcome{Class: state.NotServed, Step: "hook"}, 4, "issued and installed, but a hook failed; it is owed"},
+		{"no instance", state.Outcome{Class: state.NoInstance}, 5, "no spare instance"},
+		{"failed", state.Outcome{Class: state.Failure, Step: "submit", Err: errors.New("x")}, 1, "failed at the step submit"},
+		{"failed before any step", state.Outcome{Class: state.Failure, Err: errors.New("x")}, 1, "failed at the step of reading its state"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := describe(tt.outcome); got != tt.want {
 				t.Errorf("got %q", got)
 			}
-			if code := outcomeCode([]agent.Outcome{{}, tt.outcome}); code != tt.code {
+			if code := outcomeCode([]state.Outcome{{}, tt.outcome}); code != tt.code {
 				t.Errorf("exit code %d", code)
 			}
 		})
@@ -74,7 +75,7 @@ func TestAnOutcomeIsDescribedAndHasItsExitCode(t *testing.T) {
 func TestTheTimeOfAStepRunsOnWhenItWaitsForSomethingElse(t *testing.T) {
 	began := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	p := &progress{going: map[string]going{}}
-	for i, e := range []agent.Progress{
+	for i, e := range []state.Progress{
 		{Step: "propagate", Text: "0 of 2 visible", Waiting: true},
 		{Step: "propagate", Text: "1 of 2 visible", Waiting: true},
 		{Step: "issue", Text: "issuance", Waiting: true},
@@ -92,7 +93,7 @@ func TestTheTimeOfAStepRunsOnWhenItWaitsForSomethingElse(t *testing.T) {
 }
 
 func TestAnEmergencyIsLoggedAsAnError(t *testing.T) {
-	for _, e := range []agent.Progress{{Text: "ordering: emergency"}, {Text: "issuance", Waiting: true}} {
+	for _, e := range []state.Progress{{Text: "ordering: emergency"}, {Text: "issuance", Waiting: true}} {
 		for _, e.Emergency = range []bool{false, true} {
 			var out bytes.Buffer
 			logProgress(slog.New(slog.NewTextHandler(&out, nil)), e)
@@ -105,11 +106,11 @@ func TestAnEmergencyIsLoggedAsAnError(t *testing.T) {
 
 func TestStatusShowsTheWorstFirstAndCountsWhoNeedsAPerson(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	status := agent.Status{At: now, Certificates: []agent.CertificateStatus{
-		{Name: "well", State: agent.StateOK, NotAfter: now.AddDate(0, 0, 50)},
-		{Name: "stuck", State: agent.StateStopped, Order: &agent.OrderStatus{Step: "submit", Error: "the CA\nrefused"}},
-		{Name: "at-work", State: agent.StateOrdering, NotAfter: now.AddDate(0, 0, 12)},
-		{Name: "gone", State: agent.StateExpired, NotAfter: now.Add(-26 * time.Hour)},
+	status := view.Status{At: now, Certificates: []view.CertificateStatus{
+		{Name: "well", State: view.OK, NotAfter: now.AddDate(0, 0, 50)},
+		{Name: "stuck", State: view.Stopped, Order: &view.OrderStatus{Step: "submit", Error: "the CA\nrefused"}},
+		{Name: "at-work", State: view.Ordering, NotAfter: now.AddDate(0, 0, 12)},
+		{Name: "gone", State: view.Expired, NotAfter: now.Add(-26 * time.Hour)},
 	}}
 	text := statusText(terminal.Screen{}, status, false)
 	if !regexp.MustCompile(`(?s)^2 of 4 certificates need you\n.*\ngone .* \(26 hours ago\).*\nstuck .*\nat-work .* \(in 12 days\).*\nwell .*\nstuck: order: the CA refused\n$`).MatchString(text) {
@@ -119,11 +120,11 @@ func TestStatusShowsTheWorstFirstAndCountsWhoNeedsAPerson(t *testing.T) {
 
 func TestAPlanOfManyListsWhatComesSoonest(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	plan := agent.Plan{At: now}
+	plan := view.Plan{At: now}
 	for i := range 10_000 {
-		p := agent.Planned{Name: fmt.Sprint("host", i), Action: agent.ActionNone, RenewsAt: now.AddDate(0, 0, 10_000-i), Next: "nothing"}
+		p := view.Planned{Name: fmt.Sprint("host", i), Action: view.ActionNone, RenewsAt: now.AddDate(0, 0, 10_000-i), Next: "nothing"}
 		if i == 17 {
-			p.Action, p.Reason = agent.ActionOrder, agent.ReasonInWindow
+			p.Action, p.Reason = view.ActionOrder, state.ReasonInWindow
 		}
 		if i > 5000 {
 			p.Warnings = []string{"no instances are listed"}
@@ -141,11 +142,11 @@ func TestAPlanOfManyListsWhatComesSoonest(t *testing.T) {
 }
 
 func TestTheWorstOutcomeIsTheExitCode(t *testing.T) {
-	byBadness := []agent.Class{agent.Served, agent.Pending, agent.NotServed, agent.NoInstance, agent.Failure}
+	byBadness := []state.Class{state.Served, state.Pending, state.NotServed, state.NoInstance, state.Failure}
 	codes := []int{exitOK, exitPending, exitNotServed, exitNoInstance, exitFailed}
 	for i, class := range byBadness {
 		for j, other := range byBadness {
-			got := outcomeCode([]agent.Outcome{{Class: class}, {Class: other}})
+			got := outcomeCode([]state.Outcome{{Class: class}, {Class: other}})
 			if got != codes[max(i, j)] {
 				t.Errorf("%d beside %d: exit code %d", codes[i], codes[j], got)
 			}

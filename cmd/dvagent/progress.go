@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"dvagent/agent"
+	"dvagent/agent/state"
 	"dvagent/internal/line"
 	"dvagent/internal/terminal"
 )
@@ -58,7 +58,14 @@ func (p *progress) close() {
 	p.live.Draw(terminal.Of(p.out), "", nil)
 }
 
-func (p *progress) show(e agent.Progress) {
+// observe is a state.Observer.
+func (p *progress) observe(e state.Event) {
+	if step, ok := e.(state.Progress); ok {
+		p.show(step)
+	}
+}
+
+func (p *progress) show(e state.Progress) {
 	if p.out == nil {
 		logProgress(p.log, e)
 		return
@@ -78,7 +85,7 @@ func (p *progress) show(e agent.Progress) {
 }
 
 // goesOn notes a step in progress; its time runs from when it was first seen.
-func (p *progress) goesOn(e agent.Progress) {
+func (p *progress) goesOn(e state.Progress) {
 	g := going{e.Step, e.Text, e.At}
 	if e.Waiting {
 		g.text = "waits for " + e.Text
@@ -90,7 +97,7 @@ func (p *progress) goesOn(e agent.Progress) {
 }
 
 // finished is the line of a step that has ended; it stays on the terminal.
-func finished(s terminal.Screen, e agent.Progress) string {
+func finished(s terminal.Screen, e state.Progress) string {
 	text := line.Of(e.Text)
 	if e.Err != nil {
 		text = s.Paint(terminal.Red, "failed: "+line.Of(e.Err.Error()))
@@ -136,7 +143,7 @@ func (p *progress) draw(above string) {
 }
 
 // logProgress logs a step, and as an error where the certificate is about to end.
-func logProgress(log *slog.Logger, e agent.Progress) {
+func logProgress(log *slog.Logger, e state.Progress) {
 	level := slog.LevelInfo
 	if e.Emergency {
 		level = slog.LevelError

@@ -2,11 +2,13 @@ package main
 
 import (
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"dvagent/agent"
+	"dvagent/agent/state"
 )
 
 func (c *cli) renewCommand() *cobra.Command {
@@ -23,8 +25,8 @@ func (c *cli) renewCommand() *cobra.Command {
 			if quiet && cmd.Flags().Changed("log-level") && c.logLevel != "error" {
 				return usageError{errors.New("--quiet logs only errors: leave --log-level out")}
 			}
-			r.Names, r.Who = names, who(cmd)
-			return c.work(quiet, func(a *agent.Agent) ([]agent.Outcome, error) { return a.Renew(cmd.Context(), r) })
+			r.Names = names
+			return c.work(quiet, func(a *agent.Agent) ([]state.Outcome, error) { return a.Renew(cmd.Context(), r) })
 		},
 	}
 	flags := cmd.Flags()
@@ -32,16 +34,16 @@ func (c *cli) renewCommand() *cobra.Command {
 	flags.BoolVar(&r.NoWait, "no-wait", false, "leave an order pending (exit 3); the next call resumes it")
 	flags.BoolVar(&r.Force, "force", false, "renew what is not due")
 	flags.BoolVar(&quiet, "quiet", false, "print nothing on success")
-	addLockWait(cmd, &r.LockWait)
+	wantsLock(cmd, &r.Caller)
 	return cmd
 }
 
 // work runs a command that changes something: it shows the progress and prints
 // how things ended.
-func (c *cli) work(quiet bool, do func(*agent.Agent) ([]agent.Outcome, error)) error {
-	options, closeProgress := c.tell(quiet)
-	a, _, err := c.worker(options)
-	var outcomes []agent.Outcome
+func (c *cli) work(quiet bool, do func(*agent.Agent) ([]state.Outcome, error)) error {
+	log, observe, closeProgress := c.show(quiet)
+	a, _, err := c.worker(log, observe)
+	var outcomes []state.Outcome
 	if err == nil {
 		outcomes, err = do(a)
 	}
@@ -52,15 +54,15 @@ func (c *cli) work(quiet bool, do func(*agent.Agent) ([]agent.Outcome, error)) e
 	return c.finish(outcomes, quiet)
 }
 
-// tell returns options that show progress, or only errors when quiet, and a
-// function that ends the display.
-func (c *cli) tell(quiet bool) (agent.Options, func()) {
+// show returns a log and an observer that shows progress, or only errors when
+// quiet, and a function that ends the display.
+func (c *cli) show(quiet bool) (*slog.Logger, state.Observer, func()) {
 	if quiet {
 		c.logLevel = "error"
-		return agent.Options{Log: c.log()}, func() {}
+		return c.log(), nil, func() {}
 	}
 	p := c.progress()
-	return agent.Options{Log: p.log, Progress: p.show}, p.close
+	return p.log, p.observe, p.close
 }
 
 func (c *cli) deployCommand() *cobra.Command {
@@ -73,46 +75,46 @@ func (c *cli) deployCommand() *cobra.Command {
 			if r.Latest && len(names) == 0 {
 				return usageError{errors.New("--latest wants a NAME")}
 			}
-			r.Names, r.Who = names, who(cmd)
-			return c.work(false, func(a *agent.Agent) ([]agent.Outcome, error) { return a.Deploy(cmd.Context(), r) })
+			r.Names = names
+			return c.work(false, func(a *agent.Agent) ([]state.Outcome, error) { return a.Deploy(cmd.Context(), r) })
 		},
 	}
 	cmd.Flags().BoolVar(&r.Latest, "latest", false, "end a hold: deploy the newest version")
-	addLockWait(cmd, &r.LockWait)
+	wantsLock(cmd, &r.Caller)
 	return cmd
 }
 
 func (c *cli) rollbackCommand() *cobra.Command {
-	var lockWait time.Duration
+	var who state.Caller
 	cmd := &cobra.Command{
 		Use:               "rollback NAME",
 		Short:             "Make the version before current, deploy it and hold it",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: c.certificateNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.work(false, func(a *agent.Agent) ([]agent.Outcome, error) {
-				outcome, err := a.Rollback(cmd.Context(), args[0], lockWait, who(cmd))
-				return []agent.Outcome{outcome}, err
+			return c.work(false, func(a *agent.Agent) ([]state.Outcome, error) {
+				outcome, err := a.Rollback(cmd.Context(), args[0], who)
+				return []state.Outcome{outcome}, err
 			})
 		},
 	}
-	addLockWait(cmd, &lockWait)
+	wantsLock(cmd, &who)
 	return cmd
 }
 
 func (c *cli) abandonCommand() *cobra.Command {
-	var lockWait time.Duration
+	var who state.Caller
 	cmd := &cobra.Command{
 		Use:   "abandon NAME",
 		Short: "Give up the open order of a certificate and remove its record",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.work(false, func(a *agent.Agent) ([]agent.Outcome, error) {
-				outcome, err := a.Abandon(cmd.Context(), args[0], lockWait, who(cmd))
-				return []agent.Outcome{outcome}, err
+			return c.work(false, func(a *agent.Agent) ([]state.Outcome, error) {
+				outcome, err := a.Abandon(cmd.Context(), args[0], who)
+				return []state.Outcome{outcome}, err
 			})
 		},
 	}
-	addLockWait(cmd, &lockWait)
+	wantsLock(cmd, &who)
 	return cmd
 }

@@ -13,8 +13,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dvagent/agent"
 	"dvagent/agent/config"
+	"dvagent/agent/state"
+	"dvagent/agent/view"
+	"dvagent/cmd/dvagent/daemon"
 	"dvagent/internal/line"
 	"dvagent/internal/terminal"
 	"dvagent/internal/words"
@@ -38,7 +40,7 @@ func (c *cli) statusCommand() *cobra.Command {
 			if watch {
 				return c.watchStatus(cmd.Context(), asJSON, names)
 			}
-			err := c.show(*status, asJSON, len(names) > 0)
+			err := c.showStatus(*status, asJSON, len(names) > 0)
 			return cmp.Or(err, wrong)
 		},
 	}
@@ -50,20 +52,20 @@ func (c *cli) statusCommand() *cobra.Command {
 // status reads how things stand. Where the configuration cannot be used, the
 // service that runs says how they stand under the one that it uses, and the
 // error comes beside that.
-func (c *cli) status(ctx context.Context, names []string) (*agent.Status, error) {
-	a, cfg, err := c.agent(agent.Options{})
+func (c *cli) status(ctx context.Context, names []string) (*view.Status, error) {
+	host, _, err := c.open()
 	if err != nil {
-		return statusBeside(ctx, config.StateDir(c.configPath), names), err
+		return daemon.Status(ctx, state.Dir(config.StateDir(c.configPath)), names), err
 	}
-	status, err := a.Status(ctx, time.Now(), names...)
+	status, err := view.ReadStatus(ctx, host, time.Now(), names...)
 	if err != nil {
 		return nil, err
 	}
-	status.Service = serviceBeside(ctx, cfg.StateDir)
+	status.Service = daemon.Service(ctx, host.Dir)
 	return &status, nil
 }
 
-func (c *cli) show(status agent.Status, asJSON, detail bool) error {
+func (c *cli) showStatus(status view.Status, asJSON, detail bool) error {
 	if asJSON {
 		return c.printJSON(status)
 	}
@@ -97,14 +99,14 @@ func (c *cli) watchStatus(ctx context.Context, asJSON bool, names []string) erro
 
 // statusText shows one certificate in detail, or each of them in a row, the one
 // that is worst off first.
-func statusText(s terminal.Screen, status agent.Status, detail bool) string {
+func statusText(s terminal.Screen, status view.Status, detail bool) string {
 	t := &statusPrinter{Screen: s, now: status.At}
 	if detail && len(status.Certificates) == 1 {
 		t.detail(status.Certificates[0])
 		t.service(status.Service)
 		return t.String()
 	}
-	slices.SortStableFunc(status.Certificates, func(a, b agent.CertificateStatus) int {
+	slices.SortStableFunc(status.Certificates, func(a, b view.CertificateStatus) int {
 		return cmp.Or(cmp.Compare(a.State.Rank(), b.State.Rank()), a.NotAfter.Compare(b.NotAfter))
 	})
 	t.summary(status)
@@ -118,6 +120,9 @@ func statusText(s terminal.Screen, status agent.Status, detail bool) string {
 	}
 	for _, r := range status.Records {
 		t.say("%s: the TXT record %s in zone %s is in place or still to be removed", r.Certificate, line.Of(r.Name), line.Of(r.Zone))
+	}
+	for _, d := range status.Damaged {
+		t.say("%s: %s cannot be read, and may have told of an order; what is known otherwise counts", line.Of(d.File), words.Count(d.Lines, "line"))
 	}
 	return t.String()
 }
@@ -138,10 +143,10 @@ func (t *statusPrinter) paint(style terminal.Style, text string) {
 	t.WriteString(t.Paragraph(terminal.Cell{}, terminal.Cell{Text: text, Style: style}))
 }
 
-func (t *statusPrinter) summary(status agent.Status) {
+func (t *statusPrinter) summary(status view.Status) {
 	all, need := len(status.Certificates), 0
 	for _, c := range status.Certificates {
-		if c.State.NeedsPerson() {
+		if c.State.NeedsOperator() {
 			need++
 		}
 	}
@@ -167,7 +172,7 @@ var statusColumns = []terminal.Column{
 	{Title: "ORDER", Spare: 3}, {Title: "DEPLOYED", Spare: 4}, {Title: "SERVED", Spare: 2}, {Title: "NEXT"},
 }
 
-func (t *statusPrinter) rows(status agent.Status) {
+func (t *statusPrinter) rows(status view.Status) {
 	var rows [][]terminal.Cell
 	for _, c := range status.Certificates {
 		row := plain(c.Name, string(c.State), strings.Join(c.Domains, ","), day(c.NotAfter, t.now), day(c.RenewsAt, t.now),
@@ -185,7 +190,7 @@ func (t *statusPrinter) rows(status agent.Status) {
 
 // service tells of passes of the running service that fail, and of a
 // configuration that it does not use.
-func (t *statusPrinter) service(s *agent.ServiceStatus) {
+func (t *statusPrinter) service(s *view.ServiceStatus) {
 	if s != nil && s.PassError != nil {
 		t.paint(terminal.Red, fmt.Sprintf("service: since %s each pass fails, and nothing is renewed: %s",
 			minute(s.PassError.Since), line.Of(s.PassError.Error)))
@@ -196,20 +201,20 @@ func (t *statusPrinter) service(s *agent.ServiceStatus) {
 	}
 }
 
-func stateStyle(s agent.State) terminal.Style {
+func stateStyle(s view.State) terminal.Style {
 	switch {
-	case s.NeedsPerson():
+	case s.NeedsOperator():
 		return terminal.Red
-	case s == agent.StateOK:
+	case s == view.OK:
 		return terminal.Green
-	case s == agent.StateOrdering || s == agent.StateDue:
+	case s == view.Ordering || s == view.Due:
 		return terminal.Cyan
 	}
 	return terminal.Yellow
 }
 
 // troubles are what a row has no room for.
-func (t *statusPrinter) troubles(c agent.CertificateStatus) {
+func (t *statusPrinter) troubles(c view.CertificateStatus) {
 	if c.Order != nil && c.Order.Error != "" {
 		t.say("%s: order: %s", c.Name, line.Of(c.Order.Error))
 	}
@@ -236,7 +241,7 @@ func (t *statusPrinter) troubles(c agent.CertificateStatus) {
 }
 
 // failedCommand is one line, whatever the command wrote.
-func (t *statusPrinter) failedCommand(of string, f *agent.FailedCommand) {
+func (t *statusPrinter) failedCommand(of string, f *view.FailedCommand) {
 	if f == nil {
 		return
 	}
@@ -244,7 +249,7 @@ func (t *statusPrinter) failedCommand(of string, f *agent.FailedCommand) {
 		minute(f.At), line.Of(strings.ReplaceAll(cmp.Or(f.Output, "nothing"), "\n", " / ")))
 }
 
-func orderCell(o *agent.OrderStatus) string {
+func orderCell(o *view.OrderStatus) string {
 	switch {
 	case o == nil:
 		return "-"
@@ -254,14 +259,14 @@ func orderCell(o *agent.OrderStatus) string {
 	return cmp.Or(o.Step, "-")
 }
 
-func nextCell(c agent.CertificateStatus) string {
+func nextCell(c view.CertificateStatus) string {
 	if c.Order != nil && c.Order.WaitsFor != "" {
 		return c.Next + "; it waits for " + c.Order.WaitsFor
 	}
 	return c.Next
 }
 
-func deployedCell(c agent.CertificateStatus) string {
+func deployedCell(c view.CertificateStatus) string {
 	switch {
 	case len(c.Deployments) == 0:
 		return "-"
@@ -271,7 +276,7 @@ func deployedCell(c agent.CertificateStatus) string {
 	return words.YesNo(c.Deployed)
 }
 
-func servedCell(c agent.CertificateStatus) string {
+func servedCell(c view.CertificateStatus) string {
 	for _, d := range c.Deployments {
 		if len(d.Probes) > 0 {
 			return words.YesNo(c.Served)

@@ -78,6 +78,22 @@ func (e *Error) MayHaveBeenApplied() bool {
 // Transient says that the same call may succeed later without anyone's help.
 func (e *Error) Transient() bool { return e.worthAnotherTry() || e.Kind == Malformed }
 
+// Refused says that the server said no, with a Code of its own.
+func (e *Error) Refused() (code string, yes bool) {
+	return e.Code, e.Kind == Refused || e.Kind == NotFound
+}
+
+// Rejected says that the access key or token is not accepted.
+func (e *Error) Rejected() bool { return e.Kind == Credential }
+
+// Cause is the same for two failures of which the second is no news: it leaves
+// out the id of the request, and the ports of a connection.
+func (e *Error) Cause() string {
+	said := *e
+	said.RequestID, said.Err = "", nil
+	return said.Error()
+}
+
 // worthAnotherTry says that a read may be repeated at once.
 func (e *Error) worthAnotherTry() bool {
 	switch e.Kind {

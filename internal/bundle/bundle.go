@@ -40,10 +40,10 @@ func Fingerprint(leaf *x509.Certificate) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// LastTenth is when the last tenth of the leaf's lifetime begins. It is the one
-// rule for an emergency: from then on nothing may be left undone.
-func LastTenth(leaf *x509.Certificate) time.Time {
-	return leaf.NotAfter.Add(-leaf.NotAfter.Sub(leaf.NotBefore) / 10)
+// LastTenth is when the last tenth of a leaf's lifetime begins. It is the one
+// rule for what is an emergency.
+func LastTenth(notBefore, notAfter time.Time) time.Time {
+	return notAfter.Add(-notAfter.Sub(notBefore) / 10)
 }
 
 // CertPEM is the leaf alone.

@@ -21,7 +21,7 @@ func TestTheLastTenthOfALifetime(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			leaf := &x509.Certificate{NotBefore: start, NotAfter: start.Add(tt.lifetime)}
-			if got := bundle.LastTenth(leaf); !got.Equal(start.Add(tt.usedFor)) {
+			if got := bundle.LastTenth(leaf.NotBefore, leaf.NotAfter); !got.Equal(start.Add(tt.usedFor)) {
 				t.Errorf("it begins at %s", got)
 			}
 		})

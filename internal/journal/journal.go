@@ -41,17 +41,40 @@ func (e *LaterError) Error() string { return e.Path + " was written by a later v
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Read returns the facts of the file at path in the order they were written,
-// and how many damaged lines it passed over. A missing file holds no facts.
-func Read[T any](path string) (facts []T, damaged int, err error) {
+// Log is a file of facts of one type. It is not safe for concurrent use.
+type Log[F any] struct {
+	path   string
+	lines  int
+	damage int
+}
+
+// Damage is how much of a file could not be read.
+type Damage struct {
+	File  string // its path
+	Lines int    // 0 when all was read
+}
+
+// Open returns the log at path and its facts in the order they were written.
+// Damaged lines are passed over. A missing file holds no facts, and is made by
+// the first append; its directory must exist by then.
+func Open[F any](path string) (*Log[F], []F, error) {
+	log := &Log[F]{path: path}
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, 0, nil
+		return log, nil, nil
 	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("read journal: %w", err)
+		return nil, nil, fmt.Errorf("read journal: %w", err)
 	}
 	defer file.Close()
+	facts, err := log.read(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	return log, facts, nil
+}
+
+func (l *Log[F]) read(file io.Reader) (facts []F, err error) {
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, maxLine)
 	for first := true; lines.Scan(); first = false {
@@ -59,24 +82,36 @@ func Read[T any](path string) (facts []T, damaged int, err error) {
 		switch {
 		case len(line) == 0 || string(line) == header(version):
 		case first && laterVersion(line):
-			return nil, 0, &LaterError{path}
+			return nil, &LaterError{l.path}
 		default:
-			var fact T
+			var fact F
 			if json.Unmarshal(checked(line), &fact) != nil {
-				damaged++
+				l.damage++
 				continue
 			}
 			facts = append(facts, fact)
 		}
 	}
+	l.lines = len(facts)
 	if errors.Is(lines.Err(), bufio.ErrTooLong) {
-		return facts, damaged + 1, nil
+		l.damage++
+		return facts, nil
 	}
 	if err := lines.Err(); err != nil {
-		return nil, 0, fmt.Errorf("read journal %s: %w", path, err)
+		return nil, fmt.Errorf("read journal %s: %w", l.path, err)
 	}
-	return facts, damaged, nil
+	return facts, nil
 }
+
+// Damage tells what could not be read when the log was opened.
+func (l *Log[F]) Damage() Damage { return Damage{l.path, l.damage} }
+
+// Lines is how many facts the file holds.
+func (l *Log[F]) Lines() int { return l.lines }
+
+// Long says that the file is worth rewriting when only kept of its facts still
+// say something.
+func (l *Log[F]) Long(kept int) bool { return l.lines > 60 && l.lines > 4*kept }
 
 // SetAside gives the file at path another name, under which nothing reads it,
 // and returns that name.
@@ -119,26 +154,30 @@ func encode(fact any) ([]byte, error) {
 	return fmt.Appendf(nil, "%s %s\n", checksum(body), body), nil
 }
 
-// Append writes one fact at the end of the file at path and fsyncs it. The
-// file is made, readable by its owner alone, when it is not there; its
-// directory must exist. After an error the fact may or may not be there.
-func Append(path string, fact any) error {
+// Append writes one fact at the end of the file and fsyncs it. The file is
+// made, readable by its owner alone, when it is not there. After an error the
+// fact may or may not be there.
+func (l *Log[F]) Append(fact F) error {
 	line, err := encode(fact)
 	if err != nil {
 		return fmt.Errorf("encode fact: %w", err)
 	}
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	file, err := os.OpenFile(l.path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("append to journal: %w", err)
 	}
 	defer file.Close()
-	return appendTo(file, line)
+	if err := appendTo(file, line); err != nil {
+		return fmt.Errorf("append to journal: %w", err)
+	}
+	l.lines++
+	return nil
 }
 
 func appendTo(file *os.File, line []byte) error {
 	end, err := file.Seek(0, io.SeekEnd)
 	if err != nil {
-		return fmt.Errorf("append to journal: %w", err)
+		return err
 	}
 	if end == 0 {
 		line = append([]byte(header(version)+"\n"), line...)
@@ -146,18 +185,12 @@ func appendTo(file *os.File, line []byte) error {
 		line = append([]byte("\n"), line...)
 	}
 	if _, err := file.Write(line); err != nil {
-		return fmt.Errorf("append to journal: %w", err)
+		return err
 	}
-	if err := file.Sync(); err != nil {
-		return fmt.Errorf("append to journal: %w", err)
+	if err := file.Sync(); err != nil || end > 0 {
+		return err
 	}
-	if end > 0 {
-		return nil
-	}
-	if err := atomicfile.SyncDir(filepath.Dir(file.Name())); err != nil {
-		return fmt.Errorf("append to journal: %w", err)
-	}
-	return nil
+	return atomicfile.SyncDir(filepath.Dir(file.Name()))
 }
 
 // torn says that the last line was cut off before its newline.
@@ -167,9 +200,8 @@ func torn(file *os.File, end int64) bool {
 	return err != nil || last[0] != '\n'
 }
 
-// Rewrite replaces the file at path by one that holds just these facts, in one
-// rename.
-func Rewrite[T any](path string, facts []T) error {
+// Rewrite replaces the file by one that holds just these facts, in one rename.
+func (l *Log[F]) Rewrite(facts []F) error {
 	text := []byte(header(version) + "\n")
 	for _, fact := range facts {
 		line, err := encode(fact)
@@ -178,9 +210,10 @@ func Rewrite[T any](path string, facts []T) error {
 		}
 		text = append(text, line...)
 	}
-	file := atomicfile.File{Path: path, Data: text, Mode: 0o600, UID: atomicfile.Keep, GID: atomicfile.Keep}
+	file := atomicfile.File{Path: l.path, Data: text, Mode: 0o600, UID: atomicfile.Keep, GID: atomicfile.Keep}
 	if err := atomicfile.Write(file); err != nil {
 		return fmt.Errorf("rewrite journal: %w", err)
 	}
+	l.lines = len(facts)
 	return nil
 }

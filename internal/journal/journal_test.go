@@ -15,43 +15,56 @@ type fact struct {
 	N    int    `json:"n"`
 }
 
-func write(t *testing.T, n int) string {
+func open(t *testing.T, path string) (log *Log[fact], numbers []int) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "order.journal")
-	for i := range n {
-		if err := Append(path, fact{"counted", i}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return path
-}
-
-func read(t *testing.T, path string) (numbers []int, damaged int) {
-	t.Helper()
-	facts, damaged, err := Read[fact](path)
+	log, facts, err := Open[fact](path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range facts {
 		numbers = append(numbers, f.N)
 	}
-	return numbers, damaged
+	return log, numbers
+}
+
+func add(t *testing.T, path string, numbers ...int) {
+	t.Helper()
+	log, _ := open(t, path)
+	for _, n := range numbers {
+		if err := log.Append(fact{"counted", n}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func write(t *testing.T, n int) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "order.journal")
+	for i := range n {
+		add(t, path, i)
+	}
+	return path
+}
+
+// holds says that the file holds these facts, and how much of it is damaged.
+func holds(t *testing.T, path string, damaged int, want ...int) {
+	t.Helper()
+	log, got := open(t, path)
+	if !slices.Equal(got, want) || log.Damage() != (Damage{path, damaged}) || log.Lines() != len(want) {
+		t.Errorf("got %v, want %v; %d lines, %+v", got, want, log.Lines(), log.Damage())
+	}
 }
 
 func TestFactsComeBackInTheOrderTheyWereWritten(t *testing.T) {
 	path := write(t, 3)
-	if got, damaged := read(t, path); !slices.Equal(got, []int{0, 1, 2}) || damaged != 0 {
-		t.Errorf("got %v, %d damaged", got, damaged)
-	}
+	holds(t, path, 0, 0, 1, 2)
 	if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v", info.Mode())
 	}
 }
 
 func TestAMissingFileHoldsNoFacts(t *testing.T) {
-	if got, damaged := read(t, filepath.Join(t.TempDir(), "none")); len(got) != 0 || damaged != 0 {
-		t.Errorf("got %v, %d damaged", got, damaged)
-	}
+	holds(t, filepath.Join(t.TempDir(), "none"), 0)
 }
 
 // fault 55: wherever the file is cut, the whole lines before the cut are read,
@@ -66,11 +79,9 @@ func TestACutAtAnyByteLosesOnlyTheLineItCuts(t *testing.T) {
 		if err := os.WriteFile(path, whole[:cut], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := Append(path, fact{"counted", 9}); err != nil {
-			t.Fatal(err)
-		}
+		add(t, path, 9)
 		want := bytes.Count(whole[:cut], []byte("\n")) - 1 // the header is no fact
-		got, _ := read(t, path)
+		_, got := open(t, path)
 		if len(got) == 0 || got[len(got)-1] != 9 || len(got)-1 < want {
 			t.Fatalf("cut at %d: got %v, want %d and 9", cut, got, want)
 		}
@@ -90,9 +101,8 @@ func TestAFlippedBitInvalidatesAtMostTheLinesItTouches(t *testing.T) {
 		if err := os.WriteFile(path, flipped, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		facts, damaged, err := Read[fact](path)
-		if err != nil || len(facts) < 2 || len(facts) == 4 && damaged == 0 {
-			t.Fatalf("byte %d: %v, %d damaged, %v", i, facts, damaged, err)
+		if log, got := open(t, path); len(got) < 2 || len(got) == 4 && log.Damage().Lines == 0 {
+			t.Fatalf("byte %d: %v, %+v", i, got, log.Damage())
 		}
 	}
 }
@@ -103,12 +113,8 @@ func TestAZeroedFileHoldsNoFactsAndCanBeAppendedTo(t *testing.T) {
 	if err := os.WriteFile(path, make([]byte, 512), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := Append(path, fact{"counted", 1}); err != nil {
-		t.Fatal(err)
-	}
-	if got, damaged := read(t, path); !slices.Equal(got, []int{1}) || damaged != 1 {
-		t.Errorf("got %v, %d damaged", got, damaged)
-	}
+	add(t, path, 1)
+	holds(t, path, 1, 1)
 }
 
 // fault 55
@@ -118,7 +124,7 @@ func TestAFileOfALaterVersionIsNotReadAndCanBeSetAside(t *testing.T) {
 		t.Fatal(err)
 	}
 	var later *LaterError
-	if _, _, err := Read[fact](path); !errors.As(err, &later) || later.Path != path {
+	if _, _, err := Open[fact](path); !errors.As(err, &later) || later.Path != path {
 		t.Errorf("got %v", err)
 	}
 	aside, err := SetAside(path, time.Now())
@@ -128,23 +134,32 @@ func TestAFileOfALaterVersionIsNotReadAndCanBeSetAside(t *testing.T) {
 	if kept, err := os.ReadFile(aside); err != nil || string(kept) != header(2)+"\nwhatever\n" {
 		t.Errorf("set aside: %q, %v", kept, err)
 	}
-	if got, damaged := read(t, path); len(got) != 0 || damaged != 0 {
-		t.Errorf("afterwards: %v, %d damaged", got, damaged)
-	}
+	holds(t, path, 0)
 }
 
 func TestARewriteLeavesJustTheGivenFacts(t *testing.T) {
 	path := write(t, 5)
-	if err := Rewrite(path, []fact{{"counted", 4}}); err != nil {
-		t.Fatal(err)
+	log, _ := open(t, path)
+	if err := log.Rewrite([]fact{{"counted", 4}}); err != nil || log.Lines() != 1 {
+		t.Errorf("%d lines, %v", log.Lines(), err)
 	}
-	if got, _ := read(t, path); !slices.Equal(got, []int{4}) {
-		t.Errorf("got %v", got)
+	holds(t, path, 0, 4)
+}
+
+func TestALogIsLongWhenLittleOfManyLinesIsKept(t *testing.T) {
+	for _, tt := range []struct {
+		lines, kept int
+		long        bool
+	}{{60, 1, false}, {61, 1, true}, {61, 15, true}, {64, 16, false}, {500, 124, true}, {500, 125, false}} {
+		if log := (&Log[fact]{lines: tt.lines}); log.Long(tt.kept) != tt.long {
+			t.Errorf("%d lines of which %d are kept: %v", tt.lines, tt.kept, !tt.long)
+		}
 	}
 }
 
 func TestAnAppendThatCannotBeMadeSaysSo(t *testing.T) {
-	if err := Append(filepath.Join(t.TempDir(), "gone", "order.journal"), fact{}); err == nil {
-		t.Error("no error without a directory")
+	log, _ := open(t, filepath.Join(t.TempDir(), "gone", "order.journal"))
+	if err := log.Append(fact{}); err == nil || log.Lines() != 0 {
+		t.Errorf("%d lines, %v", log.Lines(), err)
 	}
 }

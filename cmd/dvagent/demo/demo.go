@@ -20,6 +20,7 @@ import (
 
 	"dvagent/agent"
 	"dvagent/agent/config"
+	"dvagent/agent/state"
 	"dvagent/deploy"
 	"dvagent/internal/hint"
 	"dvagent/internal/line"
@@ -125,19 +126,21 @@ func (d *demo) startServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := agent.Prepare(cfg.StateDir); err != nil {
+	if err := state.Dir(cfg.StateDir).Prepare(); err != nil {
 		return err
 	}
 	// Nothing is logged: warnings, such as the one about the sandbox's own root,
 	// are not part of the story.
-	d.agent, err = agent.New(cfg, agent.Options{Progress: d.progress})
+	d.agent, err = agent.New(cfg, nil, d.observe)
 	d.say("%s serves a self-signed certificate at %s", d.server.kind, d.server.address)
 	d.say("dvagent is told of it in %s", d.config())
 	return err
 }
 
-func (d *demo) progress(p agent.Progress) {
+func (d *demo) observe(e state.Event) {
+	p, ok := e.(state.Progress)
 	switch {
+	case !ok:
 	case p.Err != nil:
 		d.say("%-10s failed: %v", p.Step, p.Err)
 	case p.Waiting:
@@ -177,19 +180,19 @@ func (d *demo) renewal(ctx context.Context) error {
 }
 
 func (d *demo) renew(ctx context.Context, force bool) error {
-	outcomes, err := d.agent.Renew(ctx, agent.Renewal{Force: force, Timeout: time.Minute, LockWait: time.Second, Who: "dvagent demo"})
+	outcomes, err := d.agent.Renew(ctx, agent.Renewal{Force: force, Timeout: time.Minute, Caller: state.Caller{Who: "dvagent demo", LockWait: time.Second}})
 	if err != nil {
 		return err
 	}
 	for _, outcome := range outcomes {
-		if outcome.Class != agent.Served {
+		if outcome.Class != state.Served {
 			return notServed(outcome)
 		}
 	}
 	return nil
 }
 
-func notServed(o agent.Outcome) error {
+func notServed(o state.Outcome) error {
 	why := o.Err
 	if why == nil {
 		why = fmt.Errorf("it waits for %s", o.Waiting)

@@ -1,0 +1,133 @@
+// Package check is dvagent check: it looks at this host, at the accounts and at
+// the zones for what would keep the agent from working. It repairs nothing; the
+// write test alone changes something, a record of no meaning that it removes.
+package check
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"dvagent/agent/account"
+	"dvagent/agent/proof"
+	"dvagent/agent/state"
+	"dvagent/deploy"
+	"dvagent/internal/command"
+	"dvagent/internal/hint"
+)
+
+// Finding is one thing that was checked.
+type Finding struct {
+	Subject string // such as a certificate, a path or an account
+	OK      string // what was found to be right; empty when Err is set
+	Err     error
+	Warning bool // Err does not keep the agent from working
+}
+
+// Check looks at one host and its accounts.
+type Check struct {
+	host     *state.Host
+	accounts *account.Accounts
+	zones    *proof.Zones
+}
+
+// New contacts nothing.
+func New(host *state.Host, accounts *account.Accounts) *Check {
+	return &Check{host, accounts, proof.NewZones(host, accounts)}
+}
+
+// Host looks at paths, permissions, commands and the clock of this host,
+// and at the TLS servers of its nginx. It changes nothing, and contacts nothing
+// but what nginx -t does.
+func (c *Check) Host(ctx context.Context, now time.Time) []Finding {
+	findings := []Finding{checkStateDir(c.host.Config.StateDir), checkClock(now)}
+	for _, certificate := range c.host.Config.Certificates {
+		for _, target := range certificate.Deploy {
+			for _, finding := range checkTarget(certificate.Name, target) {
+				if !slices.Contains(findings, finding) {
+					findings = append(findings, finding)
+				}
+			}
+		}
+	}
+	for _, hook := range c.host.Config.Hooks {
+		findings = append(findings, checkCommand("hook", hook.Command))
+	}
+	return append(findings, c.nginxServers(ctx, now)...)
+}
+
+func checkStateDir(dir string) Finding {
+	existing := dir
+	for {
+		if _, err := os.Stat(existing); err == nil || existing == "/" {
+			break
+		}
+		existing = filepath.Dir(existing)
+	}
+	if err := unix.Access(existing, unix.W_OK|unix.X_OK); err != nil {
+		return Finding{Subject: "state_dir", Err: hint.Add(fmt.Errorf("%s cannot be written: %w", existing, err), "install -d -m 0700 "+dir)}
+	}
+	return Finding{Subject: "state_dir", OK: dir + " can be written"}
+}
+
+// checkClock knows no better clock than the time when this was built.
+func checkClock(now time.Time) Finding {
+	if now.Year() < 2026 {
+		return Finding{Subject: "clock", Err: fmt.Errorf("it shows %s, which has passed", now.Format(time.DateOnly))}
+	}
+	return Finding{Subject: "clock", OK: "shows " + now.Format(time.RFC3339)}
+}
+
+func checkTarget(name string, target deploy.Target) []Finding {
+	var findings []Finding
+	for _, path := range target.Paths() {
+		finding := Finding{Subject: name, OK: path + " can be written"}
+		if err := unix.Access(filepath.Dir(path), unix.W_OK|unix.X_OK); err != nil {
+			finding = Finding{Subject: name, Err: fmt.Errorf("%s cannot be written: its directory: %w", path, err)}
+		}
+		findings = append(findings, finding)
+	}
+	if err := checkOwner(target); err != nil {
+		findings = append(findings, Finding{Subject: name, Err: err})
+	}
+	for _, argv := range [][]string{target.Check, target.Reload} {
+		if len(argv) > 0 {
+			findings = append(findings, checkCommand(name, argv))
+		}
+	}
+	if len(target.Probe) == 0 {
+		findings = append(findings, Finding{Subject: name, Warning: true, Err: hint.Add(
+			fmt.Errorf("%s has no probe: whether the certificate is served will not be seen", target.String()),
+			`add probe = ["127.0.0.1:443"]`)})
+	}
+	return findings
+}
+
+func checkOwner(target deploy.Target) error {
+	if _, err := strconv.Atoi(target.Owner); target.Owner != "" && err != nil {
+		if _, err := user.Lookup(target.Owner); err != nil {
+			return fmt.Errorf("owner %q: %w", target.Owner, err)
+		}
+	}
+	if _, err := strconv.Atoi(target.Group); target.Group != "" && err != nil {
+		if _, err := user.LookupGroup(target.Group); err != nil {
+			return fmt.Errorf("group %q: %w", target.Group, err)
+		}
+	}
+	return nil
+}
+
+func checkCommand(subject string, argv []string) Finding {
+	path, err := command.LookPath(argv)
+	if err != nil {
+		return Finding{Subject: subject, Err: err}
+	}
+	return Finding{Subject: subject, OK: path + " can be run"}
+}

@@ -1,0 +1,222 @@
+package check
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"dvagent/agent/config"
+	"dvagent/internal/bundle"
+	"dvagent/internal/command"
+	"dvagent/internal/hint"
+	"dvagent/internal/nginx"
+)
+
+// vhosts compares the TLS servers of one nginx with the managed certificates.
+type vhosts struct {
+	certificates []config.Certificate
+	managed      map[string]string // resolved path -> name of a certificate
+	versions     map[string]string // directory of versions -> the link to use in its place
+	now          time.Time
+}
+
+// nginxServers says nothing where there is no nginx, or one without TLS.
+func (c *Check) nginxServers(ctx context.Context, now time.Time) []Finding {
+	var findings []Finding
+	for _, argv := range c.nginxCommands() {
+		servers, err := nginx.Servers(ctx, argv)
+		if err != nil {
+			findings = append(findings, vhostWarning(err))
+			continue
+		}
+		v := c.vhosts(now)
+		for _, server := range servers {
+			findings = append(findings, v.check(server)...)
+		}
+		findings = append(findings, v.checkEnds(servers)...)
+	}
+	return findings
+}
+
+func vhostWarning(err error) Finding { return Finding{Subject: "nginx", Err: err, Warning: true} }
+
+// nginxCommands are the nginx that deployments are checked with, or else the
+// one in PATH, without the flags of a test.
+func (c *Check) nginxCommands() [][]string {
+	var all [][]string
+	for _, certificate := range c.host.Config.Certificates {
+		for _, target := range certificate.Deploy {
+			if len(target.Check) == 0 || filepath.Base(target.Check[0]) != "nginx" {
+				continue
+			}
+			argv := slices.DeleteFunc(slices.Clone(target.Check), func(arg string) bool {
+				return slices.Contains([]string{"-t", "-T", "-q", "-tq", "-qt"}, arg)
+			})
+			if !slices.ContainsFunc(all, func(known []string) bool { return slices.Equal(known, argv) }) {
+				all = append(all, argv)
+			}
+		}
+	}
+	if _, err := command.LookPath([]string{"nginx"}); len(all) == 0 && err == nil {
+		all = [][]string{{"nginx"}}
+	}
+	return all
+}
+
+func (c *Check) vhosts(now time.Time) vhosts {
+	v := vhosts{c.host.Config.Certificates, map[string]string{}, map[string]string{}, now}
+	for _, certificate := range c.host.Config.Certificates {
+		dir := c.host.Dir.Certificate(certificate.Name)
+		v.versions[filepath.Join(dir, "versions")] = filepath.Join(dir, "current")
+		paths := []string{filepath.Join(dir, "current", bundle.CertFile), filepath.Join(dir, "current", bundle.FullchainFile)}
+		for _, target := range certificate.Deploy {
+			paths = append(paths, target.Paths()...)
+		}
+		for _, path := range paths {
+			v.managed[resolved(path)] = certificate.Name
+		}
+	}
+	return v
+}
+
+// resolved follows symlinks as far as there is something to follow.
+func resolved(path string) string {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		return target
+	}
+	return filepath.Clean(path)
+}
+
+// check says which certificates one server uses.
+func (v vhosts) check(server nginx.Server) []Finding {
+	who := title(server)
+	if len(server.NotFiles) > 0 {
+		return []Finding{vhostWarning(fmt.Errorf("%s: not understood: the certificate comes from %s", who, strings.Join(server.NotFiles, ", ")))}
+	}
+	if len(server.Certificates) == 0 {
+		return []Finding{vhostWarning(fmt.Errorf("%s: it has no certificate of its own; nginx serves that of the default server", who))}
+	}
+	var findings []Finding
+	var used []string
+	for _, path := range server.Certificates {
+		name, managed := v.managed[resolved(path)]
+		switch link := v.versions[filepath.Dir(filepath.Dir(path))]; {
+		case link != "":
+			err := fmt.Errorf("%s: %s stays at one version", who, path)
+			findings = append(findings, vhostWarning(hint.Add(err, "name the file in "+link+" instead")))
+		case !managed:
+			err := fmt.Errorf("%s: %s is not managed by dvagent", who, path)
+			findings = append(findings, vhostWarning(hint.Add(err, v.offer(server.Names))))
+		case !slices.Contains(used, name):
+			used = append(used, name)
+			findings = append(findings, v.checkNames(who, server, name))
+		}
+	}
+	return findings
+}
+
+// checkNames looks for names that the managed certificate does not cover.
+func (v vhosts) checkNames(who string, server nginx.Server, name string) Finding {
+	i := slices.IndexFunc(v.certificates, func(c config.Certificate) bool { return c.Name == name })
+	var missing []string
+	for _, serverName := range server.Names {
+		if isHostName(serverName) && !covers(v.certificates[i].Domains, serverName) {
+			missing = append(missing, serverName)
+		}
+	}
+	if len(missing) > 0 {
+		return vhostWarning(hint.Add(fmt.Errorf("%s: certificate %s does not cover %s", who, name, strings.Join(missing, " ")), v.offer(missing)))
+	}
+	return Finding{Subject: "nginx", OK: fmt.Sprintf("%s: certificate %s", who, name)}
+}
+
+// offer names a managed certificate that covers all the names.
+func (v vhosts) offer(names []string) string {
+	for _, certificate := range v.certificates {
+		lacks := func(name string) bool { return !covers(certificate.Domains, name) }
+		if len(names) > 0 && !slices.ContainsFunc(names, lacks) {
+			return "certificate " + certificate.Name + " covers " + strings.Join(names, " ")
+		}
+	}
+	return ""
+}
+
+// isHostName says that a server_name can be compared with domains: it is no
+// pattern but *.example.com and .example.com, no variable, and no stand-in such
+// as _ or localhost.
+func isHostName(name string) bool {
+	return !strings.HasPrefix(name, "~") && !strings.HasSuffix(name, ".*") &&
+		!strings.Contains(name, "$") && strings.Contains(name, ".")
+}
+
+// covers is for one server_name. That of .example.com stands for two.
+func covers(domains []string, name string) bool {
+	name = strings.ToLower(name)
+	if parent, both := strings.CutPrefix(name, "."); both {
+		return covers(domains, parent) && covers(domains, "*."+parent)
+	}
+	return bundle.CoversName(domains, name)
+}
+
+// soon is how long before its end a file is warned of: a third of the lifetime,
+// and 30 days at most.
+func soon(leaf *x509.Certificate) time.Duration {
+	return min(leaf.NotAfter.Sub(leaf.NotBefore)/3, 30*24*time.Hour)
+}
+
+// checkEnds looks at the files that no one manages, each once.
+func (v vhosts) checkEnds(servers []nginx.Server) []Finding {
+	var findings []Finding
+	seen := map[string]bool{}
+	for _, server := range servers {
+		for _, path := range server.Certificates {
+			if _, managed := v.managed[resolved(path)]; managed || seen[resolved(path)] {
+				continue
+			}
+			seen[resolved(path)] = true
+			leaf, err := leafIn(path)
+			if err != nil {
+				findings = append(findings, vhostWarning(err))
+			} else if v.now.After(leaf.NotAfter.Add(-soon(leaf))) {
+				findings = append(findings, vhostWarning(fmt.Errorf("%s, which is not managed by dvagent, is valid until %s",
+					path, leaf.NotAfter.Format(time.DateOnly))))
+			}
+		}
+	}
+	return findings
+}
+
+// leafIn reads the first certificate of a PEM file, which nginx takes as the
+// leaf.
+func leafIn(path string) (*x509.Certificate, error) {
+	data, err := bundle.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue // a combined file begins with its key
+		}
+		leaf, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", path, err)
+		}
+		return leaf, nil
+	}
+	return nil, fmt.Errorf("read %s: it holds no certificate", path)
+}
+
+// title is how a person knows the server: by its names, or where it has none
+// by its addresses.
+func title(server nginx.Server) string {
+	names := strings.Join(server.Names, " ")
+	if names == "" {
+		names = "any name at " + strings.Join(server.Listen, " ")
+	}
+	return fmt.Sprintf("%s (%s)", names, server.Place)
+}

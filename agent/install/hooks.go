@@ -1,0 +1,160 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"dvagent/agent/state"
+	"dvagent/hooks"
+	"dvagent/internal/bundle"
+	"dvagent/internal/hint"
+)
+
+// RunHooks runs the hooks of what has happened to the items, one after the
+// other. It comes last: however long a hook takes, what is issued is in place.
+func (r *Rollout) RunHooks(ctx context.Context, items []*Item) {
+	r.noteUnheard(items, hooks.Issued)
+	for _, item := range items {
+		item.try(r.host, func() error { return r.runAll(ctx, item) })
+	}
+}
+
+// runAll runs the hooks of one certificate: of its failures, of its issuance,
+// and, where every target holds it, of its deployment.
+func (r *Rollout) runAll(ctx context.Context, item *Item) error {
+	for _, failure := range item.failures {
+		r.runFailed(ctx, item.Snapshot, failure)
+	}
+	s := item.Snapshot
+	if s.Current != "" && s.Current == s.Newest && ctx.Err() == nil {
+		if err := r.runOnce(ctx, item, hooks.Issued, false); err != nil {
+			return err
+		}
+	}
+	if !item.complete || item.targets != state.Served {
+		return nil
+	}
+	return r.runOnce(ctx, item, hooks.Deployed, item.installed)
+}
+
+// runOnce runs the hooks of an event about the current version, once, or again
+// when asked to. A hook that fails is owed like a deployment: it runs again
+// later.
+func (r *Rollout) runOnce(ctx context.Context, item *Item, event string, again bool) error {
+	s := item.Snapshot
+	known := s.Rollout.Targets[event]
+	if known.Version == s.Current && known.Failure.Text == "" && !again {
+		return nil
+	}
+	if owed := r.heldUp(known, state.StepHook); owed != nil {
+		item.add(*owed)
+		return nil
+	}
+	err := r.run(ctx, r.event(s, event, known.Version, nil))
+	if err == nil {
+		return s.Rollout.Told(event, s.Current)
+	}
+	owed, recordErr := r.owe(ctx, s, event, err)
+	owed.Step = state.StepHook
+	item.add(owed)
+	return recordErr
+}
+
+// noteUnheard notes the versions that are new where no hook listens, so that one
+// that is configured later is not run for them. Side by side: the fsyncs
+// overlap.
+func (r *Rollout) noteUnheard(items []*Item, event string) {
+	if slices.ContainsFunc(r.host.Config.Hooks, func(h hooks.Hook) bool { return slices.Contains(h.On, event) }) {
+		return
+	}
+	var group errgroup.Group
+	group.SetLimit(InspectedAtOnce)
+	for _, item := range items {
+		s := item.Snapshot
+		if s.Current == "" || s.Current != s.Newest || s.Rollout.Targets[event].Version == s.Current || s.Rollout.Targets[event].Failure.Text != "" {
+			continue
+		}
+		group.Go(func() error { return s.Rollout.Told(event, s.Current) })
+	}
+	_ = group.Wait() // runOnce tries again what failed, and says why
+}
+
+// runFailed runs the hooks of "failed". That one of them fails too is logged
+// and shown by status; it is not owed.
+func (r *Rollout) runFailed(ctx context.Context, s state.Snapshot, cause error) {
+	err := r.run(ctx, r.event(s, hooks.Failed, "", cause))
+	if err != nil {
+		r.host.Log.Warn("a hook failed", "certificate", s.Config.Name, "event", hooks.Failed, "error", err)
+	}
+	var recordErr error
+	switch {
+	case ctx.Err() != nil || err == nil && s.Rollout.Targets[hooks.Failed].Failure.Text == "":
+	case err != nil:
+		recordErr = s.Rollout.Fail(hooks.Failed, "", failure(err, state.Outcome{}))
+	default:
+		recordErr = s.Rollout.Told(hooks.Failed, "")
+	}
+	if recordErr != nil {
+		r.host.Log.Warn("cannot note how a hook ended", "certificate", s.Config.Name, "error", recordErr)
+	}
+}
+
+// run runs the hooks that listen to the event and returns the first failure.
+// One that hung is not run again in this pass: the certificates would wait for
+// it one after the other.
+func (r *Rollout) run(ctx context.Context, event hooks.Event) (first error) {
+	defer r.host.Alive()
+	for _, hook := range r.host.Config.Hooks {
+		err := r.runHook(ctx, hook, event)
+		if err != nil && first == nil {
+			first = hint.Add(fmt.Errorf("hook of event %s: %w", event.Name, err),
+				"mend the hook; it is run again by itself, or by dvagent renew")
+		}
+	}
+	return first
+}
+
+func (r *Rollout) runHook(ctx context.Context, hook hooks.Hook, event hooks.Event) error {
+	key := strings.Join(hook.Command, "\x00")
+	if _, hung := r.hung.Load(key); hung && slices.Contains(hook.On, event.Name) {
+		return errHung
+	}
+	begun := time.Now()
+	results := hooks.Run(ctx, []hooks.Hook{hook}, event)
+	if len(results) == 0 {
+		return nil // it does not listen
+	}
+	err := results[0].Err
+	if err != nil && time.Since(begun) >= hook.Limit() {
+		r.hung.Store(key, true)
+	}
+	return err
+}
+
+// errHung is why a hook was not run.
+var errHung = errors.New("not run, since it ran longer than its time limit a moment ago")
+
+func (r *Rollout) event(s state.Snapshot, name, previous string, cause error) hooks.Event {
+	e := hooks.Event{Name: name, Certificate: s.Config.Name, Domains: s.Config.Domains}
+	if s.Current != "" {
+		e.VersionDir = s.Store.Path(s.Current)
+		if leaf, err := bundle.LoadLeaf(e.VersionDir); err == nil {
+			e.Fingerprint, e.NotAfter = bundle.Fingerprint(leaf), leaf.NotAfter
+		}
+	}
+	if previous != "" && previous != s.Current {
+		if leaf, err := bundle.LoadLeaf(s.Store.Path(previous)); err == nil {
+			e.PreviousFingerprint = bundle.Fingerprint(leaf)
+		}
+	}
+	if cause != nil {
+		e.Error = cause.Error()
+	}
+	return e
+}

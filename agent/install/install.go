@@ -1,0 +1,272 @@
+// Package install is the rollout: which targets lack the current version of a
+// certificate, their installation, and the hooks that are told of it. It knows
+// no order and no API; what a target consists of is the business of package
+// deploy.
+package install
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"dvagent/agent/rollout"
+	"dvagent/agent/state"
+	"dvagent/deploy"
+	"dvagent/internal/bundle"
+	"dvagent/internal/command"
+	"dvagent/internal/hint"
+)
+
+// Rollout installs and tells during one pass, under the lock.
+type Rollout struct {
+	host  *state.Host
+	scope state.Scope
+	hung  sync.Map // commands of hooks that ran into their time limit in this pass
+}
+
+// New makes the rollout of a pass.
+func New(host *state.Host, scope state.Scope) *Rollout { return &Rollout{host: host, scope: scope} }
+
+// Item is a certificate that is rolled out.
+type Item struct {
+	Snapshot state.Snapshot
+	Outcome  state.Outcome // what came before; the rollout adds to it
+
+	failures  []error     // that were not told before: the hooks of "failed" run
+	targets   state.Class // how its targets stand, whatever came before
+	installed bool        // something was installed: the hooks of "deployed" run again
+	complete  bool        // every target was looked at, and what came of it is recorded
+}
+
+// NewItem is a certificate whose order has gone as far as it goes now.
+func NewItem(s state.Snapshot, o state.Outcome) *Item {
+	item := &Item{Snapshot: s, Outcome: o}
+	if o.News {
+		item.failures = append(item.failures, o.Err)
+	}
+	return item
+}
+
+// candidate is an item whose targets are compared with its current version.
+type candidate struct {
+	item    *Item
+	bundle  *bundle.Bundle
+	targets []deploy.Target // but those that wait for their next try
+	drifts  []deploy.Drift  // of targets, in their order
+	jobs    []deploy.Job
+}
+
+// Install installs, on every target that does not hold and serve the current
+// version, what it lacks. Targets of all items that share a reload are reloaded
+// once. It runs no hook.
+func (r *Rollout) Install(ctx context.Context, items []*Item) {
+	var all []*candidate
+	for _, item := range items {
+		switch {
+		case item.Snapshot.Current == "":
+		case ctx.Err() != nil: // what is in place was not looked at
+			item.add(interrupted())
+		default:
+			if c := r.begin(item); c != nil {
+				all = append(all, c)
+			}
+		}
+	}
+	inspect(ctx, all)
+	var jobs []deploy.Job
+	for _, c := range all {
+		if c.item.complete = c.item.try(r.host, func() error { return r.compare(ctx, c) }); c.item.complete {
+			jobs = append(jobs, c.jobs...)
+		}
+	}
+	results := map[string][]deploy.Result{}
+	for _, result := range deploy.Install(ctx, jobs) {
+		results[result.Job.Certificate] = append(results[result.Job.Certificate], result)
+	}
+	for _, c := range all {
+		if c.item.complete {
+			c.item.complete = c.item.try(r.host, func() error { return r.conclude(ctx, c, results[c.item.name()]) })
+		}
+	}
+}
+
+func (i *Item) name() string { return i.Snapshot.Config.Name }
+
+// add adds the outcome of a target.
+func (i *Item) add(o state.Outcome) {
+	i.targets = max(i.targets, o.Class)
+	i.Outcome = i.Outcome.And(o)
+}
+
+// try adds the error or the panic of do to the outcome, and says that there was
+// none.
+func (i *Item) try(host *state.Host, do func() error) bool {
+	err := host.Contained(i.name(), do)
+	i.Outcome = i.Outcome.AndFailed(err)
+	return err == nil
+}
+
+func interrupted() state.Outcome {
+	return state.Outcome{Class: state.Pending, Step: state.StepDeploy, Waiting: state.Interrupted}
+}
+
+// begin finds the targets to be compared with the current version; nil when
+// there is none.
+func (r *Rollout) begin(item *Item) *candidate {
+	c := &candidate{item: item}
+	switch {
+	case len(item.Snapshot.Config.Deploy) > 0:
+		if c.item.try(r.host, func() error { return r.load(c) }) {
+			return c
+		}
+	case item.Outcome.Ordered:
+		item.try(r.host, item.Snapshot.Prune)
+	}
+	return nil
+}
+
+func (r *Rollout) load(c *candidate) (err error) {
+	s := c.item.Snapshot
+	if c.bundle, err = bundle.Load(s.Store.Path(s.Current)); err != nil {
+		return err
+	}
+	for _, target := range s.Config.Deploy {
+		if owed := r.heldUp(s.Rollout.Targets[target.ID()], state.StepDeploy); owed != nil {
+			c.item.add(*owed)
+		} else {
+			c.targets = append(c.targets, target)
+		}
+		r.host.Alive()
+	}
+	return nil
+}
+
+// heldUp is the outcome of an earlier failure that keeps a target, or the hooks
+// of an event, from being tried now.
+func (r *Rollout) heldUp(t rollout.Target, step string) *state.Outcome {
+	f := t.Failure
+	if f.Text == "" || !r.scope.HeldUp(f.At, f.Until) {
+		return nil
+	}
+	return &state.Outcome{Class: state.NotServed, Step: step, Next: f.Until, Err: state.Recall(f.Text, f.Hint, f.Cause)}
+}
+
+// InspectedAtOnce bounds the certificates whose targets are read and probed
+// side by side. A probe that nobody answers takes seconds.
+const InspectedAtOnce = 128
+
+func inspect(ctx context.Context, all []*candidate) {
+	var group errgroup.Group
+	group.SetLimit(InspectedAtOnce)
+	for _, c := range all {
+		group.Go(func() error {
+			c.drifts = deploy.InspectAll(ctx, c.targets, c.bundle)
+			return nil
+		})
+	}
+	_ = group.Wait() // what cannot be read or reached is a drift
+}
+
+// compare decides which targets of a certificate are installed, and notes that
+// their installation begins.
+func (r *Rollout) compare(ctx context.Context, c *candidate) error {
+	for i, target := range c.targets {
+		if ctx.Err() != nil { // it was not looked at to the end
+			c.item.add(interrupted())
+			return nil
+		}
+		if err := r.compareOne(c, target, c.drifts[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Rollout) compareOne(c *candidate, target deploy.Target, drift deploy.Drift) error {
+	s := c.item.Snapshot
+	known := s.Rollout.Targets[target.ID()]
+	// A reload that was begun and not seen to end has to run again, where no
+	// probe can tell.
+	unfinished := known.Started != "" && len(target.Probe) == 0
+	if !unfinished && !r.scope.Redeploy && drift.InPlace {
+		if known.Version == s.Current && known.Failure.Text == "" {
+			return nil
+		}
+		return s.Rollout.Deployed(target.ID(), s.Current)
+	}
+	c.jobs = append(c.jobs, deploy.Job{
+		Certificate: c.item.name(), Target: target, Bundle: c.bundle, Force: unfinished || r.scope.Redeploy,
+		Originals: r.host.Dir.Originals(c.item.name()), Known: s.Store.Has,
+	})
+	r.host.Observe(state.Progress{At: state.Now(), Certificate: c.item.name(), Step: state.StepDeploy, Text: "installing at " + target.String(), Begun: true})
+	return s.Rollout.Start(target.ID(), s.Current)
+}
+
+// conclude records how the installations of a certificate ended.
+func (r *Rollout) conclude(ctx context.Context, c *candidate, results []deploy.Result) error {
+	for _, result := range results {
+		if err := r.concludeOne(ctx, c, result); err != nil {
+			return err
+		}
+	}
+	if c.item.targets != state.Served || len(results) == 0 {
+		return nil
+	}
+	c.item.installed = true
+	return c.item.Snapshot.Prune()
+}
+
+func (r *Rollout) concludeOne(ctx context.Context, c *candidate, result deploy.Result) error {
+	target := result.Job.Target
+	if result.Originals != "" {
+		r.host.Say(c.item.name(), state.StepDeploy, "kept the files that were there in "+result.Originals)
+	}
+	for _, warning := range result.Warnings {
+		r.host.Log.Warn(warning, "certificate", c.item.name(), "target", target.String())
+	}
+	if result.Err == nil {
+		r.host.Say(c.item.name(), state.StepDeploy, served(result))
+		return c.item.Snapshot.Rollout.Deployed(target.ID(), c.item.Snapshot.Current)
+	}
+	before := c.item.Snapshot.Rollout.Targets[target.ID()].Failure
+	if state.News(state.Cause(result.Err), cmp.Or(before.Cause, before.Text)) && ctx.Err() == nil {
+		c.item.failures = append(c.item.failures, result.Err)
+	}
+	outcome, err := r.owe(ctx, c.item.Snapshot, target.ID(), result.Err)
+	c.item.add(outcome)
+	return err
+}
+
+// owe records that a target, or the hooks of an event, failed, and when it is
+// tried again.
+func (r *Rollout) owe(ctx context.Context, s state.Snapshot, target string, cause error) (state.Outcome, error) {
+	outcome := state.Outcome{Certificate: s.Config.Name, Class: state.NotServed, Step: state.StepDeploy, Err: cause}
+	if ctx.Err() != nil {
+		return outcome, nil
+	}
+	known := s.Rollout.Targets[target]
+	leaf, _ := bundle.LoadLeaf(s.Store.Path(known.Version)) // as far as is known
+	outcome.Next = state.Now().Add(state.BeforeEmergency(state.Backoff(known.Failures, cause), leaf, state.Now()))
+	r.host.Observe(state.Progress{At: state.Now(), Certificate: s.Config.Name, Step: state.StepDeploy, Err: cause})
+	return outcome, s.Rollout.Fail(target, s.Current, failure(cause, outcome))
+}
+
+func failure(cause error, o state.Outcome) rollout.Failure {
+	f := rollout.Failure{Text: cause.Error(), Hint: hint.Of(cause), Cause: state.Cause(cause), Until: o.Next}
+	var failed *command.Failure
+	if errors.As(cause, &failed) { // a check, a reload or a hook
+		f.Command = &rollout.Command{Program: failed.Program, ExitCode: failed.ExitCode, Output: failed.Output}
+	}
+	return f
+}
+
+func served(result deploy.Result) string {
+	if len(result.Served) == 0 {
+		return "installed at " + result.Job.Target.String()
+	}
+	return fmt.Sprintf("installed at %s; %s", result.Job.Target.String(), result.Served[0].Describe(result.Job.Bundle))
+}

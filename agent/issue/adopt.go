@@ -1,0 +1,146 @@
+package issue
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"dvagent/agent/config"
+	"dvagent/agent/order"
+	"dvagent/agent/proof"
+	"dvagent/agent/state"
+	"dvagent/internal/bundle"
+)
+
+// running is what the account's orders that nobody here claimed turned out to be.
+type running struct {
+	ours      map[string]Slot // by the certificate that they are for
+	undecided string          // one that does not say yet whose it is, or ""
+}
+
+// adopt goes on with an order that somebody else submitted for our names, such
+// as another host.
+func (w *work) adopt(slot Slot) error {
+	taken, err := w.desk.ledger.Claim(w.instance(slot), w.name(), true)
+	if err != nil {
+		return err
+	}
+	if !taken {
+		return fmt.Errorf("instance %s is being adopted by another certificate", slot.ID)
+	}
+	w.say(order.Allocate, "adopted the running order of instance "+slot.ID)
+	return w.order.Claim(slot.ID, true)
+}
+
+// findAdoptable asks each instance that is being checked and that nobody here
+// has claimed for whose name it is.
+func (d *Desk) findAdoptable(ctx context.Context, account string, slots []Slot) (running, error) {
+	found := running{ours: map[string]Slot{}}
+	issuer, err := d.issuer(account)
+	if err != nil {
+		return found, err
+	}
+	for _, slot := range slots {
+		instance := order.Instance{Account: account, ID: slot.ID}
+		if err := d.noteFree(instance, slot); err != nil {
+			return found, err
+		}
+		if !d.unclaimed(instance, slot) {
+			continue
+		}
+		report, err := issuer.Report(ctx, slot.ID, "")
+		if err != nil {
+			return found, err
+		}
+		name, known := d.claimant(account, report)
+		switch {
+		case name != "":
+			found.ours[name] = slot
+		case !known:
+			found.undecided = slot.ID
+		default:
+			err = d.ledger.Note(order.InstanceForeign, instance, "")
+		}
+		if err != nil {
+			return found, err
+		}
+	}
+	return found, nil
+}
+
+// unclaimed says that a running order may be adopted, as far as we know.
+func (d *Desk) unclaimed(instance order.Instance, slot Slot) bool {
+	return slot.Use == Busy && d.ledger.Holder(instance) == "" && !d.ledger.Foreign(instance) && !d.ledger.Abandoned(instance)
+}
+
+// noteFree lifts the ban on an abandoned instance, and forgets that it was
+// foreign, once the server says that it can be submitted again.
+func (d *Desk) noteFree(instance order.Instance, slot Slot) error {
+	banned := d.ledger.Abandoned(instance) || d.ledger.Foreign(instance)
+	if !banned || slot.Use != Free && slot.Use != Refused {
+		return nil
+	}
+	return d.ledger.Note(order.InstanceFree, instance, "")
+}
+
+// claimant is the one certificate of the account that a running order is for,
+// or "". known says that the answer was enough to tell.
+func (d *Desk) claimant(account string, report Report) (name string, known bool) {
+	if report.State == Issued {
+		b, err := bundle.Parse(report.Chain, report.Key)
+		if err != nil {
+			return "", false
+		}
+		return d.closest(account, func(c config.Certificate) int {
+			if state.Uncovered(b.Leaf, c.Domains) != "" {
+				return 0
+			}
+			return len(c.Domains)
+		}), true
+	}
+	if len(report.Challenges) == 0 {
+		return "", false
+	}
+	asked := strings.ToLower(strings.TrimSuffix(report.Challenges[0].Name, "."))
+	name = d.closest(account, func(c config.Certificate) int { return under(asked, c.Domains) })
+	if name == "" {
+		name = d.closest(account, func(c config.Certificate) int {
+			if proof.Relative(asked, c.Domains) {
+				return 1
+			}
+			return 0
+		})
+	}
+	return name, name != "" || strings.Count(asked, ".") > 1
+}
+
+// under returns the length of the longest of the domains that the name lies
+// below, 0 when there is none.
+func under(name string, domains []string) (longest int) {
+	for _, domain := range domains {
+		domain = strings.TrimPrefix(domain, "*.")
+		if strings.HasSuffix(name, "."+domain) {
+			longest = max(longest, len(domain))
+		}
+	}
+	return longest
+}
+
+// closest names the one certificate of the account that matches best, or ""
+// when none does or two do alike.
+func (d *Desk) closest(account string, match func(config.Certificate) int) string {
+	best, name := 0, ""
+	for _, certificate := range d.host.Config.Certificates {
+		if certificate.Account != account {
+			continue
+		}
+		switch score := match(certificate); {
+		case score == 0 || score < best:
+		case score == best:
+			name = ""
+		default:
+			best, name = score, certificate.Name
+		}
+	}
+	return name
+}

@@ -1,0 +1,188 @@
+package issue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"dvagent/agent/order"
+	"dvagent/agent/proof"
+	"dvagent/agent/state"
+	"dvagent/internal/hint"
+)
+
+// allocate finds what the order can be done with: a certificate that the
+// account already has, an order of ours that is running, or a spare instance.
+// Nothing is claimed before all was looked at that would make the validation
+// fail.
+func (w *work) allocate(ctx context.Context) (verdict, error) {
+	if claim, submitted := w.desk.ledger.ClaimOf(w.snapshot.Config.Account, w.name()); claim.Instance != "" {
+		return advance, w.resume(claim, submitted)
+	}
+	if w.lists == nil {
+		w.lists = w.desk.listsFor(ctx, w.snapshot.Config.Account, w.name())
+	}
+	// The slots come first: an order that is issued after they were listed
+	// answers below as adoptable, one issued before is among the certificates.
+	found, err := w.lists.adoptable()
+	if err != nil {
+		return advance, err
+	}
+	if !w.order.Forced {
+		reused, err := w.reuse(ctx)
+		if err != nil || reused {
+			return advance, err
+		}
+	}
+	sites, err := w.desk.prover.Sites(ctx, w.subject(), w.order.Domains)
+	if err != nil {
+		return advance, err
+	}
+	if slot, ours := found.ours[w.name()]; ours {
+		return advance, w.adopt(slot)
+	}
+	if waited := state.Now().Sub(w.order.OpenedAt); found.undecided != "" && waited.Abs() < undecidedFor {
+		return wait(state.Now().Add(5*time.Second), "the running order of instance "+found.undecided+", which may be for these names"), nil
+	}
+	return advance, w.allocateSpare(ctx, sites)
+}
+
+// allocateSpare claims a spare instance once nothing stands against an order.
+func (w *work) allocateSpare(ctx context.Context, sites []proof.Site) error {
+	if err := w.checkPace(); err != nil {
+		return err
+	}
+	slots, err := w.lists.slots()
+	if err != nil {
+		return err
+	}
+	if err := w.foresee(ctx, sites); err != nil {
+		return err
+	}
+	return w.claim(slots)
+}
+
+// undecidedFor is how long nothing is ordered because an order runs in the
+// account whose names are not known yet.
+const undecidedFor = 10 * time.Minute
+
+func (w *work) subject() proof.Subject {
+	return proof.Subject{Certificate: w.name(), Account: w.order.DNSAccount}
+}
+
+// resume goes on with the instance that the ledger says is ours, though the
+// order's journal does not: the process died in between, or the journal was
+// lost. Whether it was submitted, the server is asked.
+func (w *work) resume(claim order.Claim, submitted bool) error {
+	if err := w.order.Claim(claim.Instance, claim.Adopted); err != nil || !submitted || claim.Adopted {
+		return err
+	}
+	return w.order.BeginSubmission()
+}
+
+// errPace says that a limit forbids a submission.
+var errPace = errors.New("which is the limit")
+
+// checkPace refuses a submission beyond the day's limit.
+func (w *work) checkPace() error {
+	n, oldest := w.desk.ledger.Submissions(w.name(), state.Now())
+	if n < w.desk.host.Config.Limits.SubmissionsPerDay {
+		return nil
+	}
+	next := oldest.Add(24 * time.Hour).Format(time.RFC3339)
+	return hint.Add(fmt.Errorf("submitted %d times within 24 hours, %w", n, errPace),
+		fmt.Sprintf("the next submission is possible after %s; limits.submissions_per_day sets the limit", next))
+}
+
+// foresee sees to it that the order can be proved: what would make the
+// validation fail is an error, what only may is said once.
+func (w *work) foresee(ctx context.Context, sites []proof.Site) error {
+	var failures error
+	for _, site := range sites {
+		findings, err := w.desk.prover.Foresee(ctx, w.subject(), site)
+		if err != nil {
+			return err
+		}
+		for _, finding := range findings {
+			if finding.Blocks {
+				failures = state.Also(failures, hint.Add(errors.New(finding.Text), finding.Hint))
+			} else {
+				w.warn(finding)
+			}
+		}
+	}
+	if failures != nil {
+		return hint.Add(fmt.Errorf("the validation would fail: %w", failures), hint.Of(failures))
+	}
+	return nil
+}
+
+func (w *work) warn(finding proof.Finding) {
+	text := "warning: " + finding.Text
+	if warned := w.pace().warned; !warned[text] {
+		warned[text] = true
+		w.say(order.Allocate, text)
+	}
+}
+
+// claim takes the first spare slot that nobody else may have.
+func (w *work) claim(slots []Slot) error {
+	spare := slices.DeleteFunc(slices.Clone(slots), func(s Slot) bool { return !w.usable(s) })
+	for _, slot := range spare {
+		taken, err := w.desk.ledger.Claim(w.instance(slot), w.name(), false)
+		if err != nil {
+			return err
+		}
+		if taken {
+			w.say(order.Allocate, "claimed instance "+slot.ID)
+			w.desk.noteSlots(w.order.Account, slots)
+			return w.order.Claim(slot.ID, false)
+		}
+	}
+	return w.noInstance(len(slots))
+}
+
+func (w *work) instance(s Slot) order.Instance {
+	return order.Instance{Account: w.order.Account, ID: s.ID}
+}
+
+func (w *work) usable(s Slot) bool {
+	return s.Use == Free && w.allowed(s.ID) && (w.forced || !w.desk.ledger.RefusedTo(w.instance(s), w.name()))
+}
+
+// allowed says that the instance is on the certificate's own list or, when it
+// has none, on nobody's.
+func (w *work) allowed(instance string) bool {
+	if own := w.snapshot.Config.Instances; len(own) > 0 {
+		return slices.Contains(own, instance)
+	}
+	for _, other := range w.desk.host.Config.Certificates {
+		if other.Account == w.order.Account && slices.Contains(other.Instances, instance) {
+			return false
+		}
+	}
+	return true
+}
+
+// instanceError says that nothing is left to order with.
+type instanceError struct{ text string }
+
+func (e *instanceError) Error() string { return e.text }
+
+// Cause is for state.Cause.
+func (e *instanceError) Cause() string { return order.CauseNoInstance }
+
+func (w *work) noInstance(slots int) error {
+	err := &instanceError{fmt.Sprintf("no spare instance among the %d of account %s", slots, w.order.Account)}
+	advice := "buy a DV instance; the next look finds it by itself"
+	if w.desk.ledger.AnyRefusedTo(w.order.Account, w.name()) {
+		advice = "instances were refused to it before; to try them again: dvagent renew --force " + w.name()
+	}
+	if own := w.snapshot.Config.Instances; len(own) > 0 {
+		err = &instanceError{fmt.Sprintf("no spare instance: none of the %d that it may consume is free", len(own))}
+		advice = "add one to its instances, or buy one"
+	}
+	return hint.Add(err, advice)
+}

@@ -1,0 +1,163 @@
+// Package cas2018 is an issue.Issuer on CAS 2018-07-13: each order consumes one
+// instance that was bought, and CAS makes the key. It decides nothing about
+// orders; it puts what the API says into the words of package issue.
+package cas2018
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"dvagent/agent/issue"
+	"dvagent/agent/order"
+	"dvagent/internal/aliyun"
+	"dvagent/internal/bundle"
+)
+
+// Issuer is one account. It reads the list of stored certificates once.
+type Issuer struct {
+	client *aliyun.Client
+	stored func(context.Context) ([]aliyun.Certificate, error)
+}
+
+var _ issue.Shelf = (*Issuer)(nil)
+
+// New makes an issuer for a pass.
+func New(client *aliyun.Client) *Issuer {
+	var once sync.Once
+	var rows []aliyun.Certificate
+	var err error
+	return &Issuer{client, func(ctx context.Context) ([]aliyun.Certificate, error) {
+		once.Do(func() { rows, err = client.DescribeUserCertificateList(ctx) })
+		return rows, err
+	}}
+}
+
+// Slots are the DV instances (DescribeOrderInstanceList), the oldest first.
+func (i *Issuer) Slots(ctx context.Context) ([]issue.Slot, error) {
+	instances, err := i.client.DescribeOrderInstanceList(ctx)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(instances, func(a, b aliyun.Instance) int { return cmp.Compare(a.ID, b.ID) })
+	var slots []issue.Slot
+	for _, instance := range instances {
+		if instance.DV() {
+			slots = append(slots, issue.Slot{ID: instance.InstanceID, Use: use(instance.Status)})
+		}
+	}
+	return slots, nil
+}
+
+func use(s aliyun.Status) issue.Use {
+	switch {
+	case s.Spare():
+		return issue.Free
+	case s.Checking():
+		return issue.Busy
+	case s.Failed():
+		return issue.Refused
+	}
+	return issue.Spent
+}
+
+// Submit places an order on an instance (CreateDVOrderAudit).
+func (i *Issuer) Submit(ctx context.Context, slot string, a issue.Application) (issue.Receipt, error) {
+	request, err := i.client.CreateDVOrderAudit(ctx, aliyun.Application{
+		InstanceID: slot, Domains: a.Names, Contact: aliyun.Contact(a.Contact),
+	})
+	return issue.Receipt{Request: request}, err
+}
+
+// Report reads the order of an instance (DescribeDVOrderResult). It has no id
+// of its own.
+func (i *Issuer) Report(ctx context.Context, slot, _ string) (issue.Report, error) {
+	result, err := i.client.DescribeDVOrderResult(ctx, slot)
+	if err != nil {
+		return issue.Report{}, err
+	}
+	report := issue.Report{State: stateOf(result.Status), Said: strings.ToLower(string(result.Status)),
+		Chain: []byte(result.Certificate), Key: []byte(result.PrivateKey)}
+	if result.CheckName != "" && result.CheckValue != "" {
+		report.Challenges = []order.Challenge{{Kind: kind(result.CheckType), Name: result.CheckName, Value: result.CheckValue}}
+	}
+	return report, nil
+}
+
+func stateOf(s aliyun.Status) issue.State {
+	switch {
+	case s.Issued():
+		return issue.Issued
+	case s.Checking():
+		return issue.Proving
+	case s.Failed():
+		return issue.CARefused
+	case s.Spare():
+		return issue.Unused
+	}
+	return issue.Other
+}
+
+// kind is what the API's CheckType asks for: DNS is a TXT record, and so is
+// what it leaves out.
+func kind(checkType string) string {
+	if checkType == "" || strings.EqualFold(checkType, "DNS") {
+		return order.TXT
+	}
+	return checkType
+}
+
+// Stored yields the account's certificates whose row names every domain, so
+// that their detail is worth a call (DescribeUserCertificateDetail).
+func (i *Issuer) Stored(ctx context.Context, names []string) iter.Seq2[issue.Stored, error] {
+	return func(yield func(issue.Stored, error) bool) {
+		rows, err := i.stored(ctx)
+		if err != nil {
+			yield(issue.Stored{}, err)
+			return
+		}
+		for _, row := range rows {
+			if row.Expired || !lists(row, names) {
+				continue
+			}
+			b, err := i.fetch(ctx, row.ID)
+			if err == nil && b == nil {
+				continue
+			}
+			if !yield(issue.Stored{ID: strconv.FormatInt(row.ID, 10), Bundle: b}, err) {
+				return
+			}
+		}
+	}
+}
+
+// fetch returns nil for an entry that has no key, cannot be read or is gone
+// meanwhile.
+func (i *Issuer) fetch(ctx context.Context, id int64) (*bundle.Bundle, error) {
+	detail, err := i.client.DescribeUserCertificateDetail(ctx, id)
+	var api *aliyun.Error
+	if errors.As(err, &api) && (api.Kind == aliyun.Malformed || api.Kind == aliyun.NotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	b, err := bundle.Parse([]byte(detail.Cert), []byte(detail.Key))
+	if err != nil {
+		return nil, nil
+	}
+	return b, nil
+}
+
+// lists says that the row names every domain.
+func lists(row aliyun.Certificate, domains []string) bool {
+	names := strings.FieldsFunc(strings.ToLower(row.Sans+","+row.Common), func(r rune) bool {
+		return r == ',' || r == ';' || r == ' '
+	})
+	return !slices.ContainsFunc(domains, func(domain string) bool { return !bundle.CoversName(names, domain) })
+}

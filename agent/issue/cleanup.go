@@ -1,0 +1,136 @@
+package issue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"dvagent/agent/order"
+	"dvagent/agent/proof"
+	"dvagent/agent/state"
+	"dvagent/internal/hint"
+)
+
+// cleanUp removes the proofs and ends the order.
+func (w *work) cleanUp(ctx context.Context) (verdict, error) {
+	err := w.removeProofs(ctx)
+	if err != nil && w.order.FailuresSince(time.Time{}) < state.MostTries {
+		return advance, err
+	}
+	// A proof that cannot be removed stays owed in the ledger, and holds up no
+	// later order.
+	if err := w.desk.owe(w.order); err != nil {
+		return advance, err
+	}
+	return advance, w.desk.end(w.order, order.Issued, "")
+}
+
+// removeProofs removes every record that the order owes.
+func (w *work) removeProofs(ctx context.Context) error {
+	ctx, cancel := state.Outliving(ctx)
+	defer cancel()
+	for _, record := range w.order.Owed() {
+		if err := w.desk.prover.Remove(ctx, record, w.proofs()); err != nil {
+			return hint.Add(fmt.Errorf("remove the %s record %s: %w", record.Type(), record.Name, err), hint.Of(err))
+		}
+		w.say(order.CleanUp, fmt.Sprintf("removed the %s record %s", record.Type(), record.Name))
+	}
+	return nil
+}
+
+// owe makes sure that the ledger knows what the order's journal knows.
+func (d *Desk) owe(o *order.Order) error {
+	for _, record := range o.Owed() {
+		kind := order.Added
+		if record.RecordID == "" {
+			kind = order.Adding
+		}
+		if err := d.records.Note(kind, o.Certificate, record); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Sweep removes the records that a certificate owes and that belong to no open
+// order: those of orders that were given up, and those whose journal was lost.
+// What cannot be removed comes back as one outcome.
+func (d *Desk) Sweep(ctx context.Context, certificate string) state.Outcome {
+	ctx, cancel := state.Outliving(ctx)
+	defer cancel()
+	outcome := state.Outcome{Certificate: certificate}
+	for _, entry := range d.records.Of(certificate) {
+		if !d.inOpenOrder(entry) {
+			outcome = outcome.And(d.sweep(ctx, entry))
+		}
+	}
+	return outcome
+}
+
+// SweepUnconfigured is Sweep for every certificate that is not configured any
+// more.
+func (d *Desk) SweepUnconfigured(ctx context.Context) []state.Outcome {
+	var outcomes []state.Outcome
+	seen := map[string]bool{}
+	for _, entry := range d.records.All() {
+		if _, configured := d.host.Config.Certificate(entry.Certificate); configured || seen[entry.Certificate] {
+			continue
+		}
+		seen[entry.Certificate] = true
+		outcomes = append(outcomes, d.Sweep(ctx, entry.Certificate))
+	}
+	return outcomes
+}
+
+// Owes says that there is something to sweep.
+func (d *Desk) Owes(certificate string) bool { return len(d.records.Of(certificate)) > 0 }
+
+func (d *Desk) sweep(ctx context.Context, entry order.OwedRecord) state.Outcome {
+	if owed, held := d.memory.held(entry.Record); held {
+		return owed
+	}
+	r := entry.Record
+	err := d.prover.Remove(ctx, r, proof.Owed{Records: d.records, Certificate: entry.Certificate})
+	if err == nil {
+		d.host.Say(entry.Certificate, string(order.CleanUp), fmt.Sprintf("removed the %s record %s", r.Type(), r.Name))
+		return state.Outcome{Certificate: entry.Certificate}
+	}
+	owed := state.Outcome{
+		Certificate: entry.Certificate, Class: state.Pending, Step: string(order.CleanUp), Retry: true,
+		Next: state.Now().Add(state.Backoff(3, err)), Err: hint.Add(fmt.Errorf("the %s record %s in zone %s is still to be removed: %w",
+			r.Type(), r.Name, r.Zone, err), hint.Of(err)),
+	}
+	d.memory.hold(r, owed)
+	return owed
+}
+
+func (d *Desk) inOpenOrder(entry order.OwedRecord) bool {
+	o, err := order.Load(d.host.Dir.Certificate(entry.Certificate))
+	if err != nil || o == nil {
+		return err != nil
+	}
+	for _, r := range o.Owed() {
+		if r.Name == entry.Record.Name && r.Value == entry.Record.Value {
+			return true
+		}
+	}
+	return false
+}
+
+// Abandon gives up the certificate's open order. Its record is removed, or
+// stays owed: then the outcome is Pending.
+func (d *Desk) Abandon(ctx context.Context, certificate string) (state.Outcome, error) {
+	o, err := order.Load(d.host.Dir.Certificate(certificate))
+	if err != nil {
+		return state.Outcome{}, err
+	}
+	if o == nil {
+		return state.Outcome{}, hint.Add(fmt.Errorf("%s has no open order", certificate), "dvagent status lists the open ones")
+	}
+	if err := errors.Join(d.owe(o), d.end(o, order.Abandoned, "given up by an operator")); err != nil {
+		return state.Outcome{}, err
+	}
+	d.host.Say(certificate, "", "abandoned the order")
+	return d.Sweep(ctx, certificate), nil
+}

@@ -1,0 +1,80 @@
+package issue
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"dvagent/agent/order"
+	"dvagent/agent/state"
+	"dvagent/internal/bundle"
+)
+
+// collect fetches the issued bundle, verifies it and makes it the current
+// version.
+func (w *work) collect(ctx context.Context) (verdict, error) {
+	report := w.report
+	w.report = nil
+	if report == nil {
+		asked, err := w.ask(ctx)
+		if err != nil {
+			return advance, err
+		}
+		if !asked.fetched() {
+			return w.patient(nextPoll(state.Now(), w.order.SubmittedAt), "the issued certificate")
+		}
+		report = &asked
+	}
+	b, err := w.verified(report.Chain, report.Key)
+	if err != nil {
+		return advance, w.unfit(err)
+	}
+	return advance, w.keep(b)
+}
+
+// verified makes a bundle of what the server sent, or says why it may not be
+// served.
+func (w *work) verified(chain, key []byte) (*bundle.Bundle, error) {
+	b, err := bundle.Parse(chain, key)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.Verify(w.order.Domains, state.Now()); err != nil {
+		return nil, err
+	}
+	if w.snapshot.Leaf != nil && w.snapshot.Broken == nil && b.Leaf.NotAfter.Before(w.snapshot.Leaf.NotAfter) {
+		return nil, fmt.Errorf("the certificate ends on %s, before the installed one", b.Leaf.NotAfter.Format(time.DateOnly))
+	}
+	return b, nil
+}
+
+// unfit lets an adopted order go, for it was not ours; of an order that we
+// submitted ourselves an operator is asked, for it was paid.
+func (w *work) unfit(err error) error {
+	err = fmt.Errorf("the issued certificate is refused: %w", err)
+	if w.order.Adopted {
+		w.say(order.Collect, err.Error()+"; the adopted order is let go")
+		return w.letGo(err.Error())
+	}
+	return stop(err, "ask Alibaba Cloud's support about the order; what is installed stays. To order anew: dvagent abandon "+w.name())
+}
+
+// letGo ends an adopted order; another one is opened at the next look.
+func (w *work) letGo(why string) error {
+	if err := w.desk.end(w.order, order.LetGo, why); err != nil {
+		return err
+	}
+	return errClosed
+}
+
+// keep stores the bundle and makes it current.
+func (w *work) keep(b *bundle.Bundle) error {
+	if err := w.snapshot.Keep(b); err != nil {
+		return err
+	}
+	if err := w.order.Collect(b.ID()); err != nil {
+		return err
+	}
+	w.say(order.Collect, fmt.Sprintf("stored version %s, valid until %s", b.ID(), b.Leaf.NotAfter.Format(time.DateOnly)))
+	return nil
+}

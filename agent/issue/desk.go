@@ -1,0 +1,159 @@
+// Package issue works on one order at a time, step by step: from the reason to
+// order until the issued bundle is stored and its proofs are removed. What is
+// common to all issuers lies here: claim before submitting, ask before
+// repeating, facts before and after, verify before keeping. It deploys nothing,
+// runs no hooks and tells nobody but the observer.
+package issue
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"dvagent/agent/config"
+	"dvagent/agent/order"
+	"dvagent/agent/proof"
+	"dvagent/agent/state"
+)
+
+// Desk is where the orders of one pass are worked on: under the lock, with the
+// ledgers read anew and each list of the cloud read once.
+type Desk struct {
+	host    *state.Host
+	scope   state.Scope
+	open    func(account string) (Issuer, error)
+	prover  proof.Prover
+	memory  *Memory
+	ledger  *order.Instances
+	records *order.Owed
+
+	mu      sync.Mutex
+	issuers map[string]Issuer // by account
+	lists   map[string]*lists // by account
+	slots   map[string][]Slot // by account, as far as they were listed
+}
+
+// Tools are what a Desk works with.
+type Tools struct {
+	Issuer func(account string) (Issuer, error)
+	Prover proof.Prover
+	Memory *Memory
+}
+
+// Open reads the ledgers. The lock must be held.
+func Open(host *state.Host, scope state.Scope, tools Tools) (*Desk, error) {
+	d := &Desk{host: host, scope: scope, open: tools.Issuer, prover: tools.Prover, memory: tools.Memory,
+		issuers: map[string]Issuer{}, lists: map[string]*lists{}, slots: map[string][]Slot{}}
+	err := host.Readable(func() (err error) {
+		d.ledger, err = order.LoadInstances(host.Dir.Instances())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = host.Readable(func() (err error) {
+		d.records, err = order.LoadOwed(host.Dir.Records())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	host.Warn(d.ledger.Damage(), d.records.Damage())
+	return d, errors.Join(d.ledger.Compact(state.Now()), d.records.Compact())
+}
+
+// issuer is the account's, one for the pass.
+func (d *Desk) issuer(account string) (Issuer, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if known := d.issuers[account]; known != nil {
+		return known, nil
+	}
+	issuer, err := d.open(account)
+	if err == nil {
+		d.issuers[account] = issuer
+	}
+	return issuer, err
+}
+
+// Claimed says that an instance is claimed for the certificate.
+func (d *Desk) Claimed(certificate config.Certificate) bool {
+	claim, _ := d.ledger.ClaimOf(certificate.Account, certificate.Name)
+	return claim.Instance != ""
+}
+
+// Spare counts, for each account whose instances were listed in this pass,
+// those that are free.
+func (d *Desk) Spare() map[string]int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	spare := map[string]int{}
+	for account, slots := range d.slots {
+		spare[account] = Spare(d.ledger, account, slots)
+	}
+	return spare
+}
+
+// Spare counts the free slots that no certificate has claimed.
+func Spare(ledger *order.Instances, account string, slots []Slot) int {
+	n := 0
+	for _, slot := range slots {
+		if slot.Use == Free && ledger.Holder(order.Instance{Account: account, ID: slot.ID}) == "" {
+			n++
+		}
+	}
+	return n
+}
+
+// lists are an account's, read when first wanted.
+type lists struct {
+	slots     func() ([]Slot, error)
+	adoptable func() (running, error)
+	readers   map[string]bool // certificates that have used them
+}
+
+// listsFor returns the lists of an account, each of which is read at most once
+// by whoever wants it first. A certificate that comes back in the same pass
+// wants news, and gets lists that are read anew.
+func (d *Desk) listsFor(ctx context.Context, account, certificate string) *lists {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	known := d.lists[account]
+	if known == nil || known.readers[certificate] {
+		known = d.newLists(ctx, account)
+		d.lists[account] = known
+	}
+	known.readers[certificate] = true
+	return known
+}
+
+func (d *Desk) newLists(ctx context.Context, account string) *lists {
+	l := &lists{readers: map[string]bool{}}
+	l.slots = sync.OnceValues(func() ([]Slot, error) {
+		issuer, err := d.issuer(account)
+		if err != nil {
+			return nil, err
+		}
+		slots, err := issuer.Slots(ctx)
+		if err == nil {
+			d.noteSlots(account, slots)
+		}
+		return slots, err
+	})
+	l.adoptable = sync.OnceValues(func() (running, error) {
+		slots, err := l.slots()
+		if err != nil {
+			return running{}, err
+		}
+		return d.findAdoptable(ctx, account, slots)
+	})
+	return l
+}
+
+// noteSlots remembers what was listed, and tells how many are spare.
+func (d *Desk) noteSlots(account string, slots []Slot) {
+	d.mu.Lock()
+	d.slots[account] = slots
+	d.mu.Unlock()
+	d.host.Observe(state.Spare{Account: account, Instances: Spare(d.ledger, account, slots)})
+}

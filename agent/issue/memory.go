@@ -1,0 +1,66 @@
+package issue
+
+import (
+	"sync"
+	"time"
+
+	"dvagent/agent/order"
+	"dvagent/agent/state"
+)
+
+// Memory is what is remembered of orders between passes: nothing that the disk
+// or the servers do not know better, but for when to poll and look again.
+type Memory struct {
+	mu     sync.Mutex
+	orders map[string]*pace // by certificate
+
+	sweeps map[order.Record]state.Outcome // records that could not be removed
+}
+
+// NewMemory remembers nothing yet.
+func NewMemory() *Memory {
+	return &Memory{orders: map[string]*pace{}, sweeps: map[order.Record]state.Outcome{}}
+}
+
+// pace is when an order was last polled, and when the name servers were looked
+// at. One certificate's is used by one goroutine at a time.
+type pace struct {
+	polled time.Time
+	began  time.Time // when the name servers were first looked at
+	looked time.Time // and when last
+	looks  int       // how often
+	said   string    // what the last look has shown
+
+	warned map[string]bool // what the preflight has said
+}
+
+func (m *Memory) of(certificate string) *pace {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.orders[certificate] == nil {
+		m.orders[certificate] = &pace{warned: map[string]bool{}}
+	}
+	return m.orders[certificate]
+}
+
+// forget makes the next look at an order come at once.
+func (m *Memory) forget(certificate string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.orders, certificate)
+}
+
+// held is the outcome of an earlier try to remove a record, while its time has
+// not come again.
+func (m *Memory) held(r order.Record) (state.Outcome, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	owed, known := m.sweeps[r]
+	return owed, known && state.StillHeld(owed.Next)
+}
+
+func (m *Memory) hold(r order.Record, owed state.Outcome) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sweeps[r] = owed
+}

@@ -1,0 +1,178 @@
+package issue
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"dvagent/agent/order"
+	"dvagent/agent/state"
+)
+
+// ready gives the certificate an open order when it needs one.
+func (d *Desk) ready(s *state.Snapshot, forced bool) (err error) {
+	if held := s.Rollout.Held; held != "" && held != s.Current && s.Current == s.Newest { // a rollback that failed
+		if err := s.Rollout.Free(); err != nil {
+			return err
+		}
+	}
+	if s.Current == "" && s.Newest != "" {
+		if err := d.relink(s); err != nil {
+			return err
+		}
+	}
+	if s.Order, err = d.settle(*s, forced); err != nil || s.Order != nil {
+		return err
+	}
+	if s.Newest == "" {
+		if err := d.takeOver(s); err != nil {
+			return err
+		}
+	}
+	reason := s.Due(state.Now())
+	if reason == "" && forced {
+		reason = state.ReasonForced
+	}
+	if reason == "" {
+		return d.dropClaim(*s)
+	}
+	s.Order, err = d.begin(*s, reason, forced)
+	return err
+}
+
+// relink restores the link to the current version where it is gone.
+func (d *Desk) relink(s *state.Snapshot) error {
+	version, err := s.Relink()
+	if err != nil || version == "" {
+		return err
+	}
+	d.host.Say(s.Config.Name, "", "the link to the current version was gone and is restored: "+version)
+	*s, err = d.host.Dir.Read(s.Config)
+	return err
+}
+
+// takeOver keeps what the targets hold already, and says so.
+func (d *Desk) takeOver(s *state.Snapshot) error {
+	held, err := s.TakeOver()
+	if err != nil || held == nil {
+		return err
+	}
+	d.host.Say(s.Config.Name, "", fmt.Sprintf("took over the certificate in place, valid until %s: nothing is ordered",
+		held.Leaf.NotAfter.Format(time.DateOnly)))
+	return nil
+}
+
+// dropClaim gives back a claim whose order is not known any more and not
+// needed either.
+func (d *Desk) dropClaim(s state.Snapshot) error {
+	claim, _ := d.ledger.ClaimOf(s.Config.Account, s.Config.Name)
+	if claim.Instance == "" {
+		return nil
+	}
+	return d.ledger.Note(order.InstanceReleased, order.Instance{Account: s.Config.Account, ID: claim.Instance}, s.Config.Name)
+}
+
+// settle finishes what a killed process left of an ended order, and withdraws
+// an order that claimed nothing and has no reason any more: its certificate is
+// no longer due, its configuration was changed, or an earlier call forced it.
+func (d *Desk) settle(s state.Snapshot, forced bool) (*order.Order, error) {
+	o := s.Order
+	if o == nil {
+		return nil, nil
+	}
+	if o.Step() == order.Done {
+		return nil, d.finish(o)
+	}
+	if err := d.mend(s, o); err != nil {
+		return nil, err
+	}
+	if o.Instance != "" {
+		return o, nil
+	}
+	asConfigured := sameSet(o.Domains, s.Config.Domains) && o.Account == s.Config.Account && o.DNSAccount == s.Config.DNSAccount
+	if asConfigured && (s.Due(state.Now()) != "" || forced) {
+		return o, nil
+	}
+	return nil, d.end(o, order.Withdrawn, "no longer due")
+}
+
+// mend makes good for damaged lines, and for a process that died between the
+// ledger and the journal: an order without names has the configured ones, an
+// instance without a claim is claimed, and one that was given back is let go.
+func (d *Desk) mend(s state.Snapshot, o *order.Order) error {
+	if len(o.Domains) == 0 {
+		if err := o.Reopen(application(s, s.Due(state.Now()), false)); err != nil {
+			return err
+		}
+	}
+	if o.Instance == "" {
+		return nil
+	}
+	instance := instanceOf(o)
+	holder := d.ledger.Holder(instance)
+	givenBack := holder == "" && o.SubmittedAt.IsZero() && d.ledger.RefusedTo(instance, o.Certificate)
+	switch {
+	case holder == o.Certificate:
+		return nil
+	case holder != "" || givenBack:
+		return o.Refuse("", "")
+	}
+	return d.ledger.Note(order.InstanceClaimed, instance, o.Certificate)
+}
+
+func (d *Desk) begin(s state.Snapshot, reason string, forced bool) (*order.Order, error) {
+	d.memory.forget(s.Config.Name)
+	d.host.Observe(state.Progress{At: state.Now(), Certificate: s.Config.Name, Step: string(order.Allocate),
+		Text: "ordering: " + reason, Emergency: s.Emergency(state.Now())})
+	d.host.Observe(state.OrderOpened)
+	return order.Open(d.host.Dir.Certificate(s.Config.Name), application(s, reason, forced))
+}
+
+func application(s state.Snapshot, reason string, forced bool) order.Application {
+	return order.Application{Domains: s.Config.Domains, Account: s.Config.Account, DNSAccount: s.Config.DNSAccount,
+		Reason: reason, Forced: forced}
+}
+
+// end closes an order and its claim.
+func (d *Desk) end(o *order.Order, outcome order.Outcome, why string) error {
+	if err := o.End(outcome, why); err != nil {
+		return err
+	}
+	d.host.Observe(state.OrderChange(outcome))
+	return d.finish(o)
+}
+
+// finish gives the claim of an ended order back and sets its journal aside.
+func (d *Desk) finish(o *order.Order) error {
+	if o.Instance != "" && d.ledger.Holder(instanceOf(o)) == o.Certificate {
+		use := order.InstanceReleased
+		switch o.Outcome {
+		case order.Abandoned:
+			use = order.InstanceAbandoned
+		case order.LetGo:
+			use = order.InstanceForeign
+		}
+		if err := d.ledger.Note(use, instanceOf(o), o.Certificate); err != nil {
+			return err
+		}
+	}
+	return o.Archive()
+}
+
+// Withdraw ends the certificate's order if it was forced and claimed nothing:
+// --force is not remembered.
+func (d *Desk) Withdraw(certificate string) error {
+	o, err := order.Load(d.host.Dir.Certificate(certificate))
+	if err != nil || o == nil || !o.Forced || o.Instance != "" {
+		return err
+	}
+	return d.end(o, order.Withdrawn, "forced, and nothing was claimed")
+}
+
+func instanceOf(o *order.Order) order.Instance {
+	return order.Instance{Account: o.Account, ID: o.Instance}
+}
+
+func sameSet(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}

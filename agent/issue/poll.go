@@ -1,0 +1,132 @@
+package issue
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"dvagent/agent/order"
+	"dvagent/agent/proof"
+	"dvagent/agent/state"
+	"dvagent/internal/hint"
+)
+
+const (
+	shortestPoll = time.Second
+	longestPoll  = 30 * time.Second
+	adoptedFor   = 2 * time.Hour // an adopted order that is not issued by then is let go
+)
+
+// nextPoll is a tenth of the time already waited after the last poll, so that a
+// result is seen at most a tenth late.
+func nextPoll(last, since time.Time) time.Time {
+	delay := min(max(last.Sub(since)/10, shortestPoll), longestPoll)
+	return last.Add(delay + time.Duration(rand.Int64N(int64(delay)/10)))
+}
+
+func (w *work) pace() *pace { return w.desk.memory.of(w.name()) }
+
+// poll asks for the order's report when the time has come, and records what is
+// new in it. It returns when to poll next.
+func (w *work) poll(ctx context.Context) (time.Time, error) {
+	pace := w.pace()
+	if next := nextPoll(pace.polled, w.order.SubmittedAt); !pace.polled.IsZero() && state.Now().Before(next) {
+		return next, nil
+	}
+	report, err := w.ask(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	pace.polled = state.Now()
+	return nextPoll(pace.polled, w.order.SubmittedAt), w.note(ctx, report)
+}
+
+func (w *work) ask(ctx context.Context) (Report, error) {
+	issuer, err := w.desk.issuer(w.order.Account)
+	if err != nil {
+		return Report{}, err
+	}
+	return issuer.Report(ctx, w.order.Instance, w.order.ServerOrder)
+}
+
+// note records what a report adds to the facts.
+func (w *work) note(ctx context.Context, report Report) error {
+	switch {
+	case report.State == Issued && !report.fetched():
+		return nil // issued, and not yet to be had
+	case report.State == Issued:
+		w.report = &report
+		w.say(order.Issue, "issued")
+		return w.order.See(order.StatusIssued)
+	case report.State == CARefused:
+		return w.refused(ctx, report)
+	}
+	if report.Said != w.order.Status {
+		if report.State == Other && report.Said != "" {
+			w.say(w.order.Step(), fmt.Sprintf("warning: the server calls the order %q, a status that is not known; waiting", report.Said))
+		}
+		if err := w.order.See(report.Said); err != nil {
+			return err
+		}
+	}
+	return w.noteChallenges(report.Challenges)
+}
+
+// noteChallenges records the challenges, once each is checked: no name that a
+// server gave is used before.
+func (w *work) noteChallenges(asked []order.Challenge) error {
+	if len(asked) == 0 {
+		return nil
+	}
+	challenges := make([]order.Challenge, len(asked))
+	for i, c := range asked {
+		checked, err := proof.Check(c, w.order.Domains)
+		if err != nil {
+			return stop(err, hint.Of(err)+"; to give the order up: dvagent abandon "+w.name())
+		}
+		challenges[i] = checked
+	}
+	if slices.Equal(challenges, w.order.Challenges) {
+		return nil
+	}
+	for _, c := range challenges {
+		if !slices.Contains(w.order.Challenges, c) {
+			w.say(order.Present, fmt.Sprintf("the CA wants to see a %s record at %s", c.Kind, c.Name))
+		}
+	}
+	return w.order.Challenged(challenges)
+}
+
+// refused records that the CA refused, removes the proofs and says what was to
+// be seen where. A proof that cannot be removed stays owed.
+func (w *work) refused(ctx context.Context, report Report) error {
+	where := "before a challenge was given"
+	for i, c := range w.order.Challenges {
+		with := fmt.Sprintf("with the %s record %q at %s", c.Kind, c.Value, c.Name)
+		if where += " and " + with; i == 0 {
+			where = with
+		}
+	}
+	if err := w.order.See(order.StatusFailed); err != nil {
+		return err
+	}
+	err := fmt.Errorf("the CA refused the validation (%s) %s", report.Said, where)
+	return hint.Add(state.Also(err, w.removeProofs(ctx)),
+		"see whether every name server shows the record, and whether a CAA record forbids the CA; the same instance is submitted again")
+}
+
+// patient waits, up to the order's deadline.
+func (w *work) patient(next time.Time, why string) (verdict, error) {
+	waited := time.Since(w.order.SubmittedAt)
+	if w.order.Adopted && time.Since(w.order.ClaimedAt) > adoptedFor {
+		w.say(w.order.Step(), "the adopted order is not issued in two hours and is let go")
+		return advance, w.letGo("not issued in two hours")
+	}
+	if deadline := w.desk.host.Config.Limits.OrderDeadline; waited > deadline {
+		return advance, stop(fmt.Errorf("the order is still %q after %s; it waits for %s", w.order.Status, waited.Round(time.Minute), why),
+			"ask Alibaba Cloud's support about the order, then run dvagent renew, or give it up: dvagent abandon "+w.name())
+	}
+	return wait(next, why), nil
+}

@@ -1,0 +1,54 @@
+package issue
+
+import (
+	"context"
+	"fmt"
+
+	"dvagent/agent/order"
+)
+
+// present puts the proof of each challenge as soon as it is known.
+func (w *work) present(ctx context.Context) (verdict, error) {
+	if len(w.order.Challenges) == 0 {
+		next, err := w.poll(ctx)
+		if err != nil || w.order.Step() != order.Present || len(w.order.Challenges) > 0 {
+			return advance, err
+		}
+		return w.patient(next, "the CA's challenge")
+	}
+	for _, c := range w.order.Unproved() {
+		record, ours, err := w.desk.prover.Put(ctx, w.subject(), c, w.proofs())
+		if err != nil {
+			return advance, err
+		}
+		if ours {
+			w.say(order.Present, fmt.Sprintf("wrote the %s record %s in zone %s", record.Type(), record.Name, record.Zone))
+		} else {
+			w.say(order.Present, fmt.Sprintf("the %s record is already there: it is left to whoever made it", record.Type()))
+		}
+	}
+	return advance, nil
+}
+
+// proofs is where the facts about this order's proofs go.
+func (w *work) proofs() orderProofs { return orderProofs{w.desk.records, w.order} }
+
+// orderProofs writes each fact about a proof into the ledger and into the
+// order: a record is found even when the order's journal is lost.
+type orderProofs struct {
+	records *order.Owed
+	order   *order.Order
+}
+
+// Asked is for proof.Ledger.
+func (p orderProofs) Asked(r order.Record) bool {
+	return p.order.Asked(r) || p.records.Has(p.order.Certificate, r)
+}
+
+// Note is for proof.Ledger.
+func (p orderProofs) Note(kind order.Kind, r order.Record) error {
+	if err := p.records.Note(kind, p.order.Certificate, r); err != nil {
+		return err
+	}
+	return p.order.Note(kind, r)
+}

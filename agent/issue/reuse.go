@@ -1,0 +1,35 @@
+package issue
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"dvagent/agent/order"
+	"dvagent/agent/state"
+)
+
+// reuse keeps a certificate that the account already has, when it covers the
+// names and is not due. Then nothing is ordered.
+func (w *work) reuse(ctx context.Context) (bool, error) {
+	issuer, err := w.desk.issuer(w.order.Account)
+	if err != nil {
+		return false, err
+	}
+	shelf, keeps := issuer.(Shelf)
+	if !keeps {
+		return false, nil
+	}
+	for stored, err := range shelf.Stored(ctx, w.order.Domains) {
+		if err != nil {
+			return false, err
+		}
+		if !w.snapshot.Fits(stored.Bundle, state.Now()) {
+			continue
+		}
+		w.say(order.Allocate, fmt.Sprintf("took certificate %s of the account, valid until %s: nothing is ordered",
+			stored.ID, stored.Bundle.Leaf.NotAfter.Format(time.DateOnly)))
+		return true, w.keep(stored.Bundle)
+	}
+	return false, nil
+}

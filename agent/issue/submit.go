@@ -1,0 +1,153 @@
+package issue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"dvagent/agent/order"
+	"dvagent/agent/state"
+	"dvagent/internal/hint"
+)
+
+// mostSubmissions of one instance: the first, and two after the CA refused.
+const mostSubmissions = 3
+
+// submit sends the order. It is the one step that is not idempotent: what was
+// begun and not finished is asked about before it is sent again, and it is
+// sent again for the same instance only.
+func (w *work) submit(ctx context.Context) (verdict, error) {
+	issuer, err := w.desk.issuer(w.order.Account)
+	if err != nil {
+		return advance, err
+	}
+	if w.order.Submitting {
+		applied, err := w.applied(ctx, issuer)
+		if err != nil {
+			return advance, err
+		}
+		if applied {
+			return advance, w.order.Submitted("", "")
+		}
+		if err := w.unapplied(); err != nil {
+			return advance, err
+		}
+	}
+	if w.order.Submissions >= mostSubmissions && !w.forced {
+		return advance, stop(fmt.Errorf("the CA refused the validation %d times", w.order.Submissions),
+			"mend what the log says of the validation, then: dvagent renew --force "+w.name())
+	}
+	if err := w.checkPace(); err != nil {
+		return advance, err
+	}
+	return advance, w.send(ctx, issuer)
+}
+
+func (w *work) send(ctx context.Context, issuer Issuer) error {
+	if err := w.desk.ledger.Note(order.InstanceSubmitted, instanceOf(w.order), w.name()); err != nil {
+		return err
+	}
+	if err := w.order.BeginSubmission(); err != nil {
+		return err
+	}
+	receipt, err := issuer.Submit(ctx, w.order.Instance, Application{Names: w.order.Domains, Contact: w.snapshot.Config.Contact})
+	if err != nil {
+		return w.notAccepted(ctx, issuer, err)
+	}
+	w.desk.memory.forget(w.name())
+	w.say(order.Submit, "submitted the order")
+	return w.order.Submitted(receipt.Request, receipt.Order)
+}
+
+// notAccepted tells a refusal, after which the instance is given back, from an
+// error that says nothing about the order.
+func (w *work) notAccepted(ctx context.Context, issuer Issuer, err error) error {
+	var fault Fault
+	if !errors.As(err, &fault) {
+		return err
+	}
+	if fault.MayHaveBeenApplied() {
+		return hint.Add(fmt.Errorf("%w; the server is asked before anything is sent again", err), hint.Of(err))
+	}
+	code, refused := fault.Refused()
+	if !refused {
+		return state.Also(err, w.unapplied())
+	}
+	applied, askErr := w.applied(ctx, issuer)
+	if askErr != nil {
+		return askErr
+	}
+	if applied {
+		w.say(order.Submit, "the order is already being checked")
+		return w.order.Submitted("", "")
+	}
+	return w.giveBack(code, fault)
+}
+
+// unapplied records that the submission did not arrive: it counts for nothing.
+func (w *work) unapplied() error {
+	if err := w.desk.ledger.Note(order.InstanceUnapplied, instanceOf(w.order), w.name()); err != nil {
+		return err
+	}
+	return w.order.Unapplied()
+}
+
+// giveBack releases an instance that the server refused, and another one is
+// taken; but when two are refused alike, the instances are not to blame.
+func (w *work) giveBack(code string, refusal error) error {
+	alike := w.order.RefusalCode == code
+	w.say(order.Submit, fmt.Sprintf("instance %s was refused: %s", w.order.Instance, refusal))
+	if err := w.desk.ledger.Note(order.InstanceRefused, instanceOf(w.order), w.name()); err != nil {
+		return err
+	}
+	if err := w.order.Refuse(code, refusal.Error()); err != nil || !alike {
+		return err
+	}
+	return stop(fmt.Errorf("two instances were refused alike: %w", refusal),
+		"mend what the server says, such as the contact or the domains, then: dvagent renew --force "+w.name())
+}
+
+// applied asks whether the submission arrived. Where the order's report does
+// not say, the list of slots does, read anew: only a slot that the server calls
+// unused means no.
+func (w *work) applied(ctx context.Context, issuer Issuer) (bool, error) {
+	report, err := issuer.Report(ctx, w.order.Instance, w.order.ServerOrder)
+	switch {
+	case err != nil && !unsaid(err):
+		return false, err
+	case err == nil && (report.State == Proving || report.State == Issued):
+		return true, nil
+	case err == nil && report.State == CARefused:
+		return w.order.Submissions < 2, nil // else it is of the submission before
+	}
+	slots, err := issuer.Slots(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, slot := range slots {
+		if slot.ID == w.order.Instance {
+			return slot.Use != Free, nil
+		}
+	}
+	return false, hint.Add(&undecidedError{w.order.Instance}, "nothing: the server is asked again")
+}
+
+// unsaid says that the server has no report of the order.
+func unsaid(err error) bool {
+	var fault Fault
+	if !errors.As(err, &fault) {
+		return false
+	}
+	_, refused := fault.Refused()
+	return refused
+}
+
+// undecidedError says that a later look may tell what this one did not.
+type undecidedError struct{ instance string }
+
+func (e *undecidedError) Error() string {
+	return "whether the order was submitted is not known: the list does not show instance " + e.instance
+}
+
+// Transient is for state.Transient.
+func (e *undecidedError) Transient() bool { return true }

@@ -1,0 +1,138 @@
+package notice
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"dvagent/agent/state"
+	"dvagent/notify"
+)
+
+// Seen is a certificate as a pass leaves it.
+type Seen struct {
+	Snapshot state.Snapshot
+	Outcome  state.Outcome
+}
+
+// Account is what a pass leaves known of an account's instances.
+type Account struct {
+	Name     string
+	Spare    int  // free and claimed by nobody
+	Listed   bool // in this pass, so that Spare counts; else the book's last number does
+	Forecast state.Forecast
+	Foreseen bool // every certificate was looked at, so that Forecast counts
+}
+
+// Note writes down what people are to be told. A failure to write does not fail
+// the pass.
+func Note(host *state.Host, seen []Seen, accounts []Account, now time.Time) {
+	err := Update(host.Dir.Notices(), func(b *Book) {
+		b.Keep(channels(host), subjects(host))
+		for _, s := range seen {
+			s.note(b, now)
+		}
+		for _, account := range accounts {
+			account.note(b, host, now)
+		}
+	})
+	if err != nil {
+		host.Log.Warn("cannot keep what is to be told", "error", err)
+	}
+}
+
+const accountSubject = "account "
+
+// channels are the names of those that are configured.
+func channels(host *state.Host) map[string]bool {
+	names := map[string]bool{}
+	for _, channel := range host.Config.Notify {
+		names[channel.Name] = true
+	}
+	return names
+}
+
+// subjects are what a trouble can be about.
+func subjects(host *state.Host) map[string]bool {
+	subjects := map[string]bool{}
+	for account := range host.Config.Accounts {
+		subjects[accountSubject+account] = true
+	}
+	for _, certificate := range host.Config.Certificates {
+		subjects[certificate.Name] = true
+	}
+	return subjects
+}
+
+// note notes the troubles of one certificate. What fails in passing, and an
+// order that is open, neither begin a failure nor end one.
+func (s Seen) note(b *Book, now time.Time) {
+	o, name := s.Outcome, s.Outcome.Certificate
+	switch {
+	case o.Class == state.Served:
+		b.End(notify.Failed, name, now)
+		b.End(notify.NoInstance, name, now)
+	case o.Class == state.NoInstance:
+		b.Begin(s.trouble(notify.NoInstance, now))
+	case o.Class != state.Pending && !o.Transient:
+		b.Begin(s.trouble(notify.Failed, now))
+	}
+	open := s.Snapshot.Order
+	switch {
+	case s.Snapshot.Leaf == nil:
+	case !s.Snapshot.Emergency(now):
+		b.End(notify.Expiring, name, now)
+	case o.Err != nil || open != nil && now.Sub(open.OpenedAt) > state.LongestBackoff:
+		expiring := s.trouble(notify.Expiring, now)
+		expiring.Cause = s.Snapshot.Newest
+		b.Begin(expiring)
+	}
+}
+
+// trouble says what happened, until when the certificate is valid, and what to
+// do.
+func (s Seen) trouble(event string, now time.Time) Trouble {
+	o, leaf := s.Outcome, s.Snapshot.Leaf
+	t := Trouble{Event: event, Subject: o.Certificate, Began: now}
+	var said []string
+	if o.Err != nil {
+		t.Cause = state.Cause(o.Err)
+		said = append(said, strings.TrimPrefix(o.Step+": ", ": ")+o.Err.Error())
+	} else if o.Waiting != "" {
+		said = append(said, "waits for "+o.Waiting)
+	}
+	switch {
+	case leaf == nil:
+	case now.After(leaf.NotAfter):
+		said = append(said, "the certificate expired on "+leaf.NotAfter.Format(time.RFC3339))
+	default:
+		said = append(said, "the present certificate is valid until "+leaf.NotAfter.Format(time.RFC3339))
+	}
+	advice := o.Hint()
+	if advice == "" {
+		advice = "see dvagent status " + o.Certificate
+	}
+	t.Text = strings.Join(append(said, "to do: "+advice), "; ")
+	return t
+}
+
+// note compares the spare instances with the renewals that come. No call is
+// made for it: the last list counts. Certificates that all want an instance now
+// tell of it themselves.
+func (a Account) note(b *Book, host *state.Host, now time.Time) {
+	if a.Listed {
+		b.Spare[a.Name] = Spare{Instances: a.Spare, At: now}
+	}
+	spare, seen := b.Spare[a.Name]
+	coming := a.Forecast.Coming()
+	subject := accountSubject + a.Name
+	switch {
+	case !seen || !a.Foreseen:
+	case spare.Instances >= coming || a.Forecast.Later == 0:
+		b.End(notify.NoInstance, subject, now)
+	default:
+		b.Begin(Trouble{Event: notify.NoInstance, Subject: subject, Began: now, Text: fmt.Sprintf(
+			"%d certificates want an instance before %s, and %d paid DV instances were spare on %s; to do: buy more DV instances",
+			coming, now.Add(host.Config.Limits.Forecast).Format(time.DateOnly), spare.Instances, spare.At.Format(time.DateOnly))})
+	}
+}

@@ -1,0 +1,116 @@
+package order
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"dvagent/internal/journal"
+)
+
+// The methods here make a fact durable, dated now, and apply it to the state.
+// After an error it may or may not be in the journal.
+
+// Application is what an order is opened with.
+type Application struct {
+	Domains    []string
+	Account    string // of the instance
+	DNSAccount string // of the zone
+	Reason     string
+	Forced     bool
+	API        string // the version of CAS's API that the order is bound to; empty is 2018-07-13
+}
+
+// Open begins an order of the certificate whose directory is dir.
+func Open(dir string, a Application) (*Order, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open order: %w", err)
+	}
+	log, _, err := journal.Open[Fact](filepath.Join(dir, OpenFile))
+	if err != nil {
+		return nil, err
+	}
+	o := &Order{Certificate: filepath.Base(dir), dir: dir, log: log}
+	return o, o.Reopen(a)
+}
+
+// Reopen gives its names back to an order whose first line was damaged.
+func (o *Order) Reopen(a Application) error {
+	return o.record(Fact{Kind: Opened, Domains: a.Domains, Account: a.Account, DNSAccount: a.DNSAccount,
+		Reason: a.Reason, Forced: a.Forced, API: a.API})
+}
+
+// Claim takes an instance. One that is adopted was submitted by someone else.
+func (o *Order) Claim(instance string, adopted bool) error {
+	return o.record(Fact{Kind: Claimed, Instance: instance, Adopted: adopted})
+}
+
+// BeginSubmission comes right before the request.
+func (o *Order) BeginSubmission() error { return o.record(Fact{Kind: Submitting}) }
+
+// Submitted says that the submission arrived. order is the id that the server
+// gave it; both may be empty.
+func (o *Order) Submitted(requestID, order string) error {
+	return o.record(Fact{Kind: Submitted, RequestID: requestID, Order: order})
+}
+
+// Unapplied says that the submission never arrived.
+func (o *Order) Unapplied() error { return o.record(Fact{Kind: Unapplied}) }
+
+// Refuse gives the instance back, for what the server said of it.
+func (o *Order) Refuse(code, text string) error {
+	return o.record(Fact{Kind: Refused, Instance: o.Instance, Code: code, Error: text})
+}
+
+// See records the status that the server gives the order.
+func (o *Order) See(status string) error { return o.record(Fact{Kind: Seen, Status: status}) }
+
+// Challenged records all that the CA wants to see now.
+func (o *Order) Challenged(challenges []Challenge) error {
+	fact := Fact{Kind: Challenged}
+	if len(challenges) > 0 {
+		fact.Challenge, fact.Further = &challenges[0], challenges[1:]
+	}
+	return o.record(fact)
+}
+
+// Note records what becomes of a record: Adding, Added, Kept, Removing or
+// Removed.
+func (o *Order) Note(kind Kind, record Record) error {
+	return o.record(Fact{Kind: kind, Record: &record})
+}
+
+// Visible says that the name servers show the record.
+func (o *Order) Visible(record Record) error { return o.Note(Visible, record) }
+
+// Collect says that the bundle is stored as that version.
+func (o *Order) Collect(version string) error {
+	return o.record(Fact{Kind: Collected, Version: version})
+}
+
+// Wait says what the step waits for.
+func (o *Order) Wait(reason string) error { return o.record(Fact{Kind: Waiting, Reason: reason}) }
+
+// Fail records that the step failed; f.At is now.
+func (o *Order) Fail(f Failure) error {
+	return o.record(Fact{Kind: Failed, Error: f.Text, Hint: f.Hint, Cause: f.Cause, Until: f.Until,
+		Stopped: f.Stopped, Transient: f.Transient})
+}
+
+// End ends the order.
+func (o *Order) End(outcome Outcome, why string) error {
+	return o.record(Fact{Kind: Ended, Outcome: outcome, Error: why})
+}
+
+func (o *Order) record(fact Fact) error {
+	fact.At = now()
+	if err := o.log.Append(forOlder(fact)); err != nil {
+		return err
+	}
+	o.apply(fact)
+	return nil
+}
+
+// now is by the wall clock, which goes on while the machine sleeps.
+func now() time.Time { return time.Now().Round(0) }

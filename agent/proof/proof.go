@@ -1,0 +1,120 @@
+// Package proof shows a CA what it wants to see of a domain: it finds the place
+// of a proof, foresees what would keep the CA from seeing it, puts it there,
+// looks whether it can be seen, and removes it. It knows no order's steps; what
+// is recorded, and when, is said to it as a Ledger.
+package proof
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"dvagent/agent/order"
+	"dvagent/dnsvalidate"
+	"dvagent/internal/hint"
+)
+
+// Prover shows proofs of one kind. *DNS is one.
+type Prover interface {
+	// Sites finds where the domains are to be proved, before a challenge is known.
+	// An error tells of the domains for which no proof could be put.
+	Sites(ctx context.Context, s Subject, domains []string) ([]Site, error)
+	// Foresee looks for what would make a validation at the site fail, or slow.
+	Foresee(ctx context.Context, s Subject, at Site) ([]Finding, error)
+	// Put answers a challenge. ours is false when somebody else's proof stood there
+	// before: it serves, and is left alone.
+	Put(ctx context.Context, s Subject, c order.Challenge, ledger Ledger) (record order.Record, ours bool, err error)
+	// Look asks once whether the proof can be seen.
+	Look(ctx context.Context, r order.Record) (Sight, error)
+	// Interval is how long to wait after so many looks without success.
+	Interval(looks int) time.Duration
+	// Remove takes a proof away; one that is gone already is a success.
+	Remove(ctx context.Context, r order.Record, ledger Ledger) error
+}
+
+// Subject is the certificate that is proved, and the account whose zones its
+// proofs go into.
+type Subject struct{ Certificate, Account string }
+
+// Site is where some of a certificate's domains are to be proved, as far as
+// that can be told before a challenge is known.
+type Site struct {
+	Place   Place
+	Domains []string
+}
+
+// Finding is what a person should know of a site before an order is placed.
+type Finding = dnsvalidate.Finding
+
+// Ledger makes facts about a proof durable.
+type Ledger interface {
+	// Asked says that the proof may stand there because of us.
+	Asked(r order.Record) bool
+	// Note records order.Adding, Added, Kept, Removing or Removed.
+	Note(kind order.Kind, r order.Record) error
+}
+
+// Owed is the Ledger of a certificate's proofs that belong to no order.
+type Owed struct {
+	Records     *order.Owed
+	Certificate string
+}
+
+// Asked says that the ledger knows the record.
+func (o Owed) Asked(r order.Record) bool { return o.Records.Has(o.Certificate, r) }
+
+// Note records what becomes of the record.
+func (o Owed) Note(kind order.Kind, r order.Record) error {
+	return o.Records.Note(kind, o.Certificate, r)
+}
+
+// Sight is what a look at a proof has shown.
+type Sight struct {
+	Shown   bool     // by all that were asked
+	Enough  bool     // by the quorum
+	Said    string   // in words
+	LeftOut []string // what the quorum leaves out, in words
+}
+
+// Check makes a challenge of what a server asks for: of a known kind, with a
+// name that is one of the domains' and whole.
+func Check(c order.Challenge, domains []string) (order.Challenge, error) {
+	if c.Kind != order.TXT {
+		return c, hint.Add(fmt.Errorf("the CA wants a validation of type %q", c.Kind), "dvagent can only write TXT records")
+	}
+	name, err := dnsvalidate.CheckName(c.Name, domains)
+	if err != nil {
+		return c, hint.Add(err, "this is not a name to write at: ask Alibaba Cloud's support")
+	}
+	c.Name = name
+	return c, nil
+}
+
+// Relative says that a name which a server gave is a host value in the zone of
+// the domains, and not a whole name.
+func Relative(name string, domains []string) bool {
+	whole, err := dnsvalidate.CheckName(name, domains)
+	return err == nil && whole != name
+}
+
+// UsualName is where CAS commonly wants the proof of a domain. It is what is
+// looked at before an order; where the proof goes, the challenge says.
+func UsualName(domain string) string { return "_dnsauth." + strings.TrimPrefix(domain, "*.") }
+
+// expectedName is the last order's validation name where it is one of the
+// domains' and lies under the domain, else the usual one.
+func expectedName(last, domain string, domains []string) string {
+	host := strings.TrimPrefix(domain, "*.")
+	name, err := dnsvalidate.CheckName(last, domains)
+	if last != "" && err == nil && strings.HasSuffix(name, "."+host) {
+		return name
+	}
+	return UsualName(domain)
+}
+
+// CAs are the CAA names of the CAs whose DV certificates CAS sells.
+var CAs = []string{
+	"digicert.com", "digicert.cn", "geotrust.com", "rapidssl.com", "thawte.com", "symantec.com",
+	"globalsign.com", "cfca.com.cn", "vtrus.cn", "sectigo.com", "trust-provider.com",
+}

@@ -1,0 +1,168 @@
+package proof
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"dvagent/agent/order"
+	"dvagent/agent/state"
+	"dvagent/dnsvalidate"
+	"dvagent/internal/aliyun"
+)
+
+// Zones knows which account hosts what, and how to ask the name servers. One
+// lives as long as the agent, and remembers for a while what it has read.
+type Zones struct {
+	host     *state.Host
+	accounts Clients
+	prover   *dnsvalidate.Prover
+
+	mu       sync.Mutex
+	hosted   map[string]*zoneList // by account
+	listings map[listingKey]listing
+}
+
+// Clients are the accounts at the cloud.
+type Clients interface {
+	Client(account string) (*aliyun.Client, error)
+}
+
+// NewZones asks nothing yet.
+func NewZones(host *state.Host, accounts Clients) *Zones {
+	return &Zones{host: host, accounts: accounts, prover: dnsvalidate.NewProver(host.Config.DNS.Settings),
+		hosted: map[string]*zoneList{}, listings: map[listingKey]listing{}}
+}
+
+// zonesLive is how long the zones of an account are believed; a run that waits
+// for propagation does not read them again.
+const zonesLive = 5 * time.Minute
+
+// zoneList has a lock of its own: an account that does not answer holds up no
+// other one's certificates.
+type zoneList struct {
+	mu    sync.Mutex
+	zones dnsvalidate.Zones
+	at    time.Time
+}
+
+func (z *Zones) list(account string) *zoneList {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	list := z.hosted[account]
+	if list == nil {
+		list = &zoneList{}
+		z.hosted[account] = list
+	}
+	return list
+}
+
+// of returns the zones that the account hosts.
+func (z *Zones) of(ctx context.Context, account string) (dnsvalidate.Zones, error) {
+	list := z.list(account)
+	list.mu.Lock()
+	defer list.mu.Unlock()
+	if !list.at.IsZero() && time.Since(list.at) < zonesLive {
+		return list.zones, nil
+	}
+	client, err := z.accounts.Client(account)
+	if err != nil {
+		return nil, err
+	}
+	zones, err := client.DescribeDomains(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list.zones, list.at = zones, time.Now()
+	return zones, nil
+}
+
+// remember puts what was asked of a zone into the account's list.
+func (z *Zones) remember(account string, zone aliyun.Domain) {
+	list := z.list(account)
+	list.mu.Lock()
+	defer list.mu.Unlock()
+	list.zones = slices.Clone(list.zones) // others read the old one
+	for i := range list.zones {
+		if list.zones[i].Name == zone.Name {
+			list.zones[i] = zone
+		}
+	}
+}
+
+// listingKey is a place that a certificate's preflight has looked at.
+type listingKey struct{ certificate, name string }
+
+// listing is what stood at a name when it was looked at before the order.
+type listing struct {
+	records []aliyun.Record
+	at      time.Time
+}
+
+// listingLives is how long a listing is believed.
+const listingLives = time.Minute
+
+func (z *Zones) note(key listingKey, records []aliyun.Record) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.listings[key] = listing{records, time.Now()}
+}
+
+// take returns a listing once.
+func (z *Zones) take(key listingKey) (records []aliyun.Record, known bool) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	l, known := z.listings[key]
+	delete(z.listings, key)
+	return l.records, known && time.Since(l.at) < listingLives
+}
+
+// remembering is a client that answers the first listing of a name from memory:
+// what was looked at right before the order needs no second call.
+type remembering struct {
+	client      *aliyun.Client
+	zones       *Zones
+	certificate string
+}
+
+func (r remembering) DescribeSubDomainRecords(ctx context.Context, zone, name, recordType string) ([]aliyun.Record, error) {
+	if records, known := r.zones.take(listingKey{r.certificate, name}); known && recordType == "" {
+		return records, nil
+	}
+	return r.client.DescribeSubDomainRecords(ctx, zone, name, recordType)
+}
+
+func (r remembering) AddDomainRecord(ctx context.Context, record aliyun.Record) (string, error) {
+	return r.client.AddDomainRecord(ctx, record)
+}
+
+func (r remembering) DeleteDomainRecord(ctx context.Context, recordID string) error {
+	return r.client.DeleteDomainRecord(ctx, recordID)
+}
+
+// LastName is the validation name of the certificate's order that ended last,
+// or "".
+func (z *Zones) LastName(certificate string) (string, error) {
+	last, err := order.Last(z.host.Dir.Certificate(certificate))
+	if err != nil || last == nil || len(last.Challenges) == 0 {
+		return "", err
+	}
+	return last.Challenges[0].Name, nil
+}
+
+// Trace looks at a name from its zone down, as the agent would, and keeps each
+// question.
+func (z *Zones) Trace(ctx context.Context, q dnsvalidate.Question) (dnsvalidate.Trace, error) {
+	return z.prover.Trace(ctx, q)
+}
+
+// Hosting finds the zone of a name in the account's list.
+func (z *Zones) Hosting(ctx context.Context, account, name string) (zone string, err error) {
+	zones, err := z.of(ctx, account)
+	if err != nil {
+		return "", err
+	}
+	zone, _, err = zones.Find(name)
+	return zone, err
+}

@@ -1,0 +1,164 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"dvagent/agent/config"
+	"dvagent/agent/install"
+	"dvagent/agent/notice"
+	"dvagent/agent/state"
+)
+
+// The stages of a pass: each works beside the loop, and reports to it.
+
+// advance takes the orders of those that wait as far as they go now, a few at a
+// time.
+func (p *pass) advance(ctx context.Context) {
+	for p.orders < p.agent.host.Config.Limits.ParallelOrders && len(p.waiting) > 0 {
+		t := p.waiting[0]
+		p.waiting = p.waiting[1:]
+		p.orders++
+		go func() {
+			t.item = p.order(ctx, t.certificate, t.forced)
+			p.reports <- func() {
+				p.orders--
+				if len(p.gathered) == 0 {
+					p.since = state.Now()
+				}
+				p.gathered = append(p.gathered, t)
+			}
+		}()
+	}
+}
+
+// order advances one certificate's order, and keeps a panic from the others.
+func (p *pass) order(ctx context.Context, certificate config.Certificate, forced bool) *install.Item {
+	host := p.agent.host
+	var s state.Snapshot
+	var outcome state.Outcome
+	err := host.Contained(certificate.Name, func() error {
+		err := host.Readable(func() (err error) {
+			s, err = host.Dir.Read(certificate)
+			return err
+		})
+		if err != nil {
+			outcome = state.Failed(certificate.Name, err)
+			return nil
+		}
+		host.Warn(s.Damage()...)
+		s, outcome = p.desk.Advance(ctx, s, forced)
+		host.Alive()
+		return nil
+	})
+	if err != nil {
+		outcome = state.Failed(certificate.Name, err)
+		outcome.Next = state.Now().Add(state.LongestBackoff)
+	}
+	return install.NewItem(s, outcome)
+}
+
+// install rolls out what was gathered: once nothing else is to be expected, or
+// others have been waited for long enough.
+func (p *pass) install(ctx context.Context) {
+	more := p.orders > 0 && state.Now().Sub(p.since).Abs() < gatherFor
+	if p.installing || len(p.gathered) == 0 || more {
+		return
+	}
+	batch := p.gathered
+	p.gathered, p.installing = nil, true
+	go func() {
+		p.rollout.Install(ctx, items(batch))
+		p.reports <- func() {
+			p.installing = false
+			p.unheard = append(p.unheard, batch...)
+		}
+	}()
+}
+
+// runHooks runs the hooks of what was installed, once all that can be installed
+// is in place.
+func (p *pass) runHooks(ctx context.Context, agenda agenda) {
+	if p.hooking || p.installing || len(p.gathered) > 0 || len(p.unheard) == 0 {
+		return
+	}
+	batch := p.unheard
+	p.unheard, p.hooking = nil, true
+	go func() {
+		p.rollout.RunHooks(ctx, items(batch))
+		p.reports <- func() {
+			p.hooking = false
+			for _, t := range batch {
+				p.sweep(ctx, t, agenda)
+			}
+		}
+	}()
+}
+
+func items(batch []*turn) []*install.Item {
+	all := make([]*install.Item, len(batch))
+	for i, t := range batch {
+		all[i] = t.item
+	}
+	return all
+}
+
+// sweep removes what the certificate still owes in a zone, and ends its turn.
+func (p *pass) sweep(ctx context.Context, t *turn, agenda agenda) {
+	name := t.certificate.Name
+	if !p.desk.Owes(name) {
+		p.end(t, agenda)
+		return
+	}
+	go func() {
+		swept := p.desk.Sweep(ctx, name)
+		p.reports <- func() {
+			t.item.Outcome = t.item.Outcome.And(swept)
+			p.end(t, agenda)
+		}
+	}()
+}
+
+func (p *pass) end(t *turn, agenda agenda) {
+	delete(p.turns, t.certificate.Name)
+	p.seen = append(p.seen, notice.Seen{Snapshot: t.item.Snapshot, Outcome: t.item.Outcome})
+	agenda.take(t.item.Outcome)
+}
+
+// note writes down what people are to be told as things stand now.
+func (p *pass) note(ctx context.Context, agenda agenda) {
+	a, now := p.agent, state.Now()
+	p.noted = now
+	if len(a.host.Config.Notify) == 0 || ctx.Err() != nil {
+		return
+	}
+	for _, s := range p.seen {
+		a.renewals[s.Outcome.Certificate] = s.Snapshot.Renewal(now, false)
+	}
+	notice.Note(a.host, p.seen, p.accounts(now), now)
+	p.seen = nil
+	agenda.noted()
+}
+
+// accounts is what is known of each account's instances.
+func (p *pass) accounts(now time.Time) []notice.Account {
+	spare := p.desk.Spare()
+	var all []notice.Account
+	for name := range p.agent.host.Config.Accounts {
+		listed, known := spare[name]
+		account := notice.Account{Name: name, Spare: listed, Listed: known, Foreseen: true}
+		var renewals []state.Renewal
+		for _, c := range p.agent.host.Config.Certificates {
+			if c.Account != name {
+				continue
+			}
+			r, seen := p.agent.renewals[c.Name]
+			r.Claimed = p.desk.Claimed(c)
+			renewals = append(renewals, r)
+			account.Foreseen = account.Foreseen && seen
+		}
+		account.Forecast = state.Foresee(renewals, now, now.Add(p.agent.host.Config.Limits.Forecast))
+		all = append(all, account)
+	}
+	return all
+}

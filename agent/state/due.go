@@ -1,0 +1,87 @@
+package state
+
+import (
+	"crypto/x509"
+	"hash/fnv"
+	"math"
+	"time"
+
+	"dvagent/agent/config"
+	"dvagent/internal/bundle"
+)
+
+// Reasons why a certificate is ordered, as they stand in the plan, the status
+// and the log.
+const (
+	ReasonMissing      = "missing"
+	ReasonKeyMismatch  = "key mismatch"
+	ReasonNamesChanged = "names changed"
+	ReasonEmergency    = "emergency"
+	ReasonInWindow     = "in window"
+	ReasonForced       = "forced"
+)
+
+// Due names the first reason to order a certificate now, or is empty. The
+// newest stored version counts, whichever is deployed.
+func (s Snapshot) Due(now time.Time) string {
+	switch {
+	case s.Newest == "":
+		return ReasonMissing
+	case s.Broken != nil || s.Leaf == nil:
+		return ReasonKeyMismatch
+	case Uncovered(s.Leaf, s.Config.Domains) != "":
+		return ReasonNamesChanged
+	case s.Emergency(now):
+		return ReasonEmergency
+	case !now.Before(s.RenewsAt()):
+		return ReasonInWindow
+	}
+	return ""
+}
+
+// Emergency says that no more than a tenth of the newest leaf's lifetime is
+// left. Without a leaf there is none.
+func (s Snapshot) Emergency(now time.Time) bool {
+	return s.Leaf != nil && !now.Before(bundle.LastTenth(s.Leaf.NotBefore, s.Leaf.NotAfter))
+}
+
+// RenewsAt is zero while there is no leaf.
+func (s Snapshot) RenewsAt() time.Time {
+	if s.Leaf == nil {
+		return time.Time{}
+	}
+	return RenewsAt(s.Leaf, s.Config)
+}
+
+// RenewsAt is when the renewal of a leaf is due: at the start of its window,
+// and then later by a share of at most a day or a tenth of the window, so that
+// many hosts do not call at once. The share is the same at every look.
+func RenewsAt(leaf *x509.Certificate, certificate config.Certificate) time.Time {
+	window := certificate.RenewBefore.Of(leaf.NotAfter.Sub(leaf.NotBefore))
+	hash := fnv.New64a()
+	hash.Write([]byte(certificate.Name + " " + bundle.Fingerprint(leaf)))
+	share := float64(hash.Sum64()) / math.MaxUint64
+	spread := time.Duration(share * float64(min(24*time.Hour, window/10)))
+	return leaf.NotAfter.Add(spread - window).Truncate(time.Second)
+}
+
+// BeforeEmergency shortens the wait for another try: what still serves leaf is
+// tried again when its emergency begins, and from then on every five minutes, or
+// every hundredth of its lifetime where that is less.
+func BeforeEmergency(delay time.Duration, leaf *x509.Certificate, now time.Time) time.Duration {
+	if leaf == nil {
+		return delay
+	}
+	often := max(min(5*time.Minute, leaf.NotAfter.Sub(leaf.NotBefore)/100), time.Second)
+	return min(delay, max(bundle.LastTenth(leaf.NotBefore, leaf.NotAfter).Sub(now), often))
+}
+
+// Uncovered returns the first of the names that the leaf is not valid for, or "".
+func Uncovered(leaf *x509.Certificate, names []string) string {
+	for _, name := range names {
+		if !bundle.Covers(leaf, name) {
+			return name
+		}
+	}
+	return ""
+}

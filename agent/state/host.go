@@ -1,0 +1,123 @@
+// Package state is the common ground of the agent's rooms: the layout of the
+// state directory and its lock, what the disk says of one certificate, when its
+// renewal is due, how its work ended and when it is tried again. It contacts
+// nothing, and decides nothing beyond what the clock and the disk decide.
+package state
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"dvagent/agent/config"
+	"dvagent/internal/journal"
+)
+
+// Host is what every room of the agent is given.
+type Host struct {
+	Config  *config.Config
+	Dir     Dir
+	Log     *slog.Logger
+	Observe Observer
+
+	heartbeat heartbeat
+	mu        sync.Mutex
+	damaged   map[journal.Damage]bool // that was told
+}
+
+// NewHost fills in what may be left out: a log and an observer.
+func NewHost(cfg *config.Config, log *slog.Logger, observe Observer) *Host {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	if observe == nil {
+		observe = func(Event) {}
+	}
+	return &Host{Config: cfg, Dir: Dir(cfg.StateDir), Log: log, Observe: observe,
+		heartbeat: heartbeat{begun: time.Now()}, damaged: map[journal.Damage]bool{}}
+}
+
+// Say tells the observer what has happened.
+func (h *Host) Say(certificate, step, text string) {
+	h.Observe(Progress{At: Now(), Certificate: certificate, Step: step, Text: text})
+}
+
+// Alive notes that a small piece of work has ended: nothing hangs.
+func (h *Host) Alive() {
+	h.heartbeat.note()
+	h.Observe(Alive{})
+}
+
+// Idle is how long nothing has been alive.
+func (h *Host) Idle() time.Duration { return h.heartbeat.idle() }
+
+// Selected checks names given by an operator; none stands for every
+// certificate. The error is an *UnknownError.
+func (h *Host) Selected(names []string) (map[string]bool, error) {
+	set := map[string]bool{}
+	for _, name := range names {
+		if _, known := h.Config.Certificate(name); !known {
+			return nil, &UnknownError{name}
+		}
+		set[name] = true
+	}
+	if len(names) == 0 {
+		for _, certificate := range h.Config.Certificates {
+			set[certificate.Name] = true
+		}
+	}
+	return set, nil
+}
+
+// UnknownError says that the configuration has no certificate of that name.
+type UnknownError struct{ Name string }
+
+func (e *UnknownError) Error() string { return fmt.Sprintf("no certificate is named %q", e.Name) }
+
+// OperatorHint is for package hint.
+func (e *UnknownError) OperatorHint() string { return "dvagent status lists them" }
+
+// Contained makes an error of a panic, so that one certificate's work leaves
+// the others alone.
+func (h *Host) Contained(certificate string, do func() error) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			h.Log.Error("panic", "certificate", certificate, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			err = fmt.Errorf("an error in dvagent itself: %v", cause)
+		}
+	}()
+	return do()
+}
+
+// Readable reads, and sets a file aside that a later dvagent wrote: what it
+// said is found out again from the other files and from the server.
+func (h *Host) Readable(read func() error) error {
+	for {
+		err := read()
+		var later *journal.LaterError
+		if !errors.As(err, &later) {
+			return err
+		}
+		aside, err := journal.SetAside(later.Path, Now())
+		if err != nil {
+			return err
+		}
+		h.Log.Warn("set a journal aside that a later dvagent wrote", "file", aside)
+	}
+}
+
+// Warn says once of each file that lines of it cannot be read: one of them may
+// have told of a submission.
+func (h *Host) Warn(damage ...journal.Damage) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, d := range damage {
+		if d.Lines > 0 && !h.damaged[d] {
+			h.damaged[d] = true
+			h.Log.Warn("a journal has lines that cannot be read", "file", d.File, "lines", d.Lines)
+		}
+	}
+}

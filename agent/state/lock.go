@@ -1,0 +1,108 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Lock is the right to change the state directory. The file is never removed,
+// so that two agents can not lock two files of one name.
+type Lock struct{ file *os.File }
+
+// HeldError says that another agent has the lock.
+type HeldError struct{ Holder string } // such as "pid 4711 (dvagent run)"
+
+func (e *HeldError) Error() string { return "another agent holds the lock: " + e.Holder }
+
+// Caller is who wants the lock.
+type Caller struct {
+	Who      string        // shown to those who wait for it
+	LockWait time.Duration // how long the caller waits itself
+}
+
+// lockPause is the time between two tries.
+const lockPause = 50 * time.Millisecond
+
+// Lock takes the lock of the directory. It waits as long as the caller may, and
+// then fails with *HeldError.
+func (d Dir) Lock(ctx context.Context, c Caller) (*Lock, error) {
+	deadline := Now().Add(c.LockWait)
+	for {
+		lock, err := tryLock(d.lock(), c.Who)
+		var held *HeldError
+		if err == nil || !errors.As(err, &held) || Now().After(deadline) {
+			return lock, err
+		}
+		if Sleep(ctx, lockPause) != nil {
+			return nil, held
+		}
+	}
+}
+
+// tryLock takes the lock at once or fails with *HeldError.
+func tryLock(path, who string) (*Lock, error) {
+	for range 3 {
+		lock, err := tryFile(path)
+		if err != nil {
+			return nil, err
+		}
+		if lock.isAt(path) {
+			lock.sign(who)
+			return lock, nil
+		}
+		lock.file.Close() // replaced while we took it
+	}
+	return nil, fmt.Errorf("take lock: %s is replaced again and again", path)
+}
+
+func tryFile(path string) (*Lock, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("take lock: %w", err)
+	}
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		defer file.Close()
+		return nil, &HeldError{Holder: holder(file)}
+	}
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("take lock %s: %w", path, err)
+	}
+	return &Lock{file}, nil
+}
+
+// isAt says that the locked file still is the one at path.
+func (l *Lock) isAt(path string) bool {
+	ours, err := l.file.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(path)
+	return err == nil && os.SameFile(ours, there)
+}
+
+// sign tells those who come later who we are. The lock holds without it, as on
+// a full disk.
+func (l *Lock) sign(who string) {
+	if l.file.Truncate(0) == nil {
+		_, _ = l.file.WriteAt(fmt.Appendf(nil, "pid %d (%s)\n", os.Getpid(), who), 0)
+	}
+}
+
+func holder(file *os.File) string {
+	text, err := io.ReadAll(io.LimitReader(file, 200))
+	if err != nil || len(text) == 0 {
+		return "an unknown process"
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// Unlock gives the lock back.
+func (l *Lock) Unlock() error { return l.file.Close() }

@@ -1,0 +1,79 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+func take(t *testing.T, dir Dir, who string) (*Lock, error) {
+	t.Helper()
+	return dir.Lock(context.Background(), Caller{Who: who})
+}
+
+// fault 62
+func TestASecondAgentIsToldWhoHoldsTheLock(t *testing.T) {
+	dir := Dir(t.TempDir())
+	lock, err := take(t, dir, "dvagent run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = take(t, dir, "dvagent renew")
+	var held *HeldError
+	if !errors.As(err, &held) || !strings.Contains(held.Holder, "dvagent run") || !strings.HasPrefix(held.Holder, "pid ") {
+		t.Errorf("got %v", err)
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := take(t, dir, "dvagent renew")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Unlock()
+}
+
+// fault 63
+func TestALockFileThatWasReplacedIsNotMistakenForTheLock(t *testing.T) {
+	path := Dir(t.TempDir()).lock()
+	file, err := tryFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Unlock()
+	if err := os.Rename(path, path+".old"); err != nil {
+		t.Fatal(err)
+	}
+	if file.isAt(path) {
+		t.Error("a missing file was taken for the lock")
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if file.isAt(path) {
+		t.Error("another file was taken for the lock")
+	}
+}
+
+// The lock is not inherited by the commands that the agent runs.
+func TestAChildDoesNotKeepTheLock(t *testing.T) {
+	dir := Dir(t.TempDir())
+	lock, err := take(t, dir, "dvagent run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	child := exec.Command("sleep", "60")
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { child.Process.Kill(); child.Wait() }()
+	lock.Unlock()
+	again, err := take(t, dir, "dvagent renew")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Unlock()
+}

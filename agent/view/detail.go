@@ -1,0 +1,123 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"dvagent/agent/order"
+	"dvagent/agent/state"
+	"dvagent/internal/bundle"
+)
+
+// VersionStatus is a stored version.
+type VersionStatus struct {
+	ID        string    `json:"id"`
+	NotBefore time.Time `json:"not_before,omitzero"`
+	NotAfter  time.Time `json:"not_after,omitzero"`
+	Current   bool      `json:"current"`
+}
+
+// LastOrder is the order that ended last.
+type LastOrder struct {
+	Reason   string       `json:"reason"`
+	Instance string       `json:"instance,omitempty"`
+	OpenedAt time.Time    `json:"opened_at"`
+	EndedAt  time.Time    `json:"ended_at,omitzero"`
+	Outcome  string       `json:"outcome"` // issued, abandoned, let go or withdrawn
+	History  []OrderEvent `json:"history"`
+}
+
+// OrderEvent is one fact of an order, in words.
+type OrderEvent struct {
+	At   time.Time `json:"at"`
+	Text string    `json:"text"`
+}
+
+// addDetail adds what is wanted only when one certificate is asked for.
+func addDetail(where state.Dir, c *CertificateStatus) error {
+	store, dir := where.Store(c.Name), where.Certificate(c.Name)
+	ids, err := store.Versions()
+	if err != nil {
+		return fmt.Errorf("read the versions of %s: %w", c.Name, err)
+	}
+	for _, id := range ids {
+		version := VersionStatus{ID: id, Current: id == c.Version}
+		if leaf, err := bundle.LoadLeaf(store.Path(id)); err == nil { // the reason says what is wrong with it
+			version.NotBefore, version.NotAfter = leaf.NotBefore, leaf.NotAfter
+		}
+		c.Versions = append(c.Versions, version)
+	}
+	open, last, err := order.History(dir)
+	if err != nil {
+		return fmt.Errorf("read the orders of %s: %w", c.Name, err)
+	}
+	if c.Order != nil {
+		c.Order.History = inWords(open)
+	}
+	o, err := order.Last(dir)
+	if err != nil || o == nil {
+		return err
+	}
+	c.LastOrder = &LastOrder{Reason: o.Reason, Instance: o.Instance, OpenedAt: o.OpenedAt, EndedAt: o.EndedAt,
+		Outcome: string(o.Outcome), History: inWords(last)}
+	return nil
+}
+
+func inWords(facts []order.Fact) []OrderEvent {
+	events := []OrderEvent{}
+	for _, fact := range facts {
+		if text := factInWords(fact); text != "" {
+			events = append(events, OrderEvent{fact.At, text})
+		}
+	}
+	return events
+}
+
+// factInWords is empty for a fact that the next one tells too.
+func factInWords(f order.Fact) string {
+	record := cmp.Or(f.Record, &order.Record{})
+	named := record.Type() + " record " + record.Name
+	switch f.Kind {
+	case order.Opened:
+		return "opened: " + f.Reason
+	case order.Claimed:
+		return "claimed instance " + f.Instance
+	case order.Submitted:
+		return "submitted"
+	case order.Unapplied:
+		return "the submission had not arrived"
+	case order.Refused:
+		return "gave the instance back: " + f.Error
+	case order.Seen:
+		return fmt.Sprintf("the server calls the order %q", f.Status)
+	case order.Challenged:
+		return wanted(f.Challenges())
+	case order.Added:
+		return "wrote the " + named
+	case order.Kept:
+		return "left the " + named + " to whoever made it"
+	case order.Visible:
+		return "the name servers show the record"
+	case order.Collected:
+		return "stored version " + f.Version
+	case order.Removed:
+		return "removed the " + named
+	case order.Waiting:
+		return "waited for " + f.Reason
+	case order.Failed:
+		return "failed: " + f.Error
+	case order.Ended:
+		return "ended: " + string(f.Outcome)
+	}
+	return ""
+}
+
+func wanted(challenges []order.Challenge) string {
+	var all []string
+	for _, c := range challenges {
+		all = append(all, fmt.Sprintf("a %s record at %s", c.Kind, c.Name))
+	}
+	return "the CA wants to see " + strings.Join(all, ", ")
+}

@@ -1,0 +1,257 @@
+package view
+
+import (
+	"cmp"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"dvagent/agent/config"
+	"dvagent/agent/order"
+	"dvagent/agent/state"
+	"dvagent/internal/bundle"
+)
+
+// Glance is how everything was last seen: what the journals say, without a look
+// at targets or probes. It is shared: nobody may change it.
+type Glance struct {
+	At           time.Time
+	Alive        time.Time // when the scheduler last was
+	PassError    *PassError
+	Certificates []Seen // in the order of the configuration
+	Orphans      []OrphanStatus
+	Records      []RecordStatus
+	Coming       map[string]int // renewals that want an instance within [limits] forecast, by account
+}
+
+// Seen is how a certificate was last seen. Of its deployments Lacks and Probes
+// are empty; Deployed and Served are what the last rollout found.
+type Seen struct {
+	CertificateStatus
+	Probed    bool // there is a probe, so that Served says something
+	Emergency bool // a tenth of the current or the newest leaf's lifetime is left, or less
+}
+
+const (
+	glanceLives = 3 * time.Second // how long a glance is good for everyone who wants one
+	glanceKept  = 5 * time.Minute // how long it is remembered when nobody looks
+)
+
+// Glances remembers what was read of each certificate, so that a further glance
+// reads what has changed since and no more.
+type Glances struct {
+	mu     sync.Mutex
+	of     *state.Host
+	known  map[string]glimpse
+	last   *Glance
+	forget *time.Timer
+}
+
+// glimpse is what the disk said of a certificate when it had the stamp.
+type glimpse struct {
+	stamp               stamp
+	seen                Seen
+	lasting             string    // the reason to order that no clock decides, or ""
+	notBefore, notAfter time.Time // of the newest leaf
+}
+
+// stamp changes with what is known of a certificate: its current version, and
+// its two journals, which grow or are replaced.
+type stamp struct {
+	current        string
+	order, rollout fileStamp
+}
+
+type fileStamp struct {
+	size     int64
+	modified int64 // Unix nanoseconds
+}
+
+// Read looks at what has changed since the last glance, which is some system
+// calls for each certificate. complete adds what the disk does not say. What
+// nobody wants any more is forgotten.
+func (g *Glances) Read(host *state.Host, complete func(*Glance)) (*Glance, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := state.Now()
+	if g.last != nil && g.of == host && now.Sub(g.last.At).Abs() < glanceLives {
+		return g.last, nil
+	}
+	if g.of != host {
+		g.of, g.known = host, map[string]glimpse{}
+	}
+	last, err := glance(host, g.known, now)
+	if err != nil {
+		return nil, err
+	}
+	complete(last)
+	g.last = last
+	if g.forget != nil {
+		g.forget.Stop()
+	}
+	g.forget = time.AfterFunc(glanceKept, g.drop)
+	return last, nil
+}
+
+func (g *Glances) drop() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.of, g.known, g.last = nil, nil, nil
+}
+
+func glance(host *state.Host, known map[string]glimpse, now time.Time) (*Glance, error) {
+	certificates := host.Config.Certificates
+	glimpses := make([]glimpse, len(certificates))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, certificate := range certificates {
+		stamp := stampOf(host.Dir, certificate.Name)
+		old, found := known[certificate.Name]
+		if glimpses[i] = old; found && old.stamp == stamp {
+			continue
+		}
+		group.Go(func() error {
+			glimpses[i] = newGlimpse(host.Dir, certificate, stamp)
+			return nil
+		})
+	}
+	_ = group.Wait() // what cannot be read says so itself
+	g := &Glance{At: now, Certificates: make([]Seen, len(certificates))}
+	for i, glimpse := range glimpses {
+		known[certificates[i].Name] = glimpse
+		g.Certificates[i] = glimpse.at(now)
+	}
+	g.Coming = coming(g.Certificates, now, now.Add(host.Config.Limits.Forecast))
+	var err error
+	if g.Orphans, err = orphans(host); err != nil {
+		return nil, err
+	}
+	g.Records, err = owedRecords(host.Dir)
+	return g, err
+}
+
+// coming counts the renewals that want an instance before until, by account.
+func coming(certificates []Seen, now, until time.Time) map[string]int {
+	renewals := map[string][]state.Renewal{}
+	for i := range certificates {
+		c := &certificates[i]
+		r := state.Renewal{At: c.RenewsAt, Claimed: c.Order.Open() && c.Order.Instance != ""}
+		if c.Reason != "" {
+			r.At = now
+		}
+		all := renewals[c.Account]
+		if !r.At.IsZero() { // else its state cannot be read
+			all = append(all, r)
+		}
+		renewals[c.Account] = all
+	}
+	counts := map[string]int{}
+	for account, all := range renewals {
+		counts[account] = state.Foresee(all, now, until).Coming()
+	}
+	return counts
+}
+
+func stampOf(dir state.Dir, certificate string) stamp {
+	current, _ := dir.Store(certificate).Current() // without a link, the rest counts
+	return stamp{current, fileStampOf(dir.OrderJournal(certificate)), fileStampOf(dir.RolloutJournal(certificate))}
+}
+
+// fileStampOf is zero for a file that is not there.
+func fileStampOf(path string) fileStamp {
+	var info unix.Stat_t // os.Stat makes more garbage, twice for each certificate
+	if unix.Stat(path, &info) != nil {
+		return fileStamp{}
+	}
+	return fileStamp{info.Size, info.Mtim.Nano()}
+}
+
+// newGlimpse reads a certificate's directory; the stamp is older than what it
+// finds.
+func newGlimpse(dir state.Dir, certificate config.Certificate, stamp stamp) glimpse {
+	g := glimpse{stamp: stamp}
+	s, err := dir.Read(certificate)
+	if err != nil {
+		g.seen.CertificateStatus = unreadable(certificate, err)
+		g.stamp = stampNever // it may be mended in ways that leave no trace
+		return g
+	}
+	g.seen.CertificateStatus = known(s)
+	if s.Leaf != nil {
+		g.notBefore, g.notAfter = s.Leaf.NotBefore, s.Leaf.NotAfter
+		g.lasting = s.Due(s.Leaf.NotBefore) // before any window
+	} else {
+		g.lasting = s.Due(time.Time{})
+	}
+	leaf := s.Leaf
+	if s.Current != s.Newest && s.Current != "" {
+		leaf, _ = bundle.LoadLeaf(s.Store.Path(s.Current)) // the rollout says what is wrong with it
+	}
+	if leaf != nil {
+		c := &g.seen.CertificateStatus
+		c.Fingerprint, c.NotBefore, c.NotAfter = bundle.Fingerprint(leaf), leaf.NotBefore, leaf.NotAfter
+	}
+	g.seen.lastRollout(s)
+	return g
+}
+
+// stampNever is the stamp of nothing.
+var stampNever = stamp{order: fileStamp{size: -1}}
+
+// lastRollout fills in what the rollout last found of each target.
+func (seen *Seen) lastRollout(s state.Snapshot) {
+	seen.Deployed = s.Current != ""
+	for _, target := range s.Config.Deploy {
+		known := s.Rollout.Targets[target.ID()]
+		f := known.Failure
+		good := s.Current != "" && known.Version == s.Current && f.Text == ""
+		probed := len(target.Probe) > 0
+		seen.Probed = seen.Probed || probed
+		seen.Deployed = seen.Deployed && good
+		seen.Deployments = append(seen.Deployments, DeploymentStatus{
+			Target: target.String(), Paths: target.Paths(), Version: known.Version,
+			Served: probed && good, Error: f.Text, Hint: f.Hint, RetryAt: f.Until,
+		})
+	}
+	seen.Served = seen.Probed
+	for i, target := range s.Config.Deploy {
+		seen.Served = seen.Served && (len(target.Probe) == 0 || seen.Deployments[i].Served)
+	}
+}
+
+// at fills in what the clock decides.
+func (g glimpse) at(now time.Time) Seen {
+	seen := g.seen
+	if seen.Error != "" {
+		seen.State = Unreadable
+		return seen
+	}
+	known := !g.notAfter.IsZero()
+	emergency := lastTenth(g.notBefore, g.notAfter, now)
+	seen.Emergency = emergency || lastTenth(seen.NotBefore, seen.NotAfter, now)
+	byClock := ""
+	switch {
+	case emergency:
+		byClock = state.ReasonEmergency
+	case known && !now.Before(seen.RenewsAt):
+		byClock = state.ReasonInWindow
+	}
+	seen.Reason = cmp.Or(g.lasting, byClock)
+	seen.Next = seen.next()
+	seen.State = seen.state(now)
+	if !seen.Deployed && seen.State.Rank() > Deploying.Rank() { // what the files lack was not looked at
+		seen.State = Deploying
+	}
+	return seen
+}
+
+// WantsInstance says that the order failed for want of a spare instance.
+func (o OrderStatus) WantsInstance() bool {
+	return o.Instance == "" && o.Cause == order.CauseNoInstance
+}
+
+// Open says that the order has not ended.
+func (o *OrderStatus) Open() bool { return o != nil && o.Step != string(order.Done) }

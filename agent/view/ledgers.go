@@ -1,0 +1,71 @@
+package view
+
+import (
+	"dvagent/agent/order"
+	"dvagent/agent/state"
+	"dvagent/internal/journal"
+)
+
+// orphans finds open orders of certificates that are not configured.
+func orphans(host *state.Host) ([]OrphanStatus, error) {
+	names, err := host.Dir.Certificates()
+	if err != nil {
+		return nil, err
+	}
+	configured := map[string]bool{}
+	for _, certificate := range host.Config.Certificates {
+		configured[certificate.Name] = true
+	}
+	var orphans []OrphanStatus
+	for _, name := range names {
+		if configured[name] {
+			continue
+		}
+		switch o, err := order.Load(host.Dir.Certificate(name)); {
+		case err != nil:
+			orphans = append(orphans, OrphanStatus{Certificate: name, Error: err.Error(), Next: seeWhy(err)})
+		case o != nil && o.Step() != order.Done:
+			orphans = append(orphans, OrphanStatus{Certificate: name, Order: *orderStatus(o),
+				Next: "put the certificate back into the configuration, or: dvagent abandon " + name})
+		}
+	}
+	return orphans, nil
+}
+
+// owedRecords lists what the ledger of records holds.
+func owedRecords(dir state.Dir) ([]RecordStatus, error) {
+	owed, err := order.LoadOwed(dir.Records())
+	if err != nil {
+		return nil, err
+	}
+	var records []RecordStatus
+	for _, entry := range owed.All() {
+		records = append(records, RecordStatus{Certificate: entry.Certificate, Zone: entry.Record.Zone,
+			Name: entry.Record.Name, RecordID: entry.Record.RecordID})
+	}
+	return records, nil
+}
+
+// damagedFiles lists the ledgers, and the journals of the certificates, that
+// have lines which cannot be read.
+func damagedFiles(dir state.Dir, certificates []CertificateStatus) ([]DamagedFile, error) {
+	instances, err := order.LoadInstances(dir.Instances())
+	if err != nil {
+		return nil, err
+	}
+	owed, err := order.LoadOwed(dir.Records())
+	if err != nil {
+		return nil, err
+	}
+	damage := []journal.Damage{instances.Damage(), owed.Damage()}
+	for _, c := range certificates {
+		damage = append(damage, c.damage...)
+	}
+	var files []DamagedFile
+	for _, d := range damage {
+		if d.Lines > 0 {
+			files = append(files, DamagedFile(d))
+		}
+	}
+	return files, nil
+}

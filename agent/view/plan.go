@@ -1,0 +1,131 @@
+package view
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"dvagent/agent/config"
+	"dvagent/agent/order"
+	"dvagent/agent/state"
+	"dvagent/deploy"
+	"dvagent/internal/bundle"
+)
+
+// Plan is what would be done now, as `plan --json` prints it.
+type Plan struct {
+	At           time.Time `json:"at"`
+	Certificates []Planned `json:"certificates"`
+}
+
+// Planned is what would be done for one certificate.
+type Planned struct {
+	Name        string              `json:"name"`
+	Domains     []string            `json:"domains"`
+	Action      string              `json:"action"` // order, resume, wait, take over, deploy or none
+	Reason      string              `json:"reason"` // why an order is due; empty when none is
+	Step        string              `json:"step,omitempty"`
+	Instance    string              `json:"instance,omitempty"`
+	NotAfter    time.Time           `json:"not_after,omitzero"`
+	RenewsAt    time.Time           `json:"renews_at,omitzero"`
+	RetryAt     time.Time           `json:"retry_at,omitzero"`
+	Held        bool                `json:"held"`
+	Deployments []PlannedDeployment `json:"deployments,omitempty"`
+	Warnings    []string            `json:"warnings,omitempty"`
+	Error       string              `json:"error,omitempty"` // why its state cannot be read
+	Next        string              `json:"next"`            // the same in words
+}
+
+// PlannedDeployment is a target that lacks something.
+type PlannedDeployment struct {
+	Target string   `json:"target"` // its main file
+	Lacks  []string `json:"lacks"`
+}
+
+// The actions of a plan.
+const (
+	ActionOrder    = "order"
+	ActionResume   = "resume"
+	ActionWait     = "wait"
+	ActionTakeOver = "take over"
+	ActionDeploy   = "deploy"
+	ActionNone     = "none"
+)
+
+// ReadPlan says what would be done at a time, from local files alone.
+func ReadPlan(ctx context.Context, host *state.Host, now time.Time) Plan {
+	plan := Plan{At: now, Certificates: make([]Planned, len(host.Config.Certificates))}
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, certificate := range host.Config.Certificates {
+		group.Go(func() error {
+			plan.Certificates[i] = planned(ctx, host, certificate, now)
+			return nil
+		})
+	}
+	_ = group.Wait() // what cannot be read says so itself
+	return plan
+}
+
+func planned(ctx context.Context, host *state.Host, certificate config.Certificate, now time.Time) Planned {
+	s, err := host.Dir.Read(certificate)
+	if err != nil {
+		return Planned{Name: certificate.Name, Domains: certificate.Domains, Action: ActionWait,
+			Error: err.Error(), Next: seeWhy(err)}
+	}
+	p := Planned{Name: s.Config.Name, Domains: s.Config.Domains, Reason: s.Due(now), RenewsAt: s.RenewsAt(), Held: s.Rollout.Held != ""}
+	if s.Leaf != nil {
+		p.NotAfter = s.Leaf.NotAfter
+	}
+	p.compare(ctx, s)
+	p.decide(s, now)
+	if p.Action == ActionOrder && len(s.Config.Instances) == 0 {
+		p.Warnings = append(p.Warnings, "no instances are listed: any free DV instance may be used, and whether it is for a single name or a wildcard cannot be told beforehand")
+	}
+	return p
+}
+
+// decide names the action, from the order, the reason and the deployments.
+func (p *Planned) decide(s state.Snapshot, now time.Time) {
+	switch o := s.Order; {
+	case o != nil && o.Step() != order.Done:
+		p.Step, p.Instance = string(o.Step()), o.Instance
+		p.Action, p.Next = ActionResume, "go on with the open order at the step "+p.Step
+		if f := o.Failure; f.Stopped || now.Before(f.Until) {
+			p.Action, p.RetryAt, p.Next = ActionWait, f.Until, "wait: "+f.Text
+		}
+	case p.Reason == state.ReasonMissing && s.HeldByTargets() != nil:
+		p.Action, p.Next = ActionTakeOver, "take over the certificate that is in place; nothing is ordered"
+	case p.Reason != "":
+		p.Action, p.Next = ActionOrder, "order: "+p.Reason
+	case len(p.Deployments) > 0:
+		p.Action, p.Next = ActionDeploy, fmt.Sprintf("install at %s", p.Deployments[0].Target)
+	default:
+		p.Action, p.Next = ActionNone, "nothing until "+p.RenewsAt.Format(time.RFC3339)
+	}
+}
+
+// compare compares files; what is served is not asked.
+func (p *Planned) compare(ctx context.Context, s state.Snapshot) {
+	if s.Current == "" || len(s.Config.Deploy) == 0 {
+		return
+	}
+	b, err := bundle.Load(s.Store.Path(s.Current))
+	if err != nil {
+		return // the reason says it
+	}
+	for _, target := range s.Config.Deploy {
+		id := target.ID()
+		target.Probe = nil
+		lacks := deploy.Inspect(ctx, target, b).Files
+		if len(lacks) == 0 && s.Rollout.Targets[id].Version != s.Current {
+			lacks = []string{"not seen to serve version " + s.Current}
+		}
+		if len(lacks) > 0 {
+			p.Deployments = append(p.Deployments, PlannedDeployment{Target: target.String(), Lacks: lacks})
+		}
+	}
+}

@@ -1,0 +1,334 @@
+// Package view says how everything stands, and what comes: the plan, the status
+// and the glance, from the state directory and, where it is asked for, from the
+// targets and their probes. It changes nothing, takes no lock and calls no API.
+package view
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"dvagent/agent/config"
+	"dvagent/agent/notice"
+	"dvagent/agent/order"
+	"dvagent/agent/rollout"
+	"dvagent/agent/state"
+	"dvagent/deploy"
+	"dvagent/hooks"
+	"dvagent/internal/bundle"
+	"dvagent/internal/journal"
+)
+
+// Status is how everything stands, as `status --json` prints it.
+type Status struct {
+	At           time.Time           `json:"at"`
+	Service      *ServiceStatus      `json:"service,omitempty"` // the one that runs, if one does
+	StateDir     string              `json:"state_dir"`
+	Certificates []CertificateStatus `json:"certificates"`
+	Orphans      []OrphanStatus      `json:"orphans,omitempty"` // open orders of certificates that are not configured
+	Records      []RecordStatus      `json:"owed_records,omitempty"`
+	Damaged      []DamagedFile       `json:"damaged_files,omitempty"`
+	Notify       []ChannelStatus     `json:"notify,omitempty"` // channels that could not be told
+}
+
+// DamagedFile is a journal or a ledger with lines that cannot be read: one of
+// them may have told of a submission.
+type DamagedFile struct {
+	File  string `json:"file"`
+	Lines int    `json:"lines"`
+}
+
+// ChannelStatus is a [[notify]] that failed.
+type ChannelStatus struct {
+	Name    string    `json:"name"`
+	Error   string    `json:"error"`
+	RetryAt time.Time `json:"retry_at"`
+}
+
+// CertificateStatus is how one certificate stands.
+type CertificateStatus struct {
+	Name        string             `json:"name"`
+	State       State              `json:"state"`
+	Domains     []string           `json:"domains"`
+	Account     string             `json:"account"`
+	Version     string             `json:"version,omitempty"` // the current one
+	Held        bool               `json:"held"`
+	Fingerprint string             `json:"fingerprint,omitempty"` // SHA-256 of the current version's leaf
+	NotBefore   time.Time          `json:"not_before,omitzero"`
+	NotAfter    time.Time          `json:"not_after,omitzero"`
+	RenewsAt    time.Time          `json:"renews_at,omitzero"`
+	Reason      string             `json:"reason"` // why an order is due; empty when none is
+	Order       *OrderStatus       `json:"order,omitempty"`
+	Deployments []DeploymentStatus `json:"deployments"`
+	Deployed    bool               `json:"deployed"`             // every target holds the current version
+	Served      bool               `json:"served"`               // every probe showed it, and there is one
+	HookError   string             `json:"hook_error,omitempty"` // why a hook is owed
+	FailedHooks []FailedCommand    `json:"failed_hooks,omitempty"`
+	Error       string             `json:"error,omitempty"` // why its state cannot be read
+	Next        string             `json:"next"`            // what comes, or what to do, in words
+
+	Versions  []VersionStatus `json:"versions,omitempty"` // newest first; with the last order only where names are asked for
+	LastOrder *LastOrder      `json:"last_order,omitempty"`
+
+	damage []journal.Damage
+}
+
+// OrderStatus is an open order.
+type OrderStatus struct {
+	Step       string    `json:"step"`
+	Reason     string    `json:"reason"`
+	Instance   string    `json:"instance,omitempty"`
+	Adopted    bool      `json:"adopted"`
+	OpenedAt   time.Time `json:"opened_at"`
+	Submitted  time.Time `json:"submitted_at,omitzero"`
+	ServerSays string    `json:"server_says,omitempty"` // OrderStatus, as last seen
+	WaitsFor   string    `json:"waits_for,omitempty"`
+	Error      string    `json:"error,omitempty"`
+	Hint       string    `json:"hint,omitempty"`
+	RetryAt    time.Time `json:"retry_at,omitzero"`
+	Cause      string    `json:"-"`                   // the same for failures of one kind
+	Stopped    bool      `json:"stopped"`             // an operator is asked
+	Transient  bool      `json:"transient,omitempty"` // waiting may cure the error
+
+	History []OrderEvent `json:"history,omitempty"` // where names are asked for
+}
+
+// DeploymentStatus is one target.
+type DeploymentStatus struct {
+	Target   string    `json:"target"` // its main file
+	Paths    []string  `json:"paths"`
+	Version  string    `json:"version,omitempty"`  // that it was last seen to hold and serve
+	Lacks    []string  `json:"lacks,omitempty"`    // files that differ
+	Probes   []string  `json:"probes,omitempty"`   // what each listener serves now
+	Warnings []string  `json:"warnings,omitempty"` // what may trouble clients although it is served
+	Served   bool      `json:"served"`
+	Error    string    `json:"error,omitempty"` // of the last try
+	Hint     string    `json:"hint,omitempty"`
+	RetryAt  time.Time `json:"retry_at,omitzero"`
+
+	FailedCommand *FailedCommand `json:"failed_command,omitempty"` // the check or reload, where that is why
+}
+
+// FailedCommand is how a check, a reload or a hook ended that has not succeeded
+// since.
+type FailedCommand struct {
+	At       time.Time `json:"at"`
+	Event    string    `json:"event,omitempty"` // of a hook
+	Program  string    `json:"program"`
+	ExitCode int       `json:"exit_code"` // -1 when it was not started, was killed or was stopped
+	Output   string    `json:"output"`    // the last KiB: lines of printable text without private keys
+}
+
+// OrphanStatus is an open order whose certificate is gone from the configuration,
+// or a directory of which nobody can say whether it holds one.
+type OrphanStatus struct {
+	Certificate string      `json:"certificate"`
+	Order       OrderStatus `json:"order"`           // empty with an error
+	Error       string      `json:"error,omitempty"` // why it cannot be read
+	Next        string      `json:"next"`
+}
+
+// RecordStatus is a validation record that is still to be removed.
+type RecordStatus struct {
+	Certificate string `json:"certificate"`
+	Zone        string `json:"zone"`
+	Name        string `json:"name"`
+	RecordID    string `json:"record_id,omitempty"`
+}
+
+// probedAtOnce bounds the certificates whose targets are read and probed side by
+// side. A probe that nobody answers takes seconds.
+const probedAtOnce = 128
+
+// ReadStatus reads the state directory and shakes hands with the probes. It
+// needs no lock. With names, only those certificates are read; an unknown one is
+// a *state.UnknownError.
+func ReadStatus(ctx context.Context, host *state.Host, now time.Time, names ...string) (Status, error) {
+	selected, err := host.Selected(names)
+	if err != nil {
+		return Status{}, err
+	}
+	status := Status{At: now, StateDir: host.Config.StateDir}
+	var certificates []config.Certificate
+	for _, certificate := range host.Config.Certificates {
+		if selected[certificate.Name] {
+			certificates = append(certificates, certificate)
+		}
+	}
+	status.Certificates = make([]CertificateStatus, len(certificates))
+	var group errgroup.Group
+	group.SetLimit(probedAtOnce)
+	for i, certificate := range certificates {
+		group.Go(func() error {
+			c := certificateStatus(ctx, host, certificate, now)
+			status.Certificates[i] = c
+			if c.Error != "" || len(names) == 0 {
+				return nil
+			}
+			return addDetail(host.Dir, &status.Certificates[i])
+		})
+	}
+	if err := group.Wait(); err != nil || len(names) > 0 {
+		return status, err
+	}
+	if status.Orphans, err = orphans(host); err != nil {
+		return status, err
+	}
+	if status.Records, err = owedRecords(host.Dir); err != nil {
+		return status, err
+	}
+	if status.Damaged, err = damagedFiles(host.Dir, status.Certificates); err != nil {
+		return status, err
+	}
+	status.Notify, err = failedChannels(host)
+	return status, err
+}
+
+func failedChannels(host *state.Host) ([]ChannelStatus, error) {
+	book, err := notice.Load(host.Dir.Notices())
+	if err != nil {
+		return nil, err
+	}
+	var failed []ChannelStatus
+	for _, channel := range host.Config.Notify {
+		if c := book.Channels[channel.Name]; c != nil && c.Error != "" {
+			failed = append(failed, ChannelStatus{Name: channel.Name, Error: c.Error, RetryAt: c.Until})
+		}
+	}
+	return failed, nil
+}
+
+func certificateStatus(ctx context.Context, host *state.Host, certificate config.Certificate, now time.Time) CertificateStatus {
+	s, err := host.Dir.Read(certificate)
+	if err != nil {
+		return unreadable(certificate, err)
+	}
+	c := known(s)
+	c.Reason = s.Due(now)
+	if s.Current != "" {
+		b, err := bundle.Load(s.Store.Path(s.Current))
+		if err == nil { // else the reason says it
+			c.Fingerprint, c.NotBefore, c.NotAfter = bundle.Fingerprint(b.Leaf), b.Leaf.NotBefore, b.Leaf.NotAfter
+			c.inspect(ctx, s, b)
+		}
+	}
+	c.Next, c.State = c.next(), c.state(now)
+	return c
+}
+
+// known is what the configuration and the journals say, whatever the time.
+func known(s state.Snapshot) CertificateStatus {
+	c := CertificateStatus{
+		Name: s.Config.Name, Domains: s.Config.Domains, Account: s.Config.Account, Version: s.Current, Held: s.Rollout.Held != "",
+		RenewsAt: s.RenewsAt(), Deployments: []DeploymentStatus{}, damage: s.Damage(),
+	}
+	if s.Order != nil {
+		c.Order = orderStatus(s.Order)
+	}
+	for _, event := range []string{hooks.Issued, hooks.Deployed} {
+		c.HookError = cmp.Or(c.HookError, s.Rollout.Targets[event].Failure.Text)
+	}
+	c.FailedHooks = failedHooks(s.Rollout)
+	return c
+}
+
+// unreadable stands for a certificate whose state cannot be read.
+func unreadable(certificate config.Certificate, err error) CertificateStatus {
+	return CertificateStatus{Name: certificate.Name, Domains: certificate.Domains, Account: certificate.Account,
+		Deployments: []DeploymentStatus{}, State: Unreadable, Error: err.Error(), Next: seeWhy(err)}
+}
+
+func seeWhy(err error) string { return "see why its state cannot be read: " + err.Error() }
+
+// failedHooks is one for each event whose hooks failed when they last ran.
+func failedHooks(r *rollout.Rollout) []FailedCommand {
+	var failed []FailedCommand
+	for _, event := range []string{hooks.Issued, hooks.Deployed, hooks.Failed} {
+		if f := failedCommand(r.Targets[event].Failure); f != nil {
+			f.Event = event
+			failed = append(failed, *f)
+		}
+	}
+	return failed
+}
+
+func failedCommand(f rollout.Failure) *FailedCommand {
+	if f.Command == nil {
+		return nil
+	}
+	return &FailedCommand{At: f.At, Program: f.Command.Program, ExitCode: f.Command.ExitCode, Output: f.Command.Output}
+}
+
+func orderStatus(o *order.Order) *OrderStatus {
+	f := o.Failure
+	return &OrderStatus{
+		Step: string(o.Step()), Reason: o.Reason, Instance: o.Instance, Adopted: o.Adopted,
+		OpenedAt: o.OpenedAt, Submitted: o.SubmittedAt, ServerSays: o.Status, WaitsFor: o.Waiting,
+		Error: f.Text, Hint: f.Hint, Cause: f.Cause, RetryAt: f.Until, Stopped: f.Stopped, Transient: f.Transient,
+	}
+}
+
+// inspect reads the targets and shakes hands with the probes.
+func (c *CertificateStatus) inspect(ctx context.Context, s state.Snapshot, b *bundle.Bundle) {
+	c.Deployed = true
+	probed, shown := 0, 0
+	for i, drift := range deploy.InspectAll(ctx, s.Config.Deploy, b) {
+		target := s.Config.Deploy[i]
+		if len(target.Probe) > 0 {
+			probed++
+		}
+		if drift.Shown {
+			shown++
+		}
+		c.Deployed = c.Deployed && len(drift.Files) == 0
+		c.Deployments = append(c.Deployments, deploymentStatus(target, s.Rollout.Targets[target.ID()], drift, b))
+	}
+	c.Served = probed > 0 && shown == probed
+}
+
+func deploymentStatus(target deploy.Target, known rollout.Target, drift deploy.Drift, b *bundle.Bundle) DeploymentStatus {
+	f := known.Failure
+	d := DeploymentStatus{
+		Target: target.String(), Paths: target.Paths(), Version: known.Version, Lacks: drift.Files,
+		Served: drift.Shown && drift.InPlace, Warnings: drift.Warnings, Error: f.Text, Hint: f.Hint, RetryAt: f.Until,
+		FailedCommand: failedCommand(f),
+	}
+	for _, listener := range drift.Served {
+		d.Probes = append(d.Probes, listener.Describe(b))
+	}
+	return d
+}
+
+// next says, from the rest, in words what comes, or what an operator has to do.
+func (c CertificateStatus) next() string {
+	switch o := c.Order; {
+	case o != nil && o.Stopped:
+		return "an operator is asked: " + o.Hint
+	case o != nil && o.Error != "" && o.Hint != "":
+		return o.Hint
+	case o != nil && o.Step != string(order.Done):
+		return "the order goes on at the step " + o.Step
+	case c.Reason != "":
+		return "an order is due: " + c.Reason
+	}
+	for _, d := range c.Deployments {
+		switch {
+		case d.Error != "" && d.Hint != "":
+			return d.Hint
+		case d.Error != "" || len(d.Lacks) > 0:
+			return "the deployment to " + d.Target + " is owed"
+		case len(d.Probes) > 0 && !d.Served:
+			return "the server at " + d.Target + " does not serve it yet"
+		}
+	}
+	if c.HookError != "" {
+		return "a hook is owed; mend it, and it is run again"
+	}
+	if c.Held {
+		return fmt.Sprintf("held at version %s; to end that: dvagent deploy --latest %s", c.Version, c.Name)
+	}
+	return "nothing until " + c.RenewsAt.UTC().Format(time.RFC3339)
+}
