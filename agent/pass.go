@@ -60,8 +60,8 @@ type pass struct {
 // turn is one certificate's way through a pass.
 type turn struct {
 	certificate config.Certificate
-	begun       time.Time
 	forced      bool
+	begun       time.Time     // zero while it waits for its place
 	item        *install.Item // once its order has gone as far as it goes now
 }
 
@@ -128,7 +128,7 @@ func (p *pass) takesMore(now time.Time) bool {
 		return true
 	}
 	for _, t := range p.turns {
-		if now.Sub(t.begun).Abs() > heldUpAfter {
+		if !t.begun.IsZero() && now.Sub(t.begun).Abs() > heldUpAfter {
 			return true
 		}
 	}
@@ -137,8 +137,7 @@ func (p *pass) takesMore(now time.Time) bool {
 
 // begin takes in what is due and not at work already.
 func (p *pass) begin(agenda agenda) {
-	now := state.Now()
-	due := agenda.due(now)
+	due := agenda.due(state.Now())
 	for name := range due {
 		if p.turns[name] != nil {
 			delete(due, name)
@@ -150,7 +149,7 @@ func (p *pass) begin(agenda agenda) {
 	agenda.begin(due)
 	for _, certificate := range p.agent.host.Config.Certificates {
 		if due[certificate.Name] {
-			t := &turn{certificate: certificate, begun: now, forced: agenda.forced(certificate.Name)}
+			t := &turn{certificate: certificate, forced: agenda.forced(certificate.Name)}
 			p.turns[certificate.Name] = t
 			p.waiting = append(p.waiting, t)
 		}

@@ -18,6 +18,7 @@ func (p *pass) advance(ctx context.Context) {
 	for p.orders < p.agent.host.Config.Limits.ParallelOrders && len(p.waiting) > 0 {
 		t := p.waiting[0]
 		p.waiting = p.waiting[1:]
+		t.begun = state.Now()
 		p.orders++
 		go func() {
 			t.item = p.order(ctx, t.certificate, t.forced)
@@ -127,16 +128,15 @@ func (p *pass) end(t *turn, agenda agenda) {
 
 // note writes down what people are to be told as things stand now.
 func (p *pass) note(ctx context.Context, agenda agenda) {
-	a, now := p.agent, state.Now()
-	p.noted = now
+	a, now, seen := p.agent, state.Now(), p.seen
+	p.noted, p.seen = now, nil
 	if len(a.host.Config.Notify) == 0 || ctx.Err() != nil {
 		return
 	}
-	for _, s := range p.seen {
+	for _, s := range seen {
 		a.renewals[s.Outcome.Certificate] = s.Snapshot.Renewal(now, false)
 	}
-	notice.Note(a.host, p.seen, p.accounts(now), now)
-	p.seen = nil
+	notice.Note(a.host, seen, p.accounts(now), now)
 	agenda.noted()
 }
 

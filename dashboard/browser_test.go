@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"dvagent/agent/state"
-
 	"golang.org/x/net/websocket"
+
+	"dvagent/agent/state"
 )
 
 // browser is one tab of a headless Chromium, driven by its DevTools protocol.

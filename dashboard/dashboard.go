@@ -16,7 +16,7 @@ import (
 	"dvagent/internal/line"
 )
 
-// Service is the running one that is shown; Service is one.
+// Service is the running service that is shown; *agent.Service is one.
 type Service interface {
 	// Glance is how everything was last seen, without a look at targets or probes.
 	Glance() (*view.Glance, error)
