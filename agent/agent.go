@@ -38,7 +38,7 @@ func New(cfg *config.Config, log *slog.Logger, observe state.Observer) (*Agent, 
 		renewals: map[string]state.Renewal{}}, nil
 }
 
-// underLock makes one pass that begins nothing by itself, and gives it to do.
+// underLock takes the lock and hands do a pass that has begun nothing.
 func (a *Agent) underLock(ctx context.Context, caller state.Caller, scope state.Scope, do func(*pass) error) error {
 	lock, err := a.host.Dir.Lock(ctx, caller)
 	if err != nil {

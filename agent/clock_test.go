@@ -125,8 +125,8 @@ func TestARestartDoesNotShortenABackoff(t *testing.T) {
 // fault 55: what only a person can judge is listed, and left alone.
 func TestARecordThatNoJournalKnowsIsASuspect(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sandbox.Options{})
-	w.renew(Renewal{NoWait: true})
+	w := newWorld(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, "checking-forever")}})
+	w.renew(Renewal{Timeout: 3 * time.Second}) // until the record is written
 	suspects := func() int {
 		n := 0
 		for _, f := range w.check().Online(t.Context()) {

@@ -32,6 +32,9 @@ func TestAPassThatFailsAsAWholeIsSeenUntilOneEndsWell(t *testing.T) {
 	}
 	replaced <- w.agent()
 	w.within(10*time.Second, "it is unhealthy", unhealthy)
+	if status := w.status(); len(status.Certificates) != 1 { // it is shown all the same
+		t.Errorf("%+v", status)
+	}
 	if said := w.glance(s).Healthy(time.Now()).Error(); !strings.Contains(said, "the last pass failed: ") || !strings.Contains(said, "instances.journal") {
 		t.Errorf("it says %s", said)
 	}

@@ -46,10 +46,7 @@ func (p *pass) deploy(ctx context.Context, names map[string]bool, latest bool) [
 		}
 		s, err := p.agent.deployable(certificate, latest)
 		outcome := state.Outcome{Certificate: certificate.Name}.AndFailed(err)
-		if err != nil {
-			s.Current = "" // nothing is installed
-		}
-		items = append(items, install.NewItem(s, outcome))
+		items = append(items, p.rollout.NewItem(s, outcome))
 	}
 	p.rollout.Install(ctx, items)
 	p.rollout.RunHooks(ctx, items)
@@ -68,10 +65,13 @@ func (a *Agent) deployable(certificate config.Certificate, latest bool) (state.S
 		return s, err
 	}
 	if s.Newest != "" && (s.Current == "" || latest) {
-		if err := errors.Join(s.Store.Switch(s.Newest), s.Free()); err != nil {
+		if err := s.Store.Switch(s.Newest); err != nil {
 			return s, err
 		}
 		s.Current = s.Newest
+		if err := s.Free(); err != nil {
+			return s, err
+		}
 	}
 	if s.Current == "" {
 		return s, hint.Add(errors.New("there is no version to deploy yet"), "dvagent renew "+certificate.Name)

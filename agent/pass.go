@@ -43,12 +43,13 @@ type pass struct {
 	rollout *install.Rollout
 	begun   time.Time
 
-	waiting  []*turn          // for a place among the orders that are advanced
-	turns    map[string]*turn // all that are at work, by certificate
-	orders   int              // that are being advanced
-	gathered []*turn          // that are to be installed
-	since    time.Time        // when the first of gathered came
-	unheard  []*turn          // whose hooks are to run
+	waiting  []*turn           // for a place among the orders that are advanced
+	turns    map[string]*turn  // all that are at work, by certificate
+	orders   int               // that are being advanced
+	gathered []*turn           // that are to be installed
+	since    time.Time         // when the first of gathered came
+	toTell   []*turn           // whose hooks are to run
+	rolled   map[string]string // the version that was rolled out in this pass, by certificate
 
 	installing, hooking bool
 
@@ -74,13 +75,13 @@ func (a *Agent) newPass(scope state.Scope) (*pass, error) {
 	}
 	now := state.Now()
 	return &pass{agent: a, scope: scope, desk: desk, rollout: install.New(a.host, scope), begun: now, noted: now,
-		turns: map[string]*turn{}, reports: make(chan func())}, nil
+		turns: map[string]*turn{}, rolled: map[string]string{}, reports: make(chan func())}, nil
 }
 
 const (
 	gatherFor   = 500 * time.Millisecond // so long a rollout waits for others that share its reload
-	lookAround  = 100 * time.Millisecond // between two looks at what is due, and at the stages
-	passLength  = time.Minute            // after which a pass begins something new only while it is held up
+	tickEvery   = 100 * time.Millisecond // so often it is seen what is due, and what was gathered
+	passLength  = time.Minute            // after which a pass takes in something new only while it is held up
 	heldUpAfter = 5 * time.Second        // so long is a turn that holds a pass up
 	noteEvery   = 10 * time.Second       // between two notes of what people are to be told
 )
@@ -88,11 +89,11 @@ const (
 // run works on the agenda until nothing is at work any more.
 func (p *pass) run(ctx context.Context, agenda agenda) {
 	ctx = command.WithAlive(ctx, p.agent.host.Alive)
-	tick := time.NewTicker(lookAround)
+	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	p.begin(agenda)
 	for {
-		p.advance(ctx)
+		p.advance(ctx, agenda)
 		p.install(ctx)
 		p.runHooks(ctx, agenda)
 		if len(p.turns) == 0 {
@@ -102,6 +103,9 @@ func (p *pass) run(ctx context.Context, agenda agenda) {
 		case report := <-p.reports:
 			report()
 		case names := <-agenda.alarms():
+			for name := range names {
+				delete(p.rolled, name)
+			}
 			agenda.wake(names)
 		case <-tick.C:
 			if p.takesMore(state.Now()) && ctx.Err() == nil {
@@ -120,15 +124,16 @@ func (p *pass) run(ctx context.Context, agenda agenda) {
 	p.note(ctx, agenda)
 }
 
-// takesMore says that what has become due may begin in this pass. An old pass
-// ends, so that others get the lock; but one that is held up keeps the lock in
-// any case, and then the others need not wait.
+// takesMore says that what has become due may begin in this pass. After a while
+// a pass takes no more, so that others get the lock; but while a turn of its
+// beginning holds it up, it keeps the lock in any case.
 func (p *pass) takesMore(now time.Time) bool {
 	if now.Sub(p.begun).Abs() < passLength {
 		return true
 	}
 	for _, t := range p.turns {
-		if !t.begun.IsZero() && now.Sub(t.begun).Abs() > heldUpAfter {
+		early := !t.begun.IsZero() && t.begun.Sub(p.begun).Abs() < passLength
+		if early && now.Sub(t.begun).Abs() > heldUpAfter {
 			return true
 		}
 	}

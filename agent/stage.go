@@ -14,7 +14,7 @@ import (
 
 // advance takes the orders of those that wait as far as they go now, a few at a
 // time.
-func (p *pass) advance(ctx context.Context) {
+func (p *pass) advance(ctx context.Context, agenda agenda) {
 	for p.orders < p.agent.host.Config.Limits.ParallelOrders && len(p.waiting) > 0 {
 		t := p.waiting[0]
 		p.waiting = p.waiting[1:]
@@ -24,10 +24,7 @@ func (p *pass) advance(ctx context.Context) {
 			t.item = p.order(ctx, t.certificate, t.forced)
 			p.reports <- func() {
 				p.orders--
-				if len(p.gathered) == 0 {
-					p.since = state.Now()
-				}
-				p.gathered = append(p.gathered, t)
+				p.gather(ctx, t, agenda)
 			}
 		}()
 	}
@@ -56,7 +53,31 @@ func (p *pass) order(ctx context.Context, certificate config.Certificate, forced
 		outcome = state.Failed(certificate.Name, err)
 		outcome.Next = state.Now().Add(state.LongestBackoff)
 	}
-	return install.NewItem(s, outcome)
+	return p.rollout.NewItem(s, outcome)
+}
+
+// gather leaves to the next stages what they have something to do with. What
+// was rolled out in this pass already, and only waits for its order, is done.
+func (p *pass) gather(ctx context.Context, t *turn, agenda agenda) {
+	if version := t.item.Snapshot.Current; !t.item.Failing() && version == p.rolled[t.certificate.Name] && t.item.Outcome.Class == state.Pending {
+		p.sweep(ctx, t, agenda)
+		return
+	}
+	if len(p.gathered) == 0 {
+		p.since = state.Now()
+	}
+	p.gathered = append(p.gathered, t)
+}
+
+// contained keeps a panic in a stage from the other stages.
+func (p *pass) contained(batch []*turn, do func()) {
+	err := p.agent.host.Contained("", func() error {
+		do()
+		return nil
+	})
+	for _, t := range batch {
+		t.item.Outcome = t.item.Outcome.AndFailed(err)
+	}
 }
 
 // install rolls out what was gathered: once nothing else is to be expected, or
@@ -69,10 +90,10 @@ func (p *pass) install(ctx context.Context) {
 	batch := p.gathered
 	p.gathered, p.installing = nil, true
 	go func() {
-		p.rollout.Install(ctx, items(batch))
+		p.contained(batch, func() { p.rollout.Install(ctx, items(batch)) })
 		p.reports <- func() {
 			p.installing = false
-			p.unheard = append(p.unheard, batch...)
+			p.toTell = append(p.toTell, batch...)
 		}
 	}()
 }
@@ -80,13 +101,13 @@ func (p *pass) install(ctx context.Context) {
 // runHooks runs the hooks of what was installed, once all that can be installed
 // is in place.
 func (p *pass) runHooks(ctx context.Context, agenda agenda) {
-	if p.hooking || p.installing || len(p.gathered) > 0 || len(p.unheard) == 0 {
+	if p.hooking || p.installing || len(p.gathered) > 0 || len(p.toTell) == 0 {
 		return
 	}
-	batch := p.unheard
-	p.unheard, p.hooking = nil, true
+	batch := p.toTell
+	p.toTell, p.hooking = nil, true
 	go func() {
-		p.rollout.RunHooks(ctx, items(batch))
+		p.contained(batch, func() { p.rollout.RunHooks(ctx, items(batch)) })
 		p.reports <- func() {
 			p.hooking = false
 			for _, t := range batch {
@@ -112,7 +133,8 @@ func (p *pass) sweep(ctx context.Context, t *turn, agenda agenda) {
 		return
 	}
 	go func() {
-		swept := p.desk.Sweep(ctx, name)
+		swept := state.Outcome{Certificate: name}
+		p.contained([]*turn{t}, func() { swept = p.desk.Sweep(ctx, name) })
 		p.reports <- func() {
 			t.item.Outcome = t.item.Outcome.And(swept)
 			p.end(t, agenda)
@@ -122,6 +144,7 @@ func (p *pass) sweep(ctx context.Context, t *turn, agenda agenda) {
 
 func (p *pass) end(t *turn, agenda agenda) {
 	delete(p.turns, t.certificate.Name)
+	p.rolled[t.certificate.Name] = t.item.Rolled()
 	p.seen = append(p.seen, notice.Seen{Snapshot: t.item.Snapshot, Outcome: t.item.Outcome})
 	agenda.take(t.item.Outcome)
 }

@@ -372,8 +372,8 @@ func (p *page) summarise(failing bool) {
 	case n == 0:
 		p.Headline = "The certificates are well, but see below"
 	case n == 1:
-		p.Headline = fmt.Sprintf("1 of %d certificates needs a person", p.Total)
+		p.Headline = fmt.Sprintf("1 of %d certificates needs an operator", p.Total)
 	default:
-		p.Headline = fmt.Sprintf("%d of %d certificates need a person", n, p.Total)
+		p.Headline = fmt.Sprintf("%d of %d certificates need an operator", n, p.Total)
 	}
 }

@@ -56,7 +56,7 @@ func TestEachStateIsSeen(t *testing.T) {
 			t.Errorf("%s is shown as %q, not as %q", name, found[name], want)
 		}
 	}
-	if p.Headline != "8 of 25 certificates need a person" || p.Troubles[0].Name != "damaged" || p.Troubles[1].Name != "legacy" {
+	if p.Headline != "8 of 25 certificates need an operator" || p.Troubles[0].Name != "damaged" || p.Troubles[1].Name != "legacy" {
 		t.Errorf("on top are %q, %+v", p.Headline, p.Troubles)
 	}
 	for _, r := range p.Troubles {
@@ -112,7 +112,7 @@ func TestAllIsWellInWords(t *testing.T) {
 		{"nothing is configured", nil, "No certificate is configured"},
 		{"one is well", []past{well}, "The certificate is well"},
 		{"two are well", []past{well, {name: "shop", age: day, left: 90 * day}}, "All 2 certificates are well"},
-		{"one is not", []past{well, {name: "old", age: 90 * day, left: -day}}, "1 of 2 certificates needs a person"},
+		{"one is not", []past{well, {name: "old", age: 90 * day, left: -day}}, "1 of 2 certificates needs an operator"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			text, _ := look(t, newHost(t, tt.all...).open())

@@ -127,6 +127,8 @@ func (h *host) live(p past, c config.Certificate, ca *bundletest.CA, key crypto.
 	h.roll(p, c, dir, version)
 	facts, _, err := journal.Open[order.Fact](filepath.Join(dir, order.OpenFile))
 	h.must(err)
+	ledger, err := order.LoadInstances(state.Dir(h.state()).Instances())
+	h.must(err)
 	for i, fact := range p.order {
 		if fact.At.IsZero() {
 			fact.At = now.Add(-time.Hour)
@@ -135,6 +137,10 @@ func (h *host) live(p past, c config.Certificate, ca *bundletest.CA, key crypto.
 			fact.Account, fact.Domains = c.Account, c.Domains
 		}
 		h.must(facts.Append(fact))
+		if fact.Kind == order.Claimed {
+			_, err := ledger.Claim(order.Instance{Account: c.Account, ID: fact.Instance}, p.name, false)
+			h.must(err)
+		}
 	}
 	if p.broken {
 		h.must(os.WriteFile(filepath.Join(dir, "rollout.journal"), nil, 0o600), os.Remove(filepath.Join(dir, "rollout.journal")),

@@ -71,9 +71,9 @@ func (c *Check) nginxCommands() [][]string {
 func (c *Check) vhosts(now time.Time) vhosts {
 	v := vhosts{c.host.Config.Certificates, map[string]string{}, map[string]string{}, now}
 	for _, certificate := range c.host.Config.Certificates {
-		dir := c.host.Dir.Certificate(certificate.Name)
-		v.versions[filepath.Join(dir, "versions")] = filepath.Join(dir, "current")
-		paths := []string{filepath.Join(dir, "current", bundle.CertFile), filepath.Join(dir, "current", bundle.FullchainFile)}
+		store := c.host.Dir.Store(certificate.Name)
+		v.versions[store.VersionsDir()] = store.CurrentDir()
+		paths := []string{filepath.Join(store.CurrentDir(), bundle.CertFile), filepath.Join(store.CurrentDir(), bundle.FullchainFile)}
 		for _, target := range certificate.Deploy {
 			paths = append(paths, target.Paths()...)
 		}
@@ -211,7 +211,7 @@ func leafIn(path string) (*x509.Certificate, error) {
 	return nil, fmt.Errorf("read %s: it holds no certificate", path)
 }
 
-// title is how a person knows the server: by its names, or where it has none
+// title is how an operator knows the server: by its names, or where it has none
 // by its addresses.
 func title(server nginx.Server) string {
 	names := strings.Join(server.Names, " ")

@@ -32,15 +32,14 @@ func (r *Rollout) runAll(ctx context.Context, item *Item) error {
 		r.runFailed(ctx, item.Snapshot, failure)
 	}
 	s := item.Snapshot
+	var issued, deployed error
 	if s.Current != "" && s.Current == s.Newest && ctx.Err() == nil {
-		if err := r.runOnce(ctx, item, hooks.Issued, false); err != nil {
-			return err
-		}
+		issued = r.runOnce(ctx, item, hooks.Issued, false)
 	}
-	if !item.complete || item.targets != state.Served {
-		return nil
+	if item.complete && item.targets == state.Served {
+		deployed = r.runOnce(ctx, item, hooks.Deployed, item.installed)
 	}
-	return r.runOnce(ctx, item, hooks.Deployed, item.installed)
+	return errors.Join(issued, deployed)
 }
 
 // runOnce runs the hooks of an event about the current version, once, or again
@@ -53,7 +52,7 @@ func (r *Rollout) runOnce(ctx context.Context, item *Item, event string, again b
 		return nil
 	}
 	if owed := r.heldUp(known, state.StepHook); owed != nil {
-		item.add(*owed)
+		item.Outcome = item.Outcome.And(*owed)
 		return nil
 	}
 	err := r.run(ctx, r.event(s, event, known.Version, nil))
@@ -62,9 +61,12 @@ func (r *Rollout) runOnce(ctx context.Context, item *Item, event string, again b
 	}
 	owed, recordErr := r.owe(ctx, s, event, err)
 	owed.Step = state.StepHook
-	item.add(owed)
+	item.Outcome = item.Outcome.And(owed)
 	return recordErr
 }
+
+// notedAtOnce bounds the journals that are written side by side.
+const notedAtOnce = 128
 
 // noteUnheard notes the versions that are new where no hook listens, so that one
 // that is configured later is not run for them. Side by side: the fsyncs
@@ -74,7 +76,7 @@ func (r *Rollout) noteUnheard(items []*Item, event string) {
 		return
 	}
 	var group errgroup.Group
-	group.SetLimit(InspectedAtOnce)
+	group.SetLimit(notedAtOnce)
 	for _, item := range items {
 		s := item.Snapshot
 		if s.Current == "" || s.Current != s.Newest || s.Rollout.Targets[event].Version == s.Current || s.Rollout.Targets[event].Failure.Text != "" {
@@ -92,13 +94,15 @@ func (r *Rollout) runFailed(ctx context.Context, s state.Snapshot, cause error) 
 	if err != nil {
 		r.host.Log.Warn("a hook failed", "certificate", s.Config.Name, "event", hooks.Failed, "error", err)
 	}
+	if ctx.Err() != nil {
+		return // the next pass tells it
+	}
 	var recordErr error
-	switch {
-	case ctx.Err() != nil || err == nil && s.Rollout.Targets[hooks.Failed].Failure.Text == "":
-	case err != nil:
-		recordErr = s.Rollout.Fail(hooks.Failed, "", failure(err, state.Outcome{}))
-	default:
+	if known := s.Rollout.Targets[hooks.Failed]; known.Started != "" || err == nil && known.Failure.Text != "" {
 		recordErr = s.Rollout.Told(hooks.Failed, "")
+	}
+	if err != nil {
+		recordErr = errors.Join(recordErr, s.Rollout.Fail(hooks.Failed, "", failure(err, state.Outcome{})))
 	}
 	if recordErr != nil {
 		r.host.Log.Warn("cannot note how a hook ended", "certificate", s.Config.Name, "error", recordErr)

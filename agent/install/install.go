@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -16,6 +17,7 @@ import (
 	"dvagent/agent/rollout"
 	"dvagent/agent/state"
 	"dvagent/deploy"
+	"dvagent/hooks"
 	"dvagent/internal/bundle"
 	"dvagent/internal/command"
 	"dvagent/internal/hint"
@@ -42,13 +44,43 @@ type Item struct {
 	complete  bool        // every target was looked at, and what came of it is recorded
 }
 
-// NewItem is a certificate whose order has gone as far as it goes now.
-func NewItem(s state.Snapshot, o state.Outcome) *Item {
+// NewItem is a certificate whose order has gone as far as it goes now. A failure
+// that is news is noted before its hooks run, which may be minutes later: what a
+// process that dies meanwhile has not told, the next one does.
+func (r *Rollout) NewItem(s state.Snapshot, o state.Outcome) *Item {
 	item := &Item{Snapshot: s, Outcome: o}
-	if o.News {
+	switch {
+	case s.Rollout == nil:
+	case o.News:
 		item.failures = append(item.failures, o.Err)
+		r.noteFailure(s, o.Err)
+	case s.Rollout.Targets[hooks.Failed].Started != "":
+		item.failures = append(item.failures, errors.New(s.Rollout.Targets[hooks.Failed].Started))
 	}
 	return item
+}
+
+// noteFailure notes that the hooks of "failed" are still to run, where one
+// listens.
+func (r *Rollout) noteFailure(s state.Snapshot, failure error) {
+	listens := slices.ContainsFunc(r.host.Config.Hooks, func(h hooks.Hook) bool { return slices.Contains(h.On, hooks.Failed) })
+	if !listens {
+		return
+	}
+	if err := s.Rollout.Start(hooks.Failed, failure.Error()); err != nil {
+		r.host.Log.Warn("cannot note that a hook is to run", "certificate", s.Config.Name, "error", err)
+	}
+}
+
+// Failing says that there is a failure to be told.
+func (i *Item) Failing() bool { return len(i.failures) > 0 }
+
+// Rolled is the version that every target was seen to hold and serve, or "".
+func (i *Item) Rolled() string {
+	if len(i.Snapshot.Config.Deploy) > 0 && (!i.complete || i.targets != state.Served) {
+		return ""
+	}
+	return i.Snapshot.Current
 }
 
 // candidate is an item whose targets are compared with its current version.
@@ -155,13 +187,13 @@ func (r *Rollout) heldUp(t rollout.Target, step string) *state.Outcome {
 	return &state.Outcome{Class: state.NotServed, Step: step, Next: f.Until, Err: state.Recall(f.Text, f.Hint, f.Cause)}
 }
 
-// InspectedAtOnce bounds the certificates whose targets are read and probed
+// inspectedAtOnce bounds the certificates whose targets are read and probed
 // side by side. A probe that nobody answers takes seconds.
-const InspectedAtOnce = 128
+const inspectedAtOnce = 128
 
 func inspect(ctx context.Context, all []*candidate) {
 	var group errgroup.Group
-	group.SetLimit(InspectedAtOnce)
+	group.SetLimit(inspectedAtOnce)
 	for _, c := range all {
 		group.Go(func() error {
 			c.drifts = deploy.InspectAll(ctx, c.targets, c.bundle)
@@ -235,6 +267,7 @@ func (r *Rollout) concludeOne(ctx context.Context, c *candidate, result deploy.R
 	before := c.item.Snapshot.Rollout.Targets[target.ID()].Failure
 	if state.News(state.Cause(result.Err), cmp.Or(before.Cause, before.Text)) && ctx.Err() == nil {
 		c.item.failures = append(c.item.failures, result.Err)
+		r.noteFailure(c.item.Snapshot, result.Err)
 	}
 	outcome, err := r.owe(ctx, c.item.Snapshot, target.ID(), result.Err)
 	c.item.add(outcome)

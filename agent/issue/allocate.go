@@ -22,7 +22,11 @@ func (w *work) allocate(ctx context.Context) (verdict, error) {
 		return advance, w.resume(claim, submitted)
 	}
 	if w.lists == nil {
-		w.lists = w.desk.listsFor(ctx, w.snapshot.Config.Account, w.name())
+		lists, err := w.desk.listsFor(ctx, w.snapshot.Config.Account, w.name())
+		if err != nil {
+			return advance, err
+		}
+		w.lists = lists
 	}
 	// The slots come first: an order that is issued after they were listed
 	// answers below as adoptable, one issued before is among the certificates.
@@ -129,7 +133,7 @@ func (w *work) warn(finding proof.Finding) {
 
 // claim takes the first spare slot that nobody else may have.
 func (w *work) claim(slots []Slot) error {
-	spare := slices.DeleteFunc(slices.Clone(slots), func(s Slot) bool { return !w.usable(s) })
+	spare := slices.DeleteFunc(w.desk.spareOf(w.order.Account, slots), func(s Slot) bool { return !w.usable(s) })
 	for _, slot := range spare {
 		taken, err := w.desk.ledger.Claim(w.instance(slot), w.name(), false)
 		if err != nil {
@@ -137,7 +141,7 @@ func (w *work) claim(slots []Slot) error {
 		}
 		if taken {
 			w.say(order.Allocate, "claimed instance "+slot.ID)
-			w.desk.noteSlots(w.order.Account, slots)
+			w.desk.noteSpare(w.order.Account, slots)
 			return w.order.Claim(slot.ID, false)
 		}
 	}
@@ -176,7 +180,7 @@ func (e *instanceError) Cause() string { return order.CauseNoInstance }
 
 func (w *work) noInstance(slots int) error {
 	err := &instanceError{fmt.Sprintf("no spare instance among the %d of account %s", slots, w.order.Account)}
-	advice := "buy a DV instance; the next look finds it by itself"
+	advice := "buy a DV instance; the next poll finds it by itself"
 	if w.desk.ledger.AnyRefusedTo(w.order.Account, w.name()) {
 		advice = "instances were refused to it before; to try them again: dvagent renew --force " + w.name()
 	}

@@ -2,7 +2,6 @@ package issue
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -93,6 +92,7 @@ func (d *Desk) sweep(ctx context.Context, entry order.OwedRecord) state.Outcome 
 	r := entry.Record
 	err := d.prover.Remove(ctx, r, proof.Owed{Records: d.records, Certificate: entry.Certificate})
 	if err == nil {
+		d.memory.release(r)
 		d.host.Say(entry.Certificate, string(order.CleanUp), fmt.Sprintf("removed the %s record %s", r.Type(), r.Name))
 		return state.Outcome{Certificate: entry.Certificate}
 	}
@@ -121,15 +121,19 @@ func (d *Desk) inOpenOrder(entry order.OwedRecord) bool {
 // Abandon gives up the certificate's open order. Its record is removed, or
 // stays owed: then the outcome is Pending.
 func (d *Desk) Abandon(ctx context.Context, certificate string) (state.Outcome, error) {
+	outcome := state.Outcome{Certificate: certificate}
 	o, err := order.Load(d.host.Dir.Certificate(certificate))
 	if err != nil {
-		return state.Outcome{}, err
+		return outcome, err
 	}
 	if o == nil {
-		return state.Outcome{}, hint.Add(fmt.Errorf("%s has no open order", certificate), "dvagent status lists the open ones")
+		return outcome, hint.Add(fmt.Errorf("%s has no open order", certificate), "dvagent status lists the open ones")
 	}
-	if err := errors.Join(d.owe(o), d.end(o, order.Abandoned, "given up by an operator")); err != nil {
-		return state.Outcome{}, err
+	if err := d.owe(o); err != nil {
+		return outcome, err
+	}
+	if err := d.end(o, order.Abandoned, "given up by an operator"); err != nil {
+		return outcome, err
 	}
 	d.host.Say(certificate, "", "abandoned the order")
 	return d.Sweep(ctx, certificate), nil

@@ -8,7 +8,9 @@ package issue
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
+	"time"
 
 	"dvagent/agent/config"
 	"dvagent/agent/order"
@@ -17,7 +19,7 @@ import (
 )
 
 // Desk is where the orders of one pass are worked on: under the lock, with the
-// ledgers read anew and each list of the cloud read once.
+// ledgers read anew and each list of the cloud shared.
 type Desk struct {
 	host    *state.Host
 	scope   state.Scope
@@ -31,6 +33,8 @@ type Desk struct {
 	issuers map[string]Issuer // by account
 	lists   map[string]*lists // by account
 	slots   map[string][]Slot // by account, as far as they were listed
+
+	used map[order.Instance]bool // submitted in this pass: a list may call them free
 }
 
 // Tools are what a Desk works with.
@@ -43,7 +47,8 @@ type Tools struct {
 // Open reads the ledgers. The lock must be held.
 func Open(host *state.Host, scope state.Scope, tools Tools) (*Desk, error) {
 	d := &Desk{host: host, scope: scope, open: tools.Issuer, prover: tools.Prover, memory: tools.Memory,
-		issuers: map[string]Issuer{}, lists: map[string]*lists{}, slots: map[string][]Slot{}}
+		issuers: map[string]Issuer{}, lists: map[string]*lists{}, slots: map[string][]Slot{},
+		used: map[order.Instance]bool{}}
 	err := host.Readable(func() (err error) {
 		d.ledger, err = order.LoadInstances(host.Dir.Instances())
 		return err
@@ -89,7 +94,7 @@ func (d *Desk) Spare() map[string]int {
 	defer d.mu.Unlock()
 	spare := map[string]int{}
 	for account, slots := range d.slots {
-		spare[account] = Spare(d.ledger, account, slots)
+		spare[account] = Spare(d.ledger, account, d.unused(account, slots))
 	}
 	return spare
 }
@@ -105,38 +110,72 @@ func Spare(ledger *order.Instances, account string, slots []Slot) int {
 	return n
 }
 
-// lists are an account's, read when first wanted.
+// unused leaves out what was submitted since the slots may have been listed.
+func (d *Desk) unused(account string, slots []Slot) []Slot {
+	return slices.DeleteFunc(slices.Clone(slots), func(s Slot) bool { return d.used[order.Instance{Account: account, ID: s.ID}] })
+}
+
+// spareOf is unused, for whoever does not hold the mutex.
+func (d *Desk) spareOf(account string, slots []Slot) []Slot {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.unused(account, slots)
+}
+
+// noteUsed takes an instance out of the lists of this pass.
+func (d *Desk) noteUsed(i order.Instance) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.used[i] = true
+}
+
+// noteSpare remembers what was listed, and tells how many are spare.
+func (d *Desk) noteSpare(account string, slots []Slot) {
+	d.mu.Lock()
+	d.slots[account] = slots
+	spare := Spare(d.ledger, account, d.unused(account, slots))
+	d.mu.Unlock()
+	d.host.Observe(state.Spare{Account: account, Instances: spare})
+}
+
+// lists are an account's, read when first wanted. What they show belongs
+// together: the certificates are read after the slots, by an issuer of their own.
 type lists struct {
+	issuer    Issuer
 	slots     func() ([]Slot, error)
 	adoptable func() (running, error)
+	made      time.Time
 	readers   map[string]bool // certificates that have used them
 }
 
-// listsFor returns the lists of an account, each of which is read at most once
-// by whoever wants it first. A certificate that comes back in the same pass
-// wants news, and gets lists that are read anew.
-func (d *Desk) listsFor(ctx context.Context, account, certificate string) *lists {
+// listsLive is how long lists are shared by the certificates of a pass.
+const listsLive = 10 * time.Second
+
+// listsFor returns the lists of an account, which the certificates that want
+// them at about the same time share. A certificate that comes back in the same
+// pass wants news, and gets lists that are read anew.
+func (d *Desk) listsFor(ctx context.Context, account, certificate string) (*lists, error) {
+	issuer, err := d.open(account)
+	if err != nil {
+		return nil, err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	known := d.lists[account]
-	if known == nil || known.readers[certificate] {
-		known = d.newLists(ctx, account)
+	if known == nil || known.readers[certificate] || state.Now().Sub(known.made).Abs() > listsLive {
+		known = d.newLists(ctx, account, issuer)
 		d.lists[account] = known
 	}
 	known.readers[certificate] = true
-	return known
+	return known, nil
 }
 
-func (d *Desk) newLists(ctx context.Context, account string) *lists {
-	l := &lists{readers: map[string]bool{}}
+func (d *Desk) newLists(ctx context.Context, account string, issuer Issuer) *lists {
+	l := &lists{issuer: issuer, made: state.Now(), readers: map[string]bool{}}
 	l.slots = sync.OnceValues(func() ([]Slot, error) {
-		issuer, err := d.issuer(account)
-		if err != nil {
-			return nil, err
-		}
 		slots, err := issuer.Slots(ctx)
 		if err == nil {
-			d.noteSlots(account, slots)
+			d.noteSpare(account, slots)
 		}
 		return slots, err
 	})
@@ -148,12 +187,4 @@ func (d *Desk) newLists(ctx context.Context, account string) *lists {
 		return d.findAdoptable(ctx, account, slots)
 	})
 	return l
-}
-
-// noteSlots remembers what was listed, and tells how many are spare.
-func (d *Desk) noteSlots(account string, slots []Slot) {
-	d.mu.Lock()
-	d.slots[account] = slots
-	d.mu.Unlock()
-	d.host.Observe(state.Spare{Account: account, Instances: Spare(d.ledger, account, slots)})
 }

@@ -81,7 +81,7 @@ func (w *work) run(ctx context.Context) state.Outcome {
 		switch {
 		case errors.Is(err, errClosed):
 			return state.Outcome{Certificate: w.name(), Ordered: ordered, Class: state.Pending, Next: state.Now(), Retry: true,
-				Waiting: "another look at the account"}
+				Waiting: "the account's lists, read anew"}
 		case err != nil:
 			return w.fail(ctx, step, err)
 		case !v.until.IsZero():

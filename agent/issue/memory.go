@@ -43,7 +43,7 @@ func (m *Memory) of(certificate string) *pace {
 	return m.orders[certificate]
 }
 
-// forget makes the next look at an order come at once.
+// forget makes the next poll of an order come at once.
 func (m *Memory) forget(certificate string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -57,6 +57,12 @@ func (m *Memory) held(r order.Record) (state.Outcome, bool) {
 	defer m.mu.Unlock()
 	owed, known := m.sweeps[r]
 	return owed, known && state.StillHeld(owed.Next)
+}
+
+func (m *Memory) release(r order.Record) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.sweeps, r)
 }
 
 func (m *Memory) hold(r order.Record, owed state.Outcome) {

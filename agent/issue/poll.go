@@ -77,7 +77,8 @@ func (w *work) note(ctx context.Context, report Report) error {
 // noteChallenges records the challenges, once each is checked: no name that a
 // server gave is used before.
 func (w *work) noteChallenges(asked []order.Challenge) error {
-	if len(asked) == 0 {
+	unsaid := func(c order.Challenge) bool { return c.Value == "" }
+	if len(asked) == 0 || slices.ContainsFunc(asked, unsaid) {
 		return nil
 	}
 	challenges := make([]order.Challenge, len(asked))

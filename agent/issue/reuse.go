@@ -12,11 +12,7 @@ import (
 // reuse keeps a certificate that the account already has, when it covers the
 // names and is not due. Then nothing is ordered.
 func (w *work) reuse(ctx context.Context) (bool, error) {
-	issuer, err := w.desk.issuer(w.order.Account)
-	if err != nil {
-		return false, err
-	}
-	shelf, keeps := issuer.(Shelf)
+	shelf, keeps := w.lists.issuer.(Shelf)
 	if !keeps {
 		return false, nil
 	}

@@ -7,6 +7,7 @@ import (
 
 	"dvagent/agent/order"
 	"dvagent/agent/state"
+	"dvagent/internal/bundle"
 	"dvagent/internal/hint"
 )
 
@@ -50,6 +51,7 @@ func (w *work) send(ctx context.Context, issuer Issuer) error {
 	if err := w.order.BeginSubmission(); err != nil {
 		return err
 	}
+	w.desk.noteUsed(instanceOf(w.order))
 	receipt, err := issuer.Submit(ctx, w.order.Instance, Application{Names: w.order.Domains, Contact: w.snapshot.Config.Contact})
 	if err != nil {
 		return w.notAccepted(ctx, issuer, err)
@@ -77,11 +79,22 @@ func (w *work) notAccepted(ctx context.Context, issuer Issuer, err error) error 
 	if askErr != nil {
 		return askErr
 	}
-	if applied {
+	if applied && !w.othersIssued(ctx, issuer) {
 		w.say(order.Submit, "the order is already being checked")
 		return w.order.Submitted("", "")
 	}
 	return w.giveBack(code, fault)
+}
+
+// othersIssued says that the order of an instance which refused ours is issued,
+// and for other names: somebody else was sooner, and there is nothing of ours.
+func (w *work) othersIssued(ctx context.Context, issuer Issuer) bool {
+	report, err := issuer.Report(ctx, w.order.Instance, w.order.ServerOrder)
+	if err != nil || !report.fetched() {
+		return false
+	}
+	b, err := bundle.Parse(report.Chain, report.Key)
+	return err == nil && state.Uncovered(b.Leaf, w.order.Domains) != ""
 }
 
 // unapplied records that the submission did not arrive: it counts for nothing.

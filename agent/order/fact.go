@@ -40,7 +40,7 @@ type Outcome string
 
 const (
 	Issued    Outcome = "issued"    // its bundle is stored
-	Abandoned Outcome = "abandoned" // given up by a person
+	Abandoned Outcome = "abandoned" // given up by an operator
 	LetGo     Outcome = "let go"    // adopted, and not ours after all, or too slow
 	Withdrawn Outcome = "withdrawn" // nothing was claimed yet
 )

@@ -73,7 +73,7 @@ type Failure struct {
 	Cause      string // a word that the agent decides by, such as CauseNoInstance
 	At         time.Time
 	Until      time.Time // not tried again before then
-	Stopped    bool      // until a person acts
+	Stopped    bool      // until an operator acts
 	Transient  bool      // waiting may cure it
 }
 

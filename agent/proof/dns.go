@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"dvagent/agent/order"
@@ -15,16 +16,32 @@ import (
 )
 
 // DNS proves domains by records in zones that the accounts host. One is made
-// for a pass, so that its preflight asks nothing twice.
+// for a pass.
 type DNS struct {
-	zones     *Zones
-	preflight *dnsvalidate.Preflight
+	zones *Zones
+
+	mu        sync.Mutex
+	preflight *dnsvalidate.Preflight // asks nothing twice
+	made      time.Time
 }
 
 var _ Prover = (*DNS)(nil)
 
 // NewDNS has asked nothing yet.
-func NewDNS(zones *Zones) *DNS { return &DNS{zones, zones.prover.NewPreflight()} }
+func NewDNS(zones *Zones) *DNS { return &DNS{zones: zones} }
+
+// preflightLives is how long the answers of a preflight are believed: what was
+// mended meanwhile shows in a long pass, too.
+const preflightLives = time.Minute
+
+func (d *DNS) freshPreflight() *dnsvalidate.Preflight {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.preflight == nil || time.Since(d.made) > preflightLives {
+		d.preflight, d.made = d.zones.prover.NewPreflight(), time.Now()
+	}
+	return d.preflight
+}
 
 // Sites groups the domains by the zone that their record will go into.
 func (d *DNS) Sites(ctx context.Context, s Subject, domains []string) (sites []Site, err error) {
@@ -53,7 +70,7 @@ func (d *DNS) Foresee(ctx context.Context, s Subject, site Site) (findings []Fin
 	domains := site.Domains
 	err = d.zones.following(ctx, site.Place, func(at Place) error {
 		zone, unknown := d.withServers(ctx, at)
-		seen, err := d.preflight.Look(ctx, dnsvalidate.Expectation{Zone: zone, Name: at.name, Domains: domains, Issuers: CAs})
+		seen, err := d.freshPreflight().Look(ctx, dnsvalidate.Expectation{Zone: zone, Name: at.name, Domains: domains, Issuers: cas})
 		if err != nil {
 			return err
 		}
@@ -116,7 +133,7 @@ func (d *DNS) Put(ctx context.Context, s Subject, c order.Challenge, ledger Ledg
 }
 
 // putAt publishes one record and completes it by its id. What the server
-// refused left nothing behind: what a person puts there later is not ours.
+// refused left nothing behind: what an operator puts there later is not ours.
 func (d *DNS) putAt(ctx context.Context, s Subject, record *order.Record, ledger Ledger) (ours bool, err error) {
 	client, err := d.zones.accounts.Client(record.Account)
 	if err != nil {

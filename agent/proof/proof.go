@@ -44,7 +44,7 @@ type Site struct {
 	Domains []string
 }
 
-// Finding is what a person should know of a site before an order is placed.
+// Finding is what an operator should know of a site before an order is placed.
 type Finding = dnsvalidate.Finding
 
 // Ledger makes facts about a proof durable.
@@ -113,8 +113,8 @@ func expectedName(last, domain string, domains []string) string {
 	return UsualName(domain)
 }
 
-// CAs are the CAA names of the CAs whose DV certificates CAS sells.
-var CAs = []string{
+// cas are the CAA names of the CAs whose DV certificates CAS sells.
+var cas = []string{
 	"digicert.com", "digicert.cn", "geotrust.com", "rapidssl.com", "thawte.com", "symantec.com",
 	"globalsign.com", "cfca.com.cn", "vtrus.cn", "sectigo.com", "trust-provider.com",
 }

@@ -16,7 +16,7 @@ import (
 // lives as long as the agent, and remembers for a while what it has read.
 type Zones struct {
 	host     *state.Host
-	accounts Clients
+	accounts clients
 	prover   *dnsvalidate.Prover
 
 	mu       sync.Mutex
@@ -24,13 +24,13 @@ type Zones struct {
 	listings map[listingKey]listing
 }
 
-// Clients are the accounts at the cloud.
-type Clients interface {
+// clients are the accounts at the cloud.
+type clients interface {
 	Client(account string) (*aliyun.Client, error)
 }
 
 // NewZones asks nothing yet.
-func NewZones(host *state.Host, accounts Clients) *Zones {
+func NewZones(host *state.Host, accounts clients) *Zones {
 	return &Zones{host: host, accounts: accounts, prover: dnsvalidate.NewProver(host.Config.DNS.Settings),
 		hosted: map[string]*zoneList{}, listings: map[listingKey]listing{}}
 }

@@ -17,8 +17,8 @@ func Sooner(a, b time.Time) time.Time {
 	return a
 }
 
-// Sleep waits for d, or until ctx is done, whose error it then returns.
-func Sleep(ctx context.Context, d time.Duration) error {
+// sleep waits for d, or until ctx is done, whose error it then returns.
+func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -36,7 +36,7 @@ func SleepUntil(ctx context.Context, until time.Time) error {
 		if left <= 0 {
 			return nil
 		}
-		if err := Sleep(ctx, min(left, time.Minute)); err != nil {
+		if err := sleep(ctx, min(left, time.Minute)); err != nil {
 			return err
 		}
 	}

@@ -50,13 +50,13 @@ func (s Snapshot) RenewsAt() time.Time {
 	if s.Leaf == nil {
 		return time.Time{}
 	}
-	return RenewsAt(s.Leaf, s.Config)
+	return renewsAt(s.Leaf, s.Config)
 }
 
-// RenewsAt is when the renewal of a leaf is due: at the start of its window,
+// renewsAt is when the renewal of a leaf is due: at the start of its window,
 // and then later by a share of at most a day or a tenth of the window, so that
 // many hosts do not call at once. The share is the same at every look.
-func RenewsAt(leaf *x509.Certificate, certificate config.Certificate) time.Time {
+func renewsAt(leaf *x509.Certificate, certificate config.Certificate) time.Time {
 	window := certificate.RenewBefore.Of(leaf.NotAfter.Sub(leaf.NotBefore))
 	hash := fnv.New64a()
 	hash.Write([]byte(certificate.Name + " " + bundle.Fingerprint(leaf)))

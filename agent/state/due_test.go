@@ -34,14 +34,14 @@ func TestARenewalIsReckonedFromTheLeaf(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			leaf := leafOf(tt.notBefore, tt.lifetime)
 			window := tt.window.Of(tt.lifetime)
-			at := RenewsAt(leaf, config.Certificate{Name: "www", RenewBefore: tt.window})
+			at := renewsAt(leaf, config.Certificate{Name: "www", RenewBefore: tt.window})
 			start := leaf.NotAfter.Add(-window).Truncate(time.Second)
 			if latest := start.Add(min(day, window/10)); at.Before(start) || at.After(latest) {
 				t.Errorf("%s is not between %s and %s", at, start, latest)
 			}
 			abroad := *leaf
 			abroad.NotAfter = leaf.NotAfter.In(time.FixedZone("EST", -5*3600))
-			if again := RenewsAt(&abroad, config.Certificate{Name: "www", RenewBefore: tt.window}); !again.Equal(at) {
+			if again := renewsAt(&abroad, config.Certificate{Name: "www", RenewBefore: tt.window}); !again.Equal(at) {
 				t.Errorf("%s abroad, %s here", again, at)
 			}
 		})
@@ -52,7 +52,7 @@ func TestManyHostsDoNotRenewAtOnce(t *testing.T) {
 	leaf := leafOf(time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC), 200*24*time.Hour)
 	seen := map[time.Time]int{}
 	for i := range 1000 {
-		seen[RenewsAt(leaf, config.Certificate{Name: fmt.Sprint("host", i), RenewBefore: config.Window{Share: 0.33}}).Truncate(time.Hour)]++
+		seen[renewsAt(leaf, config.Certificate{Name: fmt.Sprint("host", i), RenewBefore: config.Window{Share: 0.33}}).Truncate(time.Hour)]++
 	}
 	for hour, n := range seen {
 		if n > 100 {

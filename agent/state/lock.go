@@ -39,7 +39,7 @@ func (d Dir) Lock(ctx context.Context, c Caller) (*Lock, error) {
 		if err == nil || !errors.As(err, &held) || Now().After(deadline) {
 			return lock, err
 		}
-		if Sleep(ctx, lockPause) != nil {
+		if sleep(ctx, lockPause) != nil {
 			return nil, held
 		}
 	}

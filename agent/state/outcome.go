@@ -31,7 +31,7 @@ type Outcome struct {
 	Since       time.Time // when this process began to wait at this step
 	Err         error
 	Ordered     bool // an order was completed
-	Retry       bool // looking again at Next may help without a person
+	Retry       bool // looking again at Next may help without an operator
 	Transient   bool // Err is of the kind that passes by itself
 	News        bool // Err was not told before: the hooks of "failed" run
 }

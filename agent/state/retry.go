@@ -68,7 +68,7 @@ func (e *recalled) Error() string { return e.text }
 func (e *recalled) Cause() string { return e.cause }
 
 // Backoff grows with the failures in a row: from a second to five minutes for
-// what passes by itself, and to an hour for what a person must mend. That
+// what passes by itself, and to an hour for what an operator must mend. That
 // begins with a minute, or sooner where the next look may show something else:
 // credentials that are being rotated, a list that lacks a fresh instance.
 func Backoff(failures int, err error) time.Duration {

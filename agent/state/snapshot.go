@@ -131,7 +131,7 @@ func (s Snapshot) Prune() error {
 
 // Fits says that the bundle can be served as it is and is not due.
 func (s Snapshot) Fits(b *bundle.Bundle, now time.Time) bool {
-	return b.Verify(s.Config.Domains, now) == nil && now.Before(RenewsAt(b.Leaf, s.Config))
+	return b.Verify(s.Config.Domains, now) == nil && now.Before(renewsAt(b.Leaf, s.Config))
 }
 
 // HeldByTargets is the pair that one of the targets holds already and that can

@@ -124,7 +124,7 @@ func glance(host *state.Host, known map[string]glimpse, now time.Time) (*Glance,
 		known[certificates[i].Name] = glimpse
 		g.Certificates[i] = glimpse.at(now)
 	}
-	g.Coming = coming(g.Certificates, now, now.Add(host.Config.Limits.Forecast))
+	g.Coming = coming(host, g.Certificates, now)
 	var err error
 	if g.Orphans, err = orphans(host); err != nil {
 		return nil, err
@@ -133,12 +133,22 @@ func glance(host *state.Host, known map[string]glimpse, now time.Time) (*Glance,
 	return g, err
 }
 
-// coming counts the renewals that want an instance before until, by account.
-func coming(certificates []Seen, now, until time.Time) map[string]int {
+// coming counts the renewals that want an instance within the forecast, by
+// account. While the ledger cannot be read, which fails each pass, no claim is
+// known.
+func coming(host *state.Host, certificates []Seen, now time.Time) map[string]int {
+	ledger, err := order.LoadInstances(host.Dir.Instances())
+	claimed := func(c *Seen) bool {
+		if err != nil {
+			return false
+		}
+		claim, _ := ledger.ClaimOf(c.Account, c.Name)
+		return claim.Instance != ""
+	}
 	renewals := map[string][]state.Renewal{}
 	for i := range certificates {
 		c := &certificates[i]
-		r := state.Renewal{At: c.RenewsAt, Claimed: c.Order.Open() && c.Order.Instance != ""}
+		r := state.Renewal{At: c.RenewsAt, Claimed: claimed(c)}
 		if c.Reason != "" {
 			r.At = now
 		}
@@ -150,7 +160,7 @@ func coming(certificates []Seen, now, until time.Time) map[string]int {
 	}
 	counts := map[string]int{}
 	for account, all := range renewals {
-		counts[account] = state.Foresee(all, now, until).Coming()
+		counts[account] = state.Foresee(all, now, now.Add(host.Config.Limits.Forecast)).Coming()
 	}
 	return counts
 }

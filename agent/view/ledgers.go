@@ -47,17 +47,16 @@ func owedRecords(dir state.Dir) ([]RecordStatus, error) {
 }
 
 // damagedFiles lists the ledgers, and the journals of the certificates, that
-// have lines which cannot be read.
-func damagedFiles(dir state.Dir, certificates []CertificateStatus) ([]DamagedFile, error) {
-	instances, err := order.LoadInstances(dir.Instances())
-	if err != nil {
-		return nil, err
+// have lines which cannot be read. A ledger that cannot be read at all fails each
+// pass, and is told by that.
+func damagedFiles(dir state.Dir, certificates []CertificateStatus) []DamagedFile {
+	var damage []journal.Damage
+	if instances, err := order.LoadInstances(dir.Instances()); err == nil {
+		damage = append(damage, instances.Damage())
 	}
-	owed, err := order.LoadOwed(dir.Records())
-	if err != nil {
-		return nil, err
+	if owed, err := order.LoadOwed(dir.Records()); err == nil {
+		damage = append(damage, owed.Damage())
 	}
-	damage := []journal.Damage{instances.Damage(), owed.Damage()}
 	for _, c := range certificates {
 		damage = append(damage, c.damage...)
 	}
@@ -67,5 +66,5 @@ func damagedFiles(dir state.Dir, certificates []CertificateStatus) ([]DamagedFil
 			files = append(files, DamagedFile(d))
 		}
 	}
-	return files, nil
+	return files
 }

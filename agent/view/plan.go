@@ -48,10 +48,10 @@ type PlannedDeployment struct {
 // The actions of a plan.
 const (
 	ActionOrder    = "order"
-	ActionResume   = "resume"
+	actionResume   = "resume"
 	ActionWait     = "wait"
-	ActionTakeOver = "take over"
-	ActionDeploy   = "deploy"
+	actionTakeOver = "take over"
+	actionDeploy   = "deploy"
 	ActionNone     = "none"
 )
 
@@ -93,16 +93,16 @@ func (p *Planned) decide(s state.Snapshot, now time.Time) {
 	switch o := s.Order; {
 	case o != nil && o.Step() != order.Done:
 		p.Step, p.Instance = string(o.Step()), o.Instance
-		p.Action, p.Next = ActionResume, "go on with the open order at the step "+p.Step
+		p.Action, p.Next = actionResume, "go on with the open order at the step "+p.Step
 		if f := o.Failure; f.Stopped || now.Before(f.Until) {
 			p.Action, p.RetryAt, p.Next = ActionWait, f.Until, "wait: "+f.Text
 		}
 	case p.Reason == state.ReasonMissing && s.HeldByTargets() != nil:
-		p.Action, p.Next = ActionTakeOver, "take over the certificate that is in place; nothing is ordered"
+		p.Action, p.Next = actionTakeOver, "take over the certificate that is in place; nothing is ordered"
 	case p.Reason != "":
 		p.Action, p.Next = ActionOrder, "order: "+p.Reason
 	case len(p.Deployments) > 0:
-		p.Action, p.Next = ActionDeploy, fmt.Sprintf("install at %s", p.Deployments[0].Target)
+		p.Action, p.Next = actionDeploy, fmt.Sprintf("install at %s", p.Deployments[0].Target)
 	default:
 		p.Action, p.Next = ActionNone, "nothing until "+p.RenewsAt.Format(time.RFC3339)
 	}

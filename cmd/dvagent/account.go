@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -203,7 +202,7 @@ func (c *cli) certsUpload(account *string) *cobra.Command {
 			if *account != "" && *account != certificate.Account {
 				return usageError{fmt.Errorf("%s is a certificate of account %q, not %q", certificate.Name, certificate.Account, *account)}
 			}
-			b, err := bundle.Load(filepath.Join(host.Dir.Certificate(certificate.Name), "current"))
+			b, err := bundle.Load(host.Dir.Store(certificate.Name).CurrentDir())
 			if errors.Is(err, os.ErrNotExist) {
 				return hint.Add(fmt.Errorf("%s has no version yet", certificate.Name), "dvagent renew "+certificate.Name)
 			}

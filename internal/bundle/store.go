@@ -34,6 +34,12 @@ var validID = regexp.MustCompile(`^[0-9]{8}-[0-9a-f]{12}$`)
 // Open returns the store in dir (certificates/NAME) without touching the disk.
 func Open(dir string) *Store { return &Store{dir} }
 
+// CurrentDir is the path that leads to the current version, whichever it is.
+func (s *Store) CurrentDir() string { return filepath.Join(s.dir, currentLink) }
+
+// VersionsDir is where the versions lie.
+func (s *Store) VersionsDir() string { return filepath.Join(s.dir, versionsDir) }
+
 // Path is the directory of a version, whether or not it exists.
 func (s *Store) Path(id string) string { return filepath.Join(s.dir, versionsDir, id) }
 

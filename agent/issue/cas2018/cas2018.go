@@ -83,7 +83,7 @@ func (i *Issuer) Report(ctx context.Context, slot, _ string) (issue.Report, erro
 	}
 	report := issue.Report{State: stateOf(result.Status), Said: strings.ToLower(string(result.Status)),
 		Chain: []byte(result.Certificate), Key: []byte(result.PrivateKey)}
-	if result.CheckName != "" && result.CheckValue != "" {
+	if result.CheckName != "" { // its value may come later
 		report.Challenges = []order.Challenge{{Kind: kind(result.CheckType), Name: result.CheckName, Value: result.CheckValue}}
 	}
 	return report, nil
