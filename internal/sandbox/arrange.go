@@ -10,7 +10,7 @@ import (
 // tells its InstanceId; an empty id makes a new one. certType is DV, OV, EV or
 // FREE, source BUY or another origin, status PAYED or another state.
 func (s *Sandbox) AddInstance(certType, source, status, id string) string {
-	return s.cas.addInstance(Instance{CertType: certType, Source: source, Status: status, InstanceID: id})
+	return s.cas.addInstance(instance{Instance: Instance{CertType: certType, Source: source, Status: status, InstanceID: id}})
 }
 
 // Instances lists the account's instances, oldest first.
@@ -31,7 +31,7 @@ func (s *Sandbox) Orders() []Order {
 	defer s.cas.mu.Unlock()
 	list := []Order{}
 	for _, o := range s.cas.orders {
-		list = append(list, o.Order)
+		list = append(list, o.shown())
 	}
 	slices.SortFunc(list, func(a, b Order) int { return a.Submitted.Compare(b.Submitted) })
 	return list
@@ -46,7 +46,7 @@ func (s *Sandbox) Submit(instanceID string, domains ...string) error {
 	}
 	c := &call{action: submit[0]}
 	s.faults.attach(c)
-	return s.cas.submit(newOrder(instanceID, list, "DNS"), c)
+	return s.cas.submit(newOrder(instanceID, list, "DNS", newProof(list[0], validationName(list[0]))), c)
 }
 
 // ForceOrder puts the order on an instance into a state: checking, check_fail,

@@ -10,7 +10,10 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
+	"fmt"
 	"math/big"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -58,8 +61,17 @@ func newIssuer(name string, key *ecdsa.PrivateKey, parent *x509.Certificate, sig
 	return x509.ParseCertificate(der)
 }
 
-// newKey makes the key of a leaf; it takes a tenth of a second, or several.
-func newKey() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) }
+// newKey makes the key of a leaf; an RSA key takes a tenth of a second, or several. algorithm is RSA_2048, RSA_3072, RSA_4096 or ECC_256.
+func newKey(algorithm string) (crypto.Signer, error) {
+	if algorithm == "ECC_256" {
+		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	}
+	bits, err := strconv.Atoi(strings.TrimPrefix(algorithm, "RSA_"))
+	if err != nil {
+		return nil, fmt.Errorf("make a key: there is no algorithm %q", algorithm)
+	}
+	return rsa.GenerateKey(rand.Reader, bits)
+}
 
 // domainValidated is the policy of certificates whose domains alone were checked.
 var domainValidated = asn1.ObjectIdentifier{2, 23, 140, 1, 2, 1}
@@ -81,8 +93,8 @@ func (a *authority) leaf(names []string) *x509.Certificate {
 
 // issue signs a leaf; the answer is the PEM of the leaf and of the
 // intermediate after it, without the root.
-func (a *authority) issue(leaf *x509.Certificate, key *rsa.PrivateKey) (string, error) {
-	der, err := x509.CreateCertificate(rand.Reader, leaf, a.intermediate, key.Public(), a.key)
+func (a *authority) issue(leaf *x509.Certificate, key crypto.PublicKey) (string, error) {
+	der, err := x509.CreateCertificate(rand.Reader, leaf, a.intermediate, key, a.key)
 	if err != nil {
 		return "", err
 	}
@@ -95,8 +107,17 @@ func certificatePEM(der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
-func keyPEM(key *rsa.PrivateKey) string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
+// keyPEM writes a key of newKey in the form that is its algorithm's own.
+func keyPEM(key crypto.Signer) string {
+	block := &pem.Block{Type: "RSA PRIVATE KEY"}
+	switch k := key.(type) {
+	case *rsa.PrivateKey:
+		block.Bytes = x509.MarshalPKCS1PrivateKey(k)
+	case *ecdsa.PrivateKey:
+		block.Type = "EC PRIVATE KEY"
+		block.Bytes, _ = x509.MarshalECPrivateKey(k) // fails on no curve of newKey
+	}
+	return string(pem.EncodeToMemory(block))
 }
 
 // newSerial makes 127 random bits.

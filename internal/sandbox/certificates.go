@@ -4,6 +4,8 @@ import (
 	"crypto/sha1" // the API's fingerprint is SHA-1
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -46,13 +48,22 @@ func (c *certificate) common() string {
 	return c.leaf.Subject.CommonName
 }
 
-// newCertificate reads a pair; it fails when the two do not match.
+// newCertificate reads a chain, and its leaf's key unless that is kept elsewhere
+// (""); it fails when the two do not match.
 func newCertificate(name, cert, key string) (*certificate, error) {
-	pair, err := tls.X509KeyPair([]byte(cert), []byte(key))
-	if err != nil {
-		return nil, err
+	c := &certificate{name: name, cert: cert, key: key}
+	if key != "" {
+		pair, err := tls.X509KeyPair([]byte(cert), []byte(key))
+		c.leaf = pair.Leaf
+		return c, err
 	}
-	return &certificate{name: name, leaf: pair.Leaf, cert: cert, key: key}, nil
+	block, _ := pem.Decode([]byte(cert))
+	if block == nil {
+		return nil, errors.New("there is no PEM block")
+	}
+	var err error
+	c.leaf, err = x509.ParseCertificate(block.Bytes)
+	return c, err
 }
 
 // describeUserCertificateList spells the fields with a small first letter, unlike the detail.

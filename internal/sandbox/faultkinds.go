@@ -3,6 +3,7 @@ package sandbox
 import (
 	"crypto/x509"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -91,7 +92,9 @@ var orderKinds = []kind{
 	{name: "check-fail", about: "the order ends as check_fail", actions: submit, fate: func(o *order) { o.fate = "check_fail" }},
 	{name: "checked-fail", about: "the order ends as checked_fail", actions: submit, fate: func(o *order) { o.fate = "checked_fail" }},
 	{name: "second-challenge", about: "once the record is seen, a second CheckName is wanted", actions: submit, fate: secondChallenge},
-	{name: "value-changes", about: "once the record is seen, another value is wanted at the same CheckName", actions: submit, fate: func(o *order) { o.next = append(o.next, o.CheckName) }},
+	{name: "value-changes", about: "once the record is seen, another value is wanted at the same CheckName", actions: submit, fate: func(o *order) {
+		o.next = append(o.next, newProof(o.Domains[0], o.newestProof().Name))
+	}},
 	{name: "names-missing", about: "the leaf lacks the first name", actions: submit, fate: spoil(func(l *x509.Certificate) {
 		l.DNSNames = append(l.DNSNames[1:], "other."+home)
 		l.Subject.CommonName = l.DNSNames[0]
@@ -115,9 +118,10 @@ func spoil(change func(*x509.Certificate)) func(*order) {
 
 // secondChallenge asks for the last domain's name too, or for one beside it when that is the first again.
 func secondChallenge(o *order) {
-	name := validationName(o.Domains[len(o.Domains)-1])
-	if name == o.CheckName {
-		name = "_dnsauth.www." + name[len("_dnsauth."):]
+	domain := o.Domains[len(o.Domains)-1]
+	name := validationName(domain)
+	if name == o.newestProof().Name {
+		name = validationName("www." + strings.TrimPrefix(domain, "*."))
 	}
-	o.next = append(o.next, name)
+	o.next = append(o.next, newProof(domain, name))
 }

@@ -115,7 +115,7 @@ func (k kind) knows(action string) bool {
 
 // isAction tells whether any of the APIs has an action.
 func isAction(name string) bool {
-	for _, list := range []operations{new(cas).operations(), alidns{}.operations(), new(keyring).operations()} {
+	for _, list := range []operations{new(cas).operations2018(), alidns{}.operations(), new(keyring).operations()} {
 		if _, ok := list[name]; ok {
 			return true
 		}

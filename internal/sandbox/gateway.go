@@ -32,7 +32,7 @@ type (
 
 func (s *Sandbox) newGateway() *gateway {
 	return &gateway{keys: s.keys, faults: s.faults, history: s.history, ctx: s.ctx, services: []service{
-		{"cas", "2018-07-13", "cas.aliyuncs.com", s.cas.operations()},
+		{"cas", "2018-07-13", "cas.aliyuncs.com", s.cas.operations2018()},
 		{"alidns", "2015-01-09", "alidns.aliyuncs.com", alidns{s.zones}.operations()},
 		{"sts", "2015-04-01", "sts.aliyuncs.com", s.keys.operations()},
 	}}

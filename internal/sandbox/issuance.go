@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"crypto"
+	"crypto/x509"
 	"fmt"
 	"time"
 )
@@ -24,22 +26,24 @@ func (s *cas) update(seen order, change func(*order)) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o := s.orders[seen.InstanceID]
-	if o.CheckValue != seen.CheckValue || o.Status != seen.Status {
+	if o.Submitted != seen.Submitted || o.Status != seen.Status || o.newestProof().Value != seen.newestProof().Value {
 		return false
 	}
 	change(o)
-	s.instance(o.InstanceID).Status = instanceStatus(o.Status)
+	s.follow(o)
 	return true
 }
 
-// recordSeen notes that the pair was found; where a fault wants a further one, that comes next.
-func (o *order) recordSeen() {
-	if len(o.next) > 0 {
-		o.ask(o.next[0])
-		o.next = o.next[1:]
-		return
+// record notes which proofs were seen; once all are, the next one is asked for, if there is any.
+func (o *order) record(proofs []Proof) {
+	o.Proofs = proofs
+	switch {
+	case !o.proven():
+	case len(o.next) > 0:
+		o.Proofs, o.next = append(o.Proofs, o.next[0]), o.next[1:]
+	default:
+		o.Seen = time.Now()
 	}
-	o.Seen = time.Now()
 }
 
 // issue signs the order's certificate, and puts it into the account's list.
@@ -52,35 +56,63 @@ func (s *cas) issue(seen order) error {
 		c.id = s.nextID()
 		c.name = fmt.Sprintf("cert-%d", c.id)
 		s.certificates = append(s.certificates, c)
-		o.Status, o.certificate, o.key = issued, c.cert, c.key
+		o.Status, o.certificate = issued, c
 	})
 	return nil
 }
 
-// sign makes the pair of an order, as its faults want it.
+// sign makes the certificate of an order, as its faults want it, and gives it the
+// key where the service has made that.
 func (s *cas) sign(o order) (*certificate, error) {
-	key, err := o.keyPair()
+	public, key, err := o.key()
 	if err != nil {
 		return nil, err
 	}
-	leaf := s.authority.leaf(o.certificateNames(s.zones.hosted()))
+	chain, err := s.authority.issue(o.leaf(s.authority, s.zones.hosted()), public)
+	if err != nil {
+		return nil, err
+	}
+	c, err := newCertificate("", chain, "")
+	if err != nil {
+		return nil, err
+	}
+	c.key, c.bought, c.province, c.city = key, true, o.province, o.city
+	return c, nil
+}
+
+// key is the leaf's public key and, where the service has it, the PEM of the
+// private one. With foreignKey the two differ, or the public one is not the applicant's.
+func (o *order) key() (public crypto.PublicKey, private string, err error) {
+	if o.csr != nil && !o.foreignKey {
+		return o.csr.PublicKey, "", nil
+	}
+	pair, err := o.keyPair()
+	if err != nil {
+		return nil, "", err
+	}
+	if o.csr != nil {
+		return pair.Public(), "", nil
+	}
+	answered := pair
+	if o.foreignKey {
+		if answered, err = newKey("RSA_2048"); err != nil {
+			return nil, "", err
+		}
+	}
+	return pair.Public(), keyPEM(answered), nil
+}
+
+// leaf describes the order's certificate, spoilt as its faults want it.
+func (o *order) leaf(a *authority, zones []*zone) *x509.Certificate {
+	leaf := a.leaf(o.certificateNames(zones))
+	if o.longest > 0 && leaf.NotAfter.Sub(leaf.NotBefore) > o.longest {
+		leaf.NotAfter = leaf.NotBefore.Add(o.longest)
+	}
+	if !o.latest.IsZero() && leaf.NotAfter.After(o.latest) {
+		leaf.NotAfter = o.latest
+	}
 	for _, spoil := range o.spoil {
 		spoil(leaf)
 	}
-	chain, err := s.authority.issue(leaf, key)
-	if err != nil {
-		return nil, err
-	}
-	c, err := newCertificate("", chain, keyPEM(key))
-	if err != nil {
-		return nil, err
-	}
-	c.bought, c.province, c.city = true, o.province, o.city
-	if o.foreignKey {
-		if key, err = newKey(); err != nil {
-			return nil, err
-		}
-		c.key = keyPEM(key)
-	}
-	return c, nil
+	return leaf
 }

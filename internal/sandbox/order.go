@@ -1,7 +1,7 @@
 package sandbox
 
 import (
-	"crypto/rsa"
+	"crypto"
 	"crypto/x509"
 	"regexp"
 	"slices"
@@ -26,28 +26,32 @@ type Instance struct {
 // Order is an application for a certificate, as the sandbox sees it.
 type Order struct {
 	InstanceID string    `json:"InstanceId"`
-	Domains    []string  `json:"Domains"` // in A-labels
-	Status     string    `json:"Status"`  // OrderStatus: checking, issued, check_fail, …
-	CheckType  string    `json:"CheckType"`
-	CheckName  string    `json:"CheckName"`
+	Domains    []string  `json:"Domains"`   // in A-labels
+	Status     string    `json:"Status"`    // OrderStatus: checking, issued, check_fail, …
+	CheckType  string    `json:"CheckType"` // DNS or FILE
+	CheckName  string    `json:"CheckName"` // of the newest proof, as CheckValue
 	CheckValue string    `json:"CheckValue"`
+	Proofs     []Proof   `json:"Proofs"`
 	Submitted  time.Time `json:"Submitted"`
-	Seen       time.Time `json:"Seen"` // when the CA saw the last record that it wanted; zero before
+	Seen       time.Time `json:"Seen"` // when the CA had seen all that it wanted; zero before
 }
 
 // order is an Order with what its applicant does not see.
 type order struct {
 	Order
 	province, city string
-	next           []string                  // names of the challenges after the present one, set by a fault
-	until          time.Time                 // the token's end of life
-	fate           string                    // a status that the order is bound for, set by a fault; held stays checking
-	spoil          []func(*x509.Certificate) // changes to the leaf, set by faults
-	foreignKey     bool                      // the answer carries a key that is not the leaf's
-	certificate    string
-	key            string
-	collected      int                             // answers that carried the certificate
-	keyPair        func() (*rsa.PrivateKey, error) // the leaf's, made once, from the submission on
+	csr            *x509.CertificateRequest // the applicant's; nil when the service makes the key
+	longest        time.Duration            // of the leaf; 0 is the CA's own limit
+	latest         time.Time                // the leaf's end at the latest; zero is no limit
+
+	next        []Proof                       // wanted one by one, each once all before it were seen
+	until       time.Time                     // the tokens' end of life
+	fate        string                        // a status that the order is bound for, set by a fault; held stays checking
+	spoil       []func(*x509.Certificate)     // changes to the leaf, set by faults
+	foreignKey  bool                          // the leaf is not for the applicant's key
+	certificate *certificate                  // once issued
+	collected   int                           // answers that carried the certificate
+	keyPair     func() (crypto.Signer, error) // the leaf's, made once, from the submission on
 }
 
 const (
@@ -58,33 +62,47 @@ const (
 	tokenLifetime = 24 * time.Hour
 )
 
-func newOrder(instanceID string, domains []string, verifyType string) *order {
-	o := &order{Order: Order{
-		InstanceID: instanceID, Domains: domains, Status: checking, CheckType: verifyType, Submitted: time.Now(),
-	}, keyPair: sync.OnceValues(newKey)}
-	o.ask(validationName(domains[0]))
-	if verifyType == "FILE" {
-		o.CheckName = strings.TrimPrefix(domains[0], "*.") + "/.well-known/pki-validation/fileauth.txt"
+// newOrder applies for domains; the key is one that the service makes.
+func newOrder(instanceID string, domains []string, verifyType string, proofs ...Proof) *order {
+	now := time.Now()
+	return &order{
+		Order: Order{
+			InstanceID: instanceID, Domains: domains, Status: checking, CheckType: verifyType, Submitted: now, Proofs: proofs,
+		},
+		until:   now.Add(tokenLifetime),
+		keyPair: sync.OnceValues(func() (crypto.Signer, error) { return newKey("RSA_2048") }),
 	}
-	return o
 }
 
-// validationName is where the TXT record for a domain goes.
-func validationName(domain string) string { return "_dnsauth." + strings.TrimPrefix(domain, "*.") }
-
-// ask sets a new pair with a new life.
-func (o *order) ask(name string) {
-	o.CheckName, o.CheckValue = name, newToken()
-	o.Seen, o.until = time.Time{}, time.Now().Add(tokenLifetime)
+// shown is the order for those who look at the sandbox.
+func (o *order) shown() Order {
+	copied := o.Order
+	copied.CheckName, copied.CheckValue = o.newestProof().Name, o.newestProof().Value
+	return copied
 }
 
-func newToken() string {
-	return time.Now().UTC().Format("20060102") + "0000000" + randomText(45, alphanumeric)
+// newestProof is the one that an API shows which knows no other.
+func (o *order) newestProof() Proof { return o.Proofs[len(o.Proofs)-1] }
+
+// proven tells whether each proof that was asked for has been seen.
+func (o *order) proven() bool {
+	return !slices.ContainsFunc(o.Proofs, func(p Proof) bool { return p.Seen.IsZero() })
 }
 
-// instanceStatus is how the instance list spells an order's status.
-func instanceStatus(orderStatus string) string {
-	switch orderStatus {
+// renewTokens gives the proofs that nobody has seen other values and a new life.
+func (o *order) renewTokens() {
+	o.Proofs = slices.Clone(o.Proofs)
+	for i := range o.Proofs {
+		if o.Proofs[i].Seen.IsZero() {
+			o.Proofs[i].Value = newToken()
+		}
+	}
+	o.until = time.Now().Add(tokenLifetime)
+}
+
+// instanceStatus is how the instance list of 2018-07-13 spells an order's status.
+func (o *order) instanceStatus() string {
+	switch o.Status {
 	case checking:
 		return "CHECKING"
 	case issued:
@@ -92,7 +110,7 @@ func instanceStatus(orderStatus string) string {
 	case "check_fail", "checked_fail":
 		return "CHECKED_FAIL"
 	}
-	return strings.ToUpper(orderStatus)
+	return strings.ToUpper(o.Status)
 }
 
 // certificateNames are the names of an order's leaf: a wildcard carries its

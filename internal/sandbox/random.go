@@ -7,6 +7,7 @@ import (
 
 const (
 	digits       = "0123456789"
+	hexadecimal  = digits + "abcdef"
 	alphanumeric = digits + "abcdefghijklmnopqrstuvwxyz"
 )
 

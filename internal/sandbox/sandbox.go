@@ -101,7 +101,7 @@ func (s *Sandbox) startAPI() (err error) {
 	}
 	s.cas = newCAS(s.zones, s.authority)
 	for range s.options.Instances {
-		s.cas.addInstance(Instance{CertType: "DV", Source: "BUY", Status: "PAYED"})
+		s.AddInstance("DV", "BUY", "PAYED", "")
 	}
 	v := s.newValidator()
 	s.done.Go(func() { v.run(s.ctx) })

@@ -57,7 +57,7 @@ func (v *validator) advance(ctx context.Context, o order) {
 			v.cas.update(o, func(o *order) { o.Status = o.fate })
 		}
 	case now.After(o.until):
-		v.cas.update(o, func(o *order) { o.ask(o.CheckName) })
+		v.cas.update(o, (*order).renewTokens)
 	case o.Seen.IsZero():
 		v.look(ctx, o)
 	case now.Sub(o.Seen) >= v.issueAfter:
@@ -65,38 +65,46 @@ func (v *validator) advance(ctx context.Context, o order) {
 	}
 }
 
-// look asks for the order's record, and for the CAA records once it is there.
+// look asks for the records that are still to be seen, and for the CAA records
+// once all are there.
 func (v *validator) look(ctx context.Context, o order) {
-	if !v.proven(ctx, o) {
+	if !v.hosted(o.Domains) {
 		return
 	}
-	if slices.ContainsFunc(o.Domains, func(domain string) bool { return v.forbidden(ctx, domain) }) {
+	o.Proofs = slices.Clone(o.Proofs)
+	for i, p := range o.Proofs {
+		if p.Seen.IsZero() && v.shown(ctx, p) {
+			o.Proofs[i].Seen = time.Now()
+		}
+	}
+	if o.proven() && slices.ContainsFunc(o.Domains, func(domain string) bool { return v.forbidden(ctx, domain) }) {
 		v.cas.update(o, func(o *order) { o.Status = "check_fail" })
 		return
 	}
-	v.cas.update(o, (*order).recordSeen)
+	v.cas.update(o, func(current *order) { current.record(o.Proofs) })
 }
 
-// proven tells whether every domain is hosted and every name server shows the value.
-func (v *validator) proven(ctx context.Context, o order) bool {
-	for _, domain := range o.Domains {
-		if enclosing(v.cas.zones.hosted(), strings.TrimPrefix(domain, "*.")) == nil {
-			return false
-		}
-	}
-	for _, server := range v.servers {
-		if !v.shows(ctx, server, o.CheckName, o.CheckValue) {
-			return false
-		}
-	}
-	return true
+func (v *validator) hosted(domains []string) bool {
+	return !slices.ContainsFunc(domains, func(domain string) bool {
+		return enclosing(v.cas.zones.hosted(), strings.TrimPrefix(domain, "*.")) == nil
+	})
 }
 
-func (v *validator) shows(ctx context.Context, server, name, value string) bool {
-	m, err := v.query(ctx, server, name, dns.TypeTXT)
+// shown tells whether every name server shows a record.
+func (v *validator) shown(ctx context.Context, p Proof) bool {
+	return !slices.ContainsFunc(v.servers, func(server string) bool { return !v.shows(ctx, server, p) })
+}
+
+func (v *validator) shows(ctx context.Context, server string, p Proof) bool {
+	m, err := v.query(ctx, server, p.Name, dns.StringToType[p.Type])
 	return err == nil && slices.ContainsFunc(m.Answer, func(rr dns.RR) bool {
-		txt, ok := rr.(*dns.TXT)
-		return ok && strings.Join(txt.Txt, "") == value
+		switch rr := rr.(type) {
+		case *dns.TXT:
+			return strings.Join(rr.Txt, "") == p.Value
+		case *dns.CNAME:
+			return p.Type == "CNAME" && strings.EqualFold(rr.Target, dns.Fqdn(p.Value))
+		}
+		return false
 	})
 }
 

@@ -5,28 +5,10 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 )
 
-// cas answers the operations of CAS 2018-07-13. Its arrays are flat.
-type cas struct {
-	zones     *zones
-	authority *authority
-
-	mu           sync.Mutex
-	instances    []*Instance
-	orders       map[string]*order // by InstanceId
-	certificates []*certificate
-	lastID       int64
-
-	keys sync.WaitGroup // those that are being made
-}
-
-func newCAS(zs *zones, a *authority) *cas {
-	return &cas{zones: zs, authority: a, orders: map[string]*order{}, lastID: 2755600}
-}
-
-func (s *cas) operations() operations {
+// operations2018 are those of CAS 2018-07-13, whose arrays are flat.
+func (s *cas) operations2018() operations {
 	return operations{
 		"CreateDVOrderAudit":            s.createDVOrderAudit,
 		"DescribeDVOrderResult":         s.describeDVOrderResult,
@@ -52,7 +34,11 @@ func (s *cas) createDVOrderAudit(c *call) (object, error) {
 	if verifyType != "DNS" && verifyType != "FILE" {
 		return nil, invalidParameter("DomainVerifyType")
 	}
-	o := newOrder(p["InstanceId"], domains, verifyType)
+	proof := newProof(domains[0], validationName(domains[0]))
+	if verifyType == "FILE" {
+		proof = fileProof(domains[0])
+	}
+	o := newOrder(p["InstanceId"], domains, verifyType, proof)
 	o.province, o.city = p["Province"], p["City"]
 	return object{}, s.submit(o, c)
 }
@@ -70,11 +56,8 @@ func (s *cas) submit(o *order, c *call) error {
 	if !validatesDomains || !free {
 		return refusal(http.StatusForbidden, "OrderStateError", "The status of the order does not allow this operation.")
 	}
-	c.decideFate(o)
-	instance.Status = instanceStatus(o.Status)
 	instance.Submissions++
-	s.orders[o.InstanceID] = o
-	s.keys.Go(func() { _, _ = o.keyPair() })
+	s.place(o, c)
 	return nil
 }
 
@@ -95,9 +78,10 @@ func (s *cas) describeDVOrderResult(c *call) (object, error) {
 	answer := object{"OrderStatus": o.Status}
 	switch o.Status {
 	case checking:
-		answer["CheckType"], answer["CheckName"], answer["CheckValue"] = o.CheckType, o.CheckName, o.CheckValue
+		proof := o.newestProof()
+		answer["CheckType"], answer["CheckName"], answer["CheckValue"] = o.CheckType, proof.Name, proof.Value
 	case issued:
-		answer["Certificate"], answer["PrivateKey"] = o.certificate, o.key
+		answer["Certificate"], answer["PrivateKey"] = o.certificate.cert, o.certificate.key
 		o.collected++
 		c.collected = o.collected
 	}
@@ -123,56 +107,4 @@ func (s *cas) describeOrderInstanceList(c *call) (object, error) {
 		})
 	}
 	return object{"TotalCount": len(rows), "OrderList": page(rows, start, size)}, nil
-}
-
-// list copies the instances, oldest first.
-func (s *cas) list() []Instance {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var list []Instance
-	for _, i := range s.instances {
-		list = append(list, *i)
-	}
-	return list
-}
-
-// instance finds an instance; the caller holds the lock.
-func (s *cas) instance(id string) *Instance {
-	for _, i := range s.instances {
-		if i.InstanceID == id {
-			return i
-		}
-	}
-	return nil
-}
-
-// order copies the order on an instance.
-func (s *cas) order(instanceID string) (order, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	o, ok := s.orders[instanceID]
-	if !ok {
-		return order{}, false
-	}
-	return *o, true
-}
-
-// addInstance fills in the ids that are left out, and tells the InstanceId.
-func (s *cas) addInstance(i Instance) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if i.ID == 0 {
-		i.ID = s.nextID()
-	}
-	if i.InstanceID == "" {
-		i.InstanceID = "cas-cn-" + randomText(12, alphanumeric)
-	}
-	s.instances = append(s.instances, &i)
-	return i.InstanceID
-}
-
-// nextID is a number that no instance or certificate has; the caller holds the lock.
-func (s *cas) nextID() int64 {
-	s.lastID += 10
-	return s.lastID
 }
