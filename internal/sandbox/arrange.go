@@ -4,13 +4,22 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // AddInstance puts an instance into the account, as a purchase would, and
 // tells its InstanceId; an empty id makes a new one. certType is DV, OV, EV or
-// FREE, source BUY or another origin, status PAYED or another state.
+// FREE, source BUY or another origin, status PAYED or another state. What was
+// bought and is not free is an instance of 2020-04-07 too.
 func (s *Sandbox) AddInstance(certType, source, status, id string) string {
-	return s.cas.addInstance(instance{Instance: Instance{CertType: certType, Source: source, Status: status, InstanceID: id}})
+	i := instance{Instance: Instance{CertType: certType, Source: source, Status: status, InstanceID: id}}
+	if source == "BUY" && certType != "FREE" {
+		i.subscription = Subscription{
+			CertificateType: certType, FullDomainCount: s.options.Names, WildcardDomainCount: s.options.Wildcards,
+			OrderEnd: time.Now().Add(s.options.Term),
+		}.withDefaults(time.Now())
+	}
+	return s.cas.addInstance(i)
 }
 
 // Instances lists the account's instances, oldest first.

@@ -7,7 +7,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -22,6 +21,9 @@ type certificate struct {
 	leaf           *x509.Certificate
 	cert, key      string // PEM
 	bought         bool
+	instanceID     string // what it was issued on
+	orderID        int64  // of an order from a package
+	added          time.Time
 	province, city string
 }
 
@@ -68,34 +70,23 @@ func newCertificate(name, cert, key string) (*certificate, error) {
 
 // describeUserCertificateList spells the fields with a small first letter, unlike the detail.
 func (s *cas) describeUserCertificateList(c *call) (object, error) {
-	current, err := c.params.integer("CurrentPage", 1, 1, math.MaxInt32)
-	if err != nil {
-		return nil, err
-	}
-	size, err := c.pageSize("ShowSize", 50, 1000)
-	if err != nil {
-		return nil, err
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	rows := []object{}
-	for _, c := range slices.Backward(s.certificates) {
+	for _, cert := range slices.Backward(s.certificates) {
 		row := object{}
-		for name, value := range c.fields() {
+		for name, value := range cert.fields() {
 			row[strings.ToLower(name[:1])+name[1:]] = value
 		}
 		rows = append(rows, row)
 	}
-	return object{
-		"CurrentPage": current, "ShowSize": size, "TotalCount": len(rows),
-		"CertificateList": page(rows, (current-1)*size, size),
-	}, nil
+	return c.currentPage("CertificateList", rows, 50, 1000)
 }
 
 func (s *cas) describeUserCertificateDetail(c *call) (object, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i, err := s.certificateIndex(c.params)
+	i, err := s.certificateIndex(c.params, notFound)
 	if err != nil {
 		return nil, err
 	}
@@ -114,14 +105,27 @@ func (s *cas) createUserCertificate(c *call) (object, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.addUpload(uploaded, c.params["Lang"]); err != nil {
+		return nil, err
+	}
+	return object{"CertId": uploaded.id}, nil
+}
+
+// addUpload gives a certificate its id, unless its name is taken; the caller holds the lock.
+func (s *cas) addUpload(uploaded *certificate, language string) error {
 	for _, other := range s.certificates {
 		if other.name == uploaded.name {
-			return nil, nameTaken(c.params["Lang"])
+			return nameTaken(language)
 		}
 	}
-	uploaded.id = s.nextID()
-	s.certificates = append(s.certificates, uploaded)
-	return object{"CertId": uploaded.id}, nil
+	s.addCertificate(uploaded)
+	return nil
+}
+
+// addCertificate puts a certificate into the account's list; the caller holds the lock.
+func (s *cas) addCertificate(c *certificate) {
+	c.id, c.added = s.nextID(), time.Now()
+	s.certificates = append(s.certificates, c)
 }
 
 func nameTaken(language string) error {
@@ -134,7 +138,7 @@ func nameTaken(language string) error {
 func (s *cas) deleteUserCertificate(c *call) (object, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i, err := s.certificateIndex(c.params)
+	i, err := s.certificateIndex(c.params, notFound)
 	if err != nil {
 		return nil, err
 	}
@@ -142,8 +146,8 @@ func (s *cas) deleteUserCertificate(c *call) (object, error) {
 	return object{}, nil
 }
 
-// certificateIndex finds what CertId names; the caller holds the lock.
-func (s *cas) certificateIndex(p params) (int, error) {
+// certificateIndex finds what CertId names, or answers what missing makes; the caller holds the lock.
+func (s *cas) certificateIndex(p params, missing func(language string) error) (int, error) {
 	if err := p.require("CertId"); err != nil {
 		return 0, err
 	}
@@ -153,7 +157,7 @@ func (s *cas) certificateIndex(p params) (int, error) {
 	}
 	i := slices.IndexFunc(s.certificates, func(c *certificate) bool { return c.id == id })
 	if i < 0 {
-		return 0, notFound(p["Lang"])
+		return 0, missing(p["Lang"])
 	}
 	return i, nil
 }

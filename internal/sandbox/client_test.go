@@ -1,13 +1,19 @@
 package sandbox
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha1"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
+	"math/big"
 	"net/http"
 	"net/url"
 	"slices"
@@ -213,4 +219,22 @@ func (c *client) until(instanceID string, done func(answer) bool) answer {
 
 func hasStatus(status string) func(answer) bool {
 	return func(a answer) bool { return a.text("OrderStatus") == status }
+}
+
+// selfSigned makes a pair in PEM that ends at a time.
+func selfSigned(t *testing.T, name string, end time.Time) (cert, key string) {
+	t.Helper()
+	signer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: end.Add(-100 * time.Hour), NotAfter: end,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, signer.Public(), signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return certificatePEM(der), keyPEM(signer)
 }

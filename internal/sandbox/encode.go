@@ -40,6 +40,12 @@ func writeElement(b *bytes.Buffer, name string, value any) {
 		for _, item := range v {
 			writeElement(b, name, item)
 		}
+	case []int64:
+		for _, item := range v {
+			writeElement(b, name, item)
+		}
+	case nil:
+		fmt.Fprintf(b, "<%s/>", name)
 	case object:
 		fmt.Fprintf(b, "<%s>", name)
 		for _, field := range slices.Sorted(maps.Keys(v)) {

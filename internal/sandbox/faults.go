@@ -115,7 +115,7 @@ func (k kind) knows(action string) bool {
 
 // isAction tells whether any of the APIs has an action.
 func isAction(name string) bool {
-	for _, list := range []operations{new(cas).operations2018(), alidns{}.operations(), new(keyring).operations()} {
+	for _, list := range []operations{new(cas).operations2018(), new(cas).operations2020(), alidns{}.operations(), new(keyring).operations()} {
 		if _, ok := list[name]; ok {
 			return true
 		}
@@ -270,6 +270,18 @@ func (c *call) decideFate(o *order) {
 		r.fate(o)
 		return true
 	})
+}
+
+// chooses tells whether a fault of this kind is in force, for what an operation itself does differently then.
+func (c *call) chooses(kind string) (chosen bool) {
+	c.bite(func(r *rule) bool {
+		if chosen || r.name != kind {
+			return false
+		}
+		chosen = true
+		return true
+	})
+	return chosen
 }
 
 func (c *call) alter(answer object) {

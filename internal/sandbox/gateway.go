@@ -31,11 +31,17 @@ type (
 )
 
 func (s *Sandbox) newGateway() *gateway {
-	return &gateway{keys: s.keys, faults: s.faults, history: s.history, ctx: s.ctx, services: []service{
-		{"cas", "2018-07-13", "cas.aliyuncs.com", s.cas.operations2018()},
+	services := []service{
 		{"alidns", "2015-01-09", "alidns.aliyuncs.com", alidns{s.zones}.operations()},
 		{"sts", "2015-04-01", "sts.aliyuncs.com", s.keys.operations()},
-	}}
+	}
+	if s.options.CASAPI != API2020 {
+		services = append(services, service{"cas", API2018, "cas.aliyuncs.com", s.cas.operations2018()})
+	}
+	if s.options.CASAPI != API2018 {
+		services = append(services, service{"cas", API2020, "cas.aliyuncs.com", s.cas.operations2020()})
+	}
+	return &gateway{keys: s.keys, faults: s.faults, history: s.history, ctx: s.ctx, services: services}
 }
 
 // reply is an answer as it goes over the wire.

@@ -90,7 +90,7 @@ func TestTheGatewayRefuses(t *testing.T) {
 		{"a request without an action", "2015-01-09", absent, nil, 400, "MissingParameter"},
 		{"a request without a nonce", "2015-01-09", "DescribeDomains", []string{"SignatureNonce", absent}, 400, "MissingParameter"},
 		{"a request without a timestamp", "2015-01-09", "DescribeDomains", []string{"Timestamp", absent}, 400, "MissingParameter"},
-		{"a version that is nobody's", "2020-04-07", "DescribeDomains", nil, 400, "InvalidVersion"},
+		{"a version that is nobody's", "2020-06-19", "DescribeDomains", nil, 400, "InvalidVersion"},
 		{"an action of another API", "2018-07-13", "DescribeDomains", nil, 404, "InvalidAction.NotFound"},
 		{"an unknown access key", "2015-01-09", "DescribeDomains", []string{"AccessKeyId", "LTAInobody"}, 404, "InvalidAccessKeyId.NotFound"},
 		{"a token that is not the key's", "2015-01-09", "DescribeDomains", []string{"SecurityToken", "x"}, 400, "InvalidSecurityToken.MismatchWithAccessKey"},

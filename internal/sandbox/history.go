@@ -13,7 +13,7 @@ type Request struct {
 	API        string            `json:"api"` // cas, alidns or sts; empty when the Version is none of theirs
 	Action     string            `json:"action"`
 	Method     string            `json:"method"`
-	Params     map[string]string `json:"params"`      // without Signature, Key and SecurityToken
+	Params     map[string]string `json:"params"`      // without Signature, SecurityToken and private keys
 	HTTPStatus int               `json:"http_status"` // 0 when a fault dropped the request before it was applied
 	Code       string            `json:"code"`        // of a refusal; empty when the request was applied
 }
@@ -28,7 +28,7 @@ type history struct {
 
 func (h *history) add(r Request) {
 	r.Params = maps.Clone(r.Params)
-	for _, secret := range []string{"Signature", "Key", "SecurityToken"} {
+	for _, secret := range []string{"Signature", "SecurityToken", "Key", "EncryptPrivateKey", "SignPrivateKey"} {
 		delete(r.Params, secret)
 	}
 	h.mu.Lock()

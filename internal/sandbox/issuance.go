@@ -1,19 +1,22 @@
 package sandbox
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/x509"
 	"fmt"
 	"time"
 )
 
-// open copies the orders that are being checked.
+// open copies the orders that the CA is to look at.
 func (s *cas) open() []order {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var list []order
 	for _, o := range s.orders {
-		if o.Status == checking {
+		i := s.instance(o.InstanceID)
+		ended := i != nil && i.over(time.Now())
+		if (o.Status == checking || o.Status == payed) && !ended {
 			list = append(list, *o)
 		}
 	}
@@ -53,12 +56,24 @@ func (s *cas) issue(seen order) error {
 		return err
 	}
 	s.update(seen, func(o *order) {
-		c.id = s.nextID()
-		c.name = fmt.Sprintf("cert-%d", c.id)
-		s.certificates = append(s.certificates, c)
+		s.addCertificate(c)
+		c.name = cmp.Or(o.name, fmt.Sprintf("cert-%d", c.id))
 		o.Status, o.certificate = issued, c
+		s.countIssued(o)
 	})
 	return nil
+}
+
+// countIssued notes an issuance with what it was paid from; the caller holds the lock.
+func (s *cas) countIssued(o *order) {
+	if i := s.instance(o.InstanceID); i != nil {
+		i.started = orTime(i.started, time.Now())
+	}
+	for _, placed := range s.packageOrders {
+		if placed.instanceID == o.InstanceID {
+			s.stock(placed.product).Issued++
+		}
+	}
 }
 
 // sign makes the certificate of an order, as its faults want it, and gives it the
@@ -77,6 +92,7 @@ func (s *cas) sign(o order) (*certificate, error) {
 		return nil, err
 	}
 	c.key, c.bought, c.province, c.city = key, true, o.province, o.city
+	c.instanceID, c.orderID = o.InstanceID, o.orderID
 	return c, nil
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // managementHandler serves what tests and people need beside the API. Bodies
-// and answers are JSON; a refusal is 400 with {"error": …}.
+// and answers are JSON; a refusal is 400 with {"error": …}. handle2020 has more.
 //
 //	GET  /                 the addresses, without the secret
 //	GET  /history          every API request
@@ -46,6 +46,7 @@ func (s *Sandbox) managementHandler() http.Handler {
 	mux.Handle("POST /faults", do(s.postFault))
 	mux.Handle("DELETE /faults", do(func(*http.Request, nothing) (any, error) { return nothing{}, s.SetFaults() }))
 	mux.Handle("POST /key", do(s.postKey))
+	s.handle2020(mux)
 	return mux
 }
 

@@ -17,17 +17,33 @@ type Options struct {
 	Management  string          // host:port; "" is 127.0.0.1:0
 	NameServers int             // 0 is 2; the further ones get a free port of 127.0.0.1
 	Zones       []string        // hosted zones; none is example.com
-	Instances   int             // PAYED DV instances; 0 is 5, negative is none
+	Instances   int             // paid DV instances, the same in both versions of CAS; 0 is 5, negative is none
 	Faults      []Fault         // in force from the start
 	Seed        uint64          // chooses among random faults: the same seed, the same run
 	Propagation []time.Duration // per name server, after a record changes; the last one holds for the rest; none is 300ms, 900ms, 1.5s, …
 	IssueAfter  time.Duration   // between the record that the CA has seen and the certificate; 0 is 1s
 	Lifetime    time.Duration   // of issued leaves; 0 is 200 days
 
+	CASAPI        string        // the version of CAS that there is: BothAPIs (""), API2018 or API2020
+	TestInstances int           // free ones of 2020-04-07, for one name and three months
+	Names         int           // that are no wildcards, of an instance in 2020-04-07; 0 is 5, negative is none
+	Wildcards     int           // of an instance in 2020-04-07; 0 is 5, negative is none
+	Term          time.Duration // of an instance in 2020-04-07; 0 is 365 days
+	ReissueAfter  time.Duration // after an issuance, with AutoReissue on; 0 is never
+	Packages      []Package     // of 2020-04-07; of each ProductCode and Total count
+	Contacts      []Contact     // of the account; nil is the one that AgentConfig names
+
 	AccessKeyID, AccessKeySecret string // random when empty
 
 	Dir string // where ca.pem is written; "" is a temporary directory that Close removes
 }
+
+// Values of Options.CASAPI.
+const (
+	BothAPIs = "both"
+	API2018  = "2018-07-13"
+	API2020  = "2020-04-07"
+)
 
 const anyPort = "127.0.0.1:0"
 
@@ -38,6 +54,15 @@ func (o Options) completed() (Options, error) {
 		if err := requireLoopback(*address); err != nil {
 			return o, err
 		}
+	}
+	o.CASAPI = cmp.Or(o.CASAPI, BothAPIs)
+	if o.CASAPI != BothAPIs && o.CASAPI != API2018 && o.CASAPI != API2020 {
+		return o, fmt.Errorf("CAS version %q is none of %s, %s and %s", o.CASAPI, BothAPIs, API2018, API2020)
+	}
+	o.Names, o.Wildcards = max(cmp.Or(o.Names, 5), 0), max(cmp.Or(o.Wildcards, 5), 0)
+	o.Term = cmp.Or(o.Term, 365*day)
+	if o.Contacts == nil {
+		o.Contacts = []Contact{{Name: "Zhang San", Mobile: "13300000000", Email: "ops@example.com"}}
 	}
 	o.NameServers = cmp.Or(max(o.NameServers, 0), 2)
 	o.Instances = max(cmp.Or(o.Instances, 5), 0)

@@ -41,11 +41,16 @@ type order struct {
 	Order
 	province, city string
 	csr            *x509.CertificateRequest // the applicant's; nil when the service makes the key
+	name           string                   // of the certificate; "" is one made from its id
+	orderID        int64                    // of an order from a package
 	longest        time.Duration            // of the leaf; 0 is the CA's own limit
 	latest         time.Time                // the leaf's end at the latest; zero is no limit
 
 	next        []Proof                       // wanted one by one, each once all before it were seen
 	until       time.Time                     // the tokens' end of life
+	looks       int                           // of the applicant at the instance
+	withdrawAt  time.Time                     // when it is withdrawn; zero is never
+	released    bool                          // a refusal leaves the instance as if it had not been used, set by a fault
 	fate        string                        // a status that the order is bound for, set by a fault; held stays checking
 	spoil       []func(*x509.Certificate)     // changes to the leaf, set by faults
 	foreignKey  bool                          // the leaf is not for the applicant's key
@@ -55,9 +60,11 @@ type order struct {
 }
 
 const (
-	checking = "checking"
-	issued   = "issued"
-	held     = "held"
+	payed     = "payed"
+	checking  = "checking"
+	issued    = "issued"
+	withdrawn = "withdrawn"
+	held      = "held"
 
 	tokenLifetime = 24 * time.Hour
 )
@@ -84,6 +91,11 @@ func (o *order) shown() Order {
 // newestProof is the one that an API shows which knows no other.
 func (o *order) newestProof() Proof { return o.Proofs[len(o.Proofs)-1] }
 
+func (o *order) failed() bool { return o.Status == "check_fail" || o.Status == "checked_fail" }
+
+// presented tells whether 2020-04-07 shows the proofs yet: from the second look on.
+func (o *order) presented() bool { return o.looks > 1 }
+
 // proven tells whether each proof that was asked for has been seen.
 func (o *order) proven() bool {
 	return !slices.ContainsFunc(o.Proofs, func(p Proof) bool { return p.Seen.IsZero() })
@@ -107,7 +119,10 @@ func (o *order) instanceStatus() string {
 		return "CHECKING"
 	case issued:
 		return "Issued"
-	case "check_fail", "checked_fail":
+	case "check_fail", "checked_fail", withdrawn:
+		if o.released {
+			return "PAYED"
+		}
 		return "CHECKED_FAIL"
 	}
 	return strings.ToUpper(o.Status)

@@ -42,6 +42,18 @@ func (p params) either(names ...string) string {
 	return ""
 }
 
+// list is a flattened array: the values of NAME.1, NAME.2 and so on.
+func (p params) list(name string) []string {
+	var values []string
+	for n := 1; ; n++ {
+		value, ok := p[name+"."+strconv.Itoa(n)]
+		if !ok {
+			return values
+		}
+		values = append(values, value)
+	}
+}
+
 // page cuts the rows from start on, size of them at most.
 func page[T any](rows []T, start, size int) []T {
 	start = min(start, len(rows))

@@ -1,5 +1,5 @@
 // Package sandbox is a stand-in for Alibaba Cloud on loopback: the certificate
-// service (CAS 2018-07-13), AliDNS 2015-01-09 and AssumeRole of STS at one HTTP
+// service (CAS 2018-07-13 and 2020-04-07), AliDNS 2015-01-09 and AssumeRole of STS at one HTTP
 // address, authoritative name servers, and a certification authority that looks
 // a TXT record up by a real query before it issues. It is written from the
 // API's reference, shares no code with the agent, and any client that signs
@@ -100,9 +100,8 @@ func (s *Sandbox) startAPI() (err error) {
 		return err
 	}
 	s.cas = newCAS(s.zones, s.authority)
-	for range s.options.Instances {
-		s.AddInstance("DV", "BUY", "PAYED", "")
-	}
+	s.cas.issueAfter, s.cas.reissueAfter = s.options.IssueAfter, s.options.ReissueAfter
+	s.fillAccount()
 	v := s.newValidator()
 	s.done.Go(func() { v.run(s.ctx) })
 	s.api, err = listen(s.options.Listen, s.newGateway())
@@ -110,6 +109,22 @@ func (s *Sandbox) startAPI() (err error) {
 		return err
 	}
 	return s.api.setOpen(false)
+}
+
+// fillAccount buys what the options ask for.
+func (s *Sandbox) fillAccount() {
+	for range s.options.Instances {
+		s.AddInstance("DV", "BUY", "PAYED", "")
+	}
+	for range s.options.TestInstances {
+		s.AddSubscription(Subscription{InstanceType: "TEST"})
+	}
+	for _, p := range s.options.Packages {
+		s.cas.packages = append(s.cas.packages, &Package{ProductCode: p.ProductCode, Total: p.Total})
+	}
+	for _, c := range s.options.Contacts {
+		s.cas.addContact(c)
+	}
 }
 
 func (s *Sandbox) startManagement() (err error) {

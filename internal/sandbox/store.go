@@ -1,6 +1,10 @@
 package sandbox
 
-import "sync"
+import (
+	"cmp"
+	"sync"
+	"time"
+)
 
 // cas is the account's certificate service, the same behind both versions of its API.
 type cas struct {
@@ -13,16 +17,18 @@ type cas struct {
 	certificates []*certificate
 	lastID       int64
 
+	packages      []*Package
+	packageOrders []*packageOrder
+	contacts      []Contact
+
+	issueAfter   time.Duration // the CA's pace
+	reissueAfter time.Duration // until an instance renews by itself; 0 is never
+
 	keys sync.WaitGroup // those that are being made
 }
 
 func newCAS(zs *zones, a *authority) *cas {
 	return &cas{zones: zs, authority: a, orders: map[string]*order{}, lastID: 2755600}
-}
-
-// instance is one purchase.
-type instance struct {
-	Instance
 }
 
 // list copies the instances that 2018-07-13 shows, oldest first.
@@ -31,7 +37,9 @@ func (s *cas) list() []Instance {
 	defer s.mu.Unlock()
 	var list []Instance
 	for _, i := range s.instances {
-		list = append(list, i.Instance)
+		if i.shownIn2018() {
+			list = append(list, i.Instance)
+		}
 	}
 	return list
 }
@@ -64,9 +72,8 @@ func (s *cas) addInstance(i instance) string {
 	if i.ID == 0 {
 		i.ID = s.nextID()
 	}
-	if i.InstanceID == "" {
-		i.InstanceID = "cas-cn-" + randomText(12, alphanumeric)
-	}
+	i.InstanceID = cmp.Or(i.InstanceID, "cas-cn-"+randomText(12, alphanumeric))
+	i.application = newApplication()
 	s.instances = append(s.instances, &i)
 	return i.InstanceID
 }

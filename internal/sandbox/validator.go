@@ -43,6 +43,9 @@ func (v *validator) run(ctx context.Context) {
 		for _, o := range v.cas.open() {
 			v.advance(ctx, o)
 		}
+		for _, id := range v.cas.dueReissues(time.Now()) {
+			_ = v.cas.reissue(id) // tried again at the next look
+		}
 	}
 }
 
@@ -51,6 +54,12 @@ func (v *validator) run(ctx context.Context) {
 func (v *validator) advance(ctx context.Context, o order) {
 	now := time.Now()
 	switch {
+	case !o.withdrawAt.IsZero():
+		if now.After(o.withdrawAt) {
+			v.cas.update(o, func(o *order) { o.Status = withdrawn })
+		}
+	case o.Status == payed:
+		v.cas.update(o, func(o *order) { o.Status = checking })
 	case o.fate == held || o.CheckType != "DNS":
 	case o.fate != "":
 		if now.Sub(o.Submitted) >= v.issueAfter {

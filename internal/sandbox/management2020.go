@@ -1,0 +1,61 @@
+package sandbox
+
+import (
+	"errors"
+	"net/http"
+	"time"
+)
+
+// handle2020 serves what there is in 2020-04-07 alone.
+//
+//	GET  /subscriptions     the instances as 2020-04-07 has them
+//	POST /subscriptions     a Subscription; what is left out gets a default
+//	POST /subscriptions/ID  {"domains":[…]} applies with another's CSR, {"status":"refund"} or "closed" ends it,
+//	                        {"end":"2026-12-31T00:00:00Z"} moves its end, {"reissue":true} renews it by itself
+//	GET  /packages          what was bought, and how much of it is used
+//	GET  /packageorders     the orders from packages; POST /orders/INSTANCE forces their states
+//	POST /packageorders     {"ProductCode","Domains"} orders with another's CSR
+//	GET  /contacts          the account's contacts
+//	POST /contacts          {"Name","Mobile","Email"}
+//	GET  /certificates      the account's certificates
+func (s *Sandbox) handle2020(mux *http.ServeMux) {
+	mux.Handle("GET /subscriptions", do(func(*http.Request, nothing) (any, error) { return s.Subscriptions(), nil }))
+	mux.Handle("POST /subscriptions", do(func(_ *http.Request, o Subscription) (any, error) {
+		return object{"InstanceId": s.AddSubscription(o)}, nil
+	}))
+	mux.Handle("POST /subscriptions/{id}", do(s.postSubscription))
+	mux.Handle("GET /packages", do(func(*http.Request, nothing) (any, error) { return s.Packages(), nil }))
+	mux.Handle("GET /packageorders", do(func(*http.Request, nothing) (any, error) { return s.PackageOrders(), nil }))
+	mux.Handle("POST /packageorders", do(func(_ *http.Request, o PackageOrder) (any, error) {
+		id, err := s.OrderPackage(o.ProductCode, o.Domains...)
+		return object{"OrderId": id}, err
+	}))
+	mux.Handle("GET /contacts", do(func(*http.Request, nothing) (any, error) { return s.Contacts(), nil }))
+	mux.Handle("POST /contacts", do(func(_ *http.Request, c Contact) (any, error) {
+		return object{"ContactId": s.AddContact(c)}, nil
+	}))
+	mux.Handle("GET /certificates", do(func(*http.Request, nothing) (any, error) { return s.Certificates(), nil }))
+}
+
+// subscriptionChange is what POST /subscriptions/ID takes: one of the four.
+type subscriptionChange struct {
+	Domains []string  `json:"domains"`
+	Status  string    `json:"status"`
+	End     time.Time `json:"end"`
+	Reissue bool      `json:"reissue"`
+}
+
+func (s *Sandbox) postSubscription(r *http.Request, change subscriptionChange) (any, error) {
+	id := r.PathValue("id")
+	switch {
+	case len(change.Domains) > 0:
+		return nothing{}, s.Apply(id, change.Domains...)
+	case change.Status != "":
+		return nothing{}, s.CloseSubscription(id, change.Status)
+	case !change.End.IsZero():
+		return nothing{}, s.EndSubscription(id, change.End)
+	case change.Reissue:
+		return nothing{}, s.Reissue(id)
+	}
+	return nil, errors.New("neither domains, status, end nor reissue given")
+}

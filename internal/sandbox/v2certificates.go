@@ -1,0 +1,198 @@
+package sandbox
+
+import (
+	"crypto/sha1" // the API's fingerprint is SHA-1
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Certificate is one of the account's, issued here or uploaded.
+type Certificate struct {
+	ID         int64     `json:"CertificateId"`
+	Name       string    `json:"CertificateName"`
+	InstanceID string    `json:"InstanceId"` // empty of an upload
+	Names      []string  `json:"Names"`
+	KeyHash    string    `json:"KeyHash"` // SHA-256 of the public key as the certificate holds it (SubjectPublicKeyInfo), in hex
+	NotBefore  time.Time `json:"NotBefore"`
+	NotAfter   time.Time `json:"NotAfter"`
+	HasKey     bool      `json:"HasKey"` // the private one is here too
+}
+
+func (c *certificate) shown() Certificate {
+	return Certificate{
+		ID: c.id, Name: c.name, InstanceID: c.instanceID, Names: c.leaf.DNSNames,
+		KeyHash: keyHash(c.leaf.RawSubjectPublicKeyInfo), NotBefore: c.leaf.NotBefore, NotAfter: c.leaf.NotAfter, HasKey: c.key != "",
+	}
+}
+
+// identifier is how Alibaba's other services call the certificate on the site of China.
+func (c *certificate) identifier() string { return fmt.Sprintf("%d-cn-hangzhou", c.id) }
+
+// status is the certificate's in 2020-04-07's words.
+func (c *certificate) status(now time.Time) string {
+	switch {
+	case now.After(c.leaf.NotAfter):
+		return "expired"
+	case nearlyOver(c.leaf.NotBefore, c.leaf.NotAfter, now):
+		return "willExpire"
+	}
+	return "issued"
+}
+
+// serial is in hex, in whole bytes, so that it may begin with a zero.
+func (c *certificate) serial() string { return fmt.Sprintf("%x", c.leaf.SerialNumber.Bytes()) }
+
+func (c *certificate) sha2() string { return fmt.Sprintf("%X", sha256.Sum256(c.leaf.Raw)) }
+
+func (c *certificate) getDetail() object {
+	detail := c.fields()
+	for name, value := range (object{
+		"InstanceId": c.instanceID, "OrderId": c.orderID, "CertIdentifier": c.identifier(),
+		"SerialNo": c.serial(), "Sha2": c.sha2(), "CertSha2": c.sha2(), "Algorithm": c.leaf.PublicKeyAlgorithm.String(),
+		"NotBefore": millis(c.leaf.NotBefore), "NotAfter": millis(c.leaf.NotAfter),
+		"Cert": c.cert, "Key": c.key, "CertChain": c.chain(), "ResourceGroupId": "", "Tags": []object{},
+	}) {
+		detail[name] = value
+	}
+	return detail
+}
+
+// chain tells of each certificate in the text, without its PEM.
+func (c *certificate) chain() []object {
+	var rows []object
+	for block, rest := pem.Decode([]byte(c.cert)); block != nil; block, rest = pem.Decode(rest) {
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			continue
+		}
+		rows = append(rows, object{
+			"CommonName": cert.Subject.CommonName, "IssuerCommonName": cert.Issuer.CommonName,
+			"NotBefore": millis(cert.NotBefore), "NotAfter": millis(cert.NotAfter),
+			"RemainDay": int(time.Until(cert.NotAfter) / day),
+		})
+	}
+	return rows
+}
+
+// getUserCertificateDetail leaves out all PEM when CertFilter asks for that.
+func (s *cas) getUserCertificateDetail(c *call) (object, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, err := s.certificateIndex(c.params, notFound2020)
+	if err != nil {
+		return nil, err
+	}
+	detail := s.certificates[i].getDetail()
+	if c.params["CertFilter"] == "true" {
+		detail["Cert"], detail["Key"] = "", ""
+	}
+	c.settle(detail)
+	return detail, nil
+}
+
+func (s *cas) listCertificates(c *call) (object, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rows := []object{}
+	for _, cert := range slices.Backward(s.certificates) {
+		row := cert.row(s.instance(cert.instanceID), c.now)
+		if row.isWanted(c.params) {
+			rows = append(rows, row)
+		}
+	}
+	c.settle(rows...)
+	return c.currentPage("CertificateList", rows, 10, 100)
+}
+
+// row spells the id as a string, and lacks serial and alternative names, as the service does.
+func (c *certificate) row(i *instance, now time.Time) object {
+	source := "UPLOAD"
+	if c.bought {
+		source = "BUY"
+	}
+	if i != nil && i.subscription.InstanceType == "TEST" {
+		source = "TEST"
+	}
+	size := 256
+	if text, found := strings.CutPrefix(keyAlgorithm(c.leaf.PublicKey), "RSA_"); found {
+		_, _ = fmt.Sscan(text, &size)
+	}
+	return object{
+		"CertificateId": fmt.Sprint(c.id), "CertificateName": c.name, "CertificateSource": source, "CertificateStatus": c.status(now),
+		"CertIdentifier": c.identifier(), "InstanceId": c.instanceID, "Domain": strings.Join(c.leaf.DNSNames, ","),
+		"CommonName": c.common(), "Issuer": c.leaf.Issuer.CommonName, "FingerPrint": fmt.Sprintf("%X", sha1.Sum(c.leaf.Raw)),
+		"Algorithm": c.leaf.PublicKeyAlgorithm.String(), "KeySize": size, "ExistPrivateKey": c.key != "",
+		"NotBefore": millis(c.leaf.NotBefore), "NotAfter": millis(c.leaf.NotAfter), "UsingProductList": []string{},
+	}
+}
+
+// isWanted tells whether a row of ListCertificates is one of those asked for.
+func (o object) isWanted(p params) bool {
+	for _, name := range []string{"InstanceId", "CertificateSource", "CertificateStatus"} {
+		if p[name] != "" && p[name] != o[name] {
+			return false
+		}
+	}
+	return containsFold(o["Domain"].(string)+" "+o["CertificateName"].(string)+" "+o["CertificateId"].(string), p["Keyword"])
+}
+
+var uploadName = regexp.MustCompile(`^[A-Za-z0-9_]{1,63}$`)
+
+func (s *cas) uploadUserCertificate(c *call) (object, error) {
+	if err := c.params.require("Name", "Cert", "Key"); err != nil {
+		return nil, err
+	}
+	if !uploadName.MatchString(c.params["Name"]) {
+		return nil, invalidParameter("Name")
+	}
+	uploaded, err := readUpload(c)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.addUpload(uploaded, c.params["Lang"]); err != nil {
+		return nil, err
+	}
+	return object{"CertId": uploaded.id, "ResourceId": fmt.Sprintf("cas-upload-%d", uploaded.id)}, nil
+}
+
+// readUpload refuses a pair with the code that says what is wrong with it.
+func readUpload(c *call) (*certificate, error) {
+	cert, key := c.params["Cert"], c.params["Key"]
+	uploaded, err := newCertificate(c.params["Name"], cert, "")
+	if err != nil {
+		return nil, refusal(http.StatusBadRequest, "CertificateFormatException", "The format of the certificate is invalid.")
+	}
+	if c.now.After(uploaded.leaf.NotAfter) {
+		return nil, refusal(http.StatusBadRequest, "CertificateExpired", "The certificate has expired.")
+	}
+	if _, err := tls.X509KeyPair([]byte(cert), []byte(key)); err != nil {
+		return nil, refusal(http.StatusBadRequest, "KeyNotMatchCert", "The private key does not match the certificate.")
+	}
+	uploaded.key, uploaded.instanceID = key, ""
+	return uploaded, nil
+}
+
+// removeUserCertificate deletes what was uploaded or has expired, and nothing that is in use.
+func (s *cas) removeUserCertificate(c *call) (object, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, err := s.certificateIndex(c.params, notFound2020)
+	if err != nil {
+		return nil, err
+	}
+	if doomed := s.certificates[i]; doomed.bought && doomed.status(c.now) != "expired" {
+		return nil, refusal(http.StatusBadRequest, "InvalidStatus.DeleteProtection", "The current status does not allow the deletion.")
+	}
+	s.certificates = slices.Delete(s.certificates, i, i+1)
+	return object{}, nil
+}
