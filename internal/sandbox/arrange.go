@@ -53,8 +53,7 @@ func (s *Sandbox) Submit(instanceID string, domains ...string) error {
 	if err != nil {
 		return err
 	}
-	c := &call{action: submit[0]}
-	s.faults.attach(c)
+	c := s.faults.newCall("CreateDVOrderAudit")
 	return s.cas.submit(newOrder(instanceID, list, "DNS", newProof(list[0], validationName(list[0]))), c)
 }
 

@@ -77,8 +77,7 @@ func (s *Sandbox) Apply(instanceID string, domains ...string) error {
 	if err != nil {
 		return err
 	}
-	c := &call{action: "ApplyCertificate", now: time.Now()}
-	s.faults.attach(c)
+	c := s.faults.newCall("ApplyCertificate")
 	return s.changeInstance(instanceID, func(i *instance) error {
 		a := i.application
 		p := params{"GenerateCsrMethod": "upload", "Csr": csr, "Domain": strings.Join(domains, ",")}
@@ -112,7 +111,9 @@ func foreignCSR(domains []string) (string, error) {
 
 // Reissue has an instance that has a certificate yield the next one now, for
 // the CSR that it holds, as hosting by the account does.
-func (s *Sandbox) Reissue(instanceID string) error { return s.cas.reissue(instanceID) }
+func (s *Sandbox) Reissue(instanceID string) error {
+	return s.cas.reissue(instanceID, s.faults.newCall("ApplyCertificate"))
+}
 
 func (s *Sandbox) changeInstance(id string, change func(*instance) error) error {
 	s.cas.mu.Lock()
@@ -172,8 +173,8 @@ func (s *Sandbox) OrderPackage(product string, domains ...string) (int64, error)
 	if err != nil {
 		return 0, err
 	}
-	c := &call{action: "CreateCertificateForPackageRequest", now: time.Now(), params: params{"ProductCode": product, "Csr": csr}}
-	s.faults.attach(c)
+	c := s.faults.newCall("CreateCertificateForPackageRequest")
+	c.params = params{"ProductCode": product, "Csr": csr}
 	names, request, err := packageNames(c.params)
 	if err != nil {
 		return 0, err

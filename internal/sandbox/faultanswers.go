@@ -8,19 +8,15 @@ import (
 )
 
 var answerKinds = []kind{
-	{name: "unknown-status", about: "OrderStatus is reviewing instead of checking", actions: orderResult, alter: onStatus(checking, func(_ *call, o object) {
-		o["OrderStatus"] = "reviewing"
-	})},
-	{name: "status-backwards", about: "an order that was read as issued is checking again", actions: orderResult, alter: statusBackwards},
-	{name: "empty-checkname", about: "CheckName and CheckValue are empty", actions: orderResult, alter: onStatus(checking, func(_ *call, o object) {
-		o["CheckName"], o["CheckValue"] = "", ""
-	})},
-	{name: "hostile-checkname", about: "CheckName is a name that no record may get; the seed chooses which", actions: orderResult, alter: onStatus(checking, func(c *call, o object) {
-		o["CheckName"] = hostileNames[c.faults.rng.IntN(len(hostileNames))]
-	})},
-	{name: "omit-instance", about: "the instance list lacks the newest row that is not PAYED, or else the newest", actions: instanceList, alter: omitInstance},
-	{name: "no-instances", about: "the instance list is empty", actions: instanceList, alter: func(_ *call, o object) bool {
-		o["OrderList"], o["TotalCount"] = []object{}, 0
+	{name: "unknown-status", about: "an order that is under review has the status reviewing", actions: orderResult, alter: unknownStatus},
+	{name: "status-backwards", about: "an order that was read as issued is under review again", actions: collected, alter: statusBackwards},
+	{name: "empty-checkname", about: "the name and the value of the record that is wanted are empty", actions: orderResult, alter: onChallenge(func(*call) string { return "" }, true)},
+	{name: "hostile-checkname", about: "the record is wanted at a name that none may get; the seed chooses which", actions: orderResult, alter: onChallenge(func(c *call) string {
+		return hostileNames[c.faults.rng.IntN(len(hostileNames))]
+	}, false)},
+	{name: "omit-instance", about: "the list of instances or orders lacks the newest row that is in use, or else the newest", actions: instanceList, alter: omitInstance},
+	{name: "no-instances", about: "the list of instances or orders is empty", actions: instanceList, alter: func(_ *call, o object) bool {
+		o[instanceRows(o)], o["TotalCount"] = []object{}, 0
 		return true
 	}},
 	{name: "omit-servers", about: "the list of zones lacks their DnsServers", actions: []string{"DescribeDomains"}, alter: omitServers},
@@ -45,14 +41,39 @@ var hostileNames = []string{
 	"$(reboot).example.com", "../../etc/passwd", strings.Repeat("a", 64) + ".example.com", strings.Repeat("a.", 127) + "example.com",
 }
 
-// onStatus limits a change to answers of one OrderStatus.
-func onStatus(status string, change func(*call, object)) func(*call, object) bool {
-	return func(c *call, o object) bool {
-		if o["OrderStatus"] != status {
-			return false
+// underReview is the status of an order that is looked at, by the field that tells it in each API.
+var underReview = map[string]any{"OrderStatus": checking, "Status": "pending", "Type": "domain_verify"}
+
+func unknownStatus(_ *call, o object) bool {
+	for field, status := range underReview {
+		if o[field] == status {
+			o[field] = "reviewing"
+			return true
 		}
-		change(c, o)
-		return true
+	}
+	return false
+}
+
+// challenges are the fields of a record's name and value in each API.
+var challenges = map[string]string{"CheckName": "CheckValue", "RecordDomain": "RecordValue", "ValidationKey": "ValidationValue"}
+
+// onChallenge changes the name of each record that is wanted, and its value with it where the two go together.
+func onChallenge(change func(*call) string, valueToo bool) func(*call, object) bool {
+	return func(c *call, o object) bool {
+		rows, _ := o["DomainValidationList"].([]object)
+		bitten := false
+		for _, row := range append(rows, o) {
+			for name, value := range challenges {
+				if row[name] == nil {
+					continue
+				}
+				row[name], bitten = change(c), true
+				if valueToo {
+					row[value] = ""
+				}
+			}
+		}
+		return bitten
 	}
 }
 
@@ -60,20 +81,36 @@ func statusBackwards(c *call, o object) bool {
 	if c.collected < 2 {
 		return false
 	}
-	delete(o, "Certificate")
-	delete(o, "PrivateKey")
-	o["OrderStatus"] = checking
+	for _, name := range []string{"Certificate", "PrivateKey", "CertId"} {
+		delete(o, name)
+	}
+	if o["Type"] != nil {
+		o["Type"] = "process"
+	} else {
+		o["OrderStatus"] = checking
+	}
 	return true
 }
 
+// instanceRows is the field that holds the rows of a list.
+func instanceRows(o object) string {
+	for _, name := range []string{"InstanceList", "CertificateOrderList"} {
+		if o[name] != nil {
+			return name
+		}
+	}
+	return "OrderList"
+}
+
 func omitInstance(_ *call, o object) bool {
-	rows, _ := o["OrderList"].([]object)
+	field := instanceRows(o)
+	rows, _ := o[field].([]object)
 	if len(rows) == 0 {
 		return false
 	}
-	i := slices.IndexFunc(rows, func(row object) bool { return row["Status"] != "PAYED" })
+	i := slices.IndexFunc(rows, func(row object) bool { return row["Status"] != "PAYED" && row["Status"] != "inactive" })
 	i = max(i, 0)
-	o["OrderList"] = slices.Delete(slices.Clone(rows), i, i+1)
+	o[field] = slices.Delete(slices.Clone(rows), i, i+1)
 	return addToTotal(-1)(nil, o)
 }
 

@@ -75,9 +75,22 @@ func withoutKey(_ *call, o object) bool {
 func keyInCertificate(_ *call, o object) bool {
 	for field, key := range certificateFields {
 		if text, ok := o[field].(string); ok && text != "" {
-			o[field] = text + o[key].(string)
+			private, _ := o[key].(string)
+			if private == "" {
+				private = anyKey()
+			}
+			o[field] = text + private
 			return true
 		}
 	}
 	return false
+}
+
+// anyKey is a key in PEM where the service has none.
+func anyKey() string {
+	key, err := newKey("ECC_256")
+	if err != nil {
+		return ""
+	}
+	return keyPEM(key)
 }

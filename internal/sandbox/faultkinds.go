@@ -8,20 +8,22 @@ import (
 )
 
 var (
-	submit       = []string{"CreateDVOrderAudit"}
-	orderResult  = []string{"DescribeDVOrderResult"}
-	instanceList = []string{"DescribeOrderInstanceList"}
-	contents     = []string{"DescribeDVOrderResult", "DescribeUserCertificateDetail"}
+	submit       = append([]string{"CreateDVOrderAudit"}, applies...)
+	orderResult  = []string{"DescribeDVOrderResult", "GetInstanceDetail", "DescribeCertificateState"}
+	collected    = []string{"DescribeDVOrderResult", "DescribeCertificateState"}
+	instanceList = []string{"DescribeOrderInstanceList", "ListInstances", "ListUserCertificateOrder"}
+	contents     = []string{"DescribeDVOrderResult", "DescribeUserCertificateDetail", "GetUserCertificateDetail", "DescribeCertificateState"}
 	recordWrites = []string{"AddDomainRecord", "UpdateDomainRecord", "DeleteDomainRecord"}
 	paged        = []string{
 		"DescribeOrderInstanceList", "DescribeUserCertificateList", "DescribeDomains",
 		"DescribeDomainRecords", "DescribeSubDomainRecords",
+		"ListInstances", "ListContact", "ListCertificates", "ListUserCertificateOrder",
 	}
 )
 
 // kinds is the table of all faults.
 func kinds() []kind {
-	tables := [][]kind{connectionKinds, refusalKinds, orderKinds, answerKinds, certificateKinds}
+	tables := [][]kind{connectionKinds, refusalKinds, orderKinds, answerKinds, certificateKinds, instanceKinds, proofKinds, codeKinds()}
 	var all []kind
 	for _, table := range tables {
 		all = append(all, table...)
@@ -91,8 +93,8 @@ var orderKinds = []kind{
 	{name: "checking-forever", about: "the order stays checking", actions: submit, fate: func(o *order) { o.fate = held }},
 	{name: "check-fail", about: "the order ends as check_fail", actions: submit, fate: func(o *order) { o.fate = "check_fail" }},
 	{name: "checked-fail", about: "the order ends as checked_fail", actions: submit, fate: func(o *order) { o.fate = "checked_fail" }},
-	{name: "second-challenge", about: "once the record is seen, a second CheckName is wanted", actions: submit, fate: secondChallenge},
-	{name: "value-changes", about: "once the record is seen, another value is wanted at the same CheckName", actions: submit, fate: func(o *order) {
+	{name: "second-challenge", about: "once the record is seen, a second one is wanted at another name", actions: submit, fate: secondChallenge},
+	{name: "value-changes", about: "once the record is seen, another value is wanted at the same name", actions: submit, fate: func(o *order) {
 		o.next = append(o.next, newProof(o.Domains[0], o.newestProof().Name))
 	}},
 	{name: "names-missing", about: "the leaf lacks the first name", actions: submit, fate: spoil(func(l *x509.Certificate) {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Fault is one misbehaviour of the sandbox.
@@ -205,6 +206,13 @@ func (f *faults) attach(c *call) {
 			c.rules = append(c.rules, r)
 		}
 	}
+}
+
+// newCall is a call that no client makes, with the rules that may bite it.
+func (f *faults) newCall(action string) *call {
+	c := &call{action: action, params: params{}, now: time.Now()}
+	f.attach(c)
+	return c
 }
 
 // draw picks what a random rule does to one request, nil for nothing.

@@ -137,6 +137,9 @@ func (s *cas) order2020(c *call, names []string, csr *x509.CertificateRequest) (
 		return nil, errQuota
 	}
 	stock.Used++
+	if c.chooses("spend-without-order") {
+		return nil, refusal(http.StatusBadRequest, "InternalError", "An internal error has occurred.")
+	}
 	placed := &packageOrder{
 		id: s.nextID(), instanceID: "cas-ivauto-" + randomText(12, alphanumeric), product: stock.ProductCode, created: c.now,
 	}

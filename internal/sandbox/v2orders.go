@@ -102,16 +102,18 @@ func (s *cas) cancelPendingCertificate(c *call) (object, error) {
 }
 
 // reissue has an instance yield its next certificate by itself, for the CSR that it holds.
-func (s *cas) reissue(instanceID string) error {
+func (s *cas) reissue(instanceID string, c *call) error {
 	s.mu.Lock()
 	i := s.instance(instanceID)
-	if i == nil || !i.shownIn2020() || s.newestCertificate(instanceID) == nil || i.status(time.Now()) == "pending" || i.over(time.Now()) {
+	if i == nil || !i.shownIn2020() || s.newestCertificate(instanceID) == nil || i.status(c.now) == "pending" || i.over(c.now) {
 		s.mu.Unlock()
 		return fmt.Errorf("instance %q has no certificate that it could follow up", instanceID)
 	}
 	o := s.newApplicationOrder(i)
-	s.orders[instanceID] = o
-	s.follow(o)
+	if c.chooses("reissue-new-key") {
+		o.csr = nil
+	}
+	s.place(o, c)
 	i.applications++
 	copied := *o
 	s.mu.Unlock()

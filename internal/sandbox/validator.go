@@ -13,6 +13,7 @@ import (
 // from an order's submission on, and issues what it finds proven.
 type validator struct {
 	cas        *cas
+	faults     *faults
 	servers    []string // host:port; all of them must show a record
 	issueAfter time.Duration
 	client     dns.Client
@@ -20,7 +21,7 @@ type validator struct {
 
 func (s *Sandbox) newValidator() *validator {
 	return &validator{
-		cas: s.cas, servers: s.nameServers(), issueAfter: s.options.IssueAfter,
+		cas: s.cas, faults: s.faults, servers: s.nameServers(), issueAfter: s.options.IssueAfter,
 		client: dns.Client{Timeout: time.Second},
 	}
 }
@@ -44,7 +45,7 @@ func (v *validator) run(ctx context.Context) {
 			v.advance(ctx, o)
 		}
 		for _, id := range v.cas.dueReissues(time.Now()) {
-			_ = v.cas.reissue(id) // tried again at the next look
+			_ = v.cas.reissue(id, v.faults.newCall("ApplyCertificate")) // tried again at the next look
 		}
 	}
 }

@@ -1,0 +1,54 @@
+package sandbox
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAnUploadIsRefused(t *testing.T) { // fault 115
+	s := start(t, quick)
+	c := newClient(t, s)
+	cert, key := selfSigned(t, "example.com", time.Now().Add(time.Hour))
+	expired, expiredKey := selfSigned(t, "example.com", time.Now().Add(-time.Hour))
+	c.accepted("UploadUserCertificate", "Name", "taken", "Cert", cert, "Key", key)
+	for _, test := range []struct{ name, code, called, cert, key string }{
+		{"without a name", "MissingParameter", "", cert, key},
+		{"with a name that has blanks", "InvalidParameter", "my name", cert, key},
+		{"with a name of 64 characters", "InvalidParameter", strings.Repeat("n", 64), cert, key},
+		{"under a name that is taken", "NameRepeat", "taken", cert, key},
+		{"of what is no certificate", "CertificateFormatException", "a", "rubbish", key},
+		{"of a certificate that has expired", "CertificateExpired", "a", expired, expiredKey},
+		{"with another key", "KeyNotMatchCert", "a", cert, expiredKey},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a := c.cas2020("UploadUserCertificate", "Name", test.called, "Cert", test.cert, "Key", test.key)
+			if a.status != 400 || a.text("Code") != test.code {
+				t.Errorf("%d %s", a.status, a.body)
+			}
+		})
+	}
+	if len(s.Certificates()) != 1 {
+		t.Errorf("%+v", s.Certificates())
+	}
+}
+
+func TestACertificateInUseIsNotDeleted(t *testing.T) {
+	s, c, id := firstInstance(t)
+	c.issue2020(s, id, "example.com")
+	certID := number(c.detail(id).fields["CertificateId"])
+	if a := c.cas2020("DeleteUserCertificate", "CertId", certID); a.text("Code") != "InvalidStatus.DeleteProtection" {
+		t.Errorf("%s", a.body)
+	}
+	for pairs, want := range map[string]int{
+		"CertificateSource BUY": 1, "CertificateSource UPLOAD": 0, "CertificateStatus issued": 1, "CertificateStatus expired": 0, "Keyword example": 1, "InstanceId " + id: 1,
+	} {
+		if got := c.accepted("ListCertificates", strings.Fields(pairs)...).rows("CertificateList"); len(got) != want {
+			t.Errorf("%s: %v", pairs, got)
+		}
+	}
+	row := c.accepted("ListCertificates").rows("CertificateList")[0]
+	if row["ExistPrivateKey"] != false || row["CertificateId"] != certID || row["Domain"] != "example.com,www.example.com" {
+		t.Errorf("%v", row)
+	}
+}
