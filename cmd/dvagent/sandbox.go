@@ -16,26 +16,24 @@ import (
 
 func (c *cli) sandboxCommand() *cobra.Command {
 	var o sandbox.Options
-	var faults []string
+	var specs sandboxSpecs
 	var configOut string
 	cmd := &cobra.Command{
 		Use:   "sandbox",
 		Short: "Stand in for Alibaba Cloud on this machine",
-		Long:  "Loopback CAS, AliDNS, name servers and CA. When it is ready it prints one line of JSON, and runs until it is interrupted.\n\nFaults (--fault KIND[:ACTION[:N]], N being how often):\n" + faultHelp(),
+		Long:  "Loopback CAS (2018-07-13 and 2020-04-07), AliDNS, name servers and CA. When it is ready it prints one line of JSON, and runs until it is interrupted.\n\nFaults (--fault KIND[:ACTION[:N]], N being how often):\n" + faultHelp(),
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for _, spec := range faults {
-				fault, err := sandbox.ParseFault(spec)
-				if err != nil {
-					return usageError{err}
-				}
-				o.Faults = append(o.Faults, fault)
+			if err := specs.read(&o); err != nil {
+				return usageError{err}
 			}
 			if err := checkSandbox(o); err != nil {
 				return usageError{err}
 			}
-			if o.Instances == 0 {
-				o.Instances = -1 // asked for none
+			for _, count := range []*int{&o.Instances, &o.Names, &o.Wildcards} {
+				if *count == 0 {
+					*count = -1 // asked for none
+				}
 			}
 			s, err := sandbox.Start(o)
 			if err != nil {
@@ -60,11 +58,19 @@ func (c *cli) sandboxCommand() *cobra.Command {
 	flags.StringVar(&o.Management, "management", "127.0.0.1:0", "`ADDRESS` of the management port")
 	flags.StringArrayVar(&o.Zones, "zone", []string{"example.com"}, "a hosted `ZONE`; may be given again")
 	flags.IntVar(&o.NameServers, "nameservers", 2, "how many name servers")
+	flags.StringVar(&o.CASAPI, "cas-api", sandbox.BothAPIs, "the `VERSION` of CAS that is there: both, 2018-07-13 or 2020-04-07")
 	flags.IntVar(&o.Instances, "instances", 5, "how many paid DV instances")
+	flags.IntVar(&o.TestInstances, "test-instances", 0, "how many free ones for tests, in 2020-04-07 alone")
+	flags.IntVar(&o.Names, "names", 5, "names without a wildcard that a paid instance is for, in 2020-04-07")
+	flags.IntVar(&o.Wildcards, "wildcards", 5, "wildcards that a paid instance is for, in 2020-04-07")
+	flags.DurationVar(&o.Term, "term", 365*24*time.Hour, "of a paid instance's subscription, in 2020-04-07")
+	flags.DurationVar(&o.ReissueAfter, "reissue-after", 0, "time after which an instance with AutoReissue renews by itself; 0 is never")
+	flags.StringArrayVar(&specs.packages, "package", nil, "a `CODE:N` of a package of N certificates, in 2020-04-07; may be given again")
+	flags.StringArrayVar(&specs.contacts, "contact", nil, "a `NAME,MOBILE,EMAIL` of the account; may be given again, \"\" is none (the one of --config-out when not given)")
 	flags.DurationVar(&o.IssueAfter, "issue-after", time.Second, "time between the visible record and the certificate")
 	flags.DurationVar(&o.Lifetime, "lifetime", 200*24*time.Hour, "of the certificates")
 	flags.DurationSliceVar(&o.Propagation, "propagation", nil, "until a change shows at the first, second, … name server (300ms,900ms when not given)")
-	flags.StringArrayVar(&faults, "fault", nil, "a `KIND[:ACTION[:N]]` of fault; may be given again")
+	flags.StringArrayVar(&specs.faults, "fault", nil, "a `KIND[:ACTION[:N]]` of fault; may be given again")
 	flags.Uint64Var(&o.Seed, "seed", 1, "chooses among random faults")
 	flags.StringVar(&configOut, "config-out", "", "write an agent.toml that uses this sandbox to `FILE`")
 	return cmd
@@ -85,10 +91,47 @@ func checkSandbox(o sandbox.Options) error {
 	return nil
 }
 
+// sandboxSpecs are the flags whose values are more than a text or a number.
+type sandboxSpecs struct {
+	faults, packages, contacts []string
+}
+
+func (s sandboxSpecs) read(o *sandbox.Options) (err error) {
+	if o.Faults, err = parseEach(s.faults, sandbox.ParseFault); err != nil {
+		return err
+	}
+	if o.Packages, err = parseEach(s.packages, sandbox.ParsePackage); err != nil {
+		return err
+	}
+	if len(s.contacts) == 1 && s.contacts[0] == "" {
+		o.Contacts = []sandbox.Contact{}
+		return nil
+	}
+	o.Contacts, err = parseEach(s.contacts, sandbox.ParseContact)
+	return err
+}
+
+// parseEach is nil for no texts.
+func parseEach[T any](texts []string, parse func(string) (T, error)) ([]T, error) {
+	var values []T
+	for _, text := range texts {
+		value, err := parse(text)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, value)
+	}
+	return values, nil
+}
+
 func faultHelp() string {
 	var help strings.Builder
+	width := 0
 	for _, kind := range sandbox.FaultKinds() {
-		fmt.Fprintf(&help, "  %-26s %s\n", kind.Name, kind.Description)
+		width = max(width, len(kind.Name))
+	}
+	for _, kind := range sandbox.FaultKinds() {
+		fmt.Fprintf(&help, "  %-*s %s\n", width, kind.Name, kind.Description)
 	}
 	return help.String()
 }

@@ -2,10 +2,24 @@ package sandbox
 
 import (
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
+
+func TestTheReadmeHasEachKindOf2020(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range slices.Concat(instanceKinds, proofKinds) {
+		if row := fmt.Sprintf("\n| `%s` | %s |\n", k.name, k.about); !strings.Contains(string(text), row) {
+			t.Errorf("there is no row %s", row)
+		}
+	}
+}
 
 func TestEachCodeIsRefusedWith(t *testing.T) {
 	s, c := faulty(t)
