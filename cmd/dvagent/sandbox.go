@@ -53,27 +53,39 @@ func (c *cli) sandboxCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
+	flags.StringVar(&configOut, "config-out", "", "write an agent.toml that uses this sandbox to `FILE`")
+	flags.StringArrayVar(&specs.faults, "fault", nil, "a `KIND[:ACTION[:N]]` of fault; may be given again")
+	flags.Uint64Var(&o.Seed, "seed", 1, "chooses among random faults")
+	addSandboxServers(cmd, &o)
+	addSandboxAccount(cmd, &o, &specs)
+	return cmd
+}
+
+// addSandboxServers adds the flags of what listens, answers and issues.
+func addSandboxServers(cmd *cobra.Command, o *sandbox.Options) {
+	flags := cmd.Flags()
 	flags.StringVar(&o.Listen, "listen", "127.0.0.1:0", "`ADDRESS` of CAS and AliDNS")
 	flags.StringVar(&o.DNS, "dns", "127.0.0.1:0", "`ADDRESS` of the first name server")
 	flags.StringVar(&o.Management, "management", "127.0.0.1:0", "`ADDRESS` of the management port")
-	flags.StringArrayVar(&o.Zones, "zone", []string{"example.com"}, "a hosted `ZONE`; may be given again")
 	flags.IntVar(&o.NameServers, "nameservers", 2, "how many name servers")
-	flags.StringVar(&o.CASAPI, "cas-api", sandbox.BothAPIs, "the `VERSION` of CAS that is there: both, 2018-07-13 or 2020-04-07")
+	flags.DurationSliceVar(&o.Propagation, "propagation", nil, "until a change shows at the first, second, … name server (300ms,900ms when not given)")
+	flags.StringVar(&o.CASAPI, "cas-api", sandbox.BothAPIs, "the `VERSION` of CAS that there is: both, 2018-07-13 or 2020-04-07")
+	flags.DurationVar(&o.IssueAfter, "issue-after", time.Second, "time between the visible record and the certificate")
+	flags.DurationVar(&o.ReissueAfter, "reissue-after", 0, "time after which an instance with AutoReissue renews by itself; 0 is never")
+	flags.DurationVar(&o.Lifetime, "lifetime", 200*24*time.Hour, "of the certificates")
+}
+
+// addSandboxAccount adds the flags of what the account holds.
+func addSandboxAccount(cmd *cobra.Command, o *sandbox.Options, specs *sandboxSpecs) {
+	flags := cmd.Flags()
+	flags.StringArrayVar(&o.Zones, "zone", []string{"example.com"}, "a hosted `ZONE`; may be given again")
 	flags.IntVar(&o.Instances, "instances", 5, "how many paid DV instances")
 	flags.IntVar(&o.TestInstances, "test-instances", 0, "how many free ones for tests, in 2020-04-07 alone")
 	flags.IntVar(&o.Names, "names", 5, "names without a wildcard that a paid instance is for, in 2020-04-07")
 	flags.IntVar(&o.Wildcards, "wildcards", 5, "wildcards that a paid instance is for, in 2020-04-07")
 	flags.DurationVar(&o.Term, "term", 365*24*time.Hour, "of a paid instance's subscription, in 2020-04-07")
-	flags.DurationVar(&o.ReissueAfter, "reissue-after", 0, "time after which an instance with AutoReissue renews by itself; 0 is never")
 	flags.StringArrayVar(&specs.packages, "package", nil, "a `CODE:N` of a package of N certificates, in 2020-04-07; may be given again")
 	flags.StringArrayVar(&specs.contacts, "contact", nil, "a `NAME,MOBILE,EMAIL` of the account; may be given again, \"\" is none (the one of --config-out when not given)")
-	flags.DurationVar(&o.IssueAfter, "issue-after", time.Second, "time between the visible record and the certificate")
-	flags.DurationVar(&o.Lifetime, "lifetime", 200*24*time.Hour, "of the certificates")
-	flags.DurationSliceVar(&o.Propagation, "propagation", nil, "until a change shows at the first, second, … name server (300ms,900ms when not given)")
-	flags.StringArrayVar(&specs.faults, "fault", nil, "a `KIND[:ACTION[:N]]` of fault; may be given again")
-	flags.Uint64Var(&o.Seed, "seed", 1, "chooses among random faults")
-	flags.StringVar(&configOut, "config-out", "", "write an agent.toml that uses this sandbox to `FILE`")
-	return cmd
 }
 
 // checkSandbox refuses what sandbox.Options would take as not given, or not use.

@@ -48,12 +48,12 @@ func (s *cas) submit(o *order, c *call) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	instance := s.instance(o.InstanceID)
-	if instance == nil {
+	if instance == nil || !instance.shownIn2018() {
 		return notFound(c.params["Lang"])
 	}
 	validatesDomains := instance.CertType == "DV" || instance.CertType == "FREE"
 	free := instance.Status == "PAYED" || instance.Status == "CHECKED_FAIL"
-	if !validatesDomains || !free {
+	if !validatesDomains || !free || instance.over(c.now) {
 		return refusal(http.StatusForbidden, "OrderStateError", "The status of the order does not allow this operation.")
 	}
 	instance.Submissions++
@@ -68,7 +68,7 @@ func (s *cas) describeDVOrderResult(c *call) (object, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	instance := s.instance(c.params["InstanceId"])
-	if instance == nil {
+	if instance == nil || !instance.shownIn2018() {
 		return nil, notFound(c.params["Lang"])
 	}
 	o := s.orders[instance.InstanceID]

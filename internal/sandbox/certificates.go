@@ -118,6 +118,7 @@ func (s *cas) addUpload(uploaded *certificate, language string) error {
 			return nameTaken(language)
 		}
 	}
+	uploaded.instanceID = "cas-upload-" + randomText(12, alphanumeric)
 	s.addCertificate(uploaded)
 	return nil
 }

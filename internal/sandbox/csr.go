@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
@@ -35,17 +34,28 @@ func readCSR(text string) (*x509.CertificateRequest, []string, error) {
 
 // keyAlgorithm is how the API calls a public key's kind, "" for one that it does not take.
 func keyAlgorithm(public any) string {
+	name := ""
+	switch public.(type) {
+	case *rsa.PublicKey:
+		name = fmt.Sprintf("RSA_%d", keySize(public))
+	case *ecdsa.PublicKey:
+		name = fmt.Sprintf("ECC_%d", keySize(public))
+	}
+	if !slices.Contains(keyAlgorithms, name) {
+		return ""
+	}
+	return name
+}
+
+// keySize is in bits, 0 for a key that is neither RSA nor ECDSA.
+func keySize(public any) int {
 	switch k := public.(type) {
 	case *rsa.PublicKey:
-		if bits := k.N.BitLen(); bits >= 2048 {
-			return fmt.Sprintf("RSA_%d", bits)
-		}
+		return k.N.BitLen()
 	case *ecdsa.PublicKey:
-		if k.Curve == elliptic.P256() {
-			return "ECC_256"
-		}
+		return k.Params().BitSize
 	}
-	return ""
+	return 0
 }
 
 // keyHash is the SHA-256 of a public key, as a certificate holds it, in hex.

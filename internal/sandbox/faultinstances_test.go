@@ -313,3 +313,24 @@ func TestAnAbsentValueIsAnEmptyElementOfXML(t *testing.T) { // fault 103
 		t.Errorf("%s", a.body)
 	}
 }
+
+func TestTheDetailOfACertificateIsSpoilt(t *testing.T) {
+	s, c, id := firstInstance(t)
+	certID := number(c.issue2020(s, id, "example.com").fields["CertificateId"])
+	for kind, want := range map[string]int{
+		"issued-without-certificate": 0, // fault 23
+		"chain-missing":              1, // fault 27
+		"key-in-certificate":         3, // fault 28
+		"chain-doubled":              4, // fault 27
+	} {
+		t.Run(kind, func(t *testing.T) {
+			if err := s.SetFaults(Fault{Kind: kind}); err != nil {
+				t.Fatal(err)
+			}
+			a := c.accepted("GetUserCertificateDetail", "CertId", certID)
+			if got, _ := blocks(a.text("Cert")); got != want {
+				t.Errorf("%d blocks: %s", got, a.body)
+			}
+		})
+	}
+}

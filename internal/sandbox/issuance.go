@@ -24,12 +24,12 @@ func (s *cas) open() []order {
 }
 
 // update changes an order that was looked at before, and its instance with
-// it; false when the order has moved on in the meantime, and is left alone.
+// it; false when the order has moved on or gone in the meantime, and is left alone.
 func (s *cas) update(seen order, change func(*order)) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o := s.orders[seen.InstanceID]
-	if o.Submitted != seen.Submitted || o.Status != seen.Status || o.newestProof().Value != seen.newestProof().Value {
+	if o == nil || o.Submitted != seen.Submitted || o.Status != seen.Status || o.newestProof().Value != seen.newestProof().Value {
 		return false
 	}
 	change(o)

@@ -168,7 +168,7 @@ func TestAlibabasTypedClientKeepsUploads(t *testing.T) {
 			t.Errorf("the name again: %v", err)
 		}
 		rows := must[*cassdk.ListCertificatesResponse](t)(client.ListCertificates(&cassdk.ListCertificatesRequest{CertificateSource: new("UPLOAD")})).Body.CertificateList
-		if len(rows) != 1 || *rows[0].CertificateName != "mine" || !*rows[0].ExistPrivateKey || rows[0].InstanceId != nil {
+		if len(rows) != 1 || *rows[0].CertificateName != "mine" || !*rows[0].ExistPrivateKey || *rows[0].InstanceId != *added.ResourceId {
 			t.Errorf("%v", rows)
 		}
 		orders := must[*cassdk.ListUserCertificateOrderResponse](t)(client.ListUserCertificateOrder(&cassdk.ListUserCertificateOrderRequest{OrderType: new("UPLOAD")})).Body.CertificateOrderList

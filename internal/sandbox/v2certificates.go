@@ -18,7 +18,7 @@ import (
 type Certificate struct {
 	ID         int64     `json:"CertificateId"`
 	Name       string    `json:"CertificateName"`
-	InstanceID string    `json:"InstanceId"` // empty of an upload
+	InstanceID string    `json:"InstanceId"` // of an upload one that nobody bought, cas-upload-…
 	Names      []string  `json:"Names"`
 	KeyHash    string    `json:"KeyHash"` // SHA-256 of the public key as the certificate holds it (SubjectPublicKeyInfo), in hex
 	NotBefore  time.Time `json:"NotBefore"`
@@ -121,15 +121,11 @@ func (c *certificate) row(i *instance, now time.Time) object {
 	if i != nil && i.subscription.InstanceType == "TEST" {
 		source = "TEST"
 	}
-	size := 256
-	if text, found := strings.CutPrefix(keyAlgorithm(c.leaf.PublicKey), "RSA_"); found {
-		_, _ = fmt.Sscan(text, &size)
-	}
 	return object{
 		"CertificateId": fmt.Sprint(c.id), "CertificateName": c.name, "CertificateSource": source, "CertificateStatus": c.status(now),
 		"CertIdentifier": c.identifier(), "InstanceId": c.instanceID, "Domain": strings.Join(c.leaf.DNSNames, ","),
 		"CommonName": c.common(), "Issuer": c.leaf.Issuer.CommonName, "FingerPrint": fmt.Sprintf("%X", sha1.Sum(c.leaf.Raw)),
-		"Algorithm": c.leaf.PublicKeyAlgorithm.String(), "KeySize": size, "ExistPrivateKey": c.key != "",
+		"Algorithm": c.leaf.PublicKeyAlgorithm.String(), "KeySize": keySize(c.leaf.PublicKey), "ExistPrivateKey": c.key != "",
 		"NotBefore": millis(c.leaf.NotBefore), "NotAfter": millis(c.leaf.NotAfter), "UsingProductList": []string{},
 	}
 }
@@ -162,7 +158,7 @@ func (s *cas) uploadUserCertificate(c *call) (object, error) {
 	if err := s.addUpload(uploaded, c.params["Lang"]); err != nil {
 		return nil, err
 	}
-	return object{"CertId": uploaded.id, "ResourceId": fmt.Sprintf("cas-upload-%d", uploaded.id)}, nil
+	return object{"CertId": uploaded.id, "ResourceId": uploaded.instanceID}, nil
 }
 
 // readUpload refuses a pair with the code that says what is wrong with it.
@@ -178,7 +174,7 @@ func readUpload(c *call) (*certificate, error) {
 	if _, err := tls.X509KeyPair([]byte(cert), []byte(key)); err != nil {
 		return nil, refusal(http.StatusBadRequest, "KeyNotMatchCert", "The private key does not match the certificate.")
 	}
-	uploaded.key, uploaded.instanceID = key, ""
+	uploaded.key = key
 	return uploaded, nil
 }
 

@@ -234,3 +234,39 @@ func TestContactsAreFound(t *testing.T) { // fault 113
 		}
 	}
 }
+
+func TestAFileIsAskedForInItsOwnWords(t *testing.T) {
+	s, c := packed(t)
+	id := s.AddSubscription(Subscription{FullDomainCount: 2})
+	c.prepare(s, id, "a.example.com", "b.example.com")
+	c.accepted("UpdateInstance", "InstanceId", id, "ValidationMethod", "HTTP")
+	c.accepted("ApplyCertificate", "InstanceId", id)
+	rows := c.detailUntil(id, hasProofs).rows("DomainValidationList")
+	if len(rows) != 2 || rows[0]["ValidationType"] != "HTTP" || rows[0]["ValidationKey"] != ".well-known/pki-validation/fileauth.txt" || rows[1]["Domain"] != "b.example.com" {
+		t.Errorf("%v", rows)
+	}
+	csr, _ := newCSR(t, "a.example.com")
+	order := number(c.accepted("CreateCertificateForPackageRequest", "Csr", csr, "ValidateType", "FILE").fields["OrderId"])
+	a := c.stateUntil(order, "domain_verify")
+	if a.text("Uri") != "/.well-known/pki-validation/fileauth.txt" || a.text("Content") == "" || a.text("RecordDomain") != "" {
+		t.Errorf("%s", a.body)
+	}
+}
+
+func TestAnInstanceOfOneVersionAloneIsUnknownToTheOther(t *testing.T) {
+	s, c := faulty(t)
+	test, free := s.AddSubscription(Subscription{InstanceType: "TEST"}), s.AddInstance("FREE", "BUY", "PAYED", "")
+	if a := c.result(test); a.status != 404 || a.text("Code") != "NotFound" {
+		t.Errorf("a test in 2018-07-13: %s", a.body)
+	}
+	if a := c.cas2020("GetInstanceDetail", "InstanceId", free); a.status != 400 || a.text("Code") != "NotFound" {
+		t.Errorf("a free one in 2020-04-07: %s", a.body)
+	}
+	spent := s.Subscriptions()[0].InstanceID
+	if err := s.CloseSubscription(spent, "refund"); err != nil {
+		t.Fatal(err)
+	}
+	if a := c.cas("CreateDVOrderAudit", append([]string{"InstanceId", spent, "Domain", "example.com"}, contact...)...); a.text("Code") != "OrderStateError" {
+		t.Errorf("one that was given back: %s", a.body)
+	}
+}

@@ -117,6 +117,9 @@ func (s *cas) reissue(instanceID string, c *call) error {
 	i.applications++
 	copied := *o
 	s.mu.Unlock()
+	if copied.fate != "" {
+		return nil // the CA does with it what a fault has in store
+	}
 	return s.issue(copied)
 }
 
