@@ -3,6 +3,7 @@ package sandbox
 import (
 	"math"
 	"net/http"
+	"slices"
 )
 
 // operations2020 are those of CAS 2020-04-07, whose arrays are flat too. What
@@ -38,6 +39,17 @@ func notFound2020(language string) error {
 	refused := notFound(language).(apiError)
 	refused.status = http.StatusBadRequest
 	return refused
+}
+
+// matches tells whether a row has the values that the parameters named as its
+// fields ask for, and Keyword in one of its texts.
+func (o object) matches(p params, fields []string, texts ...string) bool {
+	for _, name := range fields {
+		if p[name] != "" && p[name] != o[name] {
+			return false
+		}
+	}
+	return slices.ContainsFunc(texts, func(name string) bool { return containsFold(o[name].(string), p["Keyword"]) })
 }
 
 // currentPage answers the page CurrentPage of ShowSize rows.

@@ -46,14 +46,14 @@ func (s *cas) hasContact(id int64) bool {
 func (s *cas) listContact(c *call) (object, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	keyword := c.params["Keyword"]
 	rows := []object{}
 	for _, contact := range slices.Backward(s.contacts) {
-		if containsFold(contact.Name, keyword) || containsFold(contact.Mobile, keyword) || containsFold(contact.Email, keyword) {
-			rows = append(rows, object{
-				"ContactId": contact.ID, "Name": contact.Name, "Mobile": contact.Mobile, "Email": contact.Email,
-				"MobileStatus": 1, "EmailStatus": 1, "Webhooks": "",
-			})
+		row := object{
+			"ContactId": contact.ID, "Name": contact.Name, "Mobile": contact.Mobile, "Email": contact.Email,
+			"MobileStatus": 1, "EmailStatus": 1, "Webhooks": "",
+		}
+		if row.matches(c.params, nil, "Name", "Mobile", "Email") {
+			rows = append(rows, row)
 		}
 	}
 	c.settle(rows...)

@@ -31,8 +31,7 @@ func (s *cas) orderRows(c *call) []object {
 	rows := []object{}
 	for _, placed := range slices.Backward(s.packageOrders) {
 		row := placed.row(s.orders[placed.instanceID], c.now)
-		wanted := c.params["Status"]
-		if (wanted == "" || wanted == row["Status"]) && containsFold(row["Domain"].(string), c.params["Keyword"]) {
+		if row.matches(c.params, []string{"Status"}, "Domain") {
 			rows = append(rows, row)
 		}
 	}
@@ -79,17 +78,11 @@ func (o *order) listStatus(now time.Time) string {
 func (s *cas) certificateRows(c *call, uploadedOnly bool) []object {
 	rows := []object{}
 	for _, cert := range slices.Backward(s.certificates) {
-		status := cert.listStatus(c.now)
-		wanted := c.params["Status"]
 		row := cert.listRow(c.now)
-		switch {
-		case uploadedOnly && cert.bought,
-			wanted == "" && status == "EXPIRED",
-			wanted != "" && wanted != status,
-			!containsFold(row["Sans"].(string)+" "+cert.name, c.params["Keyword"]):
-			continue
+		hidden := uploadedOnly && cert.bought || c.params["Status"] == "" && row["Status"] == "EXPIRED"
+		if !hidden && row.matches(c.params, []string{"Status"}, "Sans", "Name") {
+			rows = append(rows, row)
 		}
-		rows = append(rows, row)
 	}
 	return rows
 }

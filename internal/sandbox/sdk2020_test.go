@@ -38,7 +38,7 @@ func eachScheme(t *testing.T, o Options, test func(*testing.T, *Sandbox, *cassdk
 	}
 }
 
-// body is what a call of the typed client answered; one that fails ends the test.
+// must is what a call of the typed client answered; one that fails ends the test.
 func must[T any](t *testing.T) func(T, error) T {
 	return func(answer T, err error) T {
 		t.Helper()

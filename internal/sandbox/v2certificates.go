@@ -98,13 +98,16 @@ func (s *cas) getUserCertificateDetail(c *call) (object, error) {
 	return detail, nil
 }
 
+// certificateFilters are the parameters of ListCertificates that a row must equal.
+var certificateFilters = []string{"InstanceId", "CertificateSource", "CertificateStatus"}
+
 func (s *cas) listCertificates(c *call) (object, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	rows := []object{}
 	for _, cert := range slices.Backward(s.certificates) {
 		row := cert.row(s.instance(cert.instanceID), c.now)
-		if row.isWanted(c.params) {
+		if row.matches(c.params, certificateFilters, "Domain", "CertificateName", "CertificateId") {
 			rows = append(rows, row)
 		}
 	}
@@ -128,16 +131,6 @@ func (c *certificate) row(i *instance, now time.Time) object {
 		"Algorithm": c.leaf.PublicKeyAlgorithm.String(), "KeySize": keySize(c.leaf.PublicKey), "ExistPrivateKey": c.key != "",
 		"NotBefore": millis(c.leaf.NotBefore), "NotAfter": millis(c.leaf.NotAfter), "UsingProductList": []string{},
 	}
-}
-
-// isWanted tells whether a row of ListCertificates is one of those asked for.
-func (o object) isWanted(p params) bool {
-	for _, name := range []string{"InstanceId", "CertificateSource", "CertificateStatus"} {
-		if p[name] != "" && p[name] != o[name] {
-			return false
-		}
-	}
-	return containsFold(o["Domain"].(string)+" "+o["CertificateName"].(string)+" "+o["CertificateId"].(string), p["Keyword"])
 }
 
 var uploadName = regexp.MustCompile(`^[A-Za-z0-9_]{1,63}$`)

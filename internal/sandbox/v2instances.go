@@ -6,31 +6,25 @@ import (
 	"time"
 )
 
+// instanceFilters are the parameters of ListInstances that a row must equal.
+var instanceFilters = []string{"Status", "CertificateStatus", "CertificateType", "InstanceType", "Brand", "ResourceGroupId"}
+
 // listInstances shows the newest instance first.
 func (s *cas) listInstances(c *call) (object, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	rows := []object{}
 	for _, i := range slices.Backward(s.instances) {
-		if row := s.row(i, c.now); i.shownIn2020() && row.fits(c.params) {
+		if !i.shownIn2020() {
+			continue
+		}
+		row := s.row(i, c.now)
+		if row.matches(c.params, instanceFilters, "InstanceId", "Domain", "CertificateDomain", "CertificateName") {
 			rows = append(rows, row)
 		}
 	}
 	c.settle(rows...)
 	return c.currentPage("InstanceList", rows, 10, 100)
-}
-
-// fits tells whether a row of ListInstances is one of those asked for.
-func (o object) fits(p params) bool {
-	for _, name := range []string{"Status", "CertificateStatus", "CertificateType", "InstanceType", "Brand", "ResourceGroupId"} {
-		if wanted := p[name]; wanted != "" && wanted != o[name] {
-			return false
-		}
-	}
-	keyword := p["Keyword"]
-	return slices.ContainsFunc([]string{"InstanceId", "Domain", "CertificateDomain", "CertificateName"}, func(name string) bool {
-		return containsFold(o[name].(string), keyword)
-	})
 }
 
 // row is what ListInstances and GetInstanceDetail have in common; the caller holds the lock.

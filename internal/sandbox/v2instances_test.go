@@ -270,3 +270,45 @@ func TestAnInstanceOfOneVersionAloneIsUnknownToTheOther(t *testing.T) {
 		t.Errorf("one that was given back: %s", a.body)
 	}
 }
+
+func TestAWildcardInstanceBringsTheApexByItself(t *testing.T) { // fault 114
+	s, c := faulty(t)
+	id := s.AddSubscription(Subscription{WildcardDomainCount: 1})
+	both, _ := newCSR(t, "*.example.com", "example.com")
+	if a := c.cas2020("UpdateInstance", "InstanceId", id, "GenerateCsrMethod", "upload", "Csr", both); a.text("Code") != "DomainAndProductNotMatch" {
+		t.Errorf("with the apex: %s", a.body)
+	}
+	c.issue2020(s, id, "*.example.com")
+	if got := fmt.Sprint(s.Certificates()[0].Names); got != "[*.example.com example.com]" {
+		t.Errorf("the names are %s", got)
+	}
+}
+
+func TestAnOrganisationIsReviewedUntilItIsForced(t *testing.T) {
+	s, c := faulty(t)
+	id := s.AddSubscription(Subscription{CertificateType: "OV"})
+	c.accepted("UpdateInstance", "InstanceId", id, "CompanyId", "7")
+	c.prepare(s, id, "example.com")
+	c.accepted("ApplyCertificate", "InstanceId", id)
+	c.publish2020(s, c.detailUntil(id, hasProofs))
+	c.issue2020(s, s.Subscriptions()[0].InstanceID, "b.example.com") // once this one is through, the first has been looked at too
+	if a := c.detail(id); a.text("Status") != "pending" || number(a.fields["CompanyId"]) != "7" {
+		t.Errorf("%s", a.body)
+	}
+	if err := s.ForceOrder(id, "issued"); err != nil || !hasCertificate(c.detail(id)) {
+		t.Errorf("forced: %v", err)
+	}
+}
+
+func TestCAAIsObeyedForInstances(t *testing.T) { // fault 49
+	s, c, id := firstInstance(t)
+	if err := addCAA("issue", "other.example")(s); err != nil {
+		t.Fatal(err)
+	}
+	c.prepare(s, id, "example.com")
+	c.accepted("ApplyCertificate", "InstanceId", id)
+	c.publish2020(s, c.detailUntil(id, hasProofs))
+	if a := c.detailUntil(id, func(a answer) bool { return a.text("Status") == "normal" }); hasCertificate(a) {
+		t.Errorf("%s", a.body)
+	}
+}
