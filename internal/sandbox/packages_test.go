@@ -153,3 +153,15 @@ func TestAPackageIsRead(t *testing.T) {
 		}
 	}
 }
+
+func TestAnOrderThatWasDeletedIsLeftAlone(t *testing.T) {
+	s, c := packed(t)
+	id := c.orderFromPackage("example.com")
+	c.stateUntil(id, "domain_verify")
+	seen, _ := s.cas.order(s.PackageOrders()[0].InstanceID)
+	c.accepted("CancelOrderRequest", "OrderId", id)
+	c.accepted("DeleteCertificateRequest", "OrderId", id)
+	if s.cas.update(seen, func(*order) { t.Error("it was changed") }) {
+		t.Error("it is said to have been changed")
+	}
+}

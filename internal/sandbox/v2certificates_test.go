@@ -52,3 +52,34 @@ func TestACertificateInUseIsNotDeleted(t *testing.T) {
 		t.Errorf("%v", row)
 	}
 }
+
+func TestAnExpiredCertificateIsListedOnlyWhenAskedFor(t *testing.T) {
+	s, c, id := firstInstance(t, "expired")
+	if err := s.Apply(id, "example.com"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ForceOrder(id, "issued"); err != nil {
+		t.Fatal(err)
+	}
+	for pairs, want := range map[string]int{"OrderType CERT": 0, "OrderType CERT Status EXPIRED": 1, "OrderType CERT Status ISSUED": 0} {
+		if rows := c.accepted("ListUserCertificateOrder", strings.Fields(pairs)...).rows("CertificateOrderList"); len(rows) != want {
+			t.Errorf("%s: %v", pairs, rows)
+		}
+	}
+	a := c.detail(id)
+	if a.text("CertificateStatus") != "expired" || a.text("Status") != "normal" {
+		t.Errorf("%s", a.body)
+	}
+	c.accepted("DeleteUserCertificate", "CertId", number(a.fields["CertificateId"]))
+}
+
+func TestTheHistoryKeepsNoPrivateKey(t *testing.T) {
+	s := start(t, quick)
+	c := newClient(t, s)
+	c.cas2020("UploadUserCertificate", "Name", "a", "Cert", "x", "Key", "secret", "EncryptPrivateKey", "secret", "SignPrivateKey", "secret")
+	for name, value := range s.History()[0].Params {
+		if value == "secret" {
+			t.Errorf("%s is in the history", name)
+		}
+	}
+}

@@ -312,3 +312,50 @@ func TestCAAIsObeyedForInstances(t *testing.T) { // fault 49
 		t.Errorf("%s", a.body)
 	}
 }
+
+func TestAnApplicationIsNotWithdrawnInItsFirstMoments(t *testing.T) {
+	o := quick
+	o.IssueAfter = time.Hour
+	s := start(t, o)
+	c := newClient(t, s)
+	id := s.Subscriptions()[0].InstanceID
+	if err := s.Apply(id, "example.com"); err != nil {
+		t.Fatal(err)
+	}
+	if a := c.cas2020("CancelPendingCertificate", "InstanceId", id); a.text("Code") != "OperationDenied.StatusNotSupport" {
+		t.Errorf("%s", a.body)
+	}
+}
+
+func TestARenewalByTheAccountMeetsItsFate(t *testing.T) { // faults 101 and 108
+	s, c, id := firstInstance(t)
+	first := c.issue2020(s, id, "example.com")
+	if err := s.SetFaults(Fault{Kind: "check-fail"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Reissue(id); err != nil {
+		t.Fatal(err)
+	}
+	refused := func(a answer) bool { return a.text("Status") == "normal" && a.text("PendingResult") != "issued" }
+	if a := c.detailUntil(id, refused); a.fields["CertificateId"] != first.fields["CertificateId"] {
+		t.Errorf("%s", a.body)
+	}
+}
+
+func TestAnAliasIsNoTXTRecord(t *testing.T) {
+	s, c, id := firstInstance(t)
+	c.prepare(s, id, "example.com")
+	c.accepted("ApplyCertificate", "InstanceId", id)
+	proof := c.detailUntil(id, hasProofs).rows("DomainValidationList")[0]
+	if _, err := s.AddRecord("example.com", "_dnsauth", "CNAME", fmt.Sprint(proof["ValidationValue"])); err != nil {
+		t.Fatal(err)
+	}
+	other := s.AddSubscription(Subscription{})
+	if err := s.SetFaults(Fault{Kind: "proofs-per-name"}); err != nil {
+		t.Fatal(err)
+	}
+	c.issue2020(s, other, "b.example.com") // once this one is through, the first has been looked at too
+	if a := c.detail(id); a.text("Status") != "pending" {
+		t.Errorf("%s", a.body)
+	}
+}
