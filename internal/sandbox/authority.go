@@ -61,7 +61,8 @@ func newIssuer(name string, key *ecdsa.PrivateKey, parent *x509.Certificate, sig
 	return x509.ParseCertificate(der)
 }
 
-// newKey makes the key of a leaf; an RSA key takes a tenth of a second, or several. algorithm is RSA_2048, RSA_3072, RSA_4096 or ECC_256.
+// newKey makes the key of a leaf; an RSA key takes a tenth of a second, or
+// several. algorithm is one of keyAlgorithms.
 func newKey(algorithm string) (crypto.Signer, error) {
 	if algorithm == "ECC_256" {
 		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -1,7 +1,7 @@
 package sandbox
 
-// codes are the refusals of CAS 2020-04-07, and those of the gateway that the
-// kinds above it do not make, by HTTP status.
+// codes are the refusals of CAS 2020-04-07, and some of the gateway's that no
+// other kind makes.
 var codes = []struct {
 	status        int
 	code, message string

@@ -1,9 +1,9 @@
 // Package sandbox is a stand-in for Alibaba Cloud on loopback: the certificate
-// service (CAS 2018-07-13 and 2020-04-07), AliDNS 2015-01-09 and AssumeRole of STS at one HTTP
-// address, authoritative name servers, and a certification authority that looks
-// a TXT record up by a real query before it issues. It is written from the
-// API's reference, shares no code with the agent, and any client that signs
-// its requests can drive it.
+// service (CAS 2018-07-13 and 2020-04-07), AliDNS 2015-01-09 and AssumeRole of
+// STS at one HTTP address, authoritative name servers, and a certification
+// authority that looks a record up by a real query before it issues. It is
+// written from the API's reference, shares no code with the agent, and any
+// client that signs its requests can drive it.
 //
 // It does not try to be a cloud: state lives in memory and ends with Close,
 // nothing is charged, and every address that it listens at is loopback. With
