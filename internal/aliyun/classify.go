@@ -1,6 +1,7 @@
 package aliyun
 
 import (
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -11,40 +12,56 @@ import (
 )
 
 // codes maps the server's Code to what it means. A name that ends with a dot
-// stands for every Code that begins with it; the first match counts. A Code
-// that is not here is Refused, or Unavailable with a 5xx status: no document
-// lists the Codes of CAS.
+// stands for every Code that begins with it, one that begins with a dot for
+// every Code that ends with it; the first match counts. A Code that is not here
+// is Refused, or Unavailable with a 5xx status: so are all that only say what
+// is wrong with the request.
 var codes = []struct {
 	kind  Kind
 	names []string
 }{
 	{Throttled, []string{"Throttling", "Throttling.", "Rejected.Throttling"}},
 	{Busy, []string{"LastOperationNotFinished", "RecordForbidden.DNSChange", "DnsSystemBusyness"}},
-	{Unavailable, []string{"ServiceUnavailable", "InternalError", "UnKnownError", "500", "502", "503", "504"}},
+	{Unavailable, []string{"ServiceUnavailable", "InternalError", "UnKnownError", "500", "502", "503", "504",
+		"OperationDenied.SystemUpgrading", "DeductQuotaFailed", "FlowControlError"}}, // these may come after the effect
 	{Replayed, []string{"SignatureNonceUsed"}},
 	{ClockOff, []string{"InvalidTimeStamp.Expired"}},
 	{Credential, []string{"InvalidAccessKeyId", "InvalidAccessKeyId.", "Forbidden.AccessKeyDisabled", "InvalidSecurityToken",
 		"InvalidSecurityToken.", "MissingSecurityToken", "SignatureDoesNotMatch", "IncompleteSignature"}},
 	{WrongZone, []string{"InvalidDomainName.", "DomainNotExist", "IncorrectDomainUser", "DomainAddedByOthers",
 		"OperationDomain.NoPermission"}},
-	{Forbidden, []string{"Forbidden", "Forbidden.RAM", "NoPermission", "NoPermission."}},
-	{NotFound, []string{"NotFound", "DomainRecordNotBelongToUser"}},
-	{Duplicate, []string{"DomainRecordDuplicate"}},
+	{Forbidden, []string{"Forbidden", "Forbidden.RAM", "NoPermission", "NoPermission.", "AccessDenied.NoAuth", "PermissionDenied"}},
+	{VersionUnknown, []string{"InvalidVersion", "InvalidVersion.", "InvalidAction", "InvalidAction."}},
+	{WrongState, []string{"InvalidStatus.", "OperationDenied.StatusNotSupport", "OrderStateError"}},
+	{Exhausted, []string{"InsufficientQuota"}},
+	{NotFound, []string{"NotFound", ".NotFound", "DomainRecordNotBelongToUser"}},
+	{Duplicate, []string{"DomainRecordDuplicate", "NameRepeat", "NameAlreadyExist", "AlreadyExists."}},
 }
 
-// hints are for Codes that only a person can settle.
+// hints are for Codes that only a person can settle, wherever they come from or
+// at one operation alone.
 var hints = map[string]string{
-	"DomainRecordConflict":        "remove the CNAME record at the same name, or let it lead into a zone listed in dns.delegate",
-	"QuotaExceeded.TTL":           "raise dns.ttl: the zone's edition does not allow one so low",
-	"QuotaExceeded.Record":        "the zone is full: remove records, or take a larger edition",
-	"Forbidden.DomainExpired":     "renew the domain",
-	"Forbidden.DomainLocked":      "unlock the domain in the DNS console",
-	"Forbidden.RecordLocked":      "unlock the record in the DNS console",
-	"DomainForbidden":             "the domain is barred: see the DNS console",
-	"InvalidAction.NotFound":      "check the endpoint: another API answers there",
-	"InvalidVersion":              "check the endpoint: another API answers there",
-	"InvalidAccessKeyId.Inactive": "the access key is disabled: enable it, or configure another",
+	"DomainRecordConflict":              "remove the CNAME record at the same name, or let it lead into a zone listed in dns.delegate",
+	"QuotaExceeded.TTL":                 "raise dns.ttl: the zone's edition does not allow one so low",
+	"QuotaExceeded.Record":              "the zone is full: remove records, or take a larger edition",
+	"Forbidden.DomainExpired":           "renew the domain",
+	"Forbidden.DomainLocked":            "unlock the domain in the DNS console",
+	"Forbidden.RecordLocked":            "unlock the record in the DNS console",
+	"DomainForbidden":                   "the domain is barred: see the DNS console",
+	"InvalidAccessKeyId.Inactive":       "the access key is disabled: enable it, or configure another",
+	"FlowControlError":                  adviseRate,
+	"InsufficientQuota":                 "no package has quota left, and packages are no longer sold: order on an instance",
+	"DomainAndProductNotMatch":          "the instance is not for these names: compare their number and their wildcards with what was bought; test instances refuse some domains",
+	"InvalidParameter.MobileIllegal":    "correct the contact's mobile number",
+	"ApplyCertificate MissingParameter": "the instance most likely lacks a contact: create one in the certificate console",
+	"CreateOrderFailed":                 "see the order in the certificate console",
+	"OrderExpired":                      "the order is too old: abandon it and place another",
+	"CertificateChainNotMatch":          "the chain does not belong to the certificate: compare the files",
+	"CertificateExpired":                "the certificate has expired: upload a newer one",
+	"KeyNotMatchCert":                   "the key does not belong to the certificate: compare the files",
 }
+
+const adviseRate = "lower limits.requests_per_second if other programs share the account"
 
 // judge reads what came back. The answer is good when it is an object with a
 // status and a Code that say success and at least one of the named fields.
@@ -82,7 +99,8 @@ func isSuccess(code string) bool {
 func kindOf(e *Error) Kind {
 	for _, row := range codes {
 		if slices.ContainsFunc(row.names, func(name string) bool {
-			return e.Code == name || strings.HasSuffix(name, ".") && strings.HasPrefix(e.Code, name)
+			return e.Code == name || strings.HasSuffix(name, ".") && strings.HasPrefix(e.Code, name) ||
+				strings.HasPrefix(name, ".") && strings.HasSuffix(e.Code, name)
 		}) {
 			return row.kind
 		}
@@ -123,7 +141,7 @@ func (x *exchange) failure() *Error {
 
 // advise adds the hint for an operator; ram is the prefix of the RAM action.
 func (e *Error) advise(ram string, skew time.Duration) {
-	if hint := hints[e.Code]; hint != "" {
+	if hint := cmp.Or(hints[e.Operation+" "+e.Code], hints[e.Code]); hint != "" {
 		e.Hint = hint
 	}
 	if e.Hint != "" {
@@ -139,7 +157,9 @@ func (e *Error) advise(ram string, skew time.Duration) {
 	case WrongZone:
 		e.Hint = "the account does not host this zone: name the one that does in dns_account"
 	case Throttled:
-		e.Hint = "lower limits.requests_per_second if other programs share the account"
+		e.Hint = adviseRate
+	case VersionUnknown:
+		e.Hint = "check the endpoint: another API answers there, or this version is closed, as CAS 2018-07-13 is"
 	case Unreachable:
 		e.Hint = adviseTLS(e.Err)
 	}

@@ -16,11 +16,11 @@ func TestCodes(t *testing.T) {
 		code   string
 		kind   Kind
 	}{
-		{400, "MissingParameter", Refused}, {400, "InvalidVersion", Refused}, {400, "InvalidTimeStamp.Format", Refused},
+		{400, "MissingParameter", Refused}, {400, "InvalidVersion", VersionUnknown}, {400, "InvalidTimeStamp.Format", Refused},
 		{400, "IncompleteSignature", Credential}, {400, "SignatureDoesNotMatch", Credential},
 		{400, "SignatureNonceUsed", Replayed},       // fault 9
 		{400, "InvalidTimeStamp.Expired", ClockOff}, // fault 10
-		{404, "InvalidAction.NotFound", Refused},
+		{404, "InvalidAction.NotFound", VersionUnknown},
 		{404, "InvalidAccessKeyId.NotFound", Credential}, {400, "InvalidAccessKeyId.Inactive", Credential}, // fault 11
 		{403, "Forbidden.AccessKeyDisabled", Credential},
 		{400, "InvalidSecurityToken.Expired", Credential},                   // fault 12
@@ -30,7 +30,7 @@ func TestCodes(t *testing.T) {
 		{503, "ServiceUnavailable", Unavailable}, {500, "InternalError", Unavailable}, {400, "UnKnownError", Unavailable}, // fault 8
 		{500, "Opaque", Unavailable}, {200, "500", Unavailable}, {200, "-1008", Refused},
 		{404, "NotFound", NotFound}, {200, "NotFound", NotFound},
-		{403, "OrderStateError", Refused},
+		{403, "OrderStateError", WrongState},
 		{400, "LastOperationNotFinished", Busy}, {400, "DnsSystemBusyness", Busy}, {400, "RecordForbidden.DNSChange", Busy}, // fault 14
 		{400, "DomainRecordDuplicate", Duplicate}, // fault 15
 		{400, "DomainRecordConflict", Refused}, {400, "QuotaExceeded.TTL", Refused}, {400, "SubDomainInvalid.Value", Refused},
@@ -49,6 +49,51 @@ func TestCodes(t *testing.T) {
 				t.Errorf("Error() is %s, want %s", e, want)
 			}
 		})
+	}
+}
+
+// CAS answers all of its own Codes with 400.
+func TestCodesOfCertificates(t *testing.T) {
+	const applied, refused, transient = 1, 2, 4 // what a caller is told beside the kind
+	for kind, row := range map[Kind]struct {
+		codes string
+		told  int
+	}{
+		WrongState: {"InvalidStatus.UpdateProtection InvalidStatus.DeleteProtection OperationDenied.StatusNotSupport", refused},
+		Unavailable: {"OperationDenied.SystemUpgrading InternalError DeductQuotaFailed FlowControlError",
+			applied | transient},
+		Exhausted:      {"InsufficientQuota", refused},
+		NotFound:       {"NotFound InvalidInstanceId.NotFound", refused},
+		Forbidden:      {"AccessDenied.NoAuth PermissionDenied Forbidden.RAM NoPermission", 0},
+		Duplicate:      {"NameRepeat NameAlreadyExist AlreadyExists.Name", 0},
+		Throttled:      {"Throttling.User", transient},
+		VersionUnknown: {"InvalidVersion InvalidAction.NotFound", refused},
+		Refused: {`DomainAndProductNotMatch MissingParameter InvalidParameter InvalidParameter.MobileIllegal DataTooLongException
+			ParamRepeat DomainRepeat DomainAlreadyExist CreateOrderFailed CreateCsrFailed OrderExpired
+			CertificateFormatException ParseCertificateFailed CertificateChainNotMatch CertificateExpired KeyNotMatchCert
+			CertificatePrivateKey.Existed DecryptError CouldNotRefund.NotSupport CouldNotRefund.OverTime
+			CouldNotRefund.InsufficientQuota DeployFailed DeployFailed.CertBackupFailed DeployFailed.InvalidCertPath
+			DeployFailed.InvalidPrivatePath DeployFailed.InvalidCertChainPath ResourceAlreadyAssociated AlreadyExistsTry`, refused},
+	} {
+		for code := range strings.FieldsSeq(row.codes) {
+			t.Run(fmt.Sprint(code, " is ", kind), func(t *testing.T) {
+				cloud := newCloud(t, always(400, `{"RequestId":"R","Code":"`+code+`","Message":"m"}`))
+				e := asOurs(t, operations["CreateDVOrderAudit"](t.Context(), newTestClient(t, cloud.url)))
+				told := 0
+				if e.MayHaveBeenApplied() {
+					told |= applied
+				}
+				if said, yes := e.Refused(); yes && said == code {
+					told |= refused
+				}
+				if e.Transient() {
+					told |= transient
+				}
+				if e.Kind != kind || told != row.told {
+					t.Errorf("%v is %s and tells %b, want %s and %b", e, e.Kind, told, kind, row.told)
+				}
+			})
+		}
 	}
 }
 
@@ -102,6 +147,13 @@ func TestHints(t *testing.T) {
 		{"AddDomainRecord", "QuotaExceeded.TTL", "dns.ttl"},
 		{"AddDomainRecord", "DomainRecordConflict", "CNAME"},
 		{"AddDomainRecord", "InvalidAction.NotFound", "endpoint"},
+		{"CreateDVOrderAudit", "InvalidVersion", "2018-07-13"},
+		{"CreateDVOrderAudit", "AccessDenied.NoAuth", "yundun-cert:CreateDVOrderAudit"},
+		{"CreateDVOrderAudit", "PermissionDenied", "yundun-cert:CreateDVOrderAudit"},
+		{"CreateDVOrderAudit", "InsufficientQuota", "instance"},
+		{"CreateDVOrderAudit", "DomainAndProductNotMatch", "wildcards"},
+		{"CreateDVOrderAudit", "InvalidParameter.MobileIllegal", "mobile"},
+		{"CreateDVOrderAudit", "FlowControlError", "requests_per_second"},
 	} {
 		cloud := newCloud(t, always(403, `{"Code":"`+test.code+`"}`))
 		e := asOurs(t, operations[test.operation](t.Context(), newTestClient(t, cloud.url)))

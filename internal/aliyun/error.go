@@ -10,25 +10,29 @@ import (
 type Kind int
 
 const (
-	Refused     Kind = iota // the server said no with a Code; nothing was done
-	Unanswered              // no intelligible answer: a write may have been applied
-	Unavailable             // 5xx: a write may have been applied
-	Replayed                // SignatureNonceUsed: an earlier try of the same write may have been applied
-	Throttled               // too many requests: later
-	Busy                    // LastOperationNotFinished and its kin: later
-	ClockOff                // the local clock is too far from the server's; Hint says by how much
-	Credential              // the access key or token is not accepted
-	Forbidden               // a RAM permission is missing; Hint names the action
-	NotFound                // the thing asked about does not exist
-	Duplicate               // DomainRecordDuplicate, or a certificate name that exists
-	WrongZone               // the zone is not this account's
-	Malformed               // answered, but a required field is missing or senseless (reads)
-	Local                   // never sent: configuration, credentials that cannot be read, a cancelled context
-	Unreachable             // never sent, for want of a connection or a session: later
+	Refused        Kind = iota // the server said no with a Code; nothing was done
+	Unanswered                 // no intelligible answer: a write may have been applied
+	Unavailable                // 5xx, or a Code that says as much: a write may have been applied
+	Replayed                   // SignatureNonceUsed: an earlier try of the same write may have been applied
+	Throttled                  // too many requests: later
+	Busy                       // LastOperationNotFinished and its kin: later
+	ClockOff                   // the local clock is too far from the server's; Hint says by how much
+	Credential                 // the access key or token is not accepted
+	Forbidden                  // a RAM permission is missing; Hint names the action
+	NotFound                   // the thing asked about does not exist
+	Duplicate                  // DomainRecordDuplicate, or a certificate name that exists
+	WrongState                 // refused as the instance or order stands: read it, then decide
+	Exhausted                  // refused for want of quota
+	VersionUnknown             // refused for want of such an API version or action at the endpoint
+	WrongZone                  // the zone is not this account's
+	Malformed                  // answered, but a required field is missing or senseless (reads)
+	Local                      // never sent: configuration, credentials that cannot be read, a cancelled context
+	Unreachable                // never sent, for want of a connection or a session: later
 )
 
 var kindNames = [...]string{"Refused", "Unanswered", "Unavailable", "Replayed", "Throttled", "Busy",
-	"ClockOff", "Credential", "Forbidden", "NotFound", "Duplicate", "WrongZone", "Malformed", "Local", "Unreachable"}
+	"ClockOff", "Credential", "Forbidden", "NotFound", "Duplicate",
+	"WrongState", "Exhausted", "VersionUnknown", "WrongZone", "Malformed", "Local", "Unreachable"}
 
 // String is the constant's name.
 func (k Kind) String() string { return kindNames[k] }
@@ -78,9 +82,13 @@ func (e *Error) MayHaveBeenApplied() bool {
 // Transient says that the same call may succeed later without anyone's help.
 func (e *Error) Transient() bool { return e.worthAnotherTry() || e.Kind == Malformed }
 
-// Refused says that the server said no, with a Code of its own.
+// Refused says that the server said no to what was asked, with a Code of its own.
 func (e *Error) Refused() (code string, yes bool) {
-	return e.Code, e.Kind == Refused || e.Kind == NotFound
+	switch e.Kind {
+	case Refused, NotFound, WrongState, Exhausted, VersionUnknown:
+		return e.Code, true
+	}
+	return e.Code, false
 }
 
 // Rejected says that the access key or token is not accepted.
