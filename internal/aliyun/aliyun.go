@@ -1,11 +1,15 @@
 // Package aliyun speaks to Alibaba Cloud: certificates and orders (CAS
-// 2018-07-13) and DNS records (AliDNS 2015-01-09) as plain Go functions. It is
-// the only importer of Alibaba's SDK, which builds and signs the requests;
-// sending, reading and judging the answers happens here. It decides nothing:
-// which order to place and which record to touch is the caller's business.
+// 2018-07-13 and 2020-04-07) and DNS records (AliDNS 2015-01-09) as plain Go
+// functions. It is the only importer of Alibaba's SDK, which builds and signs
+// the requests; sending, reading and judging the answers happens here. It
+// decides nothing: which order to place and which record to touch is the
+// caller's business.
 //
-// Every error of a call is an *Error. Reads (Describe…) are tried up to four
-// times; writes are sent once.
+// A function has its operation's name. One that both versions of CAS have ends
+// in 2020 for the newer.
+//
+// Every error of a call is an *Error. Reads (Describe…, Get…, List…) are tried
+// up to four times; writes are sent once.
 package aliyun
 
 // Application is what CreateDVOrderAudit wants to know of an order.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // object is an answer, or a part of one, whether it came as JSON or as XML:
@@ -148,6 +149,20 @@ func (o object) number(name string) int64 {
 	return n
 }
 
+// time is zero when there is none. The API counts in seconds or milliseconds,
+// and the documents leave open which: a count of seconds has ten digits, for now
+// and the next centuries.
+func (o object) time(name string) time.Time {
+	switch n := o.number(name); {
+	case n <= 0:
+		return time.Time{}
+	case n < 1e12:
+		return time.Unix(n, 0).UTC()
+	default:
+		return time.UnixMilli(n).UTC()
+	}
+}
+
 func (o object) yes(name string) bool {
 	yes, _ := strconv.ParseBool(strings.TrimSpace(o.text(name)))
 	return yes
@@ -172,6 +187,27 @@ func (o object) list(name string) []any {
 	default:
 		return []any{value}
 	}
+}
+
+// texts is the list's texts; one that is a list of its own, with commas or
+// blanks, is taken apart.
+func (o object) texts(name string) []string {
+	var texts []string
+	for _, value := range o.list(name) {
+		texts = append(texts, strings.FieldsFunc(asText(value), func(r rune) bool { return r == ',' || r == ' ' })...)
+	}
+	return texts
+}
+
+// numbers is the list's numbers.
+func (o object) numbers(name string) []int64 {
+	var numbers []int64
+	for _, text := range o.texts(name) {
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers
 }
 
 // rows is the list's objects.

@@ -3,8 +3,11 @@ package aliyun
 import (
 	"fmt"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestOrderResultFromManyShapes(t *testing.T) { // fault 30
@@ -81,7 +84,7 @@ func TestUnintelligibleAnswers(t *testing.T) { // fault 5
 				if isRead(operation) {
 					want = Malformed
 				}
-				if e := asOurs(t, call(t.Context(), client)); e.Kind != want || e.Operation != operation {
+				if e := asOurs(t, call(t.Context(), client)); e.Kind != want || e.Operation != actionOf(operation) {
 					t.Errorf("%s: %v is %s, want %s", operation, e, e.Kind, want)
 				}
 			}
@@ -106,6 +109,49 @@ func TestValuesOfTheWrongType(t *testing.T) {
 	}
 }
 
+func TestTimesInSecondsAndMilliseconds(t *testing.T) {
+	for text, want := range map[string]string{
+		`1801324800`: "2027-01-30T16:00:00Z", `"1801324800"`: "2027-01-30T16:00:00Z", `1801324800000`: "2027-01-30T16:00:00Z",
+		`"1801324800123"`: "2027-01-30T16:00:00.123Z", `999999999999`: "33658-09-27T01:46:39Z", `1000000000000`: "2001-09-09T01:46:40Z",
+		`0`: "", `-1`: "", `"0"`: "", `""`: "", `null`: "", `"2027-01-31"`: "",
+	} {
+		answer, err := decode([]byte(fmt.Sprintf(`{"At":%s}`, text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if at := answer.time("At"); !at.IsZero() {
+			got = at.Format(time.RFC3339Nano)
+		}
+		if got != want {
+			t.Errorf("%s is %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestListsInAnyShape(t *testing.T) {
+	for text, want := range map[string][]string{
+		`["21","22"]`: {"21", "22"}, `[21,22]`: {"21", "22"}, `"21,22"`: {"21", "22"}, `" 21, 22"`: {"21", "22"}, `21`: {"21"},
+		`[]`: nil, `""`: nil, `null`: nil, `[null,""]`: nil, `{"a":1}`: nil,
+	} {
+		answer, err := decode([]byte(fmt.Sprintf(`{"Ids":%s}`, text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var numbers []int64
+		for _, text := range want {
+			n, _ := strconv.ParseInt(text, 10, 64)
+			numbers = append(numbers, n)
+		}
+		if got := answer.texts("Ids"); !slices.Equal(got, want) {
+			t.Errorf("texts of %s are %q, want %q", text, got, want)
+		}
+		if got := answer.numbers("Ids"); !slices.Equal(got, numbers) {
+			t.Errorf("numbers of %s are %v, want %v", text, got, numbers)
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"OrderList":[{"Id":1},null,"x",[{}]],"Code":7}`))
 	f.Add([]byte(`<a><OrderList><Id>1</Id></OrderList><OrderList/></a>`))
@@ -116,5 +162,9 @@ func FuzzDecode(f *testing.F) {
 		}
 		each(answer.rows("OrderList"), instanceFrom)
 		each(answer.inner("Domains").rows("Domain"), domainFrom)
+		each(answer.rows("InstanceList"), instance2020From)
+		each(answer.rows("DomainValidationList"), validationFrom)
+		each(answer.rows("CertificateList"), listedCertificateFrom)
+		each(answer.rows("CertificateOrderList"), certificateOrderFrom)
 	})
 }

@@ -9,24 +9,28 @@ import (
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 )
 
-// casRequest declares an operation of CAS 2018-07-13 on the SDK's core, whose
-// newest version no longer has it. All goes by POST with the parameters in the
-// body: net/http repeats a GET whose connection died unanswered, and keys and
-// contacts do not belong in a URL.
-func casRequest(action string, parameters map[string]string) build {
+// casRequest declares an operation of CAS on the SDK's core, whose newest
+// version has none of those that we call. All goes by POST with the parameters
+// in the body: net/http repeats a GET whose connection died unanswered, and keys
+// and contacts do not belong in a URL.
+func casRequest(version, action string, parameters map[string]string) build {
 	return func() requests.AcsRequest {
 		request := &requests.RpcRequest{}
-		request.InitWithApiInfo("cas", "2018-07-13", action, "cas", "openAPI")
+		request.InitWithApiInfo("cas", version, action, "cas", "openAPI")
 		request.FormParams = parameters
 		return request
 	}
+}
+
+func cas2018(action string, parameters map[string]string) build {
+	return casRequest("2018-07-13", action, parameters)
 }
 
 // CreateDVOrderAudit submits an order, validated by DNS, and so consumes
 // a.InstanceID. It is not idempotent: after an error that MayHaveBeenApplied,
 // ask DescribeDVOrderResult. The result is the RequestId.
 func (c *Client) CreateDVOrderAudit(ctx context.Context, a Application) (requestID string, err error) {
-	answer, err := c.write(ctx, &c.cas, casRequest("CreateDVOrderAudit", map[string]string{
+	answer, err := c.write(ctx, &c.cas, cas2018("CreateDVOrderAudit", map[string]string{
 		"InstanceId":       a.InstanceID,
 		"Domain":           strings.Join(a.Domains, ","),
 		"DomainVerifyType": "DNS",
@@ -42,7 +46,7 @@ func (c *Client) CreateDVOrderAudit(ctx context.Context, a Application) (request
 // DescribeDVOrderResult reads how an order stands. Every field but Status may
 // be empty, even Certificate and PrivateKey of an order that is issued: poll on.
 func (c *Client) DescribeDVOrderResult(ctx context.Context, instanceID string) (OrderResult, error) {
-	answer, err := c.read(ctx, &c.cas, casRequest("DescribeDVOrderResult", map[string]string{
+	answer, err := c.read(ctx, &c.cas, cas2018("DescribeDVOrderResult", map[string]string{
 		"InstanceId": instanceID,
 	}), "OrderStatus")
 	if err != nil {
@@ -69,7 +73,7 @@ func (c *Client) DescribeOrderInstanceList(ctx context.Context) ([]Instance, err
 	}
 	identify := func(i Instance) identity { return identity{i.InstanceID, i.ID} }
 	return pages(action, usualSize, identify, func(_, start int) ([]Instance, int64, error) {
-		answer, err := c.read(ctx, &c.cas, casRequest(action, map[string]string{
+		answer, err := c.read(ctx, &c.cas, cas2018(action, map[string]string{
 			"StartIndex": strconv.Itoa(start),
 		}), "OrderList", "TotalCount")
 		return each(answer.rows("OrderList"), instanceFrom), answer.number("TotalCount"), err
@@ -92,7 +96,7 @@ func (c *Client) DescribeUserCertificateList(ctx context.Context) ([]Certificate
 	const action, size = "DescribeUserCertificateList", 50
 	identify := func(c Certificate) int64 { return c.ID }
 	return pages(action, size, identify, func(page, _ int) ([]Certificate, int64, error) {
-		answer, err := c.read(ctx, &c.cas, casRequest(action, map[string]string{
+		answer, err := c.read(ctx, &c.cas, cas2018(action, map[string]string{
 			"CurrentPage": strconv.Itoa(page),
 			"ShowSize":    strconv.Itoa(size),
 		}), "CertificateList", "TotalCount")
@@ -104,7 +108,7 @@ func (c *Client) DescribeUserCertificateList(ctx context.Context) ([]Certificate
 // without either is Malformed.
 func (c *Client) DescribeUserCertificateDetail(ctx context.Context, id int64) (Certificate, error) {
 	const action = "DescribeUserCertificateDetail"
-	answer, err := c.read(ctx, &c.cas, casRequest(action, map[string]string{
+	answer, err := c.read(ctx, &c.cas, cas2018(action, map[string]string{
 		"CertId": strconv.FormatInt(id, 10),
 	}))
 	if err != nil {
@@ -146,7 +150,7 @@ func certificateFrom(row object) Certificate {
 // completed from DescribeUserCertificateList.
 func (c *Client) CreateUserCertificate(ctx context.Context, name, certPEM, keyPEM string) (id int64, err error) {
 	const action = "CreateUserCertificate"
-	answer, err := c.write(ctx, &c.cas, casRequest(action, map[string]string{
+	answer, err := c.write(ctx, &c.cas, cas2018(action, map[string]string{
 		"Name": name,
 		"Cert": certPEM,
 		"Key":  keyPEM,
@@ -172,7 +176,7 @@ func (c *Client) CreateUserCertificate(ctx context.Context, name, certPEM, keyPE
 // DeleteUserCertificate removes a certificate and its key from the account;
 // one that is not there is NotFound.
 func (c *Client) DeleteUserCertificate(ctx context.Context, id int64) error {
-	_, err := c.write(ctx, &c.cas, casRequest("DeleteUserCertificate", map[string]string{
+	_, err := c.write(ctx, &c.cas, cas2018("DeleteUserCertificate", map[string]string{
 		"CertId": strconv.FormatInt(id, 10),
 	}), "RequestId")
 	return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -78,7 +79,7 @@ func TestCodesOfCertificates(t *testing.T) {
 		for code := range strings.FieldsSeq(row.codes) {
 			t.Run(fmt.Sprint(code, " is ", kind), func(t *testing.T) {
 				cloud := newCloud(t, always(400, `{"RequestId":"R","Code":"`+code+`","Message":"m"}`))
-				e := asOurs(t, operations["CreateDVOrderAudit"](t.Context(), newTestClient(t, cloud.url)))
+				e := asOurs(t, operations["ApplyCertificate"](t.Context(), newTestClient(t, cloud.url)))
 				told := 0
 				if e.MayHaveBeenApplied() {
 					told |= applied
@@ -148,16 +149,22 @@ func TestHints(t *testing.T) {
 		{"AddDomainRecord", "DomainRecordConflict", "CNAME"},
 		{"AddDomainRecord", "InvalidAction.NotFound", "endpoint"},
 		{"CreateDVOrderAudit", "InvalidVersion", "2018-07-13"},
-		{"CreateDVOrderAudit", "AccessDenied.NoAuth", "yundun-cert:CreateDVOrderAudit"},
-		{"CreateDVOrderAudit", "PermissionDenied", "yundun-cert:CreateDVOrderAudit"},
-		{"CreateDVOrderAudit", "InsufficientQuota", "instance"},
-		{"CreateDVOrderAudit", "DomainAndProductNotMatch", "wildcards"},
-		{"CreateDVOrderAudit", "InvalidParameter.MobileIllegal", "mobile"},
-		{"CreateDVOrderAudit", "FlowControlError", "requests_per_second"},
+		{"UpdateInstance", "Forbidden.RAM", "yundun-cert:UpdateInstance"},
+		{"DeleteUserCertificate2020", "NoPermission", "yundun-cert:DeleteUserCertificate "},
+		{"ApplyCertificate", "MissingParameter", "contact"},
+		{"UpdateInstance", "MissingParameter", ""},
+		{"UploadUserCertificate", "KeyNotMatchCert", "key"},
+		{"UploadUserCertificate", "CertificateChainNotMatch", "chain"},
+		{"UpdateInstance", "AccessDenied.NoAuth", "yundun-cert:UpdateInstance"},
+		{"UpdateInstance", "PermissionDenied", "yundun-cert:UpdateInstance"},
+		{"CreateCertificateForPackageRequest", "InsufficientQuota", "instance"},
+		{"UpdateInstance", "DomainAndProductNotMatch", "wildcards"},
+		{"CreateCertificateRequest", "InvalidParameter.MobileIllegal", "mobile"},
+		{"UpdateInstance", "FlowControlError", "requests_per_second"},
 	} {
 		cloud := newCloud(t, always(403, `{"Code":"`+test.code+`"}`))
 		e := asOurs(t, operations[test.operation](t.Context(), newTestClient(t, cloud.url)))
-		if !strings.Contains(e.Hint, test.want) || e.OperatorHint() != e.Hint {
+		if !strings.Contains(e.Hint, test.want) || (test.want == "") != (e.Hint == "") || e.OperatorHint() != e.Hint {
 			t.Errorf("%s: hint %q, want %q in it", test.code, e.Hint, test.want)
 		}
 	}
@@ -200,6 +207,9 @@ func TestNoErrorRepeatsASecret(t *testing.T) {
 		"the query":         func(r request) string { return "query " + r.Query.Encode() },
 		"the body":          func(r request) string { return "body " + r.Body.Encode() },
 		"a line of the key": func(r request) string { return "cannot parse " + strings.Split(r.get("Key")+"\n\n", "\n")[1] },
+		"a line of the CSR": func(r request) string { return "cannot parse " + strings.Split(r.get("Csr")+"\n\n", "\n")[1] },
+		"the CSR":           func(r request) string { return "cannot parse " + r.get("Csr") },
+		"the CSR, encoded":  func(r request) string { return "cannot parse " + url.QueryEscape(r.get("Csr")) },
 		"the key":           func(r request) string { return "cannot parse " + r.get("Key") + canaryKey },
 		"an address":        func(r request) string { return "see https://example.com/?AccessKeyId=" + r.get("AccessKeyId") },
 		"the string to sign": func(r request) string {
@@ -224,7 +234,7 @@ func TestNoErrorRepeatsASecret(t *testing.T) {
 					err := call(t.Context(), client)
 					asOurs(t, err)
 					for _, shown := range []string{fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", err)} {
-						if strings.Contains(shown, canarySecret) || strings.Contains(shown, canaryLine) {
+						if strings.Contains(shown, canarySecret) || strings.Contains(shown, canaryLine) || strings.Contains(shown, canaryCSRLine) {
 							t.Errorf("%s: %s", operation, shown)
 						}
 					}

@@ -127,7 +127,7 @@ func asOurs(t testing.TB, err error) *Error {
 	}
 	shown := e.Error() + e.Hint + e.Message + e.Code + e.RequestID
 	for _, secret := range []string{canaryID, canarySecret, canaryToken, url.QueryEscape(canarySecret),
-		url.QueryEscape(canaryToken), "http://", "https://", "PRIVATE KEY", canaryLine} {
+		url.QueryEscape(canaryToken), "http://", "https://", "PRIVATE KEY", canaryLine, canaryCSRLine} {
 		if strings.Contains(shown, secret) {
 			t.Errorf("error shows %q: %q", secret, shown)
 		}
@@ -138,9 +138,12 @@ func asOurs(t testing.TB, err error) *Error {
 const (
 	canaryLine = "MIIcanaryCanaryCanaryCanaryCanaryCanary"
 	canaryKey  = "-----BEGIN PRIVATE KEY-----\n" + canaryLine + "\n-----END PRIVATE KEY-----\n"
+
+	canaryCSRLine = "MIICcanaryRequestCanaryRequestCanary"
+	canaryCSR     = "-----BEGIN CERTIFICATE REQUEST-----\n" + canaryCSRLine + "\n-----END CERTIFICATE REQUEST-----\n"
 )
 
-// operations calls each operation once, by name.
+// operations calls each operation once, by the name of its function.
 var operations = map[string]func(context.Context, *Client) error{
 	"CreateDVOrderAudit": func(ctx context.Context, c *Client) error {
 		_, err := c.CreateDVOrderAudit(ctx, Application{InstanceID: "cas-1", Domains: []string{"example.com"}})
@@ -169,6 +172,77 @@ var operations = map[string]func(context.Context, *Client) error{
 	"DeleteUserCertificate": func(ctx context.Context, c *Client) error {
 		return c.DeleteUserCertificate(ctx, 7)
 	},
+	"ListInstances": func(ctx context.Context, c *Client) error {
+		_, err := c.ListInstances(ctx, InstanceFilter{"inactive", "DV", "BUY", "example"})
+		return err
+	},
+	"GetInstanceDetail": func(ctx context.Context, c *Client) error {
+		_, err := c.GetInstanceDetail(ctx, "cas-1")
+		return err
+	},
+	"UpdateInstance": func(ctx context.Context, c *Client) error {
+		_, err := c.UpdateInstance(ctx, "cas-1", InstanceSettings{
+			Domains: []string{"example.com", "www.example.com"}, CSR: canaryCSR, KeyAlgorithm: "ECC_256",
+			ValidationMethod: "DNS", ContactIDs: []int64{21, 22}, AutoReissue: "disable", CertificateName: "www",
+		})
+		return err
+	},
+	"ApplyCertificate": func(ctx context.Context, c *Client) error {
+		_, err := c.ApplyCertificate(ctx, "cas-1")
+		return err
+	},
+	"GetTaskAttribute": func(ctx context.Context, c *Client) error {
+		_, err := c.GetTaskAttribute(ctx, "cas-1")
+		return err
+	},
+	"CancelPendingCertificate": func(ctx context.Context, c *Client) error {
+		return c.CancelPendingCertificate(ctx, "cas-1")
+	},
+	"ListContact": func(ctx context.Context, c *Client) error {
+		_, err := c.ListContact(ctx)
+		return err
+	},
+	"ListCertificates": func(ctx context.Context, c *Client) error {
+		_, err := c.ListCertificates(ctx, CertificateFilter{"cas-1", "UPLOAD", "issued", "example"})
+		return err
+	},
+	"GetUserCertificateDetail": func(ctx context.Context, c *Client) error {
+		_, err := c.GetUserCertificateDetail(ctx, 7)
+		return err
+	},
+	"UploadUserCertificate": func(ctx context.Context, c *Client) error {
+		_, err := c.UploadUserCertificate(ctx, "www", "cert", canaryKey)
+		return err
+	},
+	"DeleteUserCertificate2020": func(ctx context.Context, c *Client) error {
+		return c.DeleteUserCertificate2020(ctx, 7)
+	},
+	"ListUserCertificateOrder": func(ctx context.Context, c *Client) error {
+		_, err := c.ListUserCertificateOrder(ctx, OrderFilter{"CPACK", "CHECKING", "example"})
+		return err
+	},
+	"DescribePackageState": func(ctx context.Context, c *Client) error {
+		_, err := c.DescribePackageState(ctx, "digicert-free-1-free")
+		return err
+	},
+	"CreateCertificateForPackageRequest": func(ctx context.Context, c *Client) error {
+		_, err := c.CreateCertificateForPackageRequest(ctx, packageApplication)
+		return err
+	},
+	"CreateCertificateRequest": func(ctx context.Context, c *Client) error {
+		_, err := c.CreateCertificateRequest(ctx, packageApplication)
+		return err
+	},
+	"DescribeCertificateState": func(ctx context.Context, c *Client) error {
+		_, err := c.DescribeCertificateState(ctx, 9)
+		return err
+	},
+	"CancelOrderRequest": func(ctx context.Context, c *Client) error {
+		return c.CancelOrderRequest(ctx, 9)
+	},
+	"DeleteCertificateRequest": func(ctx context.Context, c *Client) error {
+		return c.DeleteCertificateRequest(ctx, 9)
+	},
 	"DescribeDomains": func(ctx context.Context, c *Client) error {
 		_, err := c.DescribeDomains(ctx)
 		return err
@@ -194,4 +268,15 @@ var operations = map[string]func(context.Context, *Client) error{
 	},
 }
 
-func isRead(operation string) bool { return strings.HasPrefix(operation, "Describe") }
+var packageApplication = PackageApplication{
+	ProductCode: "geotrust-dv-1-starter", Domains: []string{"example.com", "www.example.com"}, CSR: canaryCSR, ValidateType: "DNS",
+	Contact: Contact{Username: "张三", Mobile: "13300000000", Email: "ops@example.com"},
+	Tags:    map[string]string{"order": "42", "by": "dvagent"},
+}
+
+func isRead(operation string) bool {
+	return strings.HasPrefix(operation, "Describe") || strings.HasPrefix(operation, "Get") || strings.HasPrefix(operation, "List")
+}
+
+// actionOf is the API's name of an operation.
+func actionOf(operation string) string { return strings.TrimSuffix(operation, "2020") }

@@ -37,11 +37,11 @@ func (c *Client) DescribeDomainInfo(ctx context.Context, zone string) (Domain, e
 }
 
 func domainFrom(row object) Domain {
-	domain := Domain{Name: row.text("DomainName"), PunyCode: row.text("PunyCode")}
-	for _, server := range row.inner("DnsServers").list("DnsServer") {
-		domain.DNSServers = append(domain.DNSServers, asText(server))
+	return Domain{
+		Name:       row.text("DomainName"),
+		PunyCode:   row.text("PunyCode"),
+		DNSServers: row.inner("DnsServers").texts("DnsServer"),
 	}
-	return domain
 }
 
 const recordsPerPage = 500

@@ -3,6 +3,7 @@ package aliyun
 import (
 	"maps"
 	"net/url"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -27,13 +28,30 @@ func own(r request) map[string]string {
 
 // answers holds, by action, an answer of the documented shape.
 var answers = map[string]string{
-	"CreateDVOrderAudit":            `{"RequestId":"R1"}`,
-	"DescribeDVOrderResult":         `{"RequestId":"R1","OrderStatus":"issued","Certificate":"C","PrivateKey":"K"}`,
-	"DescribeOrderInstanceList":     `{"TotalCount":1,"OrderList":[{"Id":9,"InstanceId":"cas-1","Source":"BUY","Status":"PAYED","CertType":"DV"}]}`,
-	"DescribeUserCertificateList":   `{"TotalCount":1,"CurrentPage":1,"ShowSize":50,"CertificateList":[` + row + `]}`,
-	"DescribeUserCertificateDetail": `{"RequestId":"R1","Id":7,"Name":"www","Common":"example.com","Expired":false,"BuyInAliyun":true,"Cert":"C","Key":"K"}`,
-	"CreateUserCertificate":         `{"RequestId":"R1","CertId":7}`,
-	"DeleteUserCertificate":         `{"RequestId":"R1"}`,
+	"ListInstances":                      `{"RequestId":"R1","TotalCount":1,"CurrentPage":1,"ShowSize":50,"InstanceList":[{` + instanceFields + `}]}`,
+	"GetInstanceDetail":                  `{"RequestId":"R1",` + instanceFields + `,` + detailFields + `}`,
+	"UpdateInstance":                     `{"RequestId":"R1"}`,
+	"ApplyCertificate":                   `{"RequestId":"R1"}`,
+	"GetTaskAttribute":                   `{"RequestId":"R1","TaskStatus":"failed","TaskMessage":"the CA said no"}`,
+	"CancelPendingCertificate":           `{"RequestId":"R1"}`,
+	"ListContact":                        `{"RequestId":"R1","TotalCount":1,"ContactList":[` + contactRow + `]}`,
+	"ListCertificates":                   `{"RequestId":"R1","TotalCount":1,"CertificateList":[` + storedRow + `]}`,
+	"GetUserCertificateDetail":           storedDetail,
+	"UploadUserCertificate":              `{"RequestId":"R1","CertId":7,"ResourceId":"cas-upload-7"}`,
+	"ListUserCertificateOrder":           `{"RequestId":"R1","TotalCount":2,"CertificateOrderList":[` + orderRow + `,` + certificateRow + `]}`,
+	"DescribePackageState":               `{"RequestId":"R1","ProductCode":"digicert-free-1-free","TotalCount":20,"UsedCount":3,"IssuedCount":2}`,
+	"CreateCertificateForPackageRequest": `{"RequestId":"R1","OrderId":9}`,
+	"CreateCertificateRequest":           `{"RequestId":"R1","OrderId":9}`,
+	"DescribeCertificateState":           stateAnswer,
+	"CancelOrderRequest":                 `{"RequestId":"R1"}`,
+	"DeleteCertificateRequest":           `{"RequestId":"R1"}`,
+	"CreateDVOrderAudit":                 `{"RequestId":"R1"}`,
+	"DescribeDVOrderResult":              `{"RequestId":"R1","OrderStatus":"issued","Certificate":"C","PrivateKey":"K"}`,
+	"DescribeOrderInstanceList":          `{"TotalCount":1,"OrderList":[{"Id":9,"InstanceId":"cas-1","Source":"BUY","Status":"PAYED","CertType":"DV"}]}`,
+	"DescribeUserCertificateList":        `{"TotalCount":1,"CurrentPage":1,"ShowSize":50,"CertificateList":[` + row + `]}`,
+	"DescribeUserCertificateDetail":      `{"RequestId":"R1","Id":7,"Name":"www","Common":"example.com","Expired":false,"BuyInAliyun":true,"Cert":"C","Key":"K"}`,
+	"CreateUserCertificate":              `{"RequestId":"R1","CertId":7}`,
+	"DeleteUserCertificate":              `{"RequestId":"R1"}`,
 	"DescribeDomains": `{"TotalCount":1,"PageNumber":1,"Domains":{"Domain":[{"DomainName":"例子.com","PunyCode":"xn--fsqu00a.com",
 		"DnsServers":{"DnsServer":["dns1.hichina.com","dns2.hichina.com"]}}]}}`,
 	"DescribeDomainInfo": `{"RequestId":"R1","DomainName":"例子.com","PunyCode":"xn--fsqu00a.com","MinTtl":600,
@@ -54,7 +72,7 @@ const (
 func replyAsDocumented(_ int, r request) (int, string) { return 200, answers[r.get("Action")] }
 
 func TestRequests(t *testing.T) {
-	for action, want := range map[string]map[string]string{
+	for operation, want := range map[string]map[string]string{
 		"CreateDVOrderAudit":            {"InstanceId": "cas-1", "Domain": "example.com", "DomainVerifyType": "DNS"},
 		"DescribeDVOrderResult":         {"InstanceId": "cas-1"},
 		"DescribeOrderInstanceList":     {"StartIndex": "0"},
@@ -71,31 +89,51 @@ func TestRequests(t *testing.T) {
 		"AddDomainRecord":    {"DomainName": "example.com", "RR": "_dnsauth", "Type": "TXT", "Value": "token"},
 		"DeleteDomainRecord": {"RecordId": "42"},
 	} {
-		t.Run(action, func(t *testing.T) {
-			cloud := newCloud(t, replyAsDocumented)
-			if err := operations[action](t.Context(), newTestClient(t, cloud.url)); err != nil {
-				t.Fatal(err)
-			}
-			if calls := len(cloud.seen()); calls != 1 {
-				t.Fatalf("%d calls", calls)
-			}
-			r := cloud.seen()[0]
-			if got := own(r); !maps.Equal(got, want) {
-				t.Errorf("parameters %v, want %v", got, want)
-			}
-			if r.Method != "POST" || r.get("Format") != "JSON" || r.get("RegionId") != "cn-hangzhou" || r.get("Action") != action {
-				t.Errorf("%s with %v", r.Method, r.Query)
-			}
-			for _, name := range []string{"Key", "Cert", "Mobile", "Email"} {
-				if r.Query.Has(name) {
-					t.Errorf("%s is in the URL", name)
-				}
-			}
-			want := map[bool]string{true: "2015-01-09", false: "2018-07-13"}[strings.Contains(action, "Domain")]
-			if r.get("Version") != want {
-				t.Errorf("version %s, want %s", r.get("Version"), want)
-			}
-		})
+		version := map[bool]string{true: "2015-01-09", false: "2018-07-13"}[strings.Contains(operation, "Domain")]
+		t.Run(operation, func(t *testing.T) { expectRequest(t, operation, version, want) })
+	}
+}
+
+// expectRequest wants the operation to send one request with these parameters,
+// those of CAS in the body alone.
+func expectRequest(t *testing.T, operation, version string, want map[string]string) {
+	t.Helper()
+	cloud := newCloud(t, replyAsDocumented)
+	if err := operations[operation](t.Context(), newTestClient(t, cloud.url)); err != nil {
+		t.Fatal(err)
+	}
+	if calls := len(cloud.seen()); calls != 1 {
+		t.Fatalf("%d calls", calls)
+	}
+	r := cloud.seen()[0]
+	if got := own(r); !maps.Equal(got, want) {
+		t.Errorf("parameters %v, want %v", got, want)
+	}
+	if r.Method != "POST" || r.get("Format") != "JSON" || r.get("RegionId") != "cn-hangzhou" || r.get("Action") != actionOf(operation) {
+		t.Errorf("%s with %v", r.Method, r.Query)
+	}
+	if r.get("Version") != version {
+		t.Errorf("version %s, want %s", r.get("Version"), version)
+	}
+	for name := range own(r) {
+		if version != "2015-01-09" && r.Query.Has(name) {
+			t.Errorf("%s is in the URL", name)
+		}
+	}
+}
+
+func TestTheReadmeGrantsEveryOperation(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for operation, call := range operations {
+		cloud := newCloud(t, always(403, `{"Code":"NoPermission"}`))
+		e := asOurs(t, call(t.Context(), newTestClient(t, cloud.url)))
+		action, _, _ := strings.Cut(strings.TrimPrefix(e.Hint, "grant the RAM action "), " ")
+		if !strings.Contains(string(readme), `"`+action+`"`) {
+			t.Errorf("the RAM policy has no %s for %s", action, operation)
+		}
 	}
 }
 

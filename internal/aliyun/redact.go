@@ -19,11 +19,13 @@ var (
 )
 
 // secretsOf lists what must not come back in an error: the key, the
-// signature, and each line of an uploaded private key.
+// signature, and each line of an uploaded private key or CSR.
 func secretsOf(request requests.AcsRequest, key key) []string {
 	secrets := []string{key.id, key.secret, key.token, request.GetQueryParams()["Signature"]}
-	for line := range strings.Lines(request.GetFormParams()["Key"]) {
-		secrets = append(secrets, strings.TrimSpace(line))
+	for _, name := range []string{"Key", "Csr"} {
+		for line := range strings.Lines(request.GetFormParams()[name]) {
+			secrets = append(secrets, strings.TrimSpace(line))
+		}
 	}
 	return secrets
 }
