@@ -33,7 +33,7 @@ const (
 	orderRow = `{"InstanceId":"cas-ivauto-1","OrderId":9,"Status":"CHECKING","Domain":"example.com,www.example.com",
 		"ProductCode":"geotrust-dv-1-starter","ProductName":"GeoTrust DV","CertType":"DV","BuyDate":1769731200000,
 		"CertStartTime":1769817600000,"CertEndTime":1787011200000}`
-	certificateRow = `{"InstanceId":"cas-upload-1","CertificateId":8,"Name":"www","CommonName":"example.com","Sans":"example.com,www.example.com",
+	certificateRow = `{"InstanceId":"cas-upload-1","Status":"EXPIRED","CertificateId":8,"Name":"www","CommonName":"example.com","Sans":"example.com,www.example.com",
 		"Fingerprint":"AB","SerialNo":"0A1B","Issuer":"CA","StartDate":"2026-01-31","EndDate":"2026-08-18","Expired":true,"Upload":true}`
 	stateAnswer = `{"RequestId":"R1","Type":"domain_verify","ValidateType":"DNS","RecordDomain":"_dnsauth","RecordType":"TXT","RecordValue":"v1",
 		"Domain":"","Uri":"","Content":"","CertId":"7","Certificate":"C","PrivateKey":"K"}`
@@ -148,7 +148,7 @@ func TestAnswersOf2020(t *testing.T) {
 	expect(orders, []CertificateOrder{
 		{InstanceID: "cas-ivauto-1", OrderID: 9, Status: "CHECKING", Domains: names, ProductCode: "geotrust-dv-1-starter",
 			ProductName: "GeoTrust DV", CertType: "DV", Bought: purchased, CertStart: begun, CertEnd: ended},
-		{InstanceID: "cas-upload-1", CertificateID: 8, Name: "www", CommonName: "example.com", Sans: names, Fingerprint: "AB",
+		{InstanceID: "cas-upload-1", Status: "EXPIRED", CertificateID: 8, Name: "www", CommonName: "example.com", Sans: names, Fingerprint: "AB",
 			SerialNo: "0A1B", Issuer: "CA", StartDate: "2026-01-31", EndDate: "2026-08-18", Expired: true, Upload: true}}, err)
 	stock, err := client.DescribePackageState(ctx, "")
 	expect(stock, Package{"digicert-free-1-free", 20, 3, 2}, err)

@@ -32,7 +32,7 @@ type CertificateState struct {
 	Type                                  OrderState
 	ValidateType                          string // DNS or FILE
 	RecordDomain, RecordType, RecordValue string // DNS, while checking: one record at a time; RecordDomain is whole or relative
-	Domain, URI, Content                  string // FILE, while checking: what Domain is to show at Uri
+	Domain, URI, Content                  string // FILE, while checking: what Domain is to show at URI (Uri)
 	CertID                                int64  // CertId, once issued
 	Certificate                           string // PEM, once issued
 	PrivateKey                            string `json:"-"` // PEM; absent after a CSR of our own
@@ -43,10 +43,10 @@ type CertificateState struct {
 // have the same InstanceID. Times are zero where they are absent.
 type CertificateOrder struct {
 	InstanceID string
+	Status     Status // PAYED, CHECKING, CHECKED_FAIL, ISSUED, WILLEXPIRED, EXPIRED, NOTACTIVATED, REVOKED
 
 	// CPACK and BUY
 	OrderID               int64
-	Status                Status    // PAYED, CHECKING, CHECKED_FAIL, ISSUED, WILLEXPIRED, EXPIRED, NOTACTIVATED, REVOKED
 	Domains               []string  // Domain
 	ProductCode           string    // not always spelled as it was ordered
 	ProductName, CertType string    // CertType: DV, OV, EV, FREE
@@ -176,8 +176,8 @@ func (c *Client) ListUserCertificateOrder(ctx context.Context, filter OrderFilte
 func certificateOrderFrom(row object) CertificateOrder {
 	return CertificateOrder{
 		InstanceID:    row.text("InstanceId"),
-		OrderID:       row.number("OrderId"),
 		Status:        Status(row.text("Status")),
+		OrderID:       row.number("OrderId"),
 		Domains:       row.texts("Domain"),
 		ProductCode:   row.text("ProductCode"),
 		ProductName:   row.text("ProductName"),
