@@ -19,7 +19,7 @@ var allowed = map[string][]string{
 		"internal/sandbox", "internal/terminal", "internal/words",
 	},
 	"cmd/dvagent/daemon": {"agent", "agent/config", "agent/state", "agent/view", "dashboard", "internal/hint", "internal/line"},
-	"cmd/dvagent/demo":   {"agent", "agent/config", "agent/state", "deploy", "internal/hint", "internal/line", "internal/sandbox"},
+	"cmd/dvagent/demo":   {"agent", "agent/config", "agent/state", "deploy", "internal/bundle", "internal/hint", "internal/line", "internal/sandbox"},
 	"dashboard": {
 		"agent/config", "agent/order", "agent/state", "agent/view", // and not agent: it asks the service three questions
 		"internal/bundle", "internal/line", "internal/secret", "internal/words",
@@ -33,7 +33,8 @@ var allowed = map[string][]string{
 		"agent/account", "agent/config", "agent/issue", "agent/order", "agent/proof", "agent/state", "deploy", "dnsvalidate", "notify",
 		"internal/aliyun", "internal/bundle", "internal/command", "internal/hint", "internal/nginx",
 	},
-	"agent/account":       {"agent/config", "agent/issue", "agent/issue/cas2018", "agent/state", "internal/aliyun", "internal/hint"},
+	"agent/account":       {"agent/config", "agent/issue", "agent/issue/cas2018", "agent/issue/cas2020", "agent/order", "agent/state", "internal/aliyun", "internal/hint"},
+	"agent/issue/cas2020": {"agent/config", "agent/issue", "agent/order", "internal/aliyun", "internal/bundle", "internal/hint"},
 	"agent/issue/cas2018": {"agent/issue", "agent/order", "internal/aliyun", "internal/bundle"},
 	"agent/issue":         {"agent/config", "agent/order", "agent/proof", "agent/state", "internal/bundle", "internal/hint"}, // no deployment, hook or notice
 	"agent/proof":         {"agent/order", "agent/state", "dnsvalidate", "internal/aliyun", "internal/hint"},
@@ -42,8 +43,8 @@ var allowed = map[string][]string{
 		"agent/config", "agent/notice", "agent/order", "agent/rollout", "agent/state", "deploy", "hooks", "internal/bundle", "internal/journal",
 	},
 	"agent/notice":  {"agent/state", "internal/atomicfile", "notify"},
-	"agent/state":   {"agent/config", "agent/order", "agent/rollout", "deploy", "hooks", "internal/bundle", "internal/hint", "internal/journal"},
-	"agent/config":  {"deploy", "dnsvalidate", "hooks", "internal/address", "internal/hint", "internal/secret", "notify"},
+	"agent/state":   {"agent/config", "agent/order", "agent/rollout", "deploy", "hooks", "internal/atomicfile", "internal/bundle", "internal/hint", "internal/journal"},
+	"agent/config":  {"deploy", "dnsvalidate", "hooks", "internal/address", "internal/bundle", "internal/hint", "internal/secret", "notify"},
 	"agent/order":   {"internal/atomicfile", "internal/journal"},
 	"agent/rollout": {"internal/journal"},
 

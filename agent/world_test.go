@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"dvagent/agent/check"
 	"dvagent/agent/config"
+	"dvagent/agent/order"
 	"dvagent/agent/state"
 	"dvagent/agent/view"
 	"dvagent/internal/command"
@@ -35,6 +37,7 @@ type world struct {
 
 	nameServers string // the list in place of the sandbox's own
 	dnsEndpoint string // the AliDNS in place of the sandbox
+	api         string // cas_api; 2018-07-13 when empty
 
 	observe state.Observer // may be nil
 }
@@ -97,6 +100,9 @@ func (w *world) agent() *Agent {
 		}
 		if w.dnsEndpoint != "" && key == "dns_endpoint" {
 			lines[i] = fmt.Sprintf("dns_endpoint = %q", w.dnsEndpoint)
+		}
+		if line == "[account.main]" {
+			lines[i] += fmt.Sprintf("\ncas_api = %q", cmp.Or(w.api, order.API2018))
 		}
 		if line == "[dns]" {
 			lines[i] += "\n" + w.dns

@@ -92,7 +92,7 @@ func TestMetricsTellHowEachCertificateStands(t *testing.T) {
 
 // An order against the sandbox shows in the metrics, and a scrape calls nothing.
 func TestMetricsCountCallsOrdersAndInstances(t *testing.T) {
-	s, err := sandbox.Start(sandbox.Options{Instances: 3, IssueAfter: 50 * time.Millisecond, Propagation: []time.Duration{time.Millisecond}})
+	s, err := sandbox.Start(sandbox.Options{CASAPI: sandbox.API2018, Instances: 3, IssueAfter: 50 * time.Millisecond, Propagation: []time.Duration{time.Millisecond}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,13 +3,17 @@
 package account
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"dvagent/agent/config"
 	"dvagent/agent/issue"
 	"dvagent/agent/issue/cas2018"
+	"dvagent/agent/issue/cas2020"
+	"dvagent/agent/order"
 	"dvagent/agent/state"
 	"dvagent/internal/aliyun"
 	"dvagent/internal/hint"
@@ -17,13 +21,17 @@ import (
 
 // Accounts are those of a configuration. They are safe for concurrent use.
 type Accounts struct {
+	config  map[string]config.Account
 	clients map[string]*aliyun.Client
+
+	mu   sync.Mutex
+	apis map[string]string // that the accounts turned out to speak
 }
 
 // Open makes a client for each account, which tells the host's observer of its
 // calls.
 func Open(host *state.Host) (*Accounts, error) {
-	a := &Accounts{clients: map[string]*aliyun.Client{}}
+	a := &Accounts{config: host.Config.Accounts, clients: map[string]*aliyun.Client{}, apis: map[string]string{}}
 	for name, account := range host.Config.Accounts {
 		client, err := aliyun.New(settings(account, func(call aliyun.Call) {
 			host.Alive()
@@ -69,11 +77,51 @@ func (a *Accounts) Client(account string) (*aliyun.Client, error) {
 		fmt.Sprintf("put [account.%s] back until its order has ended", account))
 }
 
-// Issuer makes the issuer of an account, for a pass.
-func (a *Accounts) Issuer(account string) (issue.Issuer, error) {
+// Issuer makes an account's issuer for a pass: at the API that an order is bound
+// to or, without one, at the account's own.
+func (a *Accounts) Issuer(ctx context.Context, account, api string) (issue.Issuer, error) {
 	client, err := a.Client(account)
 	if err != nil {
 		return nil, err
 	}
-	return cas2018.New(client), nil
+	if api == "" {
+		if api = a.API(account); api == "" {
+			return a.find(ctx, account, client)
+		}
+	}
+	if api == order.API2018 {
+		return cas2018.New(client), nil
+	}
+	return cas2020.New(client, nil), nil
+}
+
+// API is the version of CAS's API that the account is configured to speak, or
+// was found to; "" while that is not known.
+func (a *Accounts) API(account string) string {
+	if api := a.config[account].CASAPI; api != "" && api != config.AutoAPI {
+		return api
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.apis[account]
+}
+
+// find asks for the newer API, and takes the older one only where the server
+// says that it does not have the newer one: a refused permission, a failure or
+// silence decides nothing. The answer is kept for the life of the process.
+func (a *Accounts) find(ctx context.Context, account string, client *aliyun.Client) (issue.Issuer, error) {
+	listed, err := cas2020.Instances(ctx, client)
+	var fault *aliyun.Error
+	unknown := errors.As(err, &fault) && fault.Kind == aliyun.VersionUnknown
+	if err != nil && !unknown {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if unknown {
+		a.apis[account] = order.API2018
+		return cas2018.New(client), nil
+	}
+	a.apis[account] = cas2020.API
+	return cas2020.New(client, listed), nil
 }

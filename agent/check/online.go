@@ -36,7 +36,7 @@ func (c *Check) Online(ctx context.Context) []Finding {
 func (c *Check) account(ctx context.Context, name string) []Finding {
 	subject := "account " + name
 	fail := func(err error) Finding { return Finding{Subject: subject, Err: err} }
-	issuer, err := c.accounts.Issuer(name)
+	issuer, err := c.accounts.Issuer(ctx, name, "")
 	if err != nil {
 		return []Finding{fail(err)}
 	}
@@ -44,13 +44,28 @@ func (c *Check) account(ctx context.Context, name string) []Finding {
 	if err != nil {
 		return []Finding{fail(err)}
 	}
-	findings := []Finding{{Subject: subject, OK: "the credentials are accepted"}, c.spare(name, slots)}
-	if client, err := c.accounts.Client(name); err != nil {
-		findings = append(findings, fail(err))
-	} else if _, err := client.DescribeUserCertificateList(ctx); err != nil {
+	findings := []Finding{
+		{Subject: subject, OK: "the credentials are accepted; it speaks CAS " + issuer.Terms().API},
+		c.spare(name, slots),
+	}
+	if err := c.mayRead(ctx, name, issuer.Terms().API); err != nil {
 		findings = append(findings, fail(err))
 	}
 	return findings
+}
+
+// mayRead tries what an order will read beside the instances.
+func (c *Check) mayRead(ctx context.Context, account, api string) error {
+	client, err := c.accounts.Client(account)
+	if err != nil {
+		return err
+	}
+	if api == order.API2018 {
+		_, err = client.DescribeUserCertificateList(ctx)
+	} else {
+		_, err = client.ListContact(ctx)
+	}
+	return err
 }
 
 // spare compares the spare instances with the renewals that come.

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"dvagent/deploy"
+	"dvagent/internal/bundle"
 	"dvagent/internal/hint"
 	"dvagent/internal/secret"
 )
@@ -72,7 +73,17 @@ func buildCertificate(config *Config, contacts map[string]Contact, key string, t
 	}
 	certificate = Certificate{
 		Name: table.Name, Domains: domains, Account: account, DNSAccount: dnsAccount,
-		Contact: contacts[contact], Instances: table.Instances, RenewBefore: window,
+		Contact: contacts[contact], Instances: table.Instances, TestInstances: table.TestInstances,
+		KeyType: cmp.Or(table.KeyType, defaultKeyType), RenewBefore: window,
+	}
+	if !slices.Contains(bundle.KeyTypes(), certificate.KeyType) {
+		return certificate, at(key+".key_type", fmt.Errorf("%q is none of %s", table.KeyType, strings.Join(bundle.KeyTypes(), ", ")))
+	}
+	switch place := cmp.Or(table.PrivateKey, defaultPrivateKey); place {
+	case "host", "cas":
+		certificate.CloudKey = place == "cas"
+	default:
+		return certificate, at(key+".private_key", fmt.Errorf("%q is neither host nor cas", place))
 	}
 	for i, target := range table.Deploy {
 		built, err := buildTarget(fmt.Sprintf("%s.deploy[%d]", key, i), domains, target)
@@ -115,6 +126,9 @@ func buildContacts(doc document) (map[string]Contact, error) {
 			if field.value == "" {
 				return nil, at("contact."+name+"."+field.key, errors.New("is missing: an order needs it"))
 			}
+		}
+		if contact.ID < 0 {
+			return nil, at("contact."+name+".id", fmt.Errorf("%d is not a ContactId", contact.ID))
 		}
 		contacts[name] = Contact(contact)
 	}

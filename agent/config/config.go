@@ -34,6 +34,7 @@ type Account struct {
 	AccessKeyID, AccessKeySecret, SecurityToken secret.Secret
 	RAMRole, RoleARN                            string
 	Region                                      string
+	CASAPI                                      string // a version of CAS's API, or auto
 	CASEndpoint, DNSEndpoint, STSEndpoint       string
 	CAFile                                      string // absolute
 	RequestsPerSecond                           int    // of one API; [limits] has it for all accounts
@@ -49,6 +50,10 @@ type Certificate struct {
 	Instances   []string // the only ones it may consume; empty: any
 	RenewBefore Window
 	Deploy      []deploy.Target
+
+	TestInstances bool   // it may consume those for tests, too
+	KeyType       string // one of bundle.KeyTypes, of keys that are made here
+	CloudKey      bool   // CAS makes the key, even where it could be made here
 }
 
 // DNS is [dns].
@@ -60,6 +65,7 @@ type DNS struct {
 
 // Contact is one [contact.NAME]: the person whom the CA may call.
 type Contact struct {
+	ID                                      int64 // the ContactId of 2020-04-07; 0: to be found by mobile, then by name and e-mail
 	Username, Mobile, Email, Province, City string
 }
 

@@ -28,6 +28,7 @@ type accountTable struct {
 	RAMRole             string `toml:"ram_role"`
 	RoleARN             string `toml:"role_arn"`
 	Region              string `toml:"region"`
+	CASAPI              string `toml:"cas_api"`
 	CASEndpoint         string `toml:"cas_endpoint"`
 	DNSEndpoint         string `toml:"dns_endpoint"`
 	STSEndpoint         string `toml:"sts_endpoint"`
@@ -35,6 +36,7 @@ type accountTable struct {
 }
 
 type contactTable struct {
+	ID       int64  `toml:"id"`
 	Username string `toml:"username"`
 	Mobile   string `toml:"mobile"`
 	Email    string `toml:"email"`
@@ -53,14 +55,17 @@ type dnsTable struct {
 }
 
 type certificateTable struct {
-	Name        string        `toml:"name"`
-	Domains     []string      `toml:"domains"`
-	Account     string        `toml:"account"`
-	DNSAccount  string        `toml:"dns_account"`
-	Contact     string        `toml:"contact"`
-	Instances   []string      `toml:"instances"`
-	RenewBefore string        `toml:"renew_before"`
-	Deploy      []deployTable `toml:"deploy"`
+	Name          string        `toml:"name"`
+	Domains       []string      `toml:"domains"`
+	Account       string        `toml:"account"`
+	DNSAccount    string        `toml:"dns_account"`
+	Contact       string        `toml:"contact"`
+	Instances     []string      `toml:"instances"`
+	TestInstances bool          `toml:"test_instances"`
+	KeyType       string        `toml:"key_type"`
+	PrivateKey    string        `toml:"private_key"`
+	RenewBefore   string        `toml:"renew_before"`
+	Deploy        []deployTable `toml:"deploy"`
 }
 
 type deployTable struct {
@@ -130,8 +135,12 @@ type serviceTable struct {
 	TokenEnv  string `toml:"token_env"`
 }
 
-// defaultRenewBefore is of each certificate.
-const defaultRenewBefore = "33%"
+// Defaults of the keys in tables that may stand more than once.
+const (
+	defaultKeyType     = "rsa2048"
+	defaultPrivateKey  = "host"
+	defaultRenewBefore = "33%"
+)
 
 // newDocument holds the defaults of the keys that stand once.
 func newDocument() document {

@@ -29,14 +29,14 @@ func (w *work) adopt(slot Slot) error {
 		return fmt.Errorf("instance %s is being adopted by another certificate", slot.ID)
 	}
 	w.say(order.Allocate, "adopted the running order of instance "+slot.ID)
-	return w.order.Claim(slot.ID, true)
+	return w.order.Claim(order.Claim{Instance: slot.ID, Adopted: true, API: w.issuer.Terms().API})
 }
 
 // findAdoptable asks each instance that is being checked and that nobody here
 // has claimed for whose name it is.
 func (d *Desk) findAdoptable(ctx context.Context, account string, slots []Slot) (running, error) {
 	found := running{ours: map[string]Slot{}}
-	issuer, err := d.issuer(account)
+	issuer, err := d.issuer(ctx, account, "")
 	if err != nil {
 		return found, err
 	}
@@ -45,10 +45,10 @@ func (d *Desk) findAdoptable(ctx context.Context, account string, slots []Slot) 
 		if err := d.noteFree(instance, slot); err != nil {
 			return found, err
 		}
-		if !d.unclaimed(instance, slot) {
+		if issuer.Terms().OwnKey || !d.unclaimed(instance, slot) { // a key of others is of no use
 			continue
 		}
-		report, err := issuer.Report(ctx, slot.ID, "")
+		report, err := issuer.Report(ctx, Ticket{Slot: slot.ID})
 		if err != nil {
 			return found, err
 		}
@@ -77,7 +77,7 @@ func (d *Desk) unclaimed(instance order.Instance, slot Slot) bool {
 // foreign, once the server says that it can be submitted again.
 func (d *Desk) noteFree(instance order.Instance, slot Slot) error {
 	banned := d.ledger.Abandoned(instance) || d.ledger.Foreign(instance)
-	if !banned || slot.Use != Free && slot.Use != Refused {
+	if !banned || slot.Use != Free && slot.Use != Again && slot.Use != Refused {
 		return nil
 	}
 	return d.ledger.Note(order.InstanceFree, instance, "")

@@ -14,19 +14,20 @@ import (
 )
 
 // allocate finds what the order can be done with: a certificate that the
-// account already has, an order of ours that is running, or a spare instance.
-// Nothing is claimed before all was looked at that would make the validation
-// fail.
+// account already has, an order of ours that is running, the instance of the
+// last order, or a spare one. Nothing is claimed before all was looked at that
+// would make the validation fail.
 func (w *work) allocate(ctx context.Context) (verdict, error) {
-	if claim, submitted := w.desk.ledger.ClaimOf(w.snapshot.Config.Account, w.name()); claim.Instance != "" {
-		return advance, w.resume(claim, submitted)
+	claim, submitted := w.desk.ledger.ClaimOf(w.snapshot.Config.Account, w.name())
+	if claim.Instance != "" && !claim.Kept {
+		return advance, w.resume(ctx, claim, submitted)
 	}
 	if w.lists == nil {
 		lists, err := w.desk.listsFor(ctx, w.snapshot.Config.Account, w.name())
 		if err != nil {
 			return advance, err
 		}
-		w.lists = lists
+		w.lists, w.issuer = lists, lists.issuer
 	}
 	// The slots come first: an order that is issued after they were listed
 	// answers below as adoptable, one issued before is among the certificates.
@@ -50,11 +51,12 @@ func (w *work) allocate(ctx context.Context) (verdict, error) {
 	if waited := state.Now().Sub(w.order.OpenedAt); found.undecided != "" && waited.Abs() < undecidedFor {
 		return wait(state.Now().Add(5*time.Second), "the running order of instance "+found.undecided+", which may be for these names"), nil
 	}
-	return advance, w.allocateSpare(ctx, sites)
+	return advance, w.allocateSlot(ctx, sites, claim)
 }
 
-// allocateSpare claims a spare instance once nothing stands against an order.
-func (w *work) allocateSpare(ctx context.Context, sites []proof.Site) error {
+// allocateSlot claims an instance once nothing stands against an order: the one
+// that is kept for the certificate, or else a spare one.
+func (w *work) allocateSlot(ctx context.Context, sites []proof.Site, kept order.Claim) error {
 	if err := w.checkPace(); err != nil {
 		return err
 	}
@@ -65,7 +67,39 @@ func (w *work) allocateSpare(ctx context.Context, sites []proof.Site) error {
 	if err := w.foresee(ctx, sites); err != nil {
 		return err
 	}
+	if kept.Instance != "" {
+		claimed, err := w.claimAgain(slots, kept.Instance)
+		if err != nil || claimed {
+			return err
+		}
+	}
 	return w.claim(slots)
+}
+
+// claimAgain claims the instance that is kept for the certificate. One that
+// takes no further order is let go.
+func (w *work) claimAgain(slots []Slot, instance string) (bool, error) {
+	i := slices.IndexFunc(slots, func(s Slot) bool { return s.ID == instance })
+	if i >= 0 && slots[i].takesAnother(state.Now()) && (w.forced || !w.desk.ledger.RefusedTo(w.instance(slots[i]), w.name())) {
+		return w.take(slots[i])
+	}
+	w.say(order.Allocate, "instance "+instance+" takes no further order: another one is taken")
+	return false, w.desk.ledger.Note(order.InstanceReleased, order.Instance{Account: w.order.Account, ID: instance}, w.name())
+}
+
+// takesAnother says that a slot which was used may take an order.
+func (s Slot) takesAnother(now time.Time) bool {
+	return (s.Use == Free || s.Use == Again) && (s.Until.IsZero() || now.Before(s.Until))
+}
+
+// take claims a slot, unless another certificate was sooner.
+func (w *work) take(s Slot) (bool, error) {
+	taken, err := w.desk.ledger.Claim(w.instance(s), w.name(), false)
+	if err != nil || !taken {
+		return false, err
+	}
+	w.say(order.Allocate, "claimed instance "+s.ID)
+	return true, w.order.Claim(order.Claim{Instance: s.ID, API: w.issuer.Terms().API, Before: s.Latest})
 }
 
 // undecidedFor is how long nothing is ordered because an order runs in the
@@ -79,9 +113,27 @@ func (w *work) subject() proof.Subject {
 // resume goes on with the instance that the ledger says is ours, though the
 // order's journal does not: the process died in between, or the journal was
 // lost. Whether it was submitted, the server is asked.
-func (w *work) resume(claim order.Claim, submitted bool) error {
-	if err := w.order.Claim(claim.Instance, claim.Adopted); err != nil || !submitted || claim.Adopted {
+func (w *work) resume(ctx context.Context, claim order.Claim, submitted bool) error {
+	if err := w.open(ctx); err != nil {
 		return err
+	}
+	claim.API = w.issuer.Terms().API
+	if !submitted && w.issuer.Terms().Lasting {
+		slots, err := w.issuer.Slots(ctx)
+		if err != nil {
+			return err
+		}
+		if i := slices.IndexFunc(slots, func(s Slot) bool { return s.ID == claim.Instance }); i >= 0 {
+			claim.Before = slots[i].Latest
+		}
+	}
+	if err := w.order.Claim(claim); err != nil || !submitted || claim.Adopted {
+		return err
+	}
+	if id := w.desk.host.Dir.LastKey(w.name()); w.order.Key == "" && id != "" {
+		if err := w.order.Keyed(id); err != nil {
+			return err
+		}
 	}
 	return w.order.BeginSubmission()
 }
@@ -133,16 +185,16 @@ func (w *work) warn(finding proof.Finding) {
 
 // claim takes the first spare slot that nobody else may have.
 func (w *work) claim(slots []Slot) error {
-	spare := slices.DeleteFunc(w.desk.spareOf(w.order.Account, slots), func(s Slot) bool { return !w.usable(s) })
-	for _, slot := range spare {
-		taken, err := w.desk.ledger.Claim(w.instance(slot), w.name(), false)
-		if err != nil {
-			return err
+	for _, slot := range w.desk.spareOf(w.order.Account, slots) {
+		if !w.usable(slot) {
+			continue
 		}
+		taken, err := w.take(slot)
 		if taken {
-			w.say(order.Allocate, "claimed instance "+slot.ID)
 			w.desk.noteSpare(w.order.Account, slots)
-			return w.order.Claim(slot.ID, false)
+		}
+		if err != nil || taken {
+			return err
 		}
 	}
 	return w.noInstance(len(slots))
@@ -153,7 +205,20 @@ func (w *work) instance(s Slot) order.Instance {
 }
 
 func (w *work) usable(s Slot) bool {
-	return s.Use == Free && w.allowed(s.ID) && (w.forced || !w.desk.ledger.RefusedTo(w.instance(s), w.name()))
+	return s.Use == Free && w.allowed(s.ID) && w.fits(s) && (w.forced || !w.desk.ledger.RefusedTo(w.instance(s), w.name()))
+}
+
+// fits says that the slot is for so many names, and of a kind that the
+// certificate may consume.
+func (w *work) fits(s Slot) bool {
+	wildcards := 0
+	for _, domain := range w.order.Domains {
+		if domain[0] == '*' {
+			wildcards++
+		}
+	}
+	names := len(w.order.Domains) - wildcards
+	return (!s.Test || w.snapshot.Config.TestInstances) && (!s.Counted || names <= s.Names && wildcards <= s.Wildcards)
 }
 
 // allowed says that the instance is on the certificate's own list or, when it

@@ -2,6 +2,7 @@ package issue
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"time"
 
@@ -20,12 +21,22 @@ func (w *work) collect(ctx context.Context) (verdict, error) {
 		if err != nil {
 			return advance, err
 		}
-		if !asked.fetched() {
+		if !asked.fetched(w.ownKey()) {
 			return w.patient(nextPoll(state.Now(), w.order.SubmittedAt), "the issued certificate")
 		}
 		report = &asked
 	}
-	b, err := w.verified(report.Chain, report.Key)
+	key := report.Key
+	if w.ownKey() {
+		var err error
+		if key, err = w.desk.host.Dir.Key(w.name(), w.order.Key); err != nil {
+			return advance, err
+		}
+		if key == nil {
+			return advance, w.keyLost()
+		}
+	}
+	b, err := w.verified(report.Chain, key)
 	if err != nil {
 		return advance, w.unfit(err)
 	}
@@ -42,10 +53,21 @@ func (w *work) verified(chain, key []byte) (*bundle.Bundle, error) {
 	if err := b.Verify(w.order.Domains, state.Now()); err != nil {
 		return nil, err
 	}
-	if w.snapshot.Leaf != nil && w.snapshot.Broken == nil && b.Leaf.NotAfter.Before(w.snapshot.Leaf.NotAfter) {
+	if w.older(b.Leaf) {
 		return nil, fmt.Errorf("the certificate ends on %s, before the installed one", b.Leaf.NotAfter.Format(time.DateOnly))
 	}
 	return b, nil
+}
+
+// older says that a certificate is not the renewal of the installed one. What
+// an order of ours brought may end sooner, for CAs grant shorter lives than
+// they did, but was not made sooner.
+func (w *work) older(leaf *x509.Certificate) bool {
+	installed := w.snapshot.Leaf
+	if installed == nil || w.snapshot.Broken != nil || !leaf.NotAfter.Before(installed.NotAfter) {
+		return false
+	}
+	return w.order.Adopted || leaf.NotBefore.Before(installed.NotBefore)
 }
 
 // unfit lets an adopted order go, for it was not ours; of an order that we
@@ -57,6 +79,16 @@ func (w *work) unfit(err error) error {
 		return w.letGo(err.Error())
 	}
 	return stop(err, "ask Alibaba Cloud's support about the order; what is installed stays. To order anew: dvagent abandon "+w.name())
+}
+
+// keyLost ends an order whose certificate is of no use without its key. The next
+// one asks the same instance for another certificate.
+func (w *work) keyLost() error {
+	w.say(order.Collect, "the private key of the order is lost; another certificate is asked for")
+	if err := w.desk.end(w.order, order.KeyLost, "the private key is lost"); err != nil {
+		return err
+	}
+	return errClosed
 }
 
 // letGo ends an adopted order; another one is opened at the next look.

@@ -23,23 +23,24 @@ import (
 type Desk struct {
 	host    *state.Host
 	scope   state.Scope
-	open    func(account string) (Issuer, error)
+	open    func(ctx context.Context, account, api string) (Issuer, error)
 	prover  proof.Prover
 	memory  *Memory
 	ledger  *order.Instances
 	records *order.Owed
 
 	mu      sync.Mutex
-	issuers map[string]Issuer // by account
-	lists   map[string]*lists // by account
-	slots   map[string][]Slot // by account, as far as they were listed
+	issuers map[[2]string]Issuer // by account and API
+	lists   map[string]*lists    // by account
+	slots   map[string][]Slot    // by account, as far as they were listed
 
 	used map[order.Instance]bool // submitted in this pass: a list may call them free
 }
 
 // Tools are what a Desk works with.
 type Tools struct {
-	Issuer func(account string) (Issuer, error)
+	// Issuer opens an account at an API, or, without one, at the account's own.
+	Issuer func(ctx context.Context, account, api string) (Issuer, error)
 	Prover proof.Prover
 	Memory *Memory
 }
@@ -47,7 +48,7 @@ type Tools struct {
 // Open reads the ledgers. The lock must be held.
 func Open(host *state.Host, scope state.Scope, tools Tools) (*Desk, error) {
 	d := &Desk{host: host, scope: scope, open: tools.Issuer, prover: tools.Prover, memory: tools.Memory,
-		issuers: map[string]Issuer{}, lists: map[string]*lists{}, slots: map[string][]Slot{},
+		issuers: map[[2]string]Issuer{}, lists: map[string]*lists{}, slots: map[string][]Slot{},
 		used: map[order.Instance]bool{}}
 	err := host.Readable(func() (err error) {
 		d.ledger, err = order.LoadInstances(host.Dir.Instances())
@@ -67,18 +68,27 @@ func Open(host *state.Host, scope state.Scope, tools Tools) (*Desk, error) {
 	return d, errors.Join(d.ledger.Compact(state.Now()), d.records.Compact())
 }
 
-// issuer is the account's, one for the pass.
-func (d *Desk) issuer(account string) (Issuer, error) {
+// issuer is the account's at an API, one for the pass. Without an API it is the
+// account's own, which the server may have to be asked for.
+func (d *Desk) issuer(ctx context.Context, account, api string) (Issuer, error) {
+	key := [2]string{account, api}
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if known := d.issuers[account]; known != nil {
+	known := d.issuers[key]
+	d.mu.Unlock()
+	if known != nil {
 		return known, nil
 	}
-	issuer, err := d.open(account)
-	if err == nil {
-		d.issuers[account] = issuer
+	opened, err := d.open(ctx, account, api)
+	if err != nil {
+		return nil, err
 	}
-	return issuer, err
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if known := d.issuers[key]; known != nil { // another one was sooner
+		return known, nil
+	}
+	d.issuers[key] = opened
+	return opened, nil
 }
 
 // Claimed says that an instance is claimed for the certificate.
@@ -155,7 +165,7 @@ const listsLive = 10 * time.Second
 // them at about the same time share. A certificate that comes back in the same
 // pass wants news, and gets lists that are read anew.
 func (d *Desk) listsFor(ctx context.Context, account, certificate string) (*lists, error) {
-	issuer, err := d.open(account)
+	issuer, err := d.open(ctx, account, "")
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package issue
 import (
 	"context"
 	"iter"
+	"time"
 
 	"dvagent/agent/config"
 	"dvagent/agent/order"
@@ -11,14 +12,16 @@ import (
 
 // Issuer sells certificates: one account at one API. One is made for a pass.
 type Issuer interface {
+	// Terms say what its orders have in common.
+	Terms() Terms
 	// Slots lists what an order can be placed on, every page, in the order in which
 	// they are to be used.
 	Slots(ctx context.Context) ([]Slot, error)
-	// Submit places an order on a slot. It is not idempotent: after a Fault that
+	// Submit places an order. It is not idempotent: after a Fault that
 	// MayHaveBeenApplied, ask Report.
-	Submit(ctx context.Context, slot string, a Application) (Receipt, error)
-	// Report reads how the order on a slot stands. order is what Submit returned.
-	Report(ctx context.Context, slot, order string) (Report, error)
+	Submit(ctx context.Context, t Ticket, a Application) (Receipt, error)
+	// Report reads how an order stands.
+	Report(ctx context.Context, t Ticket) (Report, error)
 }
 
 // Shelf is an Issuer that keeps what it issued, with the keys that it made.
@@ -34,10 +37,31 @@ type Stored struct {
 	Bundle *bundle.Bundle
 }
 
+// Terms are what the orders of an Issuer have in common.
+type Terms struct {
+	API     string // its version
+	OwnKey  bool   // it issues for a certificate request; else it makes the key
+	Lasting bool   // a slot yields one certificate after another, and is claimed for all of them
+}
+
+// Ticket names an order to its Issuer.
+type Ticket struct {
+	Slot   string
+	Order  string // what Submit returned, or ""
+	Before string // the certificate that the slot had when it was claimed
+	KeyID  string // bundle.KeyID of our key, or "" where the issuer makes it
+}
+
 // Slot is what an order can be placed on, such as an instance that was bought.
 type Slot struct {
-	ID  string
-	Use Use
+	ID     string
+	Use    Use
+	Until  time.Time // when it ends; zero: it does not, or is not told
+	Latest string    // its latest certificate, by the account's id; "" for none
+	Test   bool      // it is for tests
+
+	Counted          bool // Names and Wildcards are told
+	Names, Wildcards int  // so many it is for
 }
 
 // Use is what a slot is used for at present.
@@ -46,7 +70,8 @@ type Use int
 // The uses of a slot.
 const (
 	Spent   Use = iota // by an order that ended, or nothing that can be ordered with
-	Free               // it takes an order now
+	Free               // it takes an order now, and never had one
+	Again              // it had a certificate, and may take an order for the next one
 	Busy               // an order is being checked
 	Refused            // its order was refused; it takes the same one again
 )
@@ -55,6 +80,8 @@ const (
 type Application struct {
 	Names   []string // A-labels, wildcards as "*.example.com"
 	Contact config.Contact
+	KeyType string // one of bundle.KeyTypes
+	Request []byte // PEM; nil where the issuer makes the key
 }
 
 // Receipt is the answer to a submission.
@@ -68,7 +95,7 @@ type Report struct {
 	State      State
 	Said       string            // the issuer's own word, in lower case
 	Challenges []order.Challenge // what the CA wants to see; may be empty for minutes
-	Chain, Key []byte            // PEM, once they can be had; Key is secret
+	Chain, Key []byte            // PEM, once they can be had; Key is secret, and ours where there is none
 }
 
 // State is how far an issuer says that an order has come.
@@ -81,10 +108,14 @@ const (
 	Proving                // the CA validates it now
 	Issued                 // its certificate exists, and may still take a while to be had
 	CARefused              // the CA refused the validation
+	Foreign                // somebody else's application runs there
 )
 
-// fetched says that the certificate is there with its key.
-func (r Report) fetched() bool { return r.State == Issued && len(r.Chain) > 0 && len(r.Key) > 0 }
+// fetched says that the certificate is there, and its key where the issuer made
+// it.
+func (r Report) fetched(ownKey bool) bool {
+	return r.State == Issued && len(r.Chain) > 0 && (ownKey || len(r.Key) > 0)
+}
 
 // Fault is an error of an Issuer that says what it means for an order.
 type Fault interface {

@@ -19,6 +19,7 @@ type work struct {
 	snapshot state.Snapshot
 	order    *order.Order
 	forced   bool    // an operator wants it, whatever stands against it
+	issuer   Issuer  // that the order is bound to, once it was wanted
 	lists    *lists  // of the account, once they were wanted
 	report   *Report // with the certificate and its key, between issue and collect
 }

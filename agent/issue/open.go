@@ -66,7 +66,7 @@ func (d *Desk) takeOver(s *state.Snapshot) error {
 // needed either.
 func (d *Desk) dropClaim(s state.Snapshot) error {
 	claim, _ := d.ledger.ClaimOf(s.Config.Account, s.Config.Name)
-	if claim.Instance == "" {
+	if claim.Instance == "" || claim.Kept {
 		return nil
 	}
 	return d.ledger.Note(order.InstanceReleased, order.Instance{Account: s.Config.Account, ID: claim.Instance}, s.Config.Name)
@@ -142,21 +142,32 @@ func (d *Desk) end(o *order.Order, outcome order.Outcome, why string) error {
 	return d.finish(o)
 }
 
-// finish gives the claim of an ended order back and sets its journal aside.
+// finish gives the claim of an ended order back, removes the key that was made
+// for it (a stored version has its own copy) and sets its journal aside.
 func (d *Desk) finish(o *order.Order) error {
 	if o.Instance != "" && d.ledger.Holder(instanceOf(o)) == o.Certificate {
-		use := order.InstanceReleased
-		switch o.Outcome {
-		case order.Abandoned:
-			use = order.InstanceAbandoned
-		case order.LetGo:
-			use = order.InstanceForeign
-		}
-		if err := d.ledger.Note(use, instanceOf(o), o.Certificate); err != nil {
+		if err := d.ledger.Note(useAfter(o), instanceOf(o), o.Certificate); err != nil {
 			return err
 		}
 	}
+	if err := d.host.Dir.DropKeys(o.Certificate); err != nil {
+		return err
+	}
 	return o.Archive()
+}
+
+// useAfter is what becomes of the instance of an ended order. One that lasts
+// stays with the certificate for its renewals.
+func useAfter(o *order.Order) order.InstanceUse {
+	switch {
+	case o.Outcome == order.Abandoned:
+		return order.InstanceAbandoned
+	case o.Outcome == order.LetGo:
+		return order.InstanceForeign
+	case o.API != order.API2018:
+		return order.InstanceKept
+	}
+	return order.InstanceReleased
 }
 
 // Withdraw ends the certificate's order if it was forced and claimed nothing:

@@ -2,6 +2,7 @@ package issue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -44,23 +45,36 @@ func (w *work) poll(ctx context.Context) (time.Time, error) {
 }
 
 func (w *work) ask(ctx context.Context) (Report, error) {
-	issuer, err := w.desk.issuer(w.order.Account)
-	if err != nil {
+	if err := w.open(ctx); err != nil {
 		return Report{}, err
 	}
-	return issuer.Report(ctx, w.order.Instance, w.order.ServerOrder)
+	return w.issuer.Report(ctx, w.ticket())
+}
+
+// open finds the issuer that the order is bound to, or that it will be.
+func (w *work) open(ctx context.Context) (err error) {
+	if w.issuer == nil {
+		w.issuer, err = w.desk.issuer(ctx, w.order.Account, w.order.API)
+	}
+	return err
+}
+
+func (w *work) ticket() Ticket {
+	return Ticket{Slot: w.order.Instance, Order: w.order.ServerOrder, Before: w.order.Before, KeyID: w.order.Key}
 }
 
 // note records what a report adds to the facts.
 func (w *work) note(ctx context.Context, report Report) error {
 	switch {
-	case report.State == Issued && !report.fetched():
+	case report.State == Issued && !report.fetched(w.ownKey()):
 		return nil // issued, and not yet to be had
 	case report.State == Issued:
 		w.report = &report
 		w.say(order.Issue, "issued")
 		return w.order.See(order.StatusIssued)
-	case report.State == CARefused:
+	case report.State == Foreign:
+		return w.giveBack("", errors.New(report.Said)) // nothing of ours runs there
+	case report.State == CARefused, report.State == Unused && w.neverBegan():
 		return w.refused(ctx, report)
 	}
 	if report.Said != w.order.Status {
@@ -73,6 +87,18 @@ func (w *work) note(ctx context.Context, report Report) error {
 	}
 	return w.noteChallenges(report.Challenges)
 }
+
+// beginsWithin is how long an application that was accepted may take to begin.
+const beginsWithin = time.Minute
+
+// neverBegan says that nothing came of an application on a slot that takes
+// another one at no cost.
+func (w *work) neverBegan() bool {
+	return w.issuer.Terms().Lasting && time.Since(w.order.SubmittedAt) > beginsWithin
+}
+
+// ownKey says that the order is for a key that was made here.
+func (w *work) ownKey() bool { return w.order.Key != "" }
 
 // noteChallenges records the challenges, once each is checked: no name that a
 // server gave is used before.

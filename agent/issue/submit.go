@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"dvagent/agent/order"
 	"dvagent/agent/state"
@@ -14,16 +15,19 @@ import (
 // mostSubmissions of one instance: the first, and two after the CA refused.
 const mostSubmissions = 3
 
+// mostRefusals is how often a slot may refuse what may be taken in a moment,
+// until another one is taken.
+const mostRefusals = 4
+
 // submit sends the order. It is the one step that is not idempotent: what was
 // begun and not finished is asked about before it is sent again, and it is
 // sent again for the same instance only.
 func (w *work) submit(ctx context.Context) (verdict, error) {
-	issuer, err := w.desk.issuer(w.order.Account)
-	if err != nil {
+	if err := w.open(ctx); err != nil {
 		return advance, err
 	}
 	if w.order.Submitting {
-		applied, err := w.applied(ctx, issuer)
+		applied, err := w.applied(ctx)
 		if err != nil {
 			return advance, err
 		}
@@ -41,10 +45,14 @@ func (w *work) submit(ctx context.Context) (verdict, error) {
 	if err := w.checkPace(); err != nil {
 		return advance, err
 	}
-	return advance, w.send(ctx, issuer)
+	return advance, w.send(ctx)
 }
 
-func (w *work) send(ctx context.Context, issuer Issuer) error {
+func (w *work) send(ctx context.Context) error {
+	a, err := w.application()
+	if err != nil {
+		return err
+	}
 	if err := w.desk.ledger.Note(order.InstanceSubmitted, instanceOf(w.order), w.name()); err != nil {
 		return err
 	}
@@ -52,18 +60,47 @@ func (w *work) send(ctx context.Context, issuer Issuer) error {
 		return err
 	}
 	w.desk.noteUsed(instanceOf(w.order))
-	receipt, err := issuer.Submit(ctx, w.order.Instance, Application{Names: w.order.Domains, Contact: w.snapshot.Config.Contact})
+	receipt, err := w.issuer.Submit(ctx, w.ticket(), a)
 	if err != nil {
-		return w.notAccepted(ctx, issuer, err)
+		return w.notAccepted(ctx, err)
 	}
 	w.desk.memory.forget(w.name())
 	w.say(order.Submit, "submitted the order")
 	return w.order.Submitted(receipt.Request, receipt.Order)
 }
 
+// application is what is submitted. A private key for it is on the disk, and
+// known to the journal, before the first request that names it.
+func (w *work) application() (Application, error) {
+	c := w.snapshot.Config
+	a := Application{Names: w.order.Domains, Contact: c.Contact, KeyType: c.KeyType}
+	if !w.issuer.Terms().OwnKey || c.CloudKey {
+		return a, nil
+	}
+	dir := w.desk.host.Dir
+	key, err := dir.Key(c.Name, w.order.Key)
+	if err != nil {
+		return a, err
+	}
+	if key == nil { // the first one, or it was lost
+		id, err := dir.MakeKey(c.Name, c.KeyType)
+		if err != nil {
+			return a, err
+		}
+		if err := w.order.Keyed(id); err != nil {
+			return a, err
+		}
+		if key, err = dir.Key(c.Name, id); err != nil {
+			return a, err
+		}
+	}
+	a.Request, err = bundle.Request(key, w.order.Domains)
+	return a, err
+}
+
 // notAccepted tells a refusal, after which the instance is given back, from an
 // error that says nothing about the order.
-func (w *work) notAccepted(ctx context.Context, issuer Issuer, err error) error {
+func (w *work) notAccepted(ctx context.Context, err error) error {
 	var fault Fault
 	if !errors.As(err, &fault) {
 		return err
@@ -72,14 +109,15 @@ func (w *work) notAccepted(ctx context.Context, issuer Issuer, err error) error 
 		return hint.Add(fmt.Errorf("%w; the server is asked before anything is sent again", err), hint.Of(err))
 	}
 	code, refused := fault.Refused()
-	if !refused {
+	again := code == "" || w.order.FailuresSince(time.Time{}) < mostRefusals
+	if !refused && again {
 		return state.Also(err, w.unapplied())
 	}
-	applied, askErr := w.applied(ctx, issuer)
+	applied, askErr := w.applied(ctx)
 	if askErr != nil {
 		return askErr
 	}
-	if applied && !w.othersIssued(ctx, issuer) {
+	if applied && !w.othersIssued(ctx) {
 		w.say(order.Submit, "the order is already being checked")
 		return w.order.Submitted("", "")
 	}
@@ -88,9 +126,9 @@ func (w *work) notAccepted(ctx context.Context, issuer Issuer, err error) error 
 
 // othersIssued says that the order of an instance which refused ours is issued,
 // and for other names: somebody else was sooner, and there is nothing of ours.
-func (w *work) othersIssued(ctx context.Context, issuer Issuer) bool {
-	report, err := issuer.Report(ctx, w.order.Instance, w.order.ServerOrder)
-	if err != nil || !report.fetched() {
+func (w *work) othersIssued(ctx context.Context) bool {
+	report, err := w.issuer.Report(ctx, w.ticket())
+	if err != nil || !report.fetched(false) {
 		return false
 	}
 	b, err := bundle.Parse(report.Chain, report.Key)
@@ -108,7 +146,7 @@ func (w *work) unapplied() error {
 // giveBack releases an instance that the server refused, and another one is
 // taken; but when two are refused alike, the instances are not to blame.
 func (w *work) giveBack(code string, refusal error) error {
-	alike := w.order.RefusalCode == code
+	alike := code != "" && w.order.RefusalCode == code
 	w.say(order.Submit, fmt.Sprintf("instance %s was refused: %s", w.order.Instance, refusal))
 	if err := w.desk.ledger.Note(order.InstanceRefused, instanceOf(w.order), w.name()); err != nil {
 		return err
@@ -123,8 +161,8 @@ func (w *work) giveBack(code string, refusal error) error {
 // applied asks whether the submission arrived. Where the order's report does
 // not say, the list of slots does, read anew: only a slot that the server calls
 // unused means no.
-func (w *work) applied(ctx context.Context, issuer Issuer) (bool, error) {
-	report, err := issuer.Report(ctx, w.order.Instance, w.order.ServerOrder)
+func (w *work) applied(ctx context.Context) (bool, error) {
+	report, err := w.issuer.Report(ctx, w.ticket())
 	switch {
 	case err != nil && !unsaid(err):
 		return false, err
@@ -132,8 +170,10 @@ func (w *work) applied(ctx context.Context, issuer Issuer) (bool, error) {
 		return true, nil
 	case err == nil && report.State == CARefused:
 		return w.order.Submissions < 2, nil // else it is of the submission before
+	case err == nil && report.State == Unused && w.issuer.Terms().Lasting:
+		return false, nil
 	}
-	slots, err := issuer.Slots(ctx)
+	slots, err := w.issuer.Slots(ctx)
 	if err != nil {
 		return false, err
 	}

@@ -1,6 +1,7 @@
 package order
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -33,12 +34,17 @@ func (o *Order) applyStage(fact Fact) {
 	switch fact.Kind {
 	case Opened:
 		o.OpenedAt, o.Domains, o.Reason, o.Forced = fact.At, fact.Domains, fact.Reason, fact.Forced
-		o.Account, o.DNSAccount, o.API = fact.Account, fact.DNSAccount, fact.API
+		o.Account, o.DNSAccount = fact.Account, fact.DNSAccount
 	case Claimed:
 		o.Instance, o.ClaimedAt, o.Adopted, o.Submissions = fact.Instance, fact.At, fact.Adopted, 0
+		o.API, o.Before = cmp.Or(fact.API, API2018), fact.Before
+		o.SubmittedAt, o.ServerOrder, o.Status = time.Time{}, "", ""
+		o.challenge(nil)
 		if fact.Adopted { // it was submitted by whoever had it
 			o.SubmittedAt = fact.At
 		}
+	case Keyed:
+		o.Key = fact.Key
 	case Collected:
 		o.Version = fact.Version
 	case Ended:

@@ -16,7 +16,8 @@ type Kind string
 // The kinds, in the order in which an order that goes well meets them.
 const (
 	Opened     Kind = "opened"     // Domains, Reason, Forced, Account, DNSAccount, API
-	Claimed    Kind = "claimed"    // Instance, Adopted
+	Claimed    Kind = "claimed"    // Instance, Adopted, API, Before
+	Keyed      Kind = "keyed"      // Key: the private key for it is on the disk
 	Submitting Kind = "submitting" // right before CreateDVOrderAudit
 	Submitted  Kind = "submitted"  // RequestID, Order: accepted, or found to have been applied
 	Unapplied  Kind = "unapplied"  // the server says that the submission never arrived
@@ -42,6 +43,7 @@ const (
 	Issued    Outcome = "issued"    // its bundle is stored
 	Abandoned Outcome = "abandoned" // given up by an operator
 	LetGo     Outcome = "let go"    // adopted, and not ours after all, or too slow
+	KeyLost   Outcome = "key lost"  // issued for a key that is not there any more
 	Withdrawn Outcome = "withdrawn" // nothing was claimed yet
 )
 
@@ -57,6 +59,8 @@ type Fact struct {
 	API        string      `json:"api,omitempty"`
 	Instance   string      `json:"instance,omitempty"`
 	Adopted    bool        `json:"adopted,omitempty"`
+	Before     string      `json:"before,omitempty"`
+	Key        string      `json:"key,omitempty"`
 	RequestID  string      `json:"request_id,omitempty"`
 	Order      string      `json:"order,omitempty"`
 	Status     string      `json:"status,omitempty"`

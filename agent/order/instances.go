@@ -39,6 +39,7 @@ const (
 	InstanceClaimed   InstanceUse = "claimed"
 	InstanceSubmitted InstanceUse = "submitted" // written before the request
 	InstanceUnapplied InstanceUse = "unapplied" // that submission never arrived
+	InstanceKept      InstanceUse = "kept"      // its order ended; the claim goes on for the renewals
 	InstanceReleased  InstanceUse = "released"  // the claim is over
 	InstanceRefused   InstanceUse = "refused"   // the claim is over, and not for this certificate again
 	InstanceAbandoned InstanceUse = "abandoned" // the claim is over, and for nobody until the server says that it is free
@@ -64,7 +65,11 @@ type claims struct {
 // Claim is a certificate's hold on an instance of its account.
 type Claim struct {
 	Instance string // empty: there is none
-	Adopted  bool
+	Adopted  bool   // somebody else submitted what runs there
+	Kept     bool   // by a ledger: no order of the certificate runs there
+
+	API    string // in an order: what it is bound to
+	Before string // in an order: the certificate that the instance had already
 }
 
 // LoadInstances reads the ledger at path.
@@ -115,10 +120,12 @@ func (c claims) after(e instanceEntry) claims {
 	same := e.Instance == c.standing.Instance
 	switch {
 	case e.Kind == InstanceClaimed:
-		c.standing, c.submitted = Claim{e.Instance, e.Adopted}, c.submitted && same
+		c.standing, c.submitted = Claim{Instance: e.Instance, Adopted: e.Adopted}, c.submitted && same
 	case !same:
 	case e.Kind == InstanceSubmitted, e.Kind == InstanceUnapplied:
 		c.submitted = e.Kind == InstanceSubmitted
+	case e.Kind == InstanceKept:
+		c.standing.Kept, c.submitted = true, false
 	default:
 		c.standing, c.submitted = Claim{}, false
 	}

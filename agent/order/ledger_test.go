@@ -53,7 +53,7 @@ func TestTheLedgerOfInstances(t *testing.T) {
 		{"a claim may be repeated by its holder", []instanceEntry{claimed}, func(l *Instances) bool {
 			taken, err := l.Claim(one, "www", true)
 			claim, submitted := reread(t, l.Damage().File).ClaimOf("main", "www")
-			return taken && err == nil && claim == Claim{"cas-1", true} && !submitted
+			return taken && err == nil && claim == Claim{Instance: "cas-1", Adopted: true} && !submitted
 		}},
 		{"another account's instance of the same name is another one", []instanceEntry{claimed}, func(l *Instances) bool {
 			return l.Holder(Instance{"second", "cas-1"}) == ""
@@ -93,6 +93,18 @@ func TestTheLedgerOfInstances(t *testing.T) {
 			n, _ := l.Submissions("www", at(1))
 			claim, submitted := l.ClaimOf("main", "www")
 			return n == 0 && claim == Claim{Instance: "cas-1"} && !submitted
+		}},
+		{"a claim that is kept excludes others, and has nothing submitted", []instanceEntry{
+			claimed, entry(InstanceSubmitted, "cas-1", "www"), entry(InstanceKept, "cas-1", "www"),
+		}, func(l *Instances) bool {
+			claim, submitted := l.ClaimOf("main", "www")
+			return claim == Claim{Instance: "cas-1", Kept: true} && !submitted && l.Holder(Instance{"main", "cas-1"}) == "www"
+		}},
+		{"a claim that is kept is claimed again for the next order", []instanceEntry{
+			claimed, entry(InstanceSubmitted, "cas-1", "www"), entry(InstanceKept, "cas-1", "www"), claimed,
+		}, func(l *Instances) bool {
+			claim, submitted := l.ClaimOf("main", "www")
+			return claim == Claim{Instance: "cas-1"} && !submitted
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

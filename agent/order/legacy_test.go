@@ -30,7 +30,7 @@ func older(t *testing.T) *Order {
 // fault 128: an older dvagent told a cause by the beginning of a text.
 func TestAnOlderJournalIsRead(t *testing.T) {
 	o := older(t)
-	if o.Damage().Lines != 0 || o.Instance != "cas-1" || o.Account != "main" || o.API != "" || o.Status != "checking" {
+	if o.Damage().Lines != 0 || o.Instance != "cas-1" || o.Account != "main" || o.API != API2018 || o.Status != "checking" {
 		t.Errorf("%+v", o)
 	}
 	if !slices.Equal(o.Challenges, []Challenge{challenge}) || o.Step() != Issue {

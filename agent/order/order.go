@@ -40,14 +40,16 @@ type Order struct {
 	DNSAccount  string
 	Reason      string
 	Forced      bool
-	API         string // as in Application
+	API         string // that it is bound to since it claimed an instance
 
 	RefusalCode string // of the last instance that was given back
 	Instance    string // claimed, or empty
 	ClaimedAt   time.Time
 	Adopted     bool
-	Submitting  bool // a submission was begun and its answer is not known
-	Submissions int  // of this instance
+	Before      string // the certificate that the instance had already, by its id
+	Key         string // bundle.KeyID of the private key that was made for it, or empty
+	Submitting  bool   // a submission was begun and its answer is not known
+	Submissions int    // of this instance
 	SubmittedAt time.Time
 	ServerOrder string // the server's id of the order, where it gave one
 	Status      string // the server's, as last seen
@@ -66,6 +68,10 @@ type Order struct {
 	dir string
 	log *journal.Log[Fact]
 }
+
+// API2018 is what the orders of an older dvagent are bound to, which knew no
+// other.
+const API2018 = "2018-07-13"
 
 // Failure is why a step failed. Without a text there is none.
 type Failure struct {

@@ -35,7 +35,7 @@ var story = []struct {
 	next Step
 }{
 	{func(o *Order) error { return nil }, Allocate},
-	{func(o *Order) error { return o.Claim("cas-1", false) }, Submit},
+	{func(o *Order) error { return o.Claim(Claim{Instance: "cas-1", API: "later", Before: "7"}) }, Submit},
 	{(*Order).BeginSubmission, Submit},
 	{submitted, Present},
 	{see("checking"), Present},
@@ -53,7 +53,7 @@ var story = []struct {
 // tell records the first n facts of the story.
 func tell(t *testing.T, n int) *Order {
 	t.Helper()
-	o, err := Open(filepath.Join(t.TempDir(), "www"), Application{Domains: []string{"example.com"}, Account: "main", API: "later"})
+	o, err := Open(filepath.Join(t.TempDir(), "www"), Application{Domains: []string{"example.com"}, Account: "main"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestWhatIsToldComesBackAfterARestart(t *testing.T) {
 	o := tell(t, 2)
 	goOn(t, o, func(o *Order) error { return o.Submitted("request", "order-7") })
 	again := reload(t, o)
-	if again.API != "later" || again.ServerOrder != "order-7" || again.Instance != "cas-1" || !slices.Equal(again.Domains, []string{"example.com"}) {
+	if again.API != "later" || again.Before != "7" || again.ServerOrder != "order-7" || again.Instance != "cas-1" || !slices.Equal(again.Domains, []string{"example.com"}) {
 		t.Errorf("%+v", again)
 	}
 	goOn(t, again, func(o *Order) error { return o.Refuse("NoQuota", "used up") })

@@ -19,7 +19,6 @@ type Application struct {
 	DNSAccount string // of the zone
 	Reason     string
 	Forced     bool
-	API        string // the version of CAS's API that the order is bound to; empty is 2018-07-13
 }
 
 // Open begins an order of the certificate whose directory is dir.
@@ -38,13 +37,17 @@ func Open(dir string, a Application) (*Order, error) {
 // Reopen gives its names back to an order whose first line was damaged.
 func (o *Order) Reopen(a Application) error {
 	return o.record(Fact{Kind: Opened, Domains: a.Domains, Account: a.Account, DNSAccount: a.DNSAccount,
-		Reason: a.Reason, Forced: a.Forced, API: a.API})
+		Reason: a.Reason, Forced: a.Forced})
 }
 
-// Claim takes an instance. One that is adopted was submitted by someone else.
-func (o *Order) Claim(instance string, adopted bool) error {
-	return o.record(Fact{Kind: Claimed, Instance: instance, Adopted: adopted})
+// Claim takes an instance, and binds the order to an API.
+func (o *Order) Claim(c Claim) error {
+	return o.record(Fact{Kind: Claimed, Instance: c.Instance, Adopted: c.Adopted, API: c.API, Before: c.Before})
 }
+
+// Keyed says that a private key for the order is on the disk; id is its
+// bundle.KeyID.
+func (o *Order) Keyed(id string) error { return o.record(Fact{Kind: Keyed, Key: id}) }
 
 // BeginSubmission comes right before the request.
 func (o *Order) BeginSubmission() error { return o.record(Fact{Kind: Submitting}) }

@@ -105,7 +105,7 @@ func (d *DNS) list(ctx context.Context, s Subject, at Place) error {
 	if err != nil {
 		return err
 	}
-	record, err := at.record(order.Challenge{})
+	record, err := at.record(order.Challenge{Kind: order.TXT})
 	if err != nil {
 		return err
 	}
@@ -215,7 +215,7 @@ func (d *DNS) WriteTest(ctx context.Context, at Place, ledger Ledger) error {
 	}
 	at.name = fmt.Sprintf("_dvagent-probe-%08x.%s", rand.Uint32(), at.Zone.Name)
 	at.from = at.name
-	record, err := at.record(order.Challenge{Value: "dvagent check --write-test"})
+	record, err := at.record(order.Challenge{Kind: order.TXT, Value: "dvagent check --write-test"})
 	if err != nil {
 		return err
 	}

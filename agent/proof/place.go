@@ -25,6 +25,9 @@ type Place struct {
 // record is the record at the place that answers a challenge.
 func (p Place) record(c order.Challenge) (r order.Record, err error) {
 	r = order.Record{Account: p.Account, Name: p.name, Value: c.Value}
+	if c.Kind != order.TXT {
+		r.Kind = c.Kind
+	}
 	if p.from != p.name {
 		r.For = p.from
 	}

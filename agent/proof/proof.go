@@ -7,6 +7,7 @@ package proof
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,8 +81,12 @@ type Sight struct {
 // Check makes a challenge of what a server asks for: of a known kind, with a
 // name that is one of the domains' and whole.
 func Check(c order.Challenge, domains []string) (order.Challenge, error) {
-	if c.Kind != order.TXT {
-		return c, hint.Add(fmt.Errorf("the CA wants a validation of type %q", c.Kind), "dvagent can only write TXT records")
+	if c.Kind != order.TXT && c.Kind != order.CNAME {
+		return c, hint.Add(fmt.Errorf("the CA wants a validation of type %q", c.Kind), "dvagent can only write TXT and CNAME records")
+	}
+	if name := strings.TrimSuffix(strings.ToLower(c.Name), "."); c.Kind == order.TXT && c.Domain != "" && isHost(name, domains) {
+		c.Name = name // a TXT record beside what the host has already
+		return c, nil
 	}
 	name, err := dnsvalidate.CheckName(c.Name, domains)
 	if err != nil {
@@ -89,6 +94,12 @@ func Check(c order.Challenge, domains []string) (order.Challenge, error) {
 	}
 	c.Name = name
 	return c, nil
+}
+
+// isHost says that a name is that of one of the domains, or of a wildcard's
+// parent.
+func isHost(name string, domains []string) bool {
+	return slices.ContainsFunc(domains, func(domain string) bool { return strings.TrimPrefix(domain, "*.") == name })
 }
 
 // Relative says that a name which a server gave is a host value in the zone of

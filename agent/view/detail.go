@@ -25,7 +25,7 @@ type LastOrder struct {
 	Instance string       `json:"instance,omitempty"`
 	OpenedAt time.Time    `json:"opened_at"`
 	EndedAt  time.Time    `json:"ended_at,omitzero"`
-	Outcome  string       `json:"outcome"` // issued, abandoned, let go or withdrawn
+	Outcome  string       `json:"outcome"` // issued, abandoned, let go, key lost or withdrawn
 	History  []OrderEvent `json:"history"`
 }
 
@@ -84,6 +84,8 @@ func factInWords(f order.Fact) string {
 		return "opened: " + f.Reason
 	case order.Claimed:
 		return "claimed instance " + f.Instance
+	case order.Keyed:
+		return "made a private key"
 	case order.Submitted:
 		return "submitted"
 	case order.Unapplied:

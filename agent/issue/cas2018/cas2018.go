@@ -38,6 +38,9 @@ func New(client *aliyun.Client) *Issuer {
 	}}
 }
 
+// Terms are those of an instance that is consumed.
+func (i *Issuer) Terms() issue.Terms { return issue.Terms{API: order.API2018} }
+
 // Slots are the DV instances (DescribeOrderInstanceList), the oldest first.
 func (i *Issuer) Slots(ctx context.Context) ([]issue.Slot, error) {
 	instances, err := i.client.DescribeOrderInstanceList(ctx)
@@ -67,17 +70,18 @@ func use(s aliyun.Status) issue.Use {
 }
 
 // Submit places an order on an instance (CreateDVOrderAudit).
-func (i *Issuer) Submit(ctx context.Context, slot string, a issue.Application) (issue.Receipt, error) {
+func (i *Issuer) Submit(ctx context.Context, t issue.Ticket, a issue.Application) (issue.Receipt, error) {
+	c := a.Contact
 	request, err := i.client.CreateDVOrderAudit(ctx, aliyun.Application{
-		InstanceID: slot, Domains: a.Names, Contact: aliyun.Contact(a.Contact),
+		InstanceID: t.Slot, Domains: a.Names,
+		Contact: aliyun.Contact{Username: c.Username, Mobile: c.Mobile, Email: c.Email, Province: c.Province, City: c.City},
 	})
 	return issue.Receipt{Request: request}, err
 }
 
-// Report reads the order of an instance (DescribeDVOrderResult). It has no id
-// of its own.
-func (i *Issuer) Report(ctx context.Context, slot, _ string) (issue.Report, error) {
-	result, err := i.client.DescribeDVOrderResult(ctx, slot)
+// Report reads the order of an instance (DescribeDVOrderResult).
+func (i *Issuer) Report(ctx context.Context, t issue.Ticket) (issue.Report, error) {
+	result, err := i.client.DescribeDVOrderResult(ctx, t.Slot)
 	if err != nil {
 		return issue.Report{}, err
 	}

@@ -1,0 +1,226 @@
+// Package cas2020 is an issue.Issuer on the instances of CAS 2020-04-07: each is
+// a subscription that yields one certificate after another, for a key that is
+// made here. It decides nothing about orders; it puts what the API says into the
+// words of package issue.
+package cas2020
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"dvagent/agent/issue"
+	"dvagent/agent/order"
+	"dvagent/internal/aliyun"
+	"dvagent/internal/bundle"
+)
+
+// API is the version that an order is bound to.
+const API = "2020-04-07"
+
+// Issuer is one account.
+type Issuer struct {
+	client *aliyun.Client
+	listed []aliyun.Instance2020 // what was read already, for the first Slots
+}
+
+var _ issue.Issuer = (*Issuer)(nil)
+
+// New makes an issuer for a pass. listed is what Instances has just returned, or
+// nil.
+func New(client *aliyun.Client, listed []aliyun.Instance2020) *Issuer {
+	return &Issuer{client, listed}
+}
+
+// Instances lists the account's DV instances (ListInstances). It is not nil
+// without an error.
+func Instances(ctx context.Context, client *aliyun.Client) ([]aliyun.Instance2020, error) {
+	rows, err := client.ListInstances(ctx, aliyun.InstanceFilter{CertificateType: "DV"})
+	if err != nil {
+		return nil, err
+	}
+	return append([]aliyun.Instance2020{}, rows...), nil
+}
+
+// Terms are those of a subscription.
+func (i *Issuer) Terms() issue.Terms { return issue.Terms{API: API, OwnKey: true, Lasting: true} }
+
+// longest is how long a certificate of this shop lives at most.
+const longest = 199 * 24 * time.Hour
+
+// Slots are the DV instances: bought ones before those for tests, then the one
+// whose subscription ends first and still outlasts a certificate, so that none
+// is left over.
+func (i *Issuer) Slots(ctx context.Context) ([]issue.Slot, error) {
+	rows := i.listed
+	if i.listed = nil; rows == nil {
+		var err error
+		if rows, err = Instances(ctx, i.client); err != nil {
+			return nil, err
+		}
+	}
+	var slots []issue.Slot
+	for _, row := range rows {
+		if row.DV() {
+			slots = append(slots, slotOf(row))
+		}
+	}
+	enough := time.Now().Add(longest)
+	slices.SortStableFunc(slots, func(a, b issue.Slot) int {
+		return cmp.Or(compareBool(a.Test, b.Test), compareBool(a.Until.Before(enough), b.Until.Before(enough)), a.Until.Compare(b.Until))
+	})
+	return slots, nil
+}
+
+// compareBool puts false first.
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+func slotOf(row aliyun.Instance2020) issue.Slot {
+	return issue.Slot{
+		ID: row.InstanceID, Use: use(row), Until: row.OrderEnd, Latest: certificateID(row), Test: row.Test(),
+		Counted: row.FullDomainCount+row.WildcardDomainCount > 0, Names: row.FullDomainCount, Wildcards: row.WildcardDomainCount,
+	}
+}
+
+// use takes an instance for free only where nobody has begun to fill it in.
+func use(row aliyun.Instance2020) issue.Use {
+	switch {
+	case row.Status.Pending():
+		return issue.Busy
+	case row.Status.Inactive() && len(row.Domains) == 0:
+		return issue.Free
+	case row.Status.Inactive(), row.Status.Active():
+		return issue.Again
+	}
+	return issue.Spent
+}
+
+func certificateID(row aliyun.Instance2020) string {
+	if row.CertificateID == 0 {
+		return ""
+	}
+	return strconv.FormatInt(row.CertificateID, 10)
+}
+
+// Report reads how the application of an instance stands (GetInstanceDetail), and
+// the certificate once there is another one than before
+// (GetUserCertificateDetail).
+func (i *Issuer) Report(ctx context.Context, t issue.Ticket) (issue.Report, error) {
+	detail, err := i.client.GetInstanceDetail(ctx, t.Slot)
+	if err != nil {
+		return issue.Report{}, err
+	}
+	report := issue.Report{State: issue.Other, Said: said(detail)}
+	switch {
+	case detail.Status.Pending() && !ours(detail, t):
+		report.State, report.Said = issue.Foreign, "pending with the certificate request of somebody else"
+	case detail.Status.Pending():
+		report.State, report.Challenges = issue.Proving, challenges(detail.Validations)
+	case hasNew(detail, t) && !ours(detail, t):
+		report.State, report.Said = issue.Foreign, "in use for the certificate request of somebody else"
+	case hasNew(detail, t):
+		return i.fetch(ctx, detail)
+	case detail.CSR != "" && ours(detail, t) && len(detail.Validations) > 0: // whatever it is called
+		report.State, report.Challenges = issue.Proving, challenges(detail.Validations)
+	case detail.Status.Over():
+		report.State = issue.CARefused
+	case detail.Status.Inactive(), detail.Status.Active():
+		return i.idle(ctx, t, report, detail)
+	}
+	return report, nil
+}
+
+func said(d aliyun.InstanceDetail) string {
+	return strings.ToLower(strings.TrimSpace(string(d.Status) + " " + d.PendingResult))
+}
+
+// ours says that the instance holds our certificate request, or none that could
+// be another's.
+func ours(d aliyun.InstanceDetail, t issue.Ticket) bool {
+	if d.CSR == "" || t.KeyID == "" {
+		return true
+	}
+	id, err := bundle.RequestKeyID([]byte(d.CSR))
+	return err == nil && id == t.KeyID
+}
+
+// hasNew says that the instance has another certificate than when it was
+// claimed. `normal` alone does not say that one was issued.
+func hasNew(d aliyun.InstanceDetail, t issue.Ticket) bool {
+	id := certificateID(d.Instance2020)
+	valid := d.CertificateStatus.Issued() || strings.EqualFold(string(d.CertificateStatus), "willExpire")
+	return id != "" && id != t.Before && valid
+}
+
+// fetch reads the new certificate.
+func (i *Issuer) fetch(ctx context.Context, d aliyun.InstanceDetail) (issue.Report, error) {
+	found, err := i.client.GetUserCertificateDetail(ctx, d.CertificateID)
+	if err != nil {
+		return issue.Report{}, err
+	}
+	return issue.Report{State: issue.Issued, Said: said(d), Chain: []byte(found.Cert), Key: []byte(found.Key)}, nil
+}
+
+// idle tells an application that is on its way from one that was refused, and
+// from none. The task is asked, where the instance does not say.
+func (i *Issuer) idle(ctx context.Context, t issue.Ticket, report issue.Report, d aliyun.InstanceDetail) (issue.Report, error) {
+	report.State = issue.Unused
+	switch strings.ToLower(d.PendingResult) {
+	case "", "none", "pending", "issued":
+	default:
+		report.State = issue.CARefused
+		return report, nil
+	}
+	task, err := i.client.GetTaskAttribute(ctx, t.Slot)
+	if err != nil {
+		return report, nil // it is a help, and may not be permitted
+	}
+	switch {
+	case task.Status.Failed():
+		report.State, report.Said = issue.CARefused, strings.TrimSpace(report.Said+": "+task.Message)
+	case task.Status.Running():
+		report.State = issue.Proving
+	}
+	return report, nil
+}
+
+// challenges are what the CA wants to see. A name is relative to the registered
+// domain, unless it ends in it.
+func challenges(validations []aliyun.Validation) []order.Challenge {
+	var all []order.Challenge
+	for _, v := range validations {
+		if v.Key == "" || v.Value == "" {
+			continue
+		}
+		c := order.Challenge{Kind: strings.ToUpper(v.Type), Domain: v.Domain, Name: whole(v.Key, v.RootDomain), Value: v.Value}
+		same := func(other order.Challenge) bool {
+			return other.Kind == c.Kind && other.Name == c.Name && other.Value == c.Value
+		}
+		if !slices.ContainsFunc(all, same) {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+func whole(key, root string) string {
+	key, root = strings.TrimSuffix(strings.ToLower(key), "."), strings.TrimSuffix(strings.ToLower(root), ".")
+	switch {
+	case root == "" || key == root || strings.HasSuffix(key, "."+root):
+		return key
+	case key == "@":
+		return root
+	}
+	return key + "." + root
+}

@@ -1,0 +1,94 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"dvagent/internal/atomicfile"
+	"dvagent/internal/bundle"
+)
+
+// pending is the directory of the private keys that were made for orders and
+// have no certificate yet.
+func (d Dir) pending(certificate string) string {
+	return filepath.Join(d.Certificate(certificate), "pending")
+}
+
+func (d Dir) pendingKey(certificate, id string) string {
+	return filepath.Join(d.pending(certificate), id+".pem")
+}
+
+// MakeKey makes the private key for a certificate's order, in the place of any
+// other, and returns its bundle.KeyID. It is on the disk, readable by its owner alone, when MakeKey
+// returns.
+func (d Dir) MakeKey(certificate, kind string) (id string, err error) {
+	key, err := bundle.MakeKey(kind)
+	if err != nil {
+		return "", err
+	}
+	if id, err = bundle.KeyID(key); err != nil {
+		return "", err
+	}
+	if err := d.DropKeys(certificate); err != nil { // what a kill left half-made
+		return "", err
+	}
+	if err := atomicfile.MkdirAll(d.pending(certificate), 0o700); err != nil {
+		return "", fmt.Errorf("keep the key of an order: %w", err)
+	}
+	file := atomicfile.File{Path: d.pendingKey(certificate, id), Data: key, Mode: 0o600, UID: atomicfile.Keep, GID: atomicfile.Keep}
+	if err := atomicfile.Write(file); err != nil {
+		return "", fmt.Errorf("keep the key of an order: %w", err)
+	}
+	return id, nil
+}
+
+// Key is a private key that MakeKey made (PEM), or nil when it is lost: not
+// there, or not the one that the id says.
+func (d Dir) Key(certificate, id string) ([]byte, error) {
+	key, err := bundle.ReadFile(d.pendingKey(certificate, id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the key of an order: %w", err)
+	}
+	if found, err := bundle.KeyID(key); err != nil || found != id {
+		return nil, nil
+	}
+	return key, nil
+}
+
+// LastKey is the id of the key that was made last, or "": what is left of an
+// order whose journal was lost.
+func (d Dir) LastKey(certificate string) string {
+	entries, err := os.ReadDir(d.pending(certificate))
+	if err != nil {
+		return ""
+	}
+	last, made := "", time.Time{}
+	for _, entry := range entries {
+		id, isKey := strings.CutSuffix(entry.Name(), ".pem")
+		info, err := entry.Info()
+		if !isKey || err != nil || info.ModTime().Before(made) {
+			continue
+		}
+		if key, err := d.Key(certificate, id); err == nil && key != nil {
+			last, made = id, info.ModTime()
+		}
+	}
+	return last
+}
+
+// DropKeys removes every pending key of a certificate, half-written ones too:
+// its order is over.
+func (d Dir) DropKeys(certificate string) error {
+	if err := os.RemoveAll(d.pending(certificate)); err != nil {
+		return fmt.Errorf("remove the key of an order: %w", err)
+	}
+	return nil
+}

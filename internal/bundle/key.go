@@ -1,0 +1,107 @@
+package bundle
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/pem"
+	"fmt"
+	"slices"
+)
+
+var keyTypes = []struct {
+	name string
+	make func() (crypto.Signer, error)
+}{
+	{"rsa2048", func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) }},
+	{"rsa3072", func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 3072) }},
+	{"rsa4096", func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 4096) }},
+	{"ec256", func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }},
+}
+
+// KeyTypes are the kinds of keys that MakeKey can make.
+func KeyTypes() []string {
+	var names []string
+	for _, kind := range keyTypes {
+		names = append(names, kind.name)
+	}
+	return names
+}
+
+// MakeKey makes a private key of one of the KeyTypes, as PKCS #8 in PEM.
+func MakeKey(kind string) ([]byte, error) {
+	for _, known := range keyTypes {
+		if known.name != kind {
+			continue
+		}
+		key, err := known.make()
+		if err != nil {
+			return nil, fmt.Errorf("make a key: %w", err)
+		}
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			return nil, fmt.Errorf("make a key: %w", err)
+		}
+		return pem.EncodeToMemory(&pem.Block{Type: pkcs8, Bytes: der}), nil
+	}
+	return nil, fmt.Errorf("make a key: %q is none of %v", kind, KeyTypes())
+}
+
+// KeyID is the SHA-256 of the public half of a private key (PEM), in hex.
+func KeyID(keyPEM []byte) (string, error) {
+	key, _, err := parseKey(keyPEM)
+	if err != nil {
+		return "", fmt.Errorf("read key: %w", err)
+	}
+	return publicID(key.Public())
+}
+
+// LeafKeyID is the KeyID that a leaf was issued for.
+func LeafKeyID(leaf *x509.Certificate) string { return hashOf(leaf.RawSubjectPublicKeyInfo) }
+
+// RequestKeyID is the KeyID that a certificate request (PEM) is for.
+func RequestKeyID(requestPEM []byte) (string, error) {
+	block, _ := pem.Decode(requestPEM)
+	if block == nil {
+		return "", fmt.Errorf("read certificate request: it is no PEM")
+	}
+	request, err := x509.ParseCertificateRequest(block.Bytes)
+	if err != nil {
+		return "", fmt.Errorf("read certificate request: %w", err)
+	}
+	return hashOf(request.RawSubjectPublicKeyInfo), nil
+}
+
+func publicID(public crypto.PublicKey) (string, error) {
+	der, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return "", fmt.Errorf("read key: %w", err)
+	}
+	return hashOf(der), nil
+}
+
+func hashOf(der []byte) string {
+	sum := sha256.Sum256(der)
+	return hex.EncodeToString(sum[:])
+}
+
+// Request makes a certificate request (PEM) for the names, the first of which is
+// its common name, signed with the key (PEM).
+func Request(keyPEM []byte, names []string) ([]byte, error) {
+	key, _, err := parseKey(keyPEM)
+	if err != nil {
+		return nil, fmt.Errorf("make a certificate request: %w", err)
+	}
+	template := &x509.CertificateRequest{Subject: pkix.Name{CommonName: names[0]}, DNSNames: slices.Clone(names)}
+	der, err := x509.CreateCertificateRequest(rand.Reader, template, key)
+	if err != nil {
+		return nil, fmt.Errorf("make a certificate request: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}), nil
+}
