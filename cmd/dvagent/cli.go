@@ -66,7 +66,8 @@ func (c *cli) command() *cobra.Command {
 		return c.checkLogFlags()
 	}
 	root.AddCommand(c.runCommand(), c.renewCommand(), c.planCommand(), c.statusCommand(), c.checkCommand(),
-		c.deployCommand(), c.rollbackCommand(), c.abandonCommand(), c.ordersCommand(), c.certsCommand())
+		c.deployCommand(), c.rollbackCommand(), c.abandonCommand(), c.ordersCommand(), c.certsCommand(),
+		c.contactsCommand())
 	for _, cmd := range []*cobra.Command{c.demoCommand(), c.sandboxCommand(), c.versionCommand(), c.manualCommand()} {
 		cmd.PreRunE = refuseConfig
 		root.AddCommand(cmd)

@@ -34,11 +34,7 @@ func newDisk(t *testing.T, options string, targets ...string) *disk {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { syscall.Unmount(dir, 0) })
-	s, err := sandbox.Start(sandbox.Options{IssueAfter: 10 * time.Millisecond, Propagation: []time.Duration{time.Millisecond}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
+	s := startSandbox(t, sandbox.Options{IssueAfter: 10 * time.Millisecond, Propagation: []time.Duration{time.Millisecond}})
 	d := &disk{T: t, dir: dir, targets: dir, config: filepath.Join(t.TempDir(), "agent.toml"), sandbox: s}
 	if len(targets) > 0 {
 		d.targets = targets[0]

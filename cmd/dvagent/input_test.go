@@ -19,11 +19,7 @@ type desk struct {
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
-	s, err := sandbox.Start(sandbox.Options{AccessKeySecret: canary})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
+	s := startSandbox(t, sandbox.Options{AccessKeySecret: canary})
 	d := &desk{dir: t.TempDir(), sandbox: s}
 	d.path = filepath.Join(d.dir, "agent.toml")
 	d.text = s.AgentConfig(filepath.Join(d.dir, "state")) + fmt.Sprintf(`

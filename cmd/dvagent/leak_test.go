@@ -31,8 +31,8 @@ func secretIn(text string) string {
 }
 
 // leaksUnder searches every file of a story for a private key, even without its
-// PEM header, anywhere but in privkey.pem and a target's key file, and for the
-// access key secret outside the configuration.
+// PEM header, anywhere but in privkey.pem, a target's key file and the keys of
+// open orders, and for the access key secret outside the configuration.
 func leaksUnder(dir string) ([]string, error) {
 	contents := map[string]string{} // by path
 	var keyLines []string
@@ -64,7 +64,13 @@ func leaksUnder(dir string) ([]string, error) {
 }
 
 func isKeyFile(path string) bool {
-	return filepath.Base(path) == bundle.KeyFile || strings.HasSuffix(path, ".key")
+	return filepath.Base(path) == bundle.KeyFile || strings.HasSuffix(path, ".key") || isPendingKey(path)
+}
+
+// isPendingKey says that the file is the key of an order that is open.
+func isPendingKey(path string) bool {
+	dir, name := filepath.Split(path)
+	return filepath.Base(dir) == "pending" && filepath.Ext(name) == ".pem"
 }
 
 // keyLine is the second line of base64 of a key in PEM, since the first one
@@ -84,6 +90,8 @@ func TestALeakIsFound(t *testing.T) {
 	}{
 		{"a key in its place", "versions/1/privkey.pem", key, 0},
 		{"a key in a target", "tls/site.key", key, 0},
+		{"the key of an open order", "state/certificates/a/pending/1.pem", key, 0},
+		{"a half-made file of such a key", "state/certificates/a/pending/.1.pem.dvagent", key, 1},
 		{"the configuration", "agent.toml", canary, 0},
 		{"the secret in a journal", "state/order.journal", `{"error":"` + canary + `"}`, 1},
 		{"a key in a journal", "state/order.journal", key, 1},

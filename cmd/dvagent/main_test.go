@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"dvagent/internal/command"
+	"dvagent/internal/sandbox"
 )
 
 // TestMain makes this test binary serve as dvagent too: the stories run it by
@@ -36,6 +38,7 @@ func TestStories(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"applied":   on((*stage).applied),
 			"await":     on((*stage).await),
 			"becomes":   on((*stage).becomes),
 			"buy":       on((*stage).buy),
@@ -50,6 +53,7 @@ func TestStories(t *testing.T) {
 			"hear":      on((*stage).hear),
 			"instances": on((*stage).instances),
 			"mode":      on((*stage).mode),
+			"ownkey":    on((*stage).ownkey),
 			"people":    on((*stage).people),
 			"records":   on((*stage).records),
 			"sandbox":   on((*stage).startSandbox),
@@ -86,6 +90,19 @@ func on(command func(*stage, *testscript.TestScript, []string)) func(*testscript
 		}
 		command(ts.Value(stageKey{}).(*stage), ts, args)
 	}
+}
+
+// startSandbox starts a sandbox until the end of the test. Its CAS is
+// 2018-07-13 unless the options say otherwise.
+func startSandbox(t *testing.T, options sandbox.Options) *sandbox.Sandbox {
+	t.Helper()
+	options.CASAPI = cmp.Or(options.CASAPI, sandbox.API2018)
+	s, err := sandbox.Start(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
 }
 
 // dvagent runs the program in this process.

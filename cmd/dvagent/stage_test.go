@@ -57,15 +57,21 @@ func (s *stage) clear(t testing.TB) {
 	}
 }
 
-// sandbox [--instances N] [--fault SPEC] [--zone ZONE] [--propagation D]
-// [--issue-after D] starts the stand-in, whose access key secret is the canary,
-// and writes an agent.toml for it.
+// sandbox [--cas-api VERSION] [--instances N] [--names N] [--wildcards N]
+// [--lifetime D] [--fault SPEC] [--zone ZONE] [--propagation D] [--issue-after D]
+// starts the stand-in, and writes an agent.toml for it; one that is up ends. Its
+// access key secret is the canary, and its CAS 2018-07-13 unless the story says
+// otherwise.
 func (s *stage) startSandbox(ts *testscript.TestScript, args []string) {
 	options := sandbox.Options{AccessKeyID: "LTAIstory", AccessKeySecret: canary}
 	flags := flag.NewFlagSet("sandbox", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.IntVar(&options.Instances, "instances", 5, "")
+	flags.StringVar(&options.CASAPI, "cas-api", sandbox.API2018, "")
 	flags.DurationVar(&options.IssueAfter, "issue-after", 100*time.Millisecond, "")
+	flags.DurationVar(&options.Lifetime, "lifetime", 0, "")
+	flags.IntVar(&options.Names, "names", 5, "")
+	flags.IntVar(&options.Wildcards, "wildcards", 5, "")
 	propagation := flags.Duration("propagation", 100*time.Millisecond, "")
 	flags.Func("zone", "", func(zone string) error {
 		options.Zones = append(options.Zones, zone)
@@ -81,6 +87,9 @@ func (s *stage) startSandbox(ts *testscript.TestScript, args []string) {
 		options.Instances = -1 // asked for none
 	}
 	options.Propagation = []time.Duration{*propagation / 2, *propagation}
+	if s.sandbox != nil {
+		ts.Check(s.sandbox.Close())
+	}
 	started, err := sandbox.Start(options)
 	ts.Check(err)
 	s.sandbox = started

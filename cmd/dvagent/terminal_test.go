@@ -121,12 +121,7 @@ func (s *session) exit() (code int, shown string) {
 // configured writes the agent.toml of a sandbox, for the certificate example.com.
 func configured(t *testing.T, options sandbox.Options, extra string) (path string) {
 	t.Helper()
-	s, err := sandbox.Start(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	dir := t.TempDir()
+	s, dir := startSandbox(t, options), t.TempDir()
 	path = filepath.Join(dir, "agent.toml")
 	if err := os.WriteFile(path, []byte(s.AgentConfig(filepath.Join(dir, "state"))+extra), 0o600); err != nil {
 		t.Fatal(err)

@@ -9,12 +9,14 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +24,7 @@ import (
 	"dvagent/agent/config"
 	"dvagent/agent/state"
 	"dvagent/deploy"
+	"dvagent/internal/bundle"
 	"dvagent/internal/hint"
 	"dvagent/internal/line"
 	"dvagent/internal/sandbox"
@@ -29,8 +32,9 @@ import (
 
 // Options say how the demonstration is given.
 type Options struct {
-	Out  io.Writer // where it is told, in lines of plain text
-	Keep bool      // stay up after the closing table, until the context is done
+	Out    io.Writer // where it is told, in lines of plain text
+	Keep   bool      // stay up after the closing table, until the context is done
+	CASAPI string    // the version of CAS that there is: sandbox.API2018 or sandbox.API2020 ("")
 }
 
 // Run gives the demonstration; it takes some seconds. It fails when a step
@@ -42,7 +46,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	d := &demo{out: o.Out, dir: dir, started: time.Now()}
+	d := &demo{out: o.Out, dir: dir, api: cmp.Or(o.CASAPI, sandbox.API2020), started: time.Now()}
 	defer d.stop()
 	if err := d.tell(ctx); err != nil || !o.Keep {
 		return err
@@ -57,6 +61,7 @@ func Run(ctx context.Context, o Options) error {
 type demo struct {
 	out     io.Writer
 	dir     string
+	api     string // the version of CAS
 	started time.Time
 	sandbox *sandbox.Sandbox
 	server  *webServer
@@ -103,11 +108,11 @@ func (d *demo) say(format string, args ...any) {
 func (d *demo) config() string { return filepath.Join(d.dir, "agent.toml") }
 
 func (d *demo) startSandbox(context.Context) (err error) {
-	if d.sandbox, err = sandbox.Start(sandbox.Options{Dir: d.dir}); err != nil {
+	if d.sandbox, err = sandbox.Start(sandbox.Options{Dir: d.dir, CASAPI: d.api}); err != nil {
 		return fmt.Errorf("start the sandbox: %w", err)
 	}
 	ready := d.sandbox.Ready()
-	d.say("CAS and AliDNS answer at %s, name servers at %s", ready.API, strings.Join(ready.DNS, " and "))
+	d.say("CAS %s and AliDNS answer at %s, name servers at %s", d.api, ready.API, strings.Join(ready.DNS, " and "))
 	d.say("the account has %d paid DV instances and the zone %s", len(d.sandbox.Instances()), strings.Join(ready.Zones, ", "))
 	return nil
 }
@@ -155,7 +160,28 @@ func (d *demo) firstOrder(ctx context.Context) error {
 		return err
 	}
 	d.first = d.handshake(ctx)
-	return d.first.Err
+	if d.first.Err != nil || d.api == sandbox.API2018 {
+		return d.first.Err
+	}
+	return d.madeHere()
+}
+
+// madeHere checks that an instance holds the certificate request for the key
+// that is installed.
+func (d *demo) madeHere() error {
+	key, err := os.ReadFile(d.server.key)
+	if err != nil {
+		return err
+	}
+	id, err := bundle.KeyID(key)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(d.sandbox.Subscriptions(), func(s sandbox.Subscription) bool { return s.KeyHash == id }) {
+		return errors.New("the key that is installed was not made on this machine")
+	}
+	d.say("its private key was made on this machine; the account has the request for it")
+	return nil
 }
 
 // renewal renews a certificate that is not due, while clients come and go.

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"dvagent/internal/bundle"
+	"dvagent/internal/sandbox"
+)
+
+// apis are the versions of CAS that an order may be of.
+var apis = []string{sandbox.API2018, sandbox.API2020}
+
+// ofEachAPI tries orders of each version.
+func ofEachAPI(t *testing.T, try func(t *testing.T, api string)) {
+	t.Parallel()
+	for _, api := range apis {
+		t.Run("of "+api, func(t *testing.T) {
+			t.Parallel()
+			try(t, api)
+		})
+	}
+}
+
+// applied N INSTANCES checks that 2020-04-07 accepted N applications, over that
+// many instances.
+func (s *stage) applied(ts *testscript.TestScript, args []string) {
+	instances := 0
+	for _, subscription := range s.sandbox.Subscriptions() {
+		if subscription.Applications > 0 {
+			instances++
+		}
+	}
+	got := []string{strconv.Itoa(s.sandbox.Applied()), strconv.Itoa(instances)}
+	if !slices.Equal(got, args) {
+		ts.Fatalf("applications and instances are %v, not %v", got, args)
+	}
+}
+
+// ownkey FILE checks that the private key in the file was made here.
+func (s *stage) ownkey(ts *testscript.TestScript, args []string) {
+	ts.Check(ownKey(s.sandbox, ts.MkAbs(args[0])))
+}
+
+// ownKey checks that an instance holds the certificate request for the private
+// key in the file, and that no request sent a key to the API.
+func ownKey(s *sandbox.Sandbox, file string) error {
+	key, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	id, err := bundle.KeyID(key)
+	if err != nil {
+		return err
+	}
+	requested := func(s sandbox.Subscription) bool { return s.KeyHash == id }
+	if !slices.ContainsFunc(s.Subscriptions(), requested) {
+		return fmt.Errorf("no instance holds a request for the key of %s", file)
+	}
+	for _, request := range s.History() {
+		for name, value := range request.Params {
+			if strings.Contains(value, "PRIVATE KEY") {
+				return fmt.Errorf("%s sends a private key as %s", request.Action, name)
+			}
+		}
+	}
+	return nil
+}

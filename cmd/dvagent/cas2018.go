@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"dvagent/internal/aliyun"
+	"dvagent/internal/bundle"
+	"dvagent/internal/hint"
+	"dvagent/internal/words"
+)
+
+// cas2018 is an account at CAS 2018-07-13.
+type cas2018 struct{ client *aliyun.Client }
+
+func (c cas2018) orders(ctx context.Context) (table [][]string, rows any, err error) {
+	instances, err := c.client.DescribeOrderInstanceList(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	table = [][]string{{"INSTANCE", "TYPE", "STATUS", "SOURCE", "ID"}}
+	all := []instanceRow{}
+	for _, i := range instances {
+		table = append(table, []string{i.InstanceID, i.CertType, string(i.Status), i.Source, strconv.FormatInt(i.ID, 10)})
+		all = append(all, instanceRow{i.InstanceID, i.CertType, string(i.Status), i.Source, i.ID})
+	}
+	return table, all, nil
+}
+
+func (c cas2018) titles() []string {
+	return []string{"ID", "NAME", "NAMES", "ENDS", "EXPIRED", "SOLD BY ALIBABA"}
+}
+
+func (c cas2018) certificates(ctx context.Context) ([]listed, error) {
+	certificates, err := c.client.DescribeUserCertificateList(ctx)
+	var all []listed
+	for _, x := range certificates {
+		all = append(all, listed{id: x.ID, name: x.Name, ends: x.EndDate, prunable: prunable(x, time.Now()), cells: []string{
+			strconv.FormatInt(x.ID, 10), x.Name, x.Sans, x.EndDate, words.YesNo(x.Expired), words.YesNo(x.BuyInAliyun)}})
+	}
+	return all, err
+}
+
+// prunable reports whether the certificate has expired, both by its flag and by
+// its date (YYYY-MM-DD, with a day to spare), and was not sold by Alibaba.
+func prunable(x aliyun.Certificate, now time.Time) bool {
+	end, err := time.Parse(time.DateOnly, strings.TrimSpace(x.EndDate))
+	return err == nil && x.Expired && !x.BuyInAliyun && now.After(end.AddDate(0, 0, 1))
+}
+
+func (c cas2018) certificate(ctx context.Context, id int64) (detail, error) {
+	x, err := c.client.DescribeUserCertificateDetail(ctx, id)
+	return detail{cert: x.Cert, key: x.Key, fields: [][]string{
+		{"id", strconv.FormatInt(id, 10)}, {"name", x.Name}, {"names", x.Sans},
+		{"issuer", x.Issuer}, {"starts", x.StartDate}, {"ends", x.EndDate},
+		{"fingerprint (SHA-1)", x.Fingerprint}, {"organisation", x.OrgName},
+		{"expired", words.YesNo(x.Expired)}, {"sold by Alibaba", words.YesNo(x.BuyInAliyun)},
+	}}, err
+}
+
+// upload fails where the name is taken, also by the same certificate.
+func (c cas2018) upload(ctx context.Context, certificate string, b *bundle.Bundle) (id int64, already bool, err error) {
+	id, err = c.client.CreateUserCertificate(ctx, certificate+"-"+b.ID(), string(b.FullchainPEM()), string(b.KeyPEM()))
+	return id, false, err
+}
+
+func (c cas2018) remove(ctx context.Context, id int64) error {
+	return c.client.DeleteUserCertificate(ctx, id)
+}
+
+func (c cas2018) contacts(context.Context) ([]aliyun.ListedContact, error) {
+	return nil, usageError{hint.Add(errors.New("CAS 2018-07-13, which this account speaks, has no contacts"),
+		"each order takes what [contact.NAME] says")}
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"strconv"
+	"strings"
+	"time"
+
+	"dvagent/agent/order"
+	"dvagent/internal/aliyun"
+	"dvagent/internal/bundle"
+	"dvagent/internal/hint"
+	"dvagent/internal/words"
+)
+
+// cas2020 is an account at CAS 2020-04-07.
+type cas2020 struct {
+	client  *aliyun.Client
+	account string
+	ledger  string // the path of order.Instances
+}
+
+// subscriptionRow is one element of `orders --json`.
+type subscriptionRow struct {
+	instanceRow
+	Ends          time.Time `json:"subscription_ends,omitzero"`
+	MaxNames      int       `json:"max_names"`
+	MaxWildcards  int       `json:"max_wildcards"`
+	Domains       []string  `json:"domains,omitempty"`
+	ClaimedBy     string    `json:"claimed_by,omitempty"`
+	CertificateID int64     `json:"certificate_id,omitempty"`
+}
+
+func (c cas2020) orders(ctx context.Context) (table [][]string, rows any, err error) {
+	instances, err := c.client.ListInstances(ctx, aliyun.InstanceFilter{})
+	if err != nil {
+		return nil, nil, err
+	}
+	ledger, err := order.LoadInstances(c.ledger)
+	if err != nil {
+		return nil, nil, err
+	}
+	table = [][]string{{"INSTANCE", "TYPE", "STATUS", "SUBSCRIPTION ENDS", "FOR", "NAMES", "CLAIMED BY", "CERTIFICATE ID"}}
+	all := []subscriptionRow{}
+	for _, i := range instances {
+		row := subscriptionOf(i, ledger.Holder(order.Instance{Account: c.account, ID: i.InstanceID}))
+		table, all = append(table, row.cells(time.Now())), append(all, row)
+	}
+	return table, all, nil
+}
+
+func subscriptionOf(i aliyun.Instance2020, holder string) subscriptionRow {
+	return subscriptionRow{
+		instanceRow: instanceRow{Instance: i.InstanceID, Type: i.CertificateType, Status: string(i.Status), Source: i.InstanceType},
+		Ends:        i.OrderEnd, MaxNames: i.FullDomainCount, MaxWildcards: i.WildcardDomainCount,
+		Domains: i.Domains, ClaimedBy: holder, CertificateID: i.CertificateID,
+	}
+}
+
+func (r subscriptionRow) cells(now time.Time) []string {
+	id := "-"
+	if r.CertificateID != 0 {
+		id = strconv.FormatInt(r.CertificateID, 10)
+	}
+	return []string{
+		r.Instance, r.Source + " " + r.Type, r.Status, day(r.Ends, now),
+		words.Count(r.MaxNames, "name") + ", " + words.Count(r.MaxWildcards, "wildcard"),
+		orDash(strings.Join(r.Domains, ", ")), orDash(r.ClaimedBy), id,
+	}
+}
+
+func (c cas2020) titles() []string {
+	return []string{"ID", "NAME", "NAMES", "ENDS", "KEY IN CAS", "SOURCE"}
+}
+
+func (c cas2020) certificates(ctx context.Context) ([]listed, error) {
+	certificates, err := c.client.ListCertificates(ctx, aliyun.CertificateFilter{})
+	now := time.Now()
+	var all []listed
+	for _, x := range certificates {
+		all = append(all, listed{
+			id: x.CertificateID, name: x.CertificateName, ends: minute(x.NotAfter), prunable: prunable2020(x, now),
+			cells: []string{strconv.FormatInt(x.CertificateID, 10), x.CertificateName, strings.Join(x.Domains, ", "),
+				day(x.NotAfter, now), words.YesNo(x.HasPrivateKey), x.Source},
+		})
+	}
+	return all, err
+}
+
+// prunable2020 reports whether the certificate was uploaded and has expired, both
+// by its status and, with a day to spare, by its date.
+func prunable2020(x aliyun.ListedCertificate, now time.Time) bool {
+	return strings.EqualFold(x.Source, uploaded) && strings.EqualFold(string(x.Status), "expired") &&
+		!x.NotAfter.IsZero() && now.After(x.NotAfter.AddDate(0, 0, 1))
+}
+
+// uploaded is the Source of what Alibaba did not sell.
+const uploaded = "UPLOAD"
+
+func (c cas2020) certificate(ctx context.Context, id int64) (detail, error) {
+	x, err := c.client.GetUserCertificateDetail(ctx, id)
+	return detail{cert: x.Cert, key: x.Key, fields: [][]string{
+		{"id", strconv.FormatInt(id, 10)}, {"name", x.Name}, {"names", strings.Join(x.Sans, ", ")},
+		{"issuer", x.Issuer}, {"starts", minute(x.NotBefore)}, {"ends", minute(x.NotAfter)},
+		{"serial number", x.SerialNo}, {"fingerprint (SHA-1)", x.Fingerprint}, {"organisation", x.OrgName},
+		{"expired", words.YesNo(x.Expired)}, {"sold by Alibaba", words.YesNo(x.BuyInAliyun)},
+		{"key in CAS", words.YesNo(x.Key != "")},
+	}}, err
+}
+
+// upload looks for the certificate itself where its name is taken.
+func (c cas2020) upload(ctx context.Context, certificate string, b *bundle.Bundle) (id int64, already bool, err error) {
+	name := uploadName(certificate, b.ID())
+	id, err = c.client.UploadUserCertificate(ctx, name, string(b.FullchainPEM()), string(b.KeyPEM()))
+	var fault *aliyun.Error
+	if !errors.As(err, &fault) || fault.Kind != aliyun.Duplicate {
+		return id, false, err
+	}
+	if id, err = c.find(ctx, name, b.Leaf.SerialNumber); err != nil {
+		return 0, false, err
+	}
+	if id == 0 {
+		return 0, false, hint.Add(fmt.Errorf("the account has another certificate of the name %s", name), "rename or delete that one in the SSL console")
+	}
+	return id, true, nil
+}
+
+// find returns the id of the upload of that name and serial number, or 0.
+func (c cas2020) find(ctx context.Context, name string, serial *big.Int) (int64, error) {
+	uploads, err := c.client.ListCertificates(ctx, aliyun.CertificateFilter{Source: uploaded})
+	if err != nil {
+		return 0, err
+	}
+	for _, x := range uploads {
+		if x.CertificateName != name {
+			continue
+		}
+		found, err := c.client.GetUserCertificateDetail(ctx, x.CertificateID)
+		if err != nil {
+			return 0, err
+		}
+		if isSerial(found.SerialNo, serial) {
+			return x.CertificateID, nil
+		}
+	}
+	return 0, nil
+}
+
+// isSerial compares as numbers: the text may have leading zeros.
+func isSerial(hex string, serial *big.Int) bool {
+	n, isNumber := new(big.Int).SetString(hex, 16)
+	return isNumber && n.Cmp(serial) == 0
+}
+
+// uploadName is made of letters, digits and underscores, 63 at most. The version
+// stays whole, which tells certificates apart whose names become the same.
+func uploadName(certificate, version string) string {
+	const longest = 63
+	certificate = certificate[:min(len(certificate), longest-1-len(version))]
+	return strings.NewReplacer(".", "_", "-", "_").Replace(certificate + "_" + version)
+}
+
+func (c cas2020) remove(ctx context.Context, id int64) error {
+	return c.client.DeleteUserCertificate2020(ctx, id)
+}
+
+func (c cas2020) contacts(ctx context.Context) ([]aliyun.ListedContact, error) {
+	return c.client.ListContact(ctx)
+}

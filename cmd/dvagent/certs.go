@@ -1,0 +1,240 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"dvagent/agent/config"
+	"dvagent/agent/state"
+	"dvagent/internal/bundle"
+	"dvagent/internal/hint"
+	"dvagent/internal/line"
+)
+
+func (c *cli) certsCommand() *cobra.Command {
+	var account string
+	cmd := &cobra.Command{
+		Use: "certs", Short: "The account's certificates", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	wantsAccount(cmd, &account)
+	cmd.AddCommand(c.certsList(&account), c.certsShow(&account), c.certsDownload(&account),
+		c.certsUpload(&account), c.certsDelete(&account), c.certsPrune(&account))
+	return cmd
+}
+
+func (c *cli) certsList(account *string) *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List them", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			api, err := c.cas(cmd.Context(), *account)
+			if err != nil {
+				return err
+			}
+			certificates, err := api.certificates(cmd.Context())
+			if err != nil {
+				return err
+			}
+			rows := [][]string{api.titles()}
+			for _, x := range certificates {
+				rows = append(rows, x.cells)
+			}
+			return c.table(rows...)
+		},
+	}
+}
+
+func (c *cli) certsShow(account *string) *cobra.Command {
+	return &cobra.Command{
+		Use: "show ID", Short: "Show one, without its key", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			x, err := c.certificate(cmd.Context(), *account, args[0])
+			if err != nil {
+				return err
+			}
+			return c.table(x.fields...)
+		},
+	}
+}
+
+func certificateID(text string) (int64, error) {
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || id <= 0 {
+		return 0, usageError{hint.Add(fmt.Errorf("%q is not the id of a certificate", text), "dvagent certs list shows them")}
+	}
+	return id, nil
+}
+
+func (c *cli) certificate(ctx context.Context, account, text string) (detail, error) {
+	id, err := certificateID(text)
+	if err != nil {
+		return detail{}, err
+	}
+	api, err := c.cas(ctx, account)
+	if err != nil {
+		return detail{}, err
+	}
+	return api.certificate(ctx, id)
+}
+
+func (c *cli) certsDownload(account *string) *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use: "download ID --out DIR", Short: "Write its cert.pem, chain.pem, fullchain.pem and privkey.pem", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if out == "" {
+				return usageError{errors.New(`required flag(s) "out" not set`)}
+			}
+			x, err := c.certificate(cmd.Context(), *account, args[0])
+			if err != nil {
+				return err
+			}
+			if err := x.write(out); err != nil {
+				return fmt.Errorf("certificate %s: %w", args[0], err)
+			}
+			fmt.Fprintf(c.stdout, "wrote certificate %s to %s\n", args[0], out)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "`DIR` to write into; it is made")
+	return cmd
+}
+
+// write writes the pair, or nothing.
+func (d detail) write(dir string) error {
+	if d.key == "" {
+		return hint.Add(errors.New("CAS does not have its private key"),
+			"the key is on the host that ordered it: in certificates/NAME/current of the state directory there")
+	}
+	b, err := bundle.Parse([]byte(d.cert), []byte(d.key))
+	if err != nil {
+		return err
+	}
+	return b.Write(dir)
+}
+
+func (c *cli) certsUpload(account *string) *cobra.Command {
+	return &cobra.Command{
+		Use: "upload NAME", Short: "Upload the current version of a configured certificate", Args: cobra.ExactArgs(1),
+		ValidArgsFunction: c.certificateNames,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			host, accounts, err := c.open()
+			if err != nil {
+				return err
+			}
+			certificate, known := host.Config.Certificate(args[0])
+			if !known {
+				return &state.UnknownError{Name: args[0]}
+			}
+			if *account != "" && *account != certificate.Account {
+				return usageError{fmt.Errorf("%s is a certificate of account %q, not %q", certificate.Name, certificate.Account, *account)}
+			}
+			b, err := currentVersion(host, certificate)
+			if err != nil {
+				return err
+			}
+			api, err := openCAS(cmd.Context(), host, accounts, certificate.Account)
+			if err != nil {
+				return err
+			}
+			return c.upload(cmd.Context(), api, certificate.Name, b)
+		},
+	}
+}
+
+func currentVersion(host *state.Host, certificate config.Certificate) (*bundle.Bundle, error) {
+	b, err := bundle.Load(host.Dir.Store(certificate.Name).CurrentDir())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, hint.Add(fmt.Errorf("%s has no version yet", certificate.Name), "dvagent renew "+certificate.Name)
+	}
+	return b, err
+}
+
+func (c *cli) upload(ctx context.Context, api cas, certificate string, b *bundle.Bundle) error {
+	id, already, err := api.upload(ctx, certificate, b)
+	switch {
+	case err != nil:
+		return err
+	case already:
+		fmt.Fprintf(c.stdout, "the account has it already, as certificate %d\n", id)
+	default:
+		fmt.Fprintf(c.stdout, "uploaded as certificate %d\n", id)
+	}
+	return nil
+}
+
+func (c *cli) certsDelete(account *string) *cobra.Command {
+	var sure bool
+	cmd := &cobra.Command{
+		Use: "delete ID --yes", Short: "Delete one", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !sure {
+				return usageError{errors.New("deleting cannot be undone: say --yes")}
+			}
+			id, err := certificateID(args[0])
+			if err != nil {
+				return err
+			}
+			api, err := c.cas(cmd.Context(), *account)
+			if err != nil {
+				return err
+			}
+			if err := api.remove(cmd.Context(), id); err != nil {
+				return err
+			}
+			fmt.Fprintf(c.stdout, "deleted certificate %d\n", id)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&sure, "yes", false, "do it")
+	return cmd
+}
+
+func (c *cli) certsPrune(account *string) *cobra.Command {
+	var sure bool
+	cmd := &cobra.Command{
+		Use: "prune --yes", Short: "Delete the expired ones that Alibaba did not sell", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			api, err := c.cas(cmd.Context(), *account)
+			if err != nil {
+				return err
+			}
+			if err := c.prune(cmd.Context(), api, sure); err != nil {
+				return err
+			}
+			if !sure {
+				return usageError{errors.New("nothing was deleted: say --yes")}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&sure, "yes", false, "do it")
+	return cmd
+}
+
+// prune deletes what it says, or only says it.
+func (c *cli) prune(ctx context.Context, api cas, sure bool) error {
+	certificates, err := api.certificates(ctx)
+	if err != nil {
+		return err
+	}
+	for _, x := range certificates {
+		if !x.prunable {
+			continue
+		}
+		done := "would delete"
+		if sure {
+			done = "deleted"
+			if err := api.remove(ctx, x.id); err != nil {
+				return err
+			}
+		}
+		fmt.Fprintf(c.stdout, "%s %d %s (ended %s)\n", done, x.id, line.Of(x.name), line.Of(x.ends))
+	}
+	return nil
+}
