@@ -138,7 +138,7 @@ func (h *host) live(p past, c config.Certificate, ca *bundletest.CA, key crypto.
 		}
 		h.must(facts.Append(fact))
 		if fact.Kind == order.Claimed {
-			_, err := ledger.Claim(order.Instance{Account: c.Account, ID: fact.Instance}, p.name, false)
+			_, err := ledger.Claim(c.Account, p.name, order.Claim{Instance: fact.Instance})
 			h.must(err)
 		}
 	}

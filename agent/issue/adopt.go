@@ -21,7 +21,8 @@ type running struct {
 // adopt goes on with an order that somebody else submitted for our names, such
 // as another host.
 func (w *work) adopt(slot Slot) error {
-	taken, err := w.desk.ledger.Claim(w.instance(slot), w.name(), true)
+	claim := order.Claim{Instance: slot.ID, Adopted: true, API: w.issuer.Terms().API}
+	taken, err := w.desk.ledger.Claim(w.order.Account, w.name(), claim)
 	if err != nil {
 		return err
 	}
@@ -29,7 +30,7 @@ func (w *work) adopt(slot Slot) error {
 		return fmt.Errorf("instance %s is being adopted by another certificate", slot.ID)
 	}
 	w.say(order.Allocate, "adopted the running order of instance "+slot.ID)
-	return w.order.Claim(order.Claim{Instance: slot.ID, Adopted: true, API: w.issuer.Terms().API})
+	return w.order.Claim(claim)
 }
 
 // findAdoptable asks each instance that is being checked and that nobody here

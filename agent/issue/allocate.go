@@ -76,30 +76,42 @@ func (w *work) allocateSlot(ctx context.Context, sites []proof.Site, kept order.
 	return w.claim(slots)
 }
 
-// claimAgain claims the instance that is kept for the certificate. One that
-// takes no further order is let go.
+// claimAgain claims the instance that is kept for the certificate. One whose
+// subscription is over is let go; one that is busy, or not listed for once, is
+// waited for, as it was paid for further certificates.
 func (w *work) claimAgain(slots []Slot, instance string) (bool, error) {
-	i := slices.IndexFunc(slots, func(s Slot) bool { return s.ID == instance })
-	if i >= 0 && slots[i].takesAnother(state.Now()) && (w.forced || !w.desk.ledger.RefusedTo(w.instance(slots[i]), w.name())) {
-		return w.take(slots[i])
+	slot := Slot{ID: instance, Use: Unclear}
+	if i := slices.IndexFunc(slots, func(s Slot) bool { return s.ID == instance }); i >= 0 {
+		slot = slots[i]
+	}
+	if slot.takesAnother(state.Now()) {
+		return w.take(slot)
+	}
+	insisted := w.forced && w.order.FailuresSince(time.Time{}) > 0 // by an operator who was told
+	if over := slot.Use == Spent || slot.ended(state.Now()); !over && !insisted {
+		return false, hint.Add(&undecidedError{fmt.Sprintf("instance %s, which is kept for the renewals, takes no order at present", instance)},
+			"see the instance in the SSL console; to take another one: dvagent renew --force "+w.name())
 	}
 	w.say(order.Allocate, "instance "+instance+" takes no further order: another one is taken")
-	return false, w.desk.ledger.Note(order.InstanceReleased, order.Instance{Account: w.order.Account, ID: instance}, w.name())
+	return false, w.desk.ledger.Note(order.InstanceReleased, w.instance(slot), w.name())
 }
+
+func (s Slot) ended(now time.Time) bool { return !s.Until.IsZero() && !now.Before(s.Until) }
 
 // takesAnother says that a slot which was used may take an order.
 func (s Slot) takesAnother(now time.Time) bool {
-	return (s.Use == Free || s.Use == Again) && (s.Until.IsZero() || now.Before(s.Until))
+	return (s.Use == Free || s.Use == Again) && !s.ended(now)
 }
 
 // take claims a slot, unless another certificate was sooner.
 func (w *work) take(s Slot) (bool, error) {
-	taken, err := w.desk.ledger.Claim(w.instance(s), w.name(), false)
+	claim := order.Claim{Instance: s.ID, API: w.issuer.Terms().API, Before: s.Latest}
+	taken, err := w.desk.ledger.Claim(w.order.Account, w.name(), claim)
 	if err != nil || !taken {
 		return false, err
 	}
 	w.say(order.Allocate, "claimed instance "+s.ID)
-	return true, w.order.Claim(order.Claim{Instance: s.ID, API: w.issuer.Terms().API, Before: s.Latest})
+	return true, w.order.Claim(claim)
 }
 
 // undecidedFor is how long nothing is ordered because an order runs in the
@@ -118,22 +130,11 @@ func (w *work) resume(ctx context.Context, claim order.Claim, submitted bool) er
 		return err
 	}
 	claim.API = w.issuer.Terms().API
-	if !submitted && w.issuer.Terms().Lasting {
-		slots, err := w.issuer.Slots(ctx)
-		if err != nil {
-			return err
-		}
-		if i := slices.IndexFunc(slots, func(s Slot) bool { return s.ID == claim.Instance }); i >= 0 {
-			claim.Before = slots[i].Latest
-		}
-	}
 	if err := w.order.Claim(claim); err != nil || !submitted || claim.Adopted {
 		return err
 	}
-	if id := w.desk.host.Dir.LastKey(w.name()); w.order.Key == "" && id != "" {
-		if err := w.order.Keyed(id); err != nil {
-			return err
-		}
+	if err := w.desk.recallKey(w.snapshot.Config, w.order); err != nil {
+		return err
 	}
 	return w.order.BeginSubmission()
 }
@@ -204,8 +205,11 @@ func (w *work) instance(s Slot) order.Instance {
 	return order.Instance{Account: w.order.Account, ID: s.ID}
 }
 
+// usable says that the order may be placed on a slot that is not kept for it: on
+// an untouched one, or one that the certificate had before.
 func (w *work) usable(s Slot) bool {
-	return s.Use == Free && w.allowed(s.ID) && w.fits(s) && (w.forced || !w.desk.ledger.RefusedTo(w.instance(s), w.name()))
+	free := s.Use == Free || s.takesAnother(state.Now()) && w.desk.ledger.Had(w.instance(s)) == w.name()
+	return free && w.allowed(s.ID) && w.fits(s) && (w.forced || !w.desk.ledger.RefusedTo(w.instance(s), w.name()))
 }
 
 // fits says that the slot is for so many names, and of a kind that the

@@ -74,6 +74,7 @@ const (
 	Again              // it had a certificate, and may take an order for the next one
 	Busy               // an order is being checked
 	Refused            // its order was refused; it takes the same one again
+	Unclear            // the server's word for it is not known
 )
 
 // Application is what a CA wants to know of an order.

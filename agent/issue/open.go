@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"dvagent/agent/config"
 	"dvagent/agent/order"
 	"dvagent/agent/state"
 )
@@ -108,6 +109,9 @@ func (d *Desk) mend(s state.Snapshot, o *order.Order) error {
 	if o.Instance == "" {
 		return nil
 	}
+	if err := d.recallKey(s.Config, o); err != nil {
+		return err
+	}
 	instance := instanceOf(o)
 	holder := d.ledger.Holder(instance)
 	givenBack := holder == "" && o.SubmittedAt.IsZero() && d.ledger.RefusedTo(instance, o.Certificate)
@@ -118,6 +122,18 @@ func (d *Desk) mend(s state.Snapshot, o *order.Order) error {
 		return o.Refuse("", "")
 	}
 	return d.ledger.Note(order.InstanceClaimed, instance, o.Certificate)
+}
+
+// recallKey finds the key of an order whose journal lost the line of it, or
+// whose process died before it was written.
+func (d *Desk) recallKey(c config.Certificate, o *order.Order) error {
+	if o.Key != "" || o.Adopted || c.CloudKey {
+		return nil
+	}
+	if id := d.host.Dir.LastKey(c.Name); id != "" {
+		return o.Keyed(id)
+	}
+	return nil
 }
 
 func (d *Desk) begin(s state.Snapshot, reason string, forced bool) (*order.Order, error) {

@@ -74,7 +74,7 @@ func (w *work) note(ctx context.Context, report Report) error {
 		return w.order.See(order.StatusIssued)
 	case report.State == Foreign:
 		return w.giveBack("", errors.New(report.Said)) // nothing of ours runs there
-	case report.State == CARefused, report.State == Unused && w.neverBegan():
+	case report.State == CARefused && !w.stale(), report.State == Unused && w.neverBegan():
 		return w.refused(ctx, report)
 	}
 	if report.Said != w.order.Status {
@@ -95,6 +95,12 @@ const beginsWithin = time.Minute
 // another one at no cost.
 func (w *work) neverBegan() bool {
 	return w.issuer.Terms().Lasting && time.Since(w.order.SubmittedAt) > beginsWithin
+}
+
+// stale says that a refusal may be that of the application before, for a slot
+// that lasts begins the next one after a while.
+func (w *work) stale() bool {
+	return w.issuer.Terms().Lasting && w.order.Submissions > 1 && len(w.order.Challenges) == 0 && !w.neverBegan()
 }
 
 // ownKey says that the order is for a key that was made here.

@@ -74,7 +74,7 @@ func (w *work) send(ctx context.Context) error {
 func (w *work) application() (Application, error) {
 	c := w.snapshot.Config
 	a := Application{Names: w.order.Domains, Contact: c.Contact, KeyType: c.KeyType}
-	if !w.issuer.Terms().OwnKey || c.CloudKey {
+	if !w.issuer.Terms().OwnKey || c.CloudKey && w.order.Key == "" {
 		return a, nil
 	}
 	dir := w.desk.host.Dir
@@ -109,8 +109,7 @@ func (w *work) notAccepted(ctx context.Context, err error) error {
 		return hint.Add(fmt.Errorf("%w; the server is asked before anything is sent again", err), hint.Of(err))
 	}
 	code, refused := fault.Refused()
-	again := code == "" || w.order.FailuresSince(time.Time{}) < mostRefusals
-	if !refused && again {
+	if !refused && !w.persists(err) {
 		return state.Also(err, w.unapplied())
 	}
 	applied, askErr := w.applied(ctx)
@@ -122,6 +121,13 @@ func (w *work) notAccepted(ctx context.Context, err error) error {
 		return w.order.Submitted("", "")
 	}
 	return w.giveBack(code, fault)
+}
+
+// persists says that the state of the slot, which stands against an order, did
+// not pass in several tries.
+func (w *work) persists(err error) bool {
+	var at interface{ SlotState() bool }
+	return errors.As(err, &at) && at.SlotState() && w.order.FailuresSince(time.Time{}) >= mostRefusals
 }
 
 // othersIssued says that the order of an instance which refused ours is issued,
@@ -182,7 +188,7 @@ func (w *work) applied(ctx context.Context) (bool, error) {
 			return slot.Use != Free, nil
 		}
 	}
-	return false, hint.Add(&undecidedError{w.order.Instance}, "nothing: the server is asked again")
+	return false, hint.Add(&undecidedError{"whether the order was submitted is not known: the list does not show instance " + w.order.Instance}, "nothing: the server is asked again")
 }
 
 // unsaid says that the server has no report of the order.
@@ -196,11 +202,9 @@ func unsaid(err error) bool {
 }
 
 // undecidedError says that a later look may tell what this one did not.
-type undecidedError struct{ instance string }
+type undecidedError struct{ text string }
 
-func (e *undecidedError) Error() string {
-	return "whether the order was submitted is not known: the list does not show instance " + e.instance
-}
+func (e *undecidedError) Error() string { return e.text }
 
 // Transient is for state.Transient.
 func (e *undecidedError) Transient() bool { return true }

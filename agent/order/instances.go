@@ -30,6 +30,7 @@ type instanceEntry struct {
 	Instance    string      `json:"instance"`
 	Certificate string      `json:"certificate,omitempty"`
 	Adopted     bool        `json:"adopted,omitempty"` // claimed while it was being checked already
+	Before      string      `json:"before,omitempty"`  // the certificate that it had when it was claimed
 }
 
 // InstanceUse is what happened to an instance.
@@ -50,6 +51,7 @@ const (
 // use is what the entries of one instance amount to.
 type use struct {
 	holder             string   // the certificate that has claimed it
+	had                string   // the one that claimed it last
 	refusedTo          []string // certificates
 	abandoned, foreign bool
 	over               bool // the last entry ended the claim without a trace
@@ -69,7 +71,7 @@ type Claim struct {
 	Kept     bool   // by a ledger: no order of the certificate runs there
 
 	API    string // in an order: what it is bound to
-	Before string // in an order: the certificate that the instance had already
+	Before string // the certificate that the instance had already
 }
 
 // LoadInstances reads the ledger at path.
@@ -100,7 +102,7 @@ func (u use) after(e instanceEntry) use {
 	u.over = e.Kind == InstanceReleased || e.Kind == InstanceFree
 	switch e.Kind {
 	case InstanceClaimed:
-		u.holder = e.Certificate
+		u.holder, u.had = e.Certificate, e.Certificate
 	case InstanceReleased:
 		u.holder = ""
 	case InstanceRefused:
@@ -120,7 +122,7 @@ func (c claims) after(e instanceEntry) claims {
 	same := e.Instance == c.standing.Instance
 	switch {
 	case e.Kind == InstanceClaimed:
-		c.standing, c.submitted = Claim{Instance: e.Instance, Adopted: e.Adopted}, c.submitted && same
+		c.standing, c.submitted = Claim{Instance: e.Instance, Adopted: e.Adopted, Before: e.Before}, c.submitted && same
 	case !same:
 	case e.Kind == InstanceSubmitted, e.Kind == InstanceUnapplied:
 		c.submitted = e.Kind == InstanceSubmitted
@@ -153,15 +155,15 @@ func (l *Instances) record(e instanceEntry) error {
 	return nil
 }
 
-// Claim takes an instance for a certificate. It answers false, and writes
-// nothing, when another certificate has it.
-func (l *Instances) Claim(i Instance, certificate string, adopted bool) (taken bool, err error) {
+// Claim takes an instance of an account for a certificate. It answers false, and
+// writes nothing, when another certificate has it.
+func (l *Instances) Claim(account, certificate string, c Claim) (taken bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if holder := l.uses[i].holder; holder != "" && holder != certificate {
+	if holder := l.uses[Instance{account, c.Instance}].holder; holder != "" && holder != certificate {
 		return false, nil
 	}
-	return true, l.record(instanceEntry{Kind: InstanceClaimed, Account: i.Account, Instance: i.ID, Certificate: certificate, Adopted: adopted})
+	return true, l.record(instanceEntry{Kind: InstanceClaimed, Account: account, Instance: c.Instance, Certificate: certificate, Adopted: c.Adopted, Before: c.Before})
 }
 
 func (l *Instances) use(i Instance) use {
@@ -178,6 +180,9 @@ func (l *Instances) claimsOf(account, certificate string) claims {
 
 // Holder returns the certificate that has claimed the instance, or "".
 func (l *Instances) Holder(i Instance) string { return l.use(i).holder }
+
+// Had returns the certificate that claimed the instance last, or "".
+func (l *Instances) Had(i Instance) string { return l.use(i).had }
 
 // RefusedTo says that the server refused the instance to the certificate.
 func (l *Instances) RefusedTo(i Instance, certificate string) bool {

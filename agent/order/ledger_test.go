@@ -47,11 +47,11 @@ func TestTheLedgerOfInstances(t *testing.T) {
 		holds   func(*Instances) bool
 	}{
 		{"a claim excludes other certificates", []instanceEntry{claimed}, func(l *Instances) bool {
-			taken, err := l.Claim(one, "shop", false)
+			taken, err := l.Claim("main", "shop", Claim{Instance: "cas-1"})
 			return !taken && err == nil && l.Holder(one) == "www"
 		}},
 		{"a claim may be repeated by its holder", []instanceEntry{claimed}, func(l *Instances) bool {
-			taken, err := l.Claim(one, "www", true)
+			taken, err := l.Claim("main", "www", Claim{Instance: "cas-1", Adopted: true})
 			claim, submitted := reread(t, l.Damage().File).ClaimOf("main", "www")
 			return taken && err == nil && claim == Claim{Instance: "cas-1", Adopted: true} && !submitted
 		}},

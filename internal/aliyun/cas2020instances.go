@@ -67,7 +67,7 @@ type InstanceFilter struct {
 // InstanceSettings are what UpdateInstance changes. Empty fields stay as they are.
 type InstanceSettings struct {
 	Domains          []string // Domain: the CSR's common name first; wanted for several names
-	CSR              string   // Csr, PEM; with it GenerateCsrMethod is upload
+	CSR              string   // Csr, PEM; with it GenerateCsrMethod is upload, and else online
 	KeyAlgorithm     string   // the CSR's own: RSA_2048, RSA_3072, RSA_4096 or ECC_256
 	ValidationMethod string   // DNS or HTTP
 	ContactIDs       []int64  // ContactIdList; an application wants one
@@ -176,6 +176,7 @@ func (c *Client) UpdateInstance(ctx context.Context, instanceID string, s Instan
 		"AutoReissue":      s.AutoReissue,
 		"CertificateName":  s.CertificateName,
 	}
+	parameters["GenerateCsrMethod"] = "online"
 	if s.CSR != "" {
 		parameters["GenerateCsrMethod"] = "upload"
 	}

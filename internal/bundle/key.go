@@ -65,6 +65,20 @@ func KeyID(keyPEM []byte) (string, error) {
 // LeafKeyID is the KeyID that a leaf was issued for.
 func LeafKeyID(leaf *x509.Certificate) string { return hashOf(leaf.RawSubjectPublicKeyInfo) }
 
+// CertificateKeyID is the KeyID that the first certificate of a chain (PEM) was
+// issued for.
+func CertificateKeyID(chainPEM []byte) (string, error) {
+	block, _ := pem.Decode(chainPEM)
+	if block == nil {
+		return "", fmt.Errorf("read certificate: it is no PEM")
+	}
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return "", fmt.Errorf("read certificate: %w", err)
+	}
+	return LeafKeyID(leaf), nil
+}
+
 // RequestKeyID is the KeyID that a certificate request (PEM) is for.
 func RequestKeyID(requestPEM []byte) (string, error) {
 	block, _ := pem.Decode(requestPEM)

@@ -103,7 +103,10 @@ func use(row aliyun.Instance2020) issue.Use {
 	case row.Status.Inactive(), row.Status.Active():
 		return issue.Again
 	}
-	return issue.Spent
+	if row.Status.Over() {
+		return issue.Spent
+	}
+	return issue.Unclear
 }
 
 func certificateID(row aliyun.Instance2020) string {
@@ -123,14 +126,12 @@ func (i *Issuer) Report(ctx context.Context, t issue.Ticket) (issue.Report, erro
 	}
 	report := issue.Report{State: issue.Other, Said: said(detail)}
 	switch {
+	case hasNew(detail, t):
+		return i.fetch(ctx, t, detail)
 	case detail.Status.Pending() && !ours(detail, t):
 		report.State, report.Said = issue.Foreign, "pending with the certificate request of somebody else"
 	case detail.Status.Pending():
 		report.State, report.Challenges = issue.Proving, challenges(detail.Validations)
-	case hasNew(detail, t) && !ours(detail, t):
-		report.State, report.Said = issue.Foreign, "in use for the certificate request of somebody else"
-	case hasNew(detail, t):
-		return i.fetch(ctx, detail)
 	case detail.CSR != "" && ours(detail, t) && len(detail.Validations) > 0: // whatever it is called
 		report.State, report.Challenges = issue.Proving, challenges(detail.Validations)
 	case detail.Status.Over():
@@ -145,14 +146,14 @@ func said(d aliyun.InstanceDetail) string {
 	return strings.ToLower(strings.TrimSpace(string(d.Status) + " " + d.PendingResult))
 }
 
-// ours says that the instance holds our certificate request, or none that could
-// be another's.
+// ours says that the instance holds our certificate request, or none that is
+// known to be another's.
 func ours(d aliyun.InstanceDetail, t issue.Ticket) bool {
 	if d.CSR == "" || t.KeyID == "" {
 		return true
 	}
 	id, err := bundle.RequestKeyID([]byte(d.CSR))
-	return err == nil && id == t.KeyID
+	return err != nil || id == t.KeyID
 }
 
 // hasNew says that the instance has another certificate than when it was
@@ -163,13 +164,18 @@ func hasNew(d aliyun.InstanceDetail, t issue.Ticket) bool {
 	return id != "" && id != t.Before && valid
 }
 
-// fetch reads the new certificate.
-func (i *Issuer) fetch(ctx context.Context, d aliyun.InstanceDetail) (issue.Report, error) {
+// fetch reads the new certificate. Its public key says whose it is: the request
+// that the instance holds may be a later one.
+func (i *Issuer) fetch(ctx context.Context, t issue.Ticket, d aliyun.InstanceDetail) (issue.Report, error) {
 	found, err := i.client.GetUserCertificateDetail(ctx, d.CertificateID)
 	if err != nil {
 		return issue.Report{}, err
 	}
-	return issue.Report{State: issue.Issued, Said: said(d), Chain: []byte(found.Cert), Key: []byte(found.Key)}, nil
+	report := issue.Report{State: issue.Issued, Said: said(d), Chain: []byte(found.Cert), Key: []byte(found.Key)}
+	if id, err := bundle.CertificateKeyID(report.Chain); err == nil && t.KeyID != "" && id != t.KeyID && !ours(d, t) {
+		return issue.Report{State: issue.Foreign, Said: "in use for the certificate request of somebody else"}, nil
+	}
+	return report, nil
 }
 
 // idle tells an application that is on its way from one that was refused, and

@@ -24,7 +24,7 @@ func (i *Issuer) Submit(ctx context.Context, t issue.Ticket, a issue.Application
 	if begun, err := begun(detail, t); begun || err != nil {
 		return issue.Receipt{}, err
 	}
-	if t.Before == "" && !ours(detail, t) {
+	if t.Before == "" && !ours(detail, t) && !sameNames(detail.Domains, a.Names) {
 		return issue.Receipt{}, taken{t.Slot}
 	}
 	contact, err := i.contact(ctx, a.Contact, t, detail)
@@ -46,6 +46,13 @@ func (i *Issuer) Submit(ctx context.Context, t issue.Ticket, a issue.Application
 	}
 	request, err = i.client.ApplyCertificate(ctx, t.Slot)
 	return issue.Receipt{Request: request}, notNow(err)
+}
+
+// sameNames tells what an earlier order of ours filled in from what somebody else
+// is filling in.
+func sameNames(a, b []string) bool {
+	sorted := func(names []string) []string { return slices.Sorted(slices.Values(names)) }
+	return slices.Equal(sorted(a), sorted(b))
 }
 
 // begun says that our application runs already. That another's does, or did since
@@ -85,11 +92,15 @@ func (t taken) Refused() (string, bool)  { return "", true }
 // way.
 type protected struct{ fault *aliyun.Error }
 
-func (p protected) Error() string                    { return p.fault.Error() }
-func (p protected) Unwrap() error                    { return p.fault }
-func (p protected) MayHaveBeenApplied() bool         { return false }
-func (p protected) Transient() bool                  { return true }
-func (p protected) Rejected() bool                   { return false }
+func (p protected) Error() string            { return p.fault.Error() }
+func (p protected) Unwrap() error            { return p.fault }
+func (p protected) MayHaveBeenApplied() bool { return false }
+func (p protected) Transient() bool          { return true }
+func (p protected) Rejected() bool           { return false }
+
+// SlotState is for issue's judgement of an error.
+func (p protected) SlotState() bool { return true }
+
 func (p protected) Refused() (code string, yes bool) { return p.fault.Code, false }
 
 // settings are what the instance is to apply with. One that never had a

@@ -1,0 +1,90 @@
+package agent
+
+import (
+	"bytes"
+	"os"
+	"testing"
+	"time"
+
+	"dvagent/internal/sandbox"
+)
+
+// usedInstances counts those on which somebody applied.
+func (w *world) usedInstances() int {
+	used := 0
+	for _, s := range w.sandbox.Subscriptions() {
+		if s.Applications > 0 {
+			used++
+		}
+	}
+	return used
+}
+
+// A subscription was paid for: what passes, or is not the instance's fault, does
+// not cost it.
+func TestASubscriptionIsNotGivenUpForWhatIsNotItsFault(t *testing.T) {
+	for _, tt := range []struct {
+		name, fault string
+		tries       int
+	}{
+		{"the list lacks it once", "omit-instance:ListInstances:1", 1},           // fault 20
+		{"the list is empty once", "no-instances:ListInstances:1", 1},            // fault 20
+		{"the permission to apply is missing", "forbidden:ApplyCertificate", 6},  // fault 13
+		{"the permission to fill in is missing", "forbidden:UpdateInstance", 6},  // fault 13
+		{"the account calls too often for long", "throttle:ApplyCertificate", 6}, // fault 7
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorldOfToday(t, sandbox.Options{})
+			w.renewed(Renewal{})
+			w.faults(tt.fault)
+			for range tt.tries {
+				w.renew(Renewal{Force: true, Timeout: time.Second})
+			}
+			w.faults()
+			w.renewed(Renewal{Force: true, Timeout: time.Minute})
+			if w.usedInstances() != 1 {
+				t.Errorf("%d instances used", w.usedInstances())
+			}
+		})
+	}
+}
+
+// fault 55
+func TestAKeyIsFoundWithoutItsLineInTheJournal(t *testing.T) {
+	t.Parallel()
+	w := pendingOrder(t)
+	journal := w.where().OrderJournal("example.com")
+	facts, err := os.ReadFile(journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := bytes.Replace(facts, []byte(`"keyed"`), []byte(`"k`), 1)
+	if bytes.Equal(damaged, facts) {
+		t.Fatalf("no key in %s", facts)
+	}
+	if err := os.WriteFile(journal, damaged, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.issue()
+	w.renewed(Renewal{Timeout: time.Minute})
+	if w.usedInstances() != 1 || w.sandbox.Applied() != 1 {
+		t.Errorf("%d instances, %d applications", w.usedInstances(), w.sandbox.Applied())
+	}
+}
+
+// An order that was given up leaves an instance on which the next one applies.
+func TestTheInstanceOfAnAbandonedOrderIsTakenAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorldOfToday(t, sandbox.Options{})
+	w.faults("forbidden:ApplyCertificate")
+	w.renew(Renewal{Timeout: time.Second})
+	if _, err := w.agent().Abandon(t.Context(), "example.com", tester); err != nil {
+		t.Fatal(err)
+	}
+	w.faults()
+	w.renewed(Renewal{Timeout: time.Minute})
+	if w.usedInstances() != 1 || len(w.pendingKeys()) != 0 {
+		t.Errorf("%d instances, keys left: %v", w.usedInstances(), w.pendingKeys())
+	}
+}
