@@ -88,3 +88,17 @@ func TestTheInstanceOfAnAbandonedOrderIsTakenAgain(t *testing.T) {
 		t.Errorf("%d instances, keys left: %v", w.usedInstances(), w.pendingKeys())
 	}
 }
+
+// fault 55
+func TestASubscriptionIsKnownWithoutTheLedger(t *testing.T) {
+	t.Parallel()
+	w := newWorldOfToday(t, sandbox.Options{})
+	w.renewed(Renewal{})
+	if err := os.Remove(w.where().Instances()); err != nil {
+		t.Fatal(err)
+	}
+	w.renewed(Renewal{Force: true, Timeout: time.Minute})
+	if w.usedInstances() != 1 || w.sandbox.Applied() != 2 {
+		t.Errorf("%d instances, %d applications", w.usedInstances(), w.sandbox.Applied())
+	}
+}

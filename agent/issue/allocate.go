@@ -67,6 +67,9 @@ func (w *work) allocateSlot(ctx context.Context, sites []proof.Site, kept order.
 	if err := w.foresee(ctx, sites); err != nil {
 		return err
 	}
+	if kept.Instance == "" {
+		kept.Instance = w.remembered()
+	}
 	if kept.Instance != "" {
 		claimed, err := w.claimAgain(slots, kept.Instance)
 		if err != nil || claimed {
@@ -74,6 +77,20 @@ func (w *work) allocateSlot(ctx context.Context, sites []proof.Site, kept order.
 		}
 	}
 	return w.claim(slots)
+}
+
+// remembered is the instance of the last order, where the ledger that should say
+// so was lost, or "".
+func (w *work) remembered() string {
+	last, err := order.Last(w.desk.host.Dir.Certificate(w.name()))
+	terms := w.issuer.Terms()
+	if err != nil || last == nil || !terms.Lasting || last.API != terms.API || last.Account != w.order.Account {
+		return ""
+	}
+	if yielded := last.Outcome == order.Issued || last.Outcome == order.KeyLost; !yielded || w.desk.ledger.Had(instanceOf(last)) != "" {
+		return ""
+	}
+	return last.Instance
 }
 
 // claimAgain claims the instance that is kept for the certificate. One whose
