@@ -87,7 +87,8 @@ func (w *work) remembered() string {
 	if err != nil || last == nil || !terms.Lasting || last.API != terms.API || last.Account != w.order.Account {
 		return ""
 	}
-	if yielded := last.Outcome == order.Issued || last.Outcome == order.KeyLost; !yielded || w.desk.ledger.Had(instanceOf(last)) != "" {
+	yielded := last.Outcome == order.Issued || last.Outcome == order.KeyLost
+	if instance := instanceOf(last); !yielded || w.desk.ledger.Holder(instance)+w.desk.ledger.Had(instance) != "" {
 		return ""
 	}
 	return last.Instance

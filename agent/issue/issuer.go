@@ -49,6 +49,7 @@ type Ticket struct {
 	Slot   string
 	Order  string // what Submit returned, or ""
 	Before string // the certificate that the slot had when it was claimed
+	Again  bool   // an earlier order of the certificate had the slot, and may have left its request there
 	KeyID  string // bundle.KeyID of our key, or "" where the issuer makes it
 }
 

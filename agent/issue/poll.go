@@ -60,7 +60,8 @@ func (w *work) open(ctx context.Context) (err error) {
 }
 
 func (w *work) ticket() Ticket {
-	return Ticket{Slot: w.order.Instance, Order: w.order.ServerOrder, Before: w.order.Before, KeyID: w.order.Key}
+	return Ticket{Slot: w.order.Instance, Order: w.order.ServerOrder, Before: w.order.Before, KeyID: w.order.Key,
+		Again: w.desk.ledger.Had(instanceOf(w.order)) == w.name()}
 }
 
 // note records what a report adds to the facts.

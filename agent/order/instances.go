@@ -51,7 +51,7 @@ const (
 // use is what the entries of one instance amount to.
 type use struct {
 	holder             string   // the certificate that has claimed it
-	had                string   // the one that claimed it last
+	had                string   // the one whose claim ended last
 	refusedTo          []string // certificates
 	abandoned, foreign bool
 	over               bool // the last entry ended the claim without a trace
@@ -102,13 +102,13 @@ func (u use) after(e instanceEntry) use {
 	u.over = e.Kind == InstanceReleased || e.Kind == InstanceFree
 	switch e.Kind {
 	case InstanceClaimed:
-		u.holder, u.had = e.Certificate, e.Certificate
+		u.holder = e.Certificate
 	case InstanceReleased:
-		u.holder = ""
+		u.holder, u.had = "", u.holder
 	case InstanceRefused:
-		u.holder, u.refusedTo = "", append(u.refusedTo, e.Certificate)
+		u.holder, u.had, u.refusedTo = "", e.Certificate, append(u.refusedTo, e.Certificate)
 	case InstanceAbandoned:
-		u.holder, u.abandoned = "", true
+		u.holder, u.had, u.abandoned = "", e.Certificate, true
 	case InstanceForeign:
 		u.holder, u.foreign = "", true
 	case InstanceFree:
@@ -181,7 +181,7 @@ func (l *Instances) claimsOf(account, certificate string) claims {
 // Holder returns the certificate that has claimed the instance, or "".
 func (l *Instances) Holder(i Instance) string { return l.use(i).holder }
 
-// Had returns the certificate that claimed the instance last, or "".
+// Had returns the certificate whose claim of the instance ended last, or "".
 func (l *Instances) Had(i Instance) string { return l.use(i).had }
 
 // RefusedTo says that the server refused the instance to the certificate.

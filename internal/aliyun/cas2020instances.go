@@ -67,7 +67,8 @@ type InstanceFilter struct {
 // InstanceSettings are what UpdateInstance changes. Empty fields stay as they are.
 type InstanceSettings struct {
 	Domains          []string // Domain: the CSR's common name first; wanted for several names
-	CSR              string   // Csr, PEM; with it GenerateCsrMethod is upload, and else online
+	CSR              string   // Csr, PEM; with it GenerateCsrMethod is upload
+	CloudKey         bool     // without a CSR, GenerateCsrMethod is online: CAS makes the key
 	KeyAlgorithm     string   // the CSR's own: RSA_2048, RSA_3072, RSA_4096 or ECC_256
 	ValidationMethod string   // DNS or HTTP
 	ContactIDs       []int64  // ContactIdList; an application wants one
@@ -176,9 +177,11 @@ func (c *Client) UpdateInstance(ctx context.Context, instanceID string, s Instan
 		"AutoReissue":      s.AutoReissue,
 		"CertificateName":  s.CertificateName,
 	}
-	parameters["GenerateCsrMethod"] = "online"
-	if s.CSR != "" {
+	switch {
+	case s.CSR != "":
 		parameters["GenerateCsrMethod"] = "upload"
+	case s.CloudKey:
+		parameters["GenerateCsrMethod"] = "online"
 	}
 	flatten(parameters, "ContactIdList", s.ContactIDs)
 	return c.change(ctx, "UpdateInstance", parameters)

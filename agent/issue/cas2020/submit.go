@@ -24,7 +24,7 @@ func (i *Issuer) Submit(ctx context.Context, t issue.Ticket, a issue.Application
 	if begun, err := begun(detail, t); begun || err != nil {
 		return issue.Receipt{}, err
 	}
-	if t.Before == "" && !ours(detail, t) && !sameNames(detail.Domains, a.Names) {
+	if t.Before == "" && !t.Again && !ours(detail, t) {
 		return issue.Receipt{}, taken{t.Slot}
 	}
 	contact, err := i.contact(ctx, a.Contact, t, detail)
@@ -46,13 +46,6 @@ func (i *Issuer) Submit(ctx context.Context, t issue.Ticket, a issue.Application
 	}
 	request, err = i.client.ApplyCertificate(ctx, t.Slot)
 	return issue.Receipt{Request: request}, notNow(err)
-}
-
-// sameNames tells what an earlier order of ours filled in from what somebody else
-// is filling in.
-func sameNames(a, b []string) bool {
-	sorted := func(names []string) []string { return slices.Sorted(slices.Values(names)) }
-	return slices.Equal(sorted(a), sorted(b))
 }
 
 // begun says that our application runs already. That another's does, or did since
@@ -107,7 +100,7 @@ func (p protected) Refused() (code string, yes bool) { return p.fault.Code, fals
 // certificate is told to leave the renewals to us; of another one that stays as
 // its owner wants it.
 func settings(t issue.Ticket, a issue.Application, contact int64) aliyun.InstanceSettings {
-	s := aliyun.InstanceSettings{Domains: a.Names, CSR: string(a.Request), KeyAlgorithm: algorithms[a.KeyType], ValidationMethod: "DNS", ContactIDs: []int64{contact}}
+	s := aliyun.InstanceSettings{Domains: a.Names, CSR: string(a.Request), CloudKey: a.Request == nil, KeyAlgorithm: algorithms[a.KeyType], ValidationMethod: "DNS", ContactIDs: []int64{contact}}
 	if t.Before == "" {
 		s.AutoReissue = "disable"
 	}
