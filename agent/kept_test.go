@@ -102,3 +102,33 @@ func TestASubscriptionIsKnownWithoutTheLedger(t *testing.T) {
 		t.Errorf("%d instances, %d applications", w.usedInstances(), w.sandbox.Applied())
 	}
 }
+
+// fault 102
+func TestAnInstanceThatRefusesAFurtherApplicationIsFollowedByTheNext(t *testing.T) {
+	t.Parallel()
+	w := newWorldOfToday(t, sandbox.Options{})
+	w.renewed(Renewal{})
+	w.faults("one-certificate")
+	w.renewed(Renewal{Force: true, Timeout: time.Minute})
+	if used := w.usedInstances(); used != 2 || w.sandbox.Applied() != 2 {
+		t.Errorf("%d instances, %d applications", used, w.sandbox.Applied())
+	}
+}
+
+// fault 109
+func TestARenewalAfterTheEndOfASubscriptionTakesAnother(t *testing.T) {
+	t.Parallel()
+	w := newWorldOfToday(t, sandbox.Options{})
+	w.renewed(Renewal{})
+	for _, s := range w.sandbox.Subscriptions() {
+		if s.Applications > 0 {
+			if err := w.sandbox.EndSubscription(s.InstanceID, time.Now().Add(-time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	w.renewed(Renewal{Force: true})
+	if w.sandbox.Applied() != 2 {
+		t.Errorf("%d applications", w.sandbox.Applied())
+	}
+}

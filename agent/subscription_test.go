@@ -72,13 +72,7 @@ func TestARenewalIsOfTheSameInstanceWithANewKey(t *testing.T) {
 	w.renewed(Renewal{})
 	first := w.current()
 	w.renewed(Renewal{Force: true})
-	used := 0
-	for _, s := range w.sandbox.Subscriptions() {
-		if s.Applications > 0 {
-			used++
-		}
-	}
-	if used != 1 || w.sandbox.Applied() != 2 || w.current() == first {
+	if used := w.usedInstances(); used != 1 || w.sandbox.Applied() != 2 || w.current() == first {
 		t.Errorf("%d instances used, %d applications, version %s after %s", used, w.sandbox.Applied(), w.current(), first)
 	}
 	w.calls()
@@ -252,13 +246,7 @@ func TestAKeyThatIsLostIsReplacedByAnotherCertificateOfTheSameInstance(t *testin
 			}
 			w.issue()
 			w.renewed(Renewal{Timeout: time.Minute})
-			used := 0
-			for _, s := range w.sandbox.Subscriptions() {
-				if s.Applications > 0 {
-					used++
-				}
-			}
-			if used != 1 || w.sandbox.Applied() != 2 {
+			if used := w.usedInstances(); used != 1 || w.sandbox.Applied() != 2 {
 				t.Errorf("%d instances, %d applications", used, w.sandbox.Applied())
 			}
 		})
@@ -279,42 +267,6 @@ func TestAnInstanceOnWhichSomebodyElseAppliesIsLeftAlone(t *testing.T) {
 		if request.Params["InstanceId"] == first {
 			t.Errorf("called %s of it", request.Action)
 		}
-	}
-}
-
-// fault 102
-func TestAnInstanceThatRefusesAFurtherApplicationIsFollowedByTheNext(t *testing.T) {
-	t.Parallel()
-	w := newWorldOfToday(t, sandbox.Options{})
-	w.renewed(Renewal{})
-	w.faults("one-certificate")
-	w.renewed(Renewal{Force: true, Timeout: time.Minute})
-	used := 0
-	for _, s := range w.sandbox.Subscriptions() {
-		if s.Applications > 0 {
-			used++
-		}
-	}
-	if used != 2 || w.sandbox.Applied() != 2 {
-		t.Errorf("%d instances, %d applications", used, w.sandbox.Applied())
-	}
-}
-
-// fault 109
-func TestARenewalAfterTheEndOfASubscriptionTakesAnother(t *testing.T) {
-	t.Parallel()
-	w := newWorldOfToday(t, sandbox.Options{})
-	w.renewed(Renewal{})
-	for _, s := range w.sandbox.Subscriptions() {
-		if s.Applications > 0 {
-			if err := w.sandbox.EndSubscription(s.InstanceID, time.Now().Add(-time.Minute)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	w.renewed(Renewal{Force: true})
-	if w.sandbox.Applied() != 2 {
-		t.Errorf("%d applications", w.sandbox.Applied())
 	}
 }
 
@@ -403,13 +355,7 @@ func TestHostsThatChooseTheSameInstanceGetOneEach(t *testing.T) {
 			t.Errorf("%+v", o)
 		}
 	}
-	used := 0
-	for _, s := range w.sandbox.Subscriptions() {
-		if s.Applications > 0 {
-			used++
-		}
-	}
-	if used != len(hosts) || w.sandbox.Applied() != len(hosts) {
+	if used := w.usedInstances(); used != len(hosts) || w.sandbox.Applied() != len(hosts) {
 		t.Errorf("%d instances used, %d applications, by %d hosts", used, w.sandbox.Applied(), len(hosts))
 	}
 }
