@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
-	"time"
 )
 
 func (c *client) cas2020(action string, pairs ...string) answer {
@@ -50,13 +49,7 @@ func (c *client) detail(id string) answer {
 // detailUntil reads an instance until done says that it is there.
 func (c *client) detailUntil(id string, done func(answer) bool) answer {
 	c.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if a := c.detail(id); done(a) {
-			return a
-		}
-	}
-	c.t.Fatalf("%s does not get there: %s", id, c.detail(id).body)
-	return answer{}
+	return c.await(id, c.detail, done)
 }
 
 func hasProofs(a answer) bool      { return len(a.rows("DomainValidationList")) > 0 }

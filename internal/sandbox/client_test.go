@@ -208,12 +208,18 @@ func (c *client) publish(result answer) string {
 // until reads an order until done says that it is there.
 func (c *client) until(instanceID string, done func(answer) bool) answer {
 	c.t.Helper()
+	return c.await(instanceID, c.result, done)
+}
+
+// await reads again until done says that what is read is there.
+func (c *client) await(id string, read func(id string) answer, done func(answer) bool) answer {
+	c.t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if a := c.result(instanceID); done(a) {
+		if a := read(id); done(a) {
 			return a
 		}
 	}
-	c.t.Fatalf("the order on %s did not get there in time: %s", instanceID, c.result(instanceID).body)
+	c.t.Fatalf("%s did not get there in time: %s", id, read(id).body)
 	return answer{}
 }
 

@@ -57,16 +57,24 @@ func TestKindsAreNamedOnceDescribedAndTested(t *testing.T) {
 	}
 }
 
-func faulty(t *testing.T, specs ...string) (*Sandbox, *client) {
+// parsed is ParseFault for specs that are right.
+func parsed(t *testing.T, specs []string) []Fault {
 	t.Helper()
-	o := quick
+	var faults []Fault
 	for _, spec := range specs {
 		f, err := ParseFault(spec)
 		if err != nil {
 			t.Fatal(err)
 		}
-		o.Faults = append(o.Faults, f)
+		faults = append(faults, f)
 	}
+	return faults
+}
+
+func faulty(t *testing.T, specs ...string) (*Sandbox, *client) {
+	t.Helper()
+	o := quick
+	o.Faults = parsed(t, specs)
 	s := start(t, o)
 	c := newClient(t, s)
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -12,13 +12,7 @@ func packed(t *testing.T, specs ...string) (*Sandbox, *client) {
 	o := quick
 	o.Zones = []string{"example.com", "example.net"}
 	o.Packages = []Package{{ProductCode: freeProduct, Total: 20}, {ProductCode: "vtrus-dv-w-starter", Total: 5}}
-	for _, spec := range specs {
-		f, err := ParseFault(spec)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.Faults = append(o.Faults, f)
-	}
+	o.Faults = parsed(t, specs)
 	s := start(t, o)
 	return s, newClient(t, s)
 }
