@@ -83,14 +83,11 @@ func (w *work) application() (Application, error) {
 		return a, err
 	}
 	if key == nil { // the first one, or it was lost
-		id, err := dir.MakeKey(c.Name, c.KeyType)
-		if err != nil {
+		var id string
+		if id, key, err = dir.MakeKey(c.Name, c.KeyType); err != nil {
 			return a, err
 		}
 		if err := w.order.Keyed(id); err != nil {
-			return a, err
-		}
-		if key, err = dir.Key(c.Name, id); err != nil {
 			return a, err
 		}
 	}

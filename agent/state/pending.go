@@ -24,27 +24,26 @@ func (d Dir) pendingKey(certificate, id string) string {
 }
 
 // MakeKey makes the private key for a certificate's order, in the place of any
-// other, and returns its bundle.KeyID. It is on the disk, readable by its owner alone, when MakeKey
-// returns.
-func (d Dir) MakeKey(certificate, kind string) (id string, err error) {
-	key, err := bundle.MakeKey(kind)
-	if err != nil {
-		return "", err
+// other, and returns it (PEM) with its bundle.KeyID. It is on the disk, readable
+// by its owner alone, when MakeKey returns.
+func (d Dir) MakeKey(certificate, kind string) (id string, key []byte, err error) {
+	if key, err = bundle.MakeKey(kind); err != nil {
+		return "", nil, err
 	}
 	if id, err = bundle.KeyID(key); err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if err := d.DropKeys(certificate); err != nil { // what a kill left half-made
-		return "", err
+		return "", nil, err
 	}
 	if err := atomicfile.MkdirAll(d.pending(certificate), 0o700); err != nil {
-		return "", fmt.Errorf("keep the key of an order: %w", err)
+		return "", nil, fmt.Errorf("keep the key of an order: %w", err)
 	}
 	file := atomicfile.File{Path: d.pendingKey(certificate, id), Data: key, Mode: 0o600, UID: atomicfile.Keep, GID: atomicfile.Keep}
 	if err := atomicfile.Write(file); err != nil {
-		return "", fmt.Errorf("keep the key of an order: %w", err)
+		return "", nil, fmt.Errorf("keep the key of an order: %w", err)
 	}
-	return id, nil
+	return id, key, nil
 }
 
 // Key is a private key that MakeKey made (PEM), or nil when it is lost: not
