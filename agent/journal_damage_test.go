@@ -350,3 +350,32 @@ func tryAll(t *testing.T, all []situation) {
 	workers.Wait()
 	t.Logf("%d of %d cases", min(int(tried.Load()), len(all)), len(all))
 }
+
+// fault 55: what the name servers showed is wanted until the order ends, even
+// where the lines are lost that tell whose it is.
+func TestAShownRecordStaysWhereTheLinesOfItsAddAreLost(t *testing.T) {
+	w := newWorld(t, sandbox.Options{IssueAfter: 2 * time.Second})
+	path := filepath.Join(string(w.where()), orderJournal)
+	var text []byte
+	for range 50 {
+		w.renew(Renewal{NoWait: true})
+		if text, _ = os.ReadFile(path); bytes.Contains(text, []byte(`"fact":"visible"`)) {
+			break
+		}
+	}
+	var kept [][]byte
+	for line := range bytes.Lines(text) {
+		if !bytes.Contains(line, []byte(`"fact":"add`)) {
+			kept = append(kept, line)
+		}
+	}
+	if len(kept) != bytes.Count(text, []byte("\n"))-2 {
+		t.Fatalf("the journal has not the lines that are to be lost:\n%s", text)
+	}
+	if err := os.WriteFile(path, bytes.Join(kept, nil), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if o := w.renew(Renewal{Timeout: 10 * time.Second}); o.Class != state.Served || w.records() != "" {
+		t.Errorf("%+v, records: %s", o, w.records())
+	}
+}

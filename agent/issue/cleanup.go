@@ -110,12 +110,7 @@ func (d *Desk) inOpenOrder(entry order.OwedRecord) bool {
 	if err != nil || o == nil {
 		return err != nil
 	}
-	for _, r := range o.Owed() {
-		if r.Name == entry.Record.Name && r.Value == entry.Record.Value {
-			return true
-		}
-	}
-	return false
+	return o.Needs(entry.Record)
 }
 
 // Abandon gives up the certificate's open order. Its record is removed, or

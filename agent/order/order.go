@@ -251,6 +251,17 @@ func (o *Order) Owed() []Record {
 	return owed
 }
 
+// Needs says that the open order may still want the record: it serves a present
+// challenge, or is in the zone as far as the order knows, even where the line
+// is lost that tells whose it is.
+func (o *Order) Needs(r Record) bool {
+	if slices.ContainsFunc(o.Challenges, r.serves) {
+		return true
+	}
+	i := slices.IndexFunc(o.Records, func(p Placed) bool { return p.Record.same(r) })
+	return i >= 0 && !o.Records[i].Gone
+}
+
 func (o *Order) place(r Record) *Placed {
 	i := slices.IndexFunc(o.Records, func(p Placed) bool { return p.Record.same(r) })
 	if i < 0 {
