@@ -127,6 +127,18 @@ func (a *Agent) rollBack(name string) error {
 	return s.Store.Switch(previous)
 }
 
+// adopt takes over the order that an operator names.
+func (a *Agent) adopt(ctx context.Context, r Renewal) error {
+	certificate, _ := a.host.Config.Certificate(r.Names[0])
+	return a.underLock(ctx, r.Caller, state.Scope{}, func(p *pass) error {
+		s, err := a.host.Dir.Read(certificate)
+		if err != nil {
+			return err
+		}
+		return p.desk.Adopt(ctx, s, r.Adopt)
+	})
+}
+
 // Abandon gives up the open order of a certificate, which may be gone from the
 // configuration. The outcome is Pending when a record is still to be removed.
 func (a *Agent) Abandon(ctx context.Context, name string, caller state.Caller) (state.Outcome, error) {

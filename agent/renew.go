@@ -19,6 +19,7 @@ import (
 type Renewal struct {
 	Names   []string // none: every certificate
 	Force   bool     // order although nothing is due
+	Adopt   string   // go on with this order of a package, by the server's id; of one certificate
 	NoWait  bool     // leave what has to wait to the next call
 	Timeout time.Duration
 	Caller  state.Caller
@@ -33,6 +34,11 @@ func (a *Agent) Renew(ctx context.Context, r Renewal) ([]state.Outcome, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
 	defer cancel()
+	if r.Adopt != "" {
+		if err := a.adopt(ctx, r); err != nil {
+			return nil, err
+		}
+	}
 	run := newOneShot(a, r, names)
 	for {
 		if err := run.pass(ctx); err != nil && len(run.last) == 0 {

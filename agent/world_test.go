@@ -38,6 +38,7 @@ type world struct {
 	nameServers string // the list in place of the sandbox's own
 	dnsEndpoint string // the AliDNS in place of the sandbox
 	api         string // cas_api; 2018-07-13 when empty
+	domains     string // the list in place of the zone and its wildcard
 
 	observe state.Observer // may be nil
 }
@@ -100,6 +101,9 @@ func (w *world) agent() *Agent {
 		}
 		if w.dnsEndpoint != "" && key == "dns_endpoint" {
 			lines[i] = fmt.Sprintf("dns_endpoint = %q", w.dnsEndpoint)
+		}
+		if w.domains != "" && key == "domains" {
+			lines[i] = "domains = " + w.domains
 		}
 		if line == "[account.main]" {
 			lines[i] += fmt.Sprintf("\ncas_api = %q", cmp.Or(w.api, order.API2018))

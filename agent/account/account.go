@@ -77,9 +77,22 @@ func (a *Accounts) Client(account string) (*aliyun.Client, error) {
 		fmt.Sprintf("put [account.%s] back until its order has ended", account))
 }
 
-// Issuer makes an account's issuer for a pass: at the API that an order is bound
-// to or, without one, at the account's own.
-func (a *Accounts) Issuer(ctx context.Context, account, api string) (issue.Issuer, error) {
+// Issuer makes a shop's issuer for a pass: an issue.Package where it names one,
+// else an issue.Catalogue.
+func (a *Accounts) Issuer(ctx context.Context, s issue.Shop) (issue.Issuer, error) {
+	if s.Package == "" {
+		return a.Catalogue(ctx, s.Account, s.API)
+	}
+	client, err := a.Client(s.Account)
+	if err != nil {
+		return nil, err
+	}
+	return cas2020.NewPackage(client, s.Package), nil
+}
+
+// Catalogue is the account's at the API that an order is bound to or, without
+// one, at the account's own.
+func (a *Accounts) Catalogue(ctx context.Context, account, api string) (issue.Catalogue, error) {
 	client, err := a.Client(account)
 	if err != nil {
 		return nil, err
@@ -109,7 +122,7 @@ func (a *Accounts) API(account string) string {
 // find asks for the newer API, and takes the older one only where the server
 // says that it does not have the newer one: a refused permission, a failure or
 // silence decides nothing. The answer is kept for the life of the process.
-func (a *Accounts) find(ctx context.Context, account string, client *aliyun.Client) (issue.Issuer, error) {
+func (a *Accounts) find(ctx context.Context, account string, client *aliyun.Client) (issue.Catalogue, error) {
 	listed, err := cas2020.Instances(ctx, client)
 	var fault *aliyun.Error
 	unknown := errors.As(err, &fault) && fault.Kind == aliyun.VersionUnknown

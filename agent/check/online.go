@@ -36,7 +36,7 @@ func (c *Check) Online(ctx context.Context) []Finding {
 func (c *Check) account(ctx context.Context, name string) []Finding {
 	subject := "account " + name
 	fail := func(err error) Finding { return Finding{Subject: subject, Err: err} }
-	issuer, err := c.accounts.Issuer(ctx, name, "")
+	issuer, err := c.accounts.Catalogue(ctx, name, "")
 	if err != nil {
 		return []Finding{fail(err)}
 	}

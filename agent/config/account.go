@@ -43,8 +43,10 @@ func buildRequestsPerSecond(limits limitsTable) (int, error) {
 // AutoAPI lets the account's API be found out.
 const AutoAPI = "auto"
 
+const api2018 = "2018-07-13"
+
 // casAPIs are the versions of CAS's API, and the word for finding out.
-var casAPIs = []string{AutoAPI, "2020-04-07", "2018-07-13"}
+var casAPIs = []string{AutoAPI, "2020-04-07", api2018}
 
 func buildAccount(key string, table accountTable) (Account, error) {
 	account := Account{

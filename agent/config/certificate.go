@@ -74,7 +74,10 @@ func buildCertificate(config *Config, contacts map[string]Contact, key string, t
 	certificate = Certificate{
 		Name: table.Name, Domains: domains, Account: account, DNSAccount: dnsAccount,
 		Contact: contacts[contact], Instances: table.Instances, TestInstances: table.TestInstances,
-		KeyType: cmp.Or(table.KeyType, defaultKeyType), RenewBefore: window,
+		Package: table.Package, KeyType: cmp.Or(table.KeyType, defaultKeyType), RenewBefore: window,
+	}
+	if err := checkPackage(key, certificate, config.Accounts[account]); err != nil {
+		return certificate, err
 	}
 	if !slices.Contains(bundle.KeyTypes(), certificate.KeyType) {
 		return certificate, at(key+".key_type", fmt.Errorf("%q is none of %s", table.KeyType, strings.Join(bundle.KeyTypes(), ", ")))

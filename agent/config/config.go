@@ -52,6 +52,7 @@ type Certificate struct {
 	Deploy      []deploy.Target
 
 	TestInstances bool   // it may consume those for tests, too
+	Package       string // the ProductCode of certificates bought in stock, to order from in place of an instance
 	KeyType       string // one of bundle.KeyTypes, of keys that are made here
 	CloudKey      bool   // CAS makes the key, even where it could be made here
 }

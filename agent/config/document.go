@@ -62,6 +62,7 @@ type certificateTable struct {
 	Contact       string        `toml:"contact"`
 	Instances     []string      `toml:"instances"`
 	TestInstances bool          `toml:"test_instances"`
+	Package       string        `toml:"package"`
 	KeyType       string        `toml:"key_type"`
 	PrivateKey    string        `toml:"private_key"`
 	RenewBefore   string        `toml:"renew_before"`

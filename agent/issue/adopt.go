@@ -37,7 +37,7 @@ func (w *work) adopt(slot Slot) error {
 // has claimed for whose name it is.
 func (d *Desk) findAdoptable(ctx context.Context, account string, slots []Slot) (running, error) {
 	found := running{ours: map[string]Slot{}}
-	issuer, err := d.issuer(ctx, account, "")
+	issuer, err := d.issuer(ctx, Shop{Account: account})
 	if err != nil {
 		return found, err
 	}

@@ -1,6 +1,7 @@
 package issue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,9 @@ func (w *work) allocate(ctx context.Context) (verdict, error) {
 	claim, submitted := w.desk.ledger.ClaimOf(w.snapshot.Config.Account, w.name())
 	if claim.Instance != "" && !claim.Kept {
 		return advance, w.resume(ctx, claim, submitted)
+	}
+	if w.snapshot.Config.Package != "" {
+		return advance, w.allocateOfPackage(ctx)
 	}
 	if w.lists == nil {
 		lists, err := w.desk.listsFor(ctx, w.snapshot.Config.Account, w.name())
@@ -144,7 +148,7 @@ func (w *work) subject() proof.Subject {
 // order's journal does not: the process died in between, or the journal was
 // lost. Whether it was submitted, the server is asked.
 func (w *work) resume(ctx context.Context, claim order.Claim, submitted bool) error {
-	if err := w.open(ctx); err != nil {
+	if err := w.open(ctx, Shop{Account: w.order.Account, Package: claim.Package}); err != nil {
 		return err
 	}
 	claim.API = w.issuer.Terms().API
@@ -154,7 +158,7 @@ func (w *work) resume(ctx context.Context, claim order.Claim, submitted bool) er
 	if err := w.desk.recallKey(w.snapshot.Config, w.order); err != nil {
 		return err
 	}
-	return w.order.BeginSubmission()
+	return w.order.BeginSubmission(claim.Stock)
 }
 
 // errPace says that a limit forbids a submission.
@@ -226,7 +230,8 @@ func (w *work) instance(s Slot) order.Instance {
 // usable says that the order may be placed on a slot that is not kept for it: on
 // an untouched one, or one that the certificate had before.
 func (w *work) usable(s Slot) bool {
-	free := s.Use == Free || s.takesAnother(state.Now()) && w.desk.ledger.Had(w.instance(s)) == w.name()
+	had := cmp.Or(w.desk.ledger.Holder(w.instance(s)), w.desk.ledger.Had(w.instance(s))) == w.name()
+	free := s.Use == Free || s.takesAnother(state.Now()) && had
 	return free && w.allowed(s.ID) && w.fits(s) && (w.forced || !w.desk.ledger.RefusedTo(w.instance(s), w.name()))
 }
 

@@ -27,7 +27,7 @@ func (w *work) collect(ctx context.Context) (verdict, error) {
 		report = &asked
 	}
 	key := report.Key
-	if w.ownKey() {
+	if w.order.Key != "" || w.ownKey() && len(key) == 0 {
 		var err error
 		if key, err = w.desk.host.Dir.Key(w.name(), w.order.Key); err != nil {
 			return advance, err
@@ -82,8 +82,13 @@ func (w *work) unfit(err error) error {
 }
 
 // keyLost ends an order whose certificate is of no use without its key. The next
-// one asks the same instance for another certificate.
+// one asks the same instance for another certificate; of a package that would
+// cost another one.
 func (w *work) keyLost() error {
+	if w.order.Package != "" {
+		return stop(fmt.Errorf("order %s is issued, and its private key is not on this host", w.order.ServerOrder),
+			"to order anew, which takes another one of the package: dvagent abandon "+w.name()+", then dvagent renew "+w.name())
+	}
 	w.say(order.Collect, "the private key of the order is lost; another certificate is asked for")
 	if err := w.desk.end(w.order, order.KeyLost, "the private key is lost"); err != nil {
 		return err

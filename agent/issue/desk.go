@@ -23,24 +23,23 @@ import (
 type Desk struct {
 	host    *state.Host
 	scope   state.Scope
-	open    func(ctx context.Context, account, api string) (Issuer, error)
+	open    func(ctx context.Context, s Shop) (Issuer, error)
 	prover  proof.Prover
 	memory  *Memory
 	ledger  *order.Instances
 	records *order.Owed
 
 	mu      sync.Mutex
-	issuers map[[2]string]Issuer // by account and API
-	lists   map[string]*lists    // by account
-	slots   map[string][]Slot    // by account, as far as they were listed
+	issuers map[Shop]Issuer
+	lists   map[string]*lists // by account
+	slots   map[string][]Slot // by account, as far as they were listed
 
 	used map[order.Instance]bool // submitted in this pass: a list may call them free
 }
 
 // Tools are what a Desk works with.
 type Tools struct {
-	// Issuer opens an account at an API, or, without one, at the account's own.
-	Issuer func(ctx context.Context, account, api string) (Issuer, error)
+	Issuer func(ctx context.Context, s Shop) (Issuer, error) // a Catalogue where the shop names no package, else a Package
 	Prover proof.Prover
 	Memory *Memory
 }
@@ -48,7 +47,7 @@ type Tools struct {
 // Open reads the ledgers. The lock must be held.
 func Open(host *state.Host, scope state.Scope, tools Tools) (*Desk, error) {
 	d := &Desk{host: host, scope: scope, open: tools.Issuer, prover: tools.Prover, memory: tools.Memory,
-		issuers: map[[2]string]Issuer{}, lists: map[string]*lists{}, slots: map[string][]Slot{},
+		issuers: map[Shop]Issuer{}, lists: map[string]*lists{}, slots: map[string][]Slot{},
 		used: map[order.Instance]bool{}}
 	err := host.Readable(func() (err error) {
 		d.ledger, err = order.LoadInstances(host.Dir.Instances())
@@ -68,26 +67,24 @@ func Open(host *state.Host, scope state.Scope, tools Tools) (*Desk, error) {
 	return d, errors.Join(d.ledger.Compact(state.Now()), d.records.Compact())
 }
 
-// issuer is the account's at an API, one for the pass. Without an API it is the
-// account's own, which the server may have to be asked for.
-func (d *Desk) issuer(ctx context.Context, account, api string) (Issuer, error) {
-	key := [2]string{account, api}
+// issuer is a shop's, one for the pass.
+func (d *Desk) issuer(ctx context.Context, s Shop) (Issuer, error) {
 	d.mu.Lock()
-	known := d.issuers[key]
+	known := d.issuers[s]
 	d.mu.Unlock()
 	if known != nil {
 		return known, nil
 	}
-	opened, err := d.open(ctx, account, api)
+	opened, err := d.open(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if known := d.issuers[key]; known != nil { // another one was sooner
+	if known := d.issuers[s]; known != nil { // another one was sooner
 		return known, nil
 	}
-	d.issuers[key] = opened
+	d.issuers[s] = opened
 	return opened, nil
 }
 
@@ -151,7 +148,7 @@ func (d *Desk) noteSpare(account string, slots []Slot) {
 // lists are an account's, read when first wanted. What they show belongs
 // together: the certificates are read after the slots, by an issuer of their own.
 type lists struct {
-	issuer    Issuer
+	issuer    Catalogue
 	slots     func() ([]Slot, error)
 	adoptable func() (running, error)
 	made      time.Time
@@ -165,10 +162,11 @@ const listsLive = 10 * time.Second
 // them at about the same time share. A certificate that comes back in the same
 // pass wants news, and gets lists that are read anew.
 func (d *Desk) listsFor(ctx context.Context, account, certificate string) (*lists, error) {
-	issuer, err := d.open(ctx, account, "")
+	opened, err := d.open(ctx, Shop{Account: account})
 	if err != nil {
 		return nil, err
 	}
+	issuer := opened.(Catalogue)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	known := d.lists[account]
@@ -180,7 +178,7 @@ func (d *Desk) listsFor(ctx context.Context, account, certificate string) (*list
 	return known, nil
 }
 
-func (d *Desk) newLists(ctx context.Context, account string, issuer Issuer) *lists {
+func (d *Desk) newLists(ctx context.Context, account string, issuer Catalogue) *lists {
 	l := &lists{issuer: issuer, made: state.Now(), readers: map[string]bool{}}
 	l.slots = sync.OnceValues(func() ([]Slot, error) {
 		slots, err := issuer.Slots(ctx)

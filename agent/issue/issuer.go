@@ -10,18 +10,54 @@ import (
 	"dvagent/internal/bundle"
 )
 
-// Issuer sells certificates: one account at one API. One is made for a pass.
+// Shop is where an order is placed.
+type Shop struct {
+	Account string
+	API     string // "" is the account's own, which the server may have to be asked for
+	Package string // the ProductCode of certificates that were bought in stock, or ""
+}
+
+// Issuer sells certificates in one shop. One is made for a pass.
 type Issuer interface {
 	// Terms say what its orders have in common.
 	Terms() Terms
-	// Slots lists what an order can be placed on, every page, in the order in which
-	// they are to be used.
-	Slots(ctx context.Context) ([]Slot, error)
 	// Submit places an order. It is not idempotent: after a Fault that
 	// MayHaveBeenApplied, ask Report.
 	Submit(ctx context.Context, t Ticket, a Application) (Receipt, error)
 	// Report reads how an order stands.
 	Report(ctx context.Context, t Ticket) (Report, error)
+}
+
+// Catalogue is an Issuer whose orders are each placed on something that was
+// bought for it.
+type Catalogue interface {
+	Issuer
+	// Slots lists what an order can be placed on, every page, in the order in which
+	// they are to be used.
+	Slots(ctx context.Context) ([]Slot, error)
+}
+
+// Package is an Issuer that takes its orders from a stock. The server knows an
+// order by nothing that was sent with it: what of it was lost is found by
+// comparing the stock with before.
+type Package interface {
+	Issuer
+	// Stock reads what the package shows of itself, and of its orders for exactly
+	// those names.
+	Stock(ctx context.Context, names []string) (Stock, error)
+}
+
+// Stock is what a Package shows.
+type Stock struct {
+	Total, Used int // bought; taken by orders, whatever became of them
+	Orders      []StockOrder
+}
+
+// StockOrder is one order of a Package, whoever placed it.
+type StockOrder struct {
+	ID      string
+	Running bool // it may still be issued
+	Issued  bool // its certificate is valid
 }
 
 // Shelf is an Issuer that keeps what it issued, with the keys that it made.

@@ -121,13 +121,15 @@ func (d *Desk) mend(s state.Snapshot, o *order.Order) error {
 	case holder != "" || givenBack:
 		return o.Refuse("", "")
 	}
-	return d.ledger.Note(order.InstanceClaimed, instance, o.Certificate)
+	_, err := d.ledger.Claim(o.Account, o.Certificate, order.Claim{Instance: o.Instance, Adopted: o.Adopted, Package: o.Package, Before: o.Before})
+	return err
 }
 
 // recallKey finds the key of an order whose journal lost the line of it, or
 // whose process died before it was written.
 func (d *Desk) recallKey(c config.Certificate, o *order.Order) error {
-	if o.Key != "" || o.Adopted || c.CloudKey {
+	unordered := o.Package != "" && o.SubmittedAt.IsZero() // its stock is looked through first
+	if o.Key != "" || o.Adopted || c.CloudKey || unordered {
 		return nil
 	}
 	if id := d.host.Dir.LastKey(c.Name); id != "" {
@@ -176,11 +178,11 @@ func (d *Desk) finish(o *order.Order) error {
 // stays with the certificate for its renewals.
 func useAfter(o *order.Order) order.InstanceUse {
 	switch {
-	case o.Outcome == order.Abandoned:
+	case o.Outcome == order.Abandoned && o.Package == "":
 		return order.InstanceAbandoned
 	case o.Outcome == order.LetGo:
 		return order.InstanceForeign
-	case o.API != order.API2018:
+	case o.API != order.API2018 && o.Package == "":
 		return order.InstanceKept
 	}
 	return order.InstanceReleased

@@ -45,16 +45,21 @@ func (w *work) poll(ctx context.Context) (time.Time, error) {
 }
 
 func (w *work) ask(ctx context.Context) (Report, error) {
-	if err := w.open(ctx); err != nil {
+	if err := w.open(ctx, w.shop()); err != nil {
 		return Report{}, err
 	}
 	return w.issuer.Report(ctx, w.ticket())
 }
 
-// open finds the issuer that the order is bound to, or that it will be.
-func (w *work) open(ctx context.Context) (err error) {
+// shop is where the order was placed, or will be.
+func (w *work) shop() Shop {
+	return Shop{Account: w.order.Account, API: w.order.API, Package: w.order.Package}
+}
+
+// open finds the issuer of a shop, once.
+func (w *work) open(ctx context.Context, s Shop) (err error) {
 	if w.issuer == nil {
-		w.issuer, err = w.desk.issuer(ctx, w.order.Account, w.order.API)
+		w.issuer, err = w.desk.issuer(ctx, s)
 	}
 	return err
 }
@@ -104,8 +109,11 @@ func (w *work) stale() bool {
 	return w.issuer.Terms().Lasting && w.order.Submissions > 1 && len(w.order.Challenges) == 0 && !w.neverBegan()
 }
 
-// ownKey says that the order is for a key that was made here.
-func (w *work) ownKey() bool { return w.order.Key != "" }
+// ownKey says that the order is for a key that was made here, even where it is
+// lost.
+func (w *work) ownKey() bool {
+	return w.order.Key != "" || w.issuer.Terms().OwnKey && !w.snapshot.Config.CloudKey
+}
 
 // noteChallenges records the challenges, once each is checked: no name that a
 // server gave is used before.
@@ -114,13 +122,13 @@ func (w *work) noteChallenges(asked []order.Challenge) error {
 	if len(asked) == 0 || slices.ContainsFunc(asked, unsaid) {
 		return nil
 	}
-	challenges := make([]order.Challenge, len(asked))
-	for i, c := range asked {
+	var challenges []order.Challenge
+	for _, c := range asked {
 		checked, err := proof.Check(c, w.order.Domains)
 		if err != nil {
 			return stop(err, hint.Of(err)+"; to give the order up: dvagent abandon "+w.name())
 		}
-		challenges[i] = checked
+		challenges = append(challenges, checked...)
 	}
 	if slices.Equal(challenges, w.order.Challenges) {
 		return nil
@@ -147,6 +155,9 @@ func (w *work) refused(ctx context.Context, report Report) error {
 		return err
 	}
 	err := fmt.Errorf("the CA refused the validation (%s) %s", report.Said, where)
+	if w.order.Package != "" {
+		return w.refusedOfPackage(state.Also(err, w.removeProofs(ctx)))
+	}
 	return hint.Add(state.Also(err, w.removeProofs(ctx)),
 		"see whether every name server shows the record, and whether a CAA record forbids the CA; the same instance is submitted again")
 }

@@ -23,8 +23,11 @@ const mostRefusals = 4
 // begun and not finished is asked about before it is sent again, and it is
 // sent again for the same instance only.
 func (w *work) submit(ctx context.Context) (verdict, error) {
-	if err := w.open(ctx); err != nil {
+	if err := w.open(ctx, w.shop()); err != nil {
 		return advance, err
+	}
+	if w.order.Package != "" {
+		return w.submitToPackage(ctx)
 	}
 	if w.order.Submitting {
 		applied, err := w.applied(ctx)
@@ -45,18 +48,19 @@ func (w *work) submit(ctx context.Context) (verdict, error) {
 	if err := w.checkPace(); err != nil {
 		return advance, err
 	}
-	return advance, w.send(ctx)
+	return advance, w.send(ctx, nil)
 }
 
-func (w *work) send(ctx context.Context) error {
+// send places the order; stock is what its package shows, or nil.
+func (w *work) send(ctx context.Context, stock *order.Stock) error {
 	a, err := w.application()
 	if err != nil {
 		return err
 	}
-	if err := w.desk.ledger.Note(order.InstanceSubmitted, instanceOf(w.order), w.name()); err != nil {
+	if err := w.desk.ledger.Submit(instanceOf(w.order), w.name(), stock); err != nil {
 		return err
 	}
-	if err := w.order.BeginSubmission(); err != nil {
+	if err := w.order.BeginSubmission(stock); err != nil {
 		return err
 	}
 	w.desk.noteUsed(instanceOf(w.order))
@@ -106,8 +110,11 @@ func (w *work) notAccepted(ctx context.Context, err error) error {
 		return hint.Add(fmt.Errorf("%w; the server is asked before anything is sent again", err), hint.Of(err))
 	}
 	code, refused := fault.Refused()
-	if !refused && !w.persists(err) {
+	switch {
+	case !refused && !w.persists(err):
 		return state.Also(err, w.unapplied())
+	case w.order.Package != "":
+		return w.refusedByPackage(code, fault)
 	}
 	applied, askErr := w.applied(ctx)
 	if askErr != nil {
@@ -176,7 +183,7 @@ func (w *work) applied(ctx context.Context) (bool, error) {
 	case err == nil && report.State == Unused && w.issuer.Terms().Lasting:
 		return false, nil
 	}
-	slots, err := w.issuer.Slots(ctx)
+	slots, err := w.issuer.(Catalogue).Slots(ctx)
 	if err != nil {
 		return false, err
 	}

@@ -37,7 +37,7 @@ func (o *Order) applyStage(fact Fact) {
 		o.Account, o.DNSAccount = fact.Account, fact.DNSAccount
 	case Claimed:
 		o.Instance, o.ClaimedAt, o.Adopted, o.Submissions = fact.Instance, fact.At, fact.Adopted, 0
-		o.API, o.Before = cmp.Or(fact.API, API2018), fact.Before
+		o.API, o.Package, o.Before = cmp.Or(fact.API, API2018), fact.Package, fact.Before
 		o.SubmittedAt, o.ServerOrder, o.Status = time.Time{}, "", ""
 		o.challenge(nil)
 		if fact.Adopted { // it was submitted by whoever had it
@@ -55,12 +55,12 @@ func (o *Order) applyStage(fact Fact) {
 func (o *Order) applySubmission(fact Fact) {
 	switch fact.Kind {
 	case Submitting:
-		o.Submitting = true
+		o.Submitting, o.SubmittingAt, o.Stock = true, fact.At, fact.Stock
 		o.Submissions++
 		o.SubmittedAt, o.ServerOrder, o.Status = time.Time{}, "", ""
 		o.challenge(nil)
 	case Submitted:
-		o.Submitting, o.SubmittedAt, o.ServerOrder = false, fact.At, fact.Order
+		o.Submitting, o.SubmittedAt, o.ServerOrder, o.Status = false, fact.At, fact.Order, ""
 	case Unapplied:
 		o.Submitting = false
 		o.Submissions--

@@ -16,9 +16,9 @@ type Kind string
 // The kinds, in the order in which an order that goes well meets them.
 const (
 	Opened     Kind = "opened"     // Domains, Reason, Forced, Account, DNSAccount, API
-	Claimed    Kind = "claimed"    // Instance, Adopted, API, Before
+	Claimed    Kind = "claimed"    // Instance, Adopted, API, Package, Before
 	Keyed      Kind = "keyed"      // Key: the private key for it is on the disk
-	Submitting Kind = "submitting" // right before CreateDVOrderAudit
+	Submitting Kind = "submitting" // Stock: right before the request
 	Submitted  Kind = "submitted"  // RequestID, Order: accepted, or found to have been applied
 	Unapplied  Kind = "unapplied"  // the server says that the submission never arrived
 	Refused    Kind = "refused"    // Instance, Code, Error: the instance is given back
@@ -59,7 +59,9 @@ type Fact struct {
 	API        string      `json:"api,omitempty"`
 	Instance   string      `json:"instance,omitempty"`
 	Adopted    bool        `json:"adopted,omitempty"`
+	Package    string      `json:"package,omitempty"`
 	Before     string      `json:"before,omitempty"`
+	Stock      *Stock      `json:"stock,omitempty"`
 	Key        string      `json:"key,omitempty"`
 	RequestID  string      `json:"request_id,omitempty"`
 	Order      string      `json:"order,omitempty"`
@@ -76,6 +78,13 @@ type Fact struct {
 	Stopped    bool        `json:"stopped,omitempty"`
 	Transient  bool        `json:"transient,omitempty"`
 	Outcome    Outcome     `json:"outcome,omitempty"`
+}
+
+// Stock is what a package showed right before an order was placed on it, to tell
+// afterwards whether the order arrived.
+type Stock struct {
+	Used   int      `json:"used"`             // orders that it has taken
+	Orders []string `json:"orders,omitempty"` // those for the same names, by the server's ids
 }
 
 // Challenges are those that a Challenged fact gives.

@@ -31,6 +31,8 @@ type instanceEntry struct {
 	Certificate string      `json:"certificate,omitempty"`
 	Adopted     bool        `json:"adopted,omitempty"` // claimed while it was being checked already
 	Before      string      `json:"before,omitempty"`  // the certificate that it had when it was claimed
+	Package     string      `json:"package,omitempty"` // that it stands for
+	Stock       *Stock      `json:"stock,omitempty"`   // what the package showed before a submission
 }
 
 // InstanceUse is what happened to an instance.
@@ -70,8 +72,10 @@ type Claim struct {
 	Adopted  bool   // somebody else submitted what runs there
 	Kept     bool   // by a ledger: no order of the certificate runs there
 
-	API    string // in an order: what it is bound to
-	Before string // the certificate that the instance had already
+	API     string // in an order: what it is bound to
+	Package string // that the order draws on, or ""
+	Before  string // the certificate that the instance had already
+	Stock   *Stock // by a ledger: what the package showed before the last submission
 }
 
 // LoadInstances reads the ledger at path.
@@ -122,10 +126,13 @@ func (c claims) after(e instanceEntry) claims {
 	same := e.Instance == c.standing.Instance
 	switch {
 	case e.Kind == InstanceClaimed:
-		c.standing, c.submitted = Claim{Instance: e.Instance, Adopted: e.Adopted, Before: e.Before}, c.submitted && same
+		if !same {
+			c.submitted, c.standing.Stock = false, nil
+		}
+		c.standing = Claim{Instance: e.Instance, Adopted: e.Adopted, Package: e.Package, Before: e.Before, Stock: c.standing.Stock}
 	case !same:
 	case e.Kind == InstanceSubmitted, e.Kind == InstanceUnapplied:
-		c.submitted = e.Kind == InstanceSubmitted
+		c.submitted, c.standing.Stock = e.Kind == InstanceSubmitted, e.Stock
 	case e.Kind == InstanceKept:
 		c.standing.Kept, c.submitted = true, false
 	default:
@@ -143,6 +150,14 @@ func (l *Instances) Note(use InstanceUse, i Instance, certificate string) error 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.record(instanceEntry{Kind: use, Account: i.Account, Instance: i.ID, Certificate: certificate})
+}
+
+// Submit notes a submission right before it is sent. stock is what the package
+// shows that it is placed on, or nil.
+func (l *Instances) Submit(i Instance, certificate string, stock *Stock) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.record(instanceEntry{Kind: InstanceSubmitted, Account: i.Account, Instance: i.ID, Certificate: certificate, Stock: stock})
 }
 
 func (l *Instances) record(e instanceEntry) error {
@@ -163,7 +178,8 @@ func (l *Instances) Claim(account, certificate string, c Claim) (taken bool, err
 	if holder := l.uses[Instance{account, c.Instance}].holder; holder != "" && holder != certificate {
 		return false, nil
 	}
-	return true, l.record(instanceEntry{Kind: InstanceClaimed, Account: account, Instance: c.Instance, Certificate: certificate, Adopted: c.Adopted, Before: c.Before})
+	return true, l.record(instanceEntry{Kind: InstanceClaimed, Account: account, Instance: c.Instance, Certificate: certificate,
+		Adopted: c.Adopted, Package: c.Package, Before: c.Before})
 }
 
 func (l *Instances) use(i Instance) use {

@@ -41,18 +41,21 @@ type Order struct {
 	Reason      string
 	Forced      bool
 	API         string // that it is bound to since it claimed an instance
+	Package     string // that it draws on, or ""
 
-	RefusalCode string // of the last instance that was given back
-	Instance    string // claimed, or empty
-	ClaimedAt   time.Time
-	Adopted     bool
-	Before      string // the certificate that the instance had already, by its id
-	Key         string // bundle.KeyID of the private key that was made for it, or empty
-	Submitting  bool   // a submission was begun and its answer is not known
-	Submissions int    // of this instance
-	SubmittedAt time.Time
-	ServerOrder string // the server's id of the order, where it gave one
-	Status      string // the server's, as last seen
+	RefusalCode  string // of the last instance that was given back
+	Instance     string // claimed, or empty; of a package a name that is the certificate's alone
+	ClaimedAt    time.Time
+	Adopted      bool
+	Before       string    // the certificate that the instance had already, by its id
+	Key          string    // bundle.KeyID of the private key that was made for it, or empty
+	Submitting   bool      // a submission was begun and its answer is not known
+	Submissions  int       // of this instance
+	SubmittingAt time.Time // when the last one was begun
+	Stock        *Stock    // what the package showed then, or nil
+	SubmittedAt  time.Time
+	ServerOrder  string // the server's id of the order, where it gave one
+	Status       string // the server's, as last seen
 
 	Challenges []Challenge // the present ones
 	Records    []Placed    // ours and others', for every challenge so far

@@ -28,6 +28,8 @@ func see(status string) chapter { return func(o *Order) error { return o.See(sta
 
 func submitted(o *Order) error { return o.Submitted("", "") }
 
+func begun(o *Order) error { return o.BeginSubmission(nil) }
+
 // story is what an order that goes well records after it was opened, with the
 // step that each fact leads to.
 var story = []struct {
@@ -36,7 +38,7 @@ var story = []struct {
 }{
 	{func(o *Order) error { return nil }, Allocate},
 	{func(o *Order) error { return o.Claim(Claim{Instance: "cas-1", API: "later", Before: "7"}) }, Submit},
-	{(*Order).BeginSubmission, Submit},
+	{begun, Submit},
 	{submitted, Present},
 	{see("checking"), Present},
 	{challenged(challenge), Present},
@@ -134,9 +136,9 @@ func TestTurnsOfAnOrder(t *testing.T) {
 		{"a challenge that comes back is looked for anew", 10, []chapter{challenged(second), challenged(challenge)}, Propagate, 1},
 		{"a record of another kind proves nothing", 6, []chapter{note(Added, cname)}, Present, 1},
 		{"after check_fail the same instance is submitted again", 10, []chapter{failed}, Submit, 1},
-		{"a resubmission waits for a new challenge", 10, []chapter{failed, (*Order).BeginSubmission, submitted}, Present, 1},
+		{"a resubmission waits for a new challenge", 10, []chapter{failed, begun, submitted}, Present, 1},
 		{"a resubmission with the old challenge looks for it anew", 10, []chapter{
-			failed, (*Order).BeginSubmission, submitted, challenged(challenge),
+			failed, begun, submitted, challenged(challenge),
 		}, Propagate, 1},
 		{"a failure does not change the step", 8, []chapter{func(o *Order) error { return o.Fail(Failure{Text: "x"}) }}, Propagate, 1},
 	} {
@@ -177,7 +179,7 @@ func TestFailuresCountUntilSomethingSucceeds(t *testing.T) {
 			time.Sleep(10 * time.Second)
 			goOn(t, o, func(o *Order) error { return o.Fail(failure) })
 		}
-		goOn(t, o, (*Order).BeginSubmission, (*Order).Unapplied, note(Adding, record), note(Removing, record)) // a try ends no failure
+		goOn(t, o, begun, (*Order).Unapplied, note(Adding, record), note(Removing, record)) // a try ends no failure
 		failure.At = start.Add(20 * time.Second)
 		for _, o := range []*Order{o, reload(t, o)} {
 			got := o.Failure

@@ -42,15 +42,18 @@ func (o *Order) Reopen(a Application) error {
 
 // Claim takes an instance, and binds the order to an API.
 func (o *Order) Claim(c Claim) error {
-	return o.record(Fact{Kind: Claimed, Instance: c.Instance, Adopted: c.Adopted, API: c.API, Before: c.Before})
+	return o.record(Fact{Kind: Claimed, Instance: c.Instance, Adopted: c.Adopted, API: c.API, Package: c.Package, Before: c.Before})
 }
 
 // Keyed says that a private key for the order is on the disk; id is its
 // bundle.KeyID.
 func (o *Order) Keyed(id string) error { return o.record(Fact{Kind: Keyed, Key: id}) }
 
-// BeginSubmission comes right before the request.
-func (o *Order) BeginSubmission() error { return o.record(Fact{Kind: Submitting}) }
+// BeginSubmission comes right before the request. stock is what the package shows
+// that the order is placed on, or nil.
+func (o *Order) BeginSubmission(stock *Stock) error {
+	return o.record(Fact{Kind: Submitting, Stock: stock})
+}
 
 // Submitted says that the submission arrived. order is the id that the server
 // gave it; both may be empty.

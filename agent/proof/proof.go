@@ -79,21 +79,44 @@ type Sight struct {
 }
 
 // Check makes a challenge of what a server asks for: of a known kind, with a
-// name that is one of the domains' and whole.
-func Check(c order.Challenge, domains []string) (order.Challenge, error) {
+// name that is one of the domains' and whole. A relative name that may belong to
+// several registered domains makes a challenge in each.
+func Check(c order.Challenge, domains []string) ([]order.Challenge, error) {
 	if c.Kind != order.TXT && c.Kind != order.CNAME {
-		return c, hint.Add(fmt.Errorf("the CA wants a validation of type %q", c.Kind), "dvagent can only write TXT and CNAME records")
+		return nil, hint.Add(fmt.Errorf("the CA wants a validation of type %q", c.Kind), "dvagent can only write TXT and CNAME records")
 	}
 	if name := strings.TrimSuffix(strings.ToLower(c.Name), "."); c.Kind == order.TXT && c.Domain != "" && isHost(name, domains) {
 		c.Name = name // a TXT record beside what the host has already
-		return c, nil
+		return []order.Challenge{c}, nil
 	}
 	name, err := dnsvalidate.CheckName(c.Name, domains)
+	names := []string{name}
 	if err != nil {
-		return c, hint.Add(err, "this is not a name to write at: ask Alibaba Cloud's support")
+		if names = relativeTo(c, domains); len(names) == 0 {
+			return nil, hint.Add(err, "this is not a name to write at: ask Alibaba Cloud's support")
+		}
 	}
-	c.Name = name
-	return c, nil
+	challenges := make([]order.Challenge, len(names))
+	for i, name := range names {
+		challenges[i] = c
+		challenges[i].Name = name
+	}
+	return challenges, nil
+}
+
+// relativeTo are the names that a relative one may stand for: that of the domain
+// which the challenge is for, or else one in each registered domain.
+func relativeTo(c order.Challenge, domains []string) (names []string) {
+	if slices.Contains(domains, c.Domain) {
+		domains = []string{c.Domain}
+	}
+	for _, domain := range domains {
+		name, err := dnsvalidate.CheckName(c.Name, []string{domain})
+		if err == nil && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // isHost says that a name is that of one of the domains, or of a wildcard's

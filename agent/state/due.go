@@ -19,6 +19,7 @@ const (
 	ReasonEmergency    = "emergency"
 	ReasonInWindow     = "in window"
 	ReasonForced       = "forced"
+	ReasonAdopted      = "adopted" // by an operator
 )
 
 // Due names the first reason to order a certificate now, or is empty. The

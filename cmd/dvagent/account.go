@@ -62,7 +62,7 @@ func (c *cli) cas(ctx context.Context, name string) (cas, error) {
 // openCAS finds out which version the account speaks, where that is not
 // configured.
 func openCAS(ctx context.Context, host *state.Host, accounts *account.Accounts, name string) (cas, error) {
-	issuer, err := accounts.Issuer(ctx, name, "")
+	issuer, err := accounts.Catalogue(ctx, name, "")
 	if err != nil {
 		return nil, err
 	}

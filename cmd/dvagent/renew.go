@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,6 +27,11 @@ func (c *cli) renewCommand() *cobra.Command {
 			if quiet && cmd.Flags().Changed("log-level") && c.logLevel != "error" {
 				return usageError{errors.New("--quiet logs only errors: leave --log-level out")}
 			}
+			if cmd.Flags().Changed("adopt") {
+				if err := checkAdoption(r, names); err != nil {
+					return err
+				}
+			}
 			r.Names = names
 			return c.work(quiet, func(a *agent.Agent) ([]state.Outcome, error) { return a.Renew(cmd.Context(), r) })
 		},
@@ -33,9 +40,24 @@ func (c *cli) renewCommand() *cobra.Command {
 	flags.DurationVar(&r.Timeout, "timeout", 45*time.Minute, "stop waiting after so long; the order stays open")
 	flags.BoolVar(&r.NoWait, "no-wait", false, "leave an order pending (exit 3); the next call resumes it")
 	flags.BoolVar(&r.Force, "force", false, "renew what is not due")
+	flags.StringVar(&r.Adopt, "adopt", "", "go on with this `ORDERID` of a package, whoever placed it")
 	flags.BoolVar(&quiet, "quiet", false, "print nothing on success")
 	wantsLock(cmd, &r.Caller)
 	return cmd
+}
+
+// checkAdoption refuses what can be told to be a mistake without asking anybody.
+func checkAdoption(r agent.Renewal, names []string) error {
+	if id, err := strconv.ParseInt(r.Adopt, 10, 64); err != nil || id <= 0 {
+		return usageError{fmt.Errorf("--adopt: %q is not the number of an order (dvagent orders lists them)", r.Adopt)}
+	}
+	switch {
+	case len(names) != 1:
+		return usageError{errors.New("--adopt wants one NAME")}
+	case r.Force:
+		return usageError{errors.New("--adopt goes on with an order, and --force places one: leave one of them out")}
+	}
+	return nil
 }
 
 // work runs a command that changes something: it shows the progress and prints

@@ -25,7 +25,10 @@ type Issuer struct {
 	stored func(context.Context) ([]aliyun.Certificate, error)
 }
 
-var _ issue.Shelf = (*Issuer)(nil)
+var (
+	_ issue.Catalogue = (*Issuer)(nil)
+	_ issue.Shelf     = (*Issuer)(nil)
+)
 
 // New makes an issuer for a pass.
 func New(client *aliyun.Client) *Issuer {

@@ -27,7 +27,7 @@ type Issuer struct {
 	listed []aliyun.Instance2020 // what was read already, for the first Slots
 }
 
-var _ issue.Issuer = (*Issuer)(nil)
+var _ issue.Catalogue = (*Issuer)(nil)
 
 // New makes an issuer for a pass. listed is what Instances has just returned, or
 // nil.

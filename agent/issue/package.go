@@ -1,0 +1,270 @@
+package issue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"dvagent/agent/order"
+	"dvagent/agent/state"
+	"dvagent/internal/bundle"
+	"dvagent/internal/hint"
+)
+
+// This file holds what is different for an order from a package. Nothing that
+// is sent with it makes it safe to repeat, or lets it be found again: so what
+// the package shows is written down before, and compared afterwards, and what
+// cannot be told is asked of an operator.
+
+// soughtFor is how long an order whose answer was lost is looked for, before it
+// counts as never placed.
+const soughtFor = 5 * time.Minute
+
+// allocateOfPackage claims a certificate of the package once nothing stands
+// against an order.
+func (w *work) allocateOfPackage(ctx context.Context) error {
+	sites, err := w.desk.prover.Sites(ctx, w.subject(), w.order.Domains)
+	if err != nil {
+		return err
+	}
+	if err := w.checkPace(); err != nil {
+		return err
+	}
+	if err := w.foresee(ctx, sites); err != nil {
+		return err
+	}
+	return w.takeOfPackage(ctx)
+}
+
+func (w *work) takeOfPackage(ctx context.Context) error {
+	shop := Shop{Account: w.order.Account, Package: w.snapshot.Config.Package}
+	if err := w.open(ctx, shop); err != nil {
+		return err
+	}
+	claim := order.Claim{Instance: shop.Package + "/" + w.name(), Package: shop.Package, API: w.issuer.Terms().API}
+	if _, err := w.desk.ledger.Claim(w.order.Account, w.name(), claim); err != nil {
+		return err
+	}
+	return w.order.Claim(claim)
+}
+
+// submitToPackage places the order once, and beside no other one that is
+// running for the same names.
+func (w *work) submitToPackage(ctx context.Context) (verdict, error) {
+	if w.order.Status == order.StatusFailed && !w.forced {
+		return advance, w.refusedOfPackage(fmt.Errorf("the CA refused the validation of order %s", w.order.ServerOrder))
+	}
+	shown, err := w.issuer.(Package).Stock(ctx, w.order.Domains)
+	if err != nil {
+		return advance, err
+	}
+	bereft, err := w.recallSubmission()
+	if err != nil {
+		return advance, err
+	}
+	if w.order.Submitting {
+		return w.seek(shown)
+	}
+	if bereft {
+		if found, err := w.recognise(ctx, shown); found || err != nil {
+			return advance, err
+		}
+	}
+	if running := shown.ids(StockOrder.running); len(running) > 0 {
+		return advance, hint.Add(fmt.Errorf("%s for the same names already, and nothing is ordered beside it", are(running, "running")),
+			fmt.Sprintf("to go on with it: dvagent renew --adopt %s %s; to order anew, withdraw it in the SSL console first", running[0], w.name()))
+	}
+	if err := w.checkPace(); err != nil {
+		return advance, err
+	}
+	return advance, w.send(ctx, &order.Stock{Used: shown.Used, Orders: shown.ids(nil)})
+}
+
+// recallSubmission makes good for what the order's journal lost: a submission
+// that the ledger knows, and the key on the disk. bereft says that nothing but
+// the key is left of an order.
+func (w *work) recallSubmission() (bereft bool, err error) {
+	claim, submitted := w.desk.ledger.ClaimOf(w.order.Account, w.name())
+	if submitted && w.order.Submissions == 0 {
+		if err := w.order.BeginSubmission(claim.Stock); err != nil {
+			return false, err
+		}
+	}
+	c := w.snapshot.Config
+	if w.order.Key != "" || c.CloudKey {
+		return false, nil
+	}
+	last := w.desk.host.Dir.LastKey(c.Name)
+	if last == "" {
+		return false, nil
+	}
+	return w.order.Submissions == 0, w.order.Keyed(last)
+}
+
+// seek looks for an order whose answer was lost: one that the package shows and
+// did not show before.
+func (w *work) seek(shown Stock) (verdict, error) {
+	before := w.order.Stock
+	if before == nil {
+		before = &order.Stock{Used: -1}
+	}
+	fresh := shown.ids(func(o StockOrder) bool { return !slices.Contains(before.Orders, o.ID) })
+	waited := state.Now().Sub(w.order.SubmittingAt).Abs()
+	switch {
+	case len(fresh) == 1:
+		return advance, w.found(fresh[0])
+	case len(fresh) > 1:
+		return advance, w.untold(are(fresh, "new")+" for these names, and which one is ours cannot be told", fresh[0])
+	case waited < soughtFor:
+		return wait(nextPoll(state.Now(), w.order.SubmittingAt), "the order, whose answer was lost, to be listed"), nil
+	case shown.Used != before.Used:
+		return advance, w.untold("the package has taken an order, which may be ours and is not listed", "ORDERID")
+	}
+	return advance, w.unapplied()
+}
+
+func (w *work) found(id string) error {
+	w.say(order.Submit, "found order "+id+", whose answer was lost")
+	return w.order.Submitted("", id)
+}
+
+// untold stops an order of which an operator has to say what became of it.
+func (w *work) untold(what, adopt string) error {
+	return stop(fmt.Errorf("the answer to the order was lost: %s", what),
+		fmt.Sprintf("see the orders in the SSL console; to go on with one: dvagent renew --adopt %s %s; if there is none: dvagent abandon %s",
+			adopt, w.name(), w.name()))
+}
+
+// recognise finds the order of a key that is left on the disk though journal and
+// ledger were lost: one that was issued for it, or else the one that is running.
+func (w *work) recognise(ctx context.Context, shown Stock) (bool, error) {
+	for _, o := range shown.Orders {
+		if !o.Issued {
+			continue
+		}
+		report, err := w.issuer.Report(ctx, Ticket{Order: o.ID, KeyID: w.order.Key})
+		if err != nil && !unsaid(err) {
+			return false, err
+		}
+		if id, err := bundle.CertificateKeyID(report.Chain); err == nil && id == w.order.Key {
+			return true, w.found(o.ID)
+		}
+	}
+	running := shown.ids(StockOrder.running)
+	switch len(running) {
+	case 0:
+		return false, nil
+	case 1:
+		return true, w.found(running[0])
+	}
+	return false, w.untold(are(running, "running")+" for these names, and which one is ours cannot be told", running[0])
+}
+
+// refusedByPackage gives the claim back: nothing was placed. What is empty may be
+// filled again; all else is for an operator to mend.
+func (w *work) refusedByPackage(code string, refusal error) error {
+	product := w.order.Package
+	if err := w.unapplied(); err != nil {
+		return err
+	}
+	if err := w.desk.ledger.Note(order.InstanceReleased, instanceOf(w.order), w.name()); err != nil {
+		return err
+	}
+	if err := w.order.Refuse(code, refusal.Error()); err != nil {
+		return err
+	}
+	if isExhausted(refusal) {
+		return hint.Add(&instanceError{fmt.Sprintf("package %s has no certificate left: %s", product, refusal)},
+			"packages (V1) are no longer sold: buy an instance (V2), and remove the line package of "+w.name())
+	}
+	return stop(refusal, strings.TrimPrefix(hint.Of(refusal)+"; then: dvagent renew "+w.name(), "; "))
+}
+
+// isExhausted says that a package has nothing left.
+func isExhausted(err error) bool {
+	empty, says := err.(interface{ Exhausted() bool })
+	return says && empty.Exhausted()
+}
+
+// refusedOfPackage stops an order that the CA refused: another one would take
+// another certificate of the package.
+func (w *work) refusedOfPackage(err error) error {
+	return stop(err, fmt.Sprintf("see whether every name server shows the record, and whether a CAA record forbids the CA; "+
+		"to order anew, which takes another one of the package: dvagent renew --force %s; order %s gives its own back once it is deleted in the SSL console",
+		w.name(), w.order.ServerOrder))
+}
+
+func (o StockOrder) running() bool { return o.Running }
+
+// ids are those of the orders that are wanted; nil wants all.
+func (s Stock) ids(wanted func(StockOrder) bool) []string {
+	var ids []string
+	for _, o := range s.Orders {
+		if wanted == nil || wanted(o) {
+			ids = append(ids, o.ID)
+		}
+	}
+	return ids
+}
+
+// are is such as "the orders 7, 8 are running".
+func are(ids []string, what string) string {
+	if len(ids) == 1 {
+		return "order " + ids[0] + " is " + what
+	}
+	return "the orders " + strings.Join(ids, ", ") + " are " + what
+}
+
+// Adopt goes on with an order of the certificate's package that an operator
+// names by the server's id, whoever placed it. The server has to know it.
+func (d *Desk) Adopt(ctx context.Context, s state.Snapshot, id string) error {
+	w := &work{desk: d, snapshot: s, order: s.Order}
+	if err := w.adoptable(id); err != nil {
+		return err
+	}
+	shop := Shop{Account: s.Config.Account, Package: s.Config.Package}
+	if w.order != nil && w.order.Package != "" {
+		shop = w.shop()
+	}
+	if err := w.open(ctx, shop); err != nil {
+		return err
+	}
+	if _, err := w.issuer.Report(ctx, Ticket{Order: id}); err != nil {
+		return hint.Add(fmt.Errorf("adopt order %s: %w", id, err), hint.Of(err))
+	}
+	var err error
+	if w.order == nil {
+		if w.order, err = d.begin(s, state.ReasonAdopted, false); err != nil {
+			return err
+		}
+	}
+	if w.order.Instance == "" {
+		if err := w.takeOfPackage(ctx); err != nil {
+			return err
+		}
+	}
+	if _, err := w.recallSubmission(); err != nil {
+		return err
+	}
+	w.say(order.Submit, "adopted order "+id)
+	return w.order.Submitted("", id)
+}
+
+// adoptable says why an order may not be put in the place of what is there.
+func (w *work) adoptable(id string) error {
+	o := w.order
+	switch {
+	case o != nil && o.Instance != "" && o.Package == "":
+		return hint.Add(fmt.Errorf("an order on instance %s is open", o.Instance), "to give it up: dvagent abandon "+w.name())
+	case o != nil && o.Version != "":
+		return fmt.Errorf("the order is issued already, as version %s", o.Version)
+	case o != nil && o.ServerOrder != "" && o.ServerOrder != id && o.Status != order.StatusFailed:
+		return hint.Add(fmt.Errorf("order %s is open", o.ServerOrder), "to give it up: dvagent abandon "+w.name())
+	case (o == nil || o.Package == "") && w.snapshot.Config.Package == "":
+		return hint.Add(errors.New("only orders from a package are adopted by their number"), "the order of an instance is found by itself")
+	}
+	return nil
+}

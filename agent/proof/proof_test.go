@@ -1,0 +1,38 @@
+package proof
+
+import (
+	"slices"
+	"testing"
+
+	"dvagent/agent/order"
+)
+
+func TestAChallengeIsWrittenOnlyAtNamesOfTheDomains(t *testing.T) {
+	two := []string{"example.com", "www.example.org"}
+	for _, tt := range []struct {
+		name    string
+		asked   order.Challenge
+		domains []string
+		want    []string // names; nil: refused
+	}{
+		{"a whole name", order.Challenge{Kind: order.TXT, Name: "_dnsauth.example.com"}, two, []string{"_dnsauth.example.com"}},
+		{"a relative name of one registered domain", order.Challenge{Kind: order.TXT, Name: "_dnsauth"}, two[:1], []string{"_dnsauth.example.com"}},
+		{"a relative name of two", order.Challenge{Kind: order.TXT, Name: "_dnsauth"}, two, []string{"_dnsauth.example.com", "_dnsauth.example.org"}},
+		{"a relative name of the domain that is told", order.Challenge{Kind: order.CNAME, Domain: "www.example.org", Name: "_x"}, two, []string{"_x.example.org"}},
+		{"a foreign name", order.Challenge{Kind: order.TXT, Name: "_dnsauth.example.net"}, two, nil},
+		{"a foreign name of a domain that is told", order.Challenge{Kind: order.TXT, Domain: "example.com", Name: "_dnsauth.example.net"}, two[:1], nil},
+		{"a host", order.Challenge{Kind: order.TXT, Name: "www"}, two, nil},
+		{"a file", order.Challenge{Kind: "FILE", Name: "_dnsauth.example.com"}, two, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			checked, err := Check(tt.asked, tt.domains)
+			var names []string
+			for _, c := range checked {
+				names = append(names, c.Name)
+			}
+			if !slices.Equal(names, tt.want) || (err != nil) != (tt.want == nil) {
+				t.Errorf("got %q, %v", names, err)
+			}
+		})
+	}
+}
