@@ -39,6 +39,9 @@ func (w *work) allocate(ctx context.Context) (verdict, error) {
 	if err != nil {
 		return advance, err
 	}
+	if recognised, err := w.recogniseLost(ctx); recognised || err != nil {
+		return advance, err
+	}
 	if !w.order.Forced {
 		reused, err := w.reuse(ctx)
 		if err != nil || reused {

@@ -133,6 +133,8 @@ type Report struct {
 	State      State
 	Said       string            // the issuer's own word, in lower case
 	Challenges []order.Challenge // what the CA wants to see; may be empty for minutes
+
+	RequestKeyID string // bundle.KeyID of the certificate request that is there, where it is told
 	Chain, Key []byte            // PEM, once they can be had; Key is secret, and ours where there is none
 }
 

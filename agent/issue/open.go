@@ -109,8 +109,10 @@ func (d *Desk) mend(s state.Snapshot, o *order.Order) error {
 	if o.Instance == "" {
 		return nil
 	}
-	if err := d.recallKey(s.Config, o); err != nil {
-		return err
+	if o.Package == "" || o.Submitting || !o.SubmittedAt.IsZero() { // else the order is looked for by it
+		if err := d.recallKey(s.Config, o); err != nil {
+			return err
+		}
 	}
 	instance := instanceOf(o)
 	holder := d.ledger.Holder(instance)
@@ -128,8 +130,7 @@ func (d *Desk) mend(s state.Snapshot, o *order.Order) error {
 // recallKey finds the key of an order whose journal lost the line of it, or
 // whose process died before it was written.
 func (d *Desk) recallKey(c config.Certificate, o *order.Order) error {
-	unordered := o.Package != "" && o.SubmittedAt.IsZero() // its stock is looked through first
-	if o.Key != "" || o.Adopted || c.CloudKey || unordered {
+	if o.Key != "" || o.Adopted || c.CloudKey {
 		return nil
 	}
 	if id := d.host.Dir.LastKey(c.Name); id != "" {

@@ -10,7 +10,6 @@ import (
 
 	"dvagent/agent/order"
 	"dvagent/agent/state"
-	"dvagent/internal/bundle"
 	"dvagent/internal/hint"
 )
 
@@ -61,7 +60,10 @@ func (w *work) submitToPackage(ctx context.Context) (verdict, error) {
 	if err != nil {
 		return advance, err
 	}
-	bereft, err := w.recallSubmission()
+	if err := w.recallSubmission(); err != nil {
+		return advance, err
+	}
+	bereft, err := w.bereft()
 	if err != nil {
 		return advance, err
 	}
@@ -84,24 +86,17 @@ func (w *work) submitToPackage(ctx context.Context) (verdict, error) {
 }
 
 // recallSubmission makes good for what the order's journal lost: a submission
-// that the ledger knows, and the key on the disk. bereft says that nothing but
-// the key is left of an order.
-func (w *work) recallSubmission() (bereft bool, err error) {
-	claim, submitted := w.desk.ledger.ClaimOf(w.order.Account, w.name())
-	if submitted && w.order.Submissions == 0 {
+// that the ledger knows, and the key for it.
+func (w *work) recallSubmission() error {
+	if claim, submitted := w.desk.ledger.ClaimOf(w.order.Account, w.name()); submitted && w.order.Submissions == 0 {
 		if err := w.order.BeginSubmission(claim.Stock); err != nil {
-			return false, err
+			return err
 		}
 	}
-	c := w.snapshot.Config
-	if w.order.Key != "" || c.CloudKey {
-		return false, nil
+	if w.order.Submissions == 0 {
+		return nil
 	}
-	last := w.desk.host.Dir.LastKey(c.Name)
-	if last == "" {
-		return false, nil
-	}
-	return w.order.Submissions == 0, w.order.Keyed(last)
+	return w.desk.recallKey(w.snapshot.Config, w.order)
 }
 
 // seek looks for an order whose answer was lost: one that the package shows and
@@ -145,11 +140,11 @@ func (w *work) recognise(ctx context.Context, shown Stock) (bool, error) {
 		if !o.Issued {
 			continue
 		}
-		report, err := w.issuer.Report(ctx, Ticket{Order: o.ID, KeyID: w.order.Key})
-		if err != nil && !unsaid(err) {
+		_, ours, err := w.isOurs(ctx, Ticket{Order: o.ID, KeyID: w.order.Key})
+		if err != nil {
 			return false, err
 		}
-		if id, err := bundle.CertificateKeyID(report.Chain); err == nil && id == w.order.Key {
+		if ours {
 			return true, w.found(o.ID)
 		}
 	}
@@ -246,7 +241,10 @@ func (d *Desk) Adopt(ctx context.Context, s state.Snapshot, id string) error {
 			return err
 		}
 	}
-	if _, err := w.recallSubmission(); err != nil {
+	if err := w.recallSubmission(); err != nil {
+		return err
+	}
+	if _, err := w.bereft(); err != nil {
 		return err
 	}
 	w.say(order.Submit, "adopted order "+id)

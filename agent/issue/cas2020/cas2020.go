@@ -125,6 +125,7 @@ func (i *Issuer) Report(ctx context.Context, t issue.Ticket) (issue.Report, erro
 		return issue.Report{}, err
 	}
 	report := issue.Report{State: issue.Other, Said: said(detail)}
+	report.RequestKeyID, _ = bundle.RequestKeyID([]byte(detail.CSR)) // "" where there is none
 	switch {
 	case hasNew(detail, t):
 		return i.fetch(ctx, t, detail)
