@@ -135,7 +135,7 @@ type Report struct {
 	Challenges []order.Challenge // what the CA wants to see; may be empty for minutes
 
 	RequestKeyID string // bundle.KeyID of the certificate request that is there, where it is told
-	Chain, Key []byte            // PEM, once they can be had; Key is secret, and ours where there is none
+	Chain, Key   []byte // PEM, once they can be had; Key is secret, and ours where there is none
 }
 
 // State is how far an issuer says that an order has come.

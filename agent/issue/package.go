@@ -107,14 +107,18 @@ func (w *work) seek(shown Stock) (verdict, error) {
 		before = &order.Stock{Used: -1}
 	}
 	fresh := shown.ids(func(o StockOrder) bool { return !slices.Contains(before.Orders, o.ID) })
-	waited := state.Now().Sub(w.order.SubmittingAt).Abs()
+	begun := w.order.SubmittingAt
+	if claim, submitted := w.desk.ledger.ClaimOf(w.order.Account, w.name()); submitted {
+		begun = state.Sooner(begun, claim.Begun) // the journal's line of it may be a later one
+	}
+	waited := state.Now().Sub(begun).Abs()
 	switch {
 	case len(fresh) == 1:
 		return advance, w.found(fresh[0])
 	case len(fresh) > 1:
 		return advance, w.untold(are(fresh, "new")+" for these names, and which one is ours cannot be told", fresh[0])
 	case waited < soughtFor:
-		return wait(nextPoll(state.Now(), w.order.SubmittingAt), "the order, whose answer was lost, to be listed"), nil
+		return wait(nextPoll(state.Now(), begun), "the order, whose answer was lost, to be listed"), nil
 	case shown.Used != before.Used:
 		return advance, w.untold("the package has taken an order, which may be ours and is not listed", "ORDERID")
 	}

@@ -75,7 +75,8 @@ type Claim struct {
 	API     string // in an order: what it is bound to
 	Package string // that the order draws on, or ""
 	Before  string // the certificate that the instance had already
-	Stock   *Stock // by a ledger: what the package showed before the last submission
+	Stock   *Stock    // by a ledger: what the package showed before the last submission
+	Begun   time.Time // by a ledger: when that was begun, or found to have never arrived
 }
 
 // LoadInstances reads the ledger at path.
@@ -127,12 +128,13 @@ func (c claims) after(e instanceEntry) claims {
 	switch {
 	case e.Kind == InstanceClaimed:
 		if !same {
-			c.submitted, c.standing.Stock = false, nil
+			c.submitted, c.standing = false, Claim{}
 		}
-		c.standing = Claim{Instance: e.Instance, Adopted: e.Adopted, Package: e.Package, Before: e.Before, Stock: c.standing.Stock}
+		c.standing = Claim{Instance: e.Instance, Adopted: e.Adopted, Package: e.Package, Before: e.Before,
+			Stock: c.standing.Stock, Begun: c.standing.Begun}
 	case !same:
 	case e.Kind == InstanceSubmitted, e.Kind == InstanceUnapplied:
-		c.submitted, c.standing.Stock = e.Kind == InstanceSubmitted, e.Stock
+		c.submitted, c.standing.Stock, c.standing.Begun = e.Kind == InstanceSubmitted, e.Stock, e.At
 	case e.Kind == InstanceKept:
 		c.standing.Kept, c.submitted = true, false
 	default:

@@ -102,7 +102,7 @@ func agree(t *testing.T, l *Instances, s scan, now time.Time) {
 		for _, account := range someAccounts {
 			claim, submitted := l.ClaimOf(account, certificate)
 			entry, begun := s.claimOf(account, certificate)
-			same = same && claim == Claim{Instance: entry.Instance, Adopted: entry.Adopted} && submitted == begun
+			same = same && claim.Instance == entry.Instance && claim.Adopted == entry.Adopted && submitted == begun
 			same = same && l.AnyRefusedTo(account, certificate) == s.anyRefusedTo(account, certificate)
 			for _, id := range someInstances {
 				i := Instance{account, id}

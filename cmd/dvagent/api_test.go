@@ -14,16 +14,19 @@ import (
 	"dvagent/internal/sandbox"
 )
 
-// apis are the versions of CAS that an order may be of.
-var apis = []string{sandbox.API2018, sandbox.API2020}
+// orderings are the ways to order: on an instance by either version of CAS, or
+// from a package.
+var orderings = []string{sandbox.API2018, sandbox.API2020, fromPackage}
 
-// ofEachAPI tries orders of each version.
-func ofEachAPI(t *testing.T, try func(t *testing.T, api string)) {
+const fromPackage = "a package"
+
+// ofEachOrdering tries each way.
+func ofEachOrdering(t *testing.T, try func(t *testing.T, ordering string)) {
 	t.Parallel()
-	for _, api := range apis {
-		t.Run("of "+api, func(t *testing.T) {
+	for _, ordering := range orderings {
+		t.Run("of "+ordering, func(t *testing.T) {
 			t.Parallel()
-			try(t, api)
+			try(t, ordering)
 		})
 	}
 }
@@ -48,8 +51,8 @@ func (s *stage) ownkey(ts *testscript.TestScript, args []string) {
 	ts.Check(ownKey(s.sandbox, ts.MkAbs(args[0])))
 }
 
-// ownKey checks that an instance holds the certificate request for the private
-// key in the file, and that no request sent a key to the API.
+// ownKey checks that there was a certificate request for the private key in the
+// file, and that no request sent a key to the API.
 func ownKey(s *sandbox.Sandbox, file string) error {
 	key, err := os.ReadFile(file)
 	if err != nil {
@@ -59,9 +62,10 @@ func ownKey(s *sandbox.Sandbox, file string) error {
 	if err != nil {
 		return err
 	}
-	requested := func(s sandbox.Subscription) bool { return s.KeyHash == id }
-	if !slices.ContainsFunc(s.Subscriptions(), requested) {
-		return fmt.Errorf("no instance holds a request for the key of %s", file)
+	onInstance := func(s sandbox.Subscription) bool { return s.KeyHash == id }
+	ofPackage := func(o sandbox.PackageOrder) bool { return o.KeyHash == id }
+	if !slices.ContainsFunc(s.Subscriptions(), onInstance) && !slices.ContainsFunc(s.PackageOrders(), ofPackage) {
+		return fmt.Errorf("no request is for the key of %s", file)
 	}
 	for _, request := range s.History() {
 		for name, value := range request.Params {

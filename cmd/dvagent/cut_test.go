@@ -134,13 +134,13 @@ func (c *trial) signalAt(at func(int, string) bool, signal syscall.Signal, after
 
 // faults 2, 3, 59
 func TestAnOrderIsCutAtEachCall(t *testing.T) {
-	ofEachAPI(t, func(t *testing.T, api string) {
+	ofEachOrdering(t, func(t *testing.T, ordering string) {
 		for _, after := range []bool{false, true} {
 			name := map[bool]string{false: "before it is applied", true: "before it is answered"}[after]
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				every(t, "call", 1, func(t *testing.T, n int) bool {
-					c := newTrialOf(t, api)
+					c := newTrialOf(t, ordering)
 					cut := c.signalAt(nth(n), syscall.SIGKILL, after)
 					c.converges(1)
 					return cut != nil
@@ -152,9 +152,9 @@ func TestAnOrderIsCutAtEachCall(t *testing.T) {
 
 // faults 58, 59
 func TestARenewalIsCutAtEachCall(t *testing.T) {
-	ofEachAPI(t, func(t *testing.T, api string) {
+	ofEachOrdering(t, func(t *testing.T, ordering string) {
 		every(t, "call", 1, func(t *testing.T, n int) bool {
-			c := newTrialOf(t, api)
+			c := newTrialOf(t, ordering)
 			c.renews()
 			cut := c.signalAt(nth(n), syscall.SIGKILL, n%2 > 0, "renew", "--force")
 			c.pair()
@@ -177,7 +177,7 @@ func TestTheRecoveryIsCutToo(t *testing.T) {
 	const seed = 60
 	sample(t, trials, func(t *testing.T, n int) {
 		random := rand.New(rand.NewPCG(seed, uint64(n)))
-		c := newTrialOf(t, apis[n%len(apis)])
+		c := newTrialOf(t, orderings[n%len(orderings)])
 		for range 2 {
 			if random.IntN(3) > 0 {
 				c.cutAtEffect(1+random.IntN(55), "renew")
@@ -191,9 +191,9 @@ func TestTheRecoveryIsCutToo(t *testing.T) {
 
 // fault 61
 func TestATerminatedRunEndsInTimeAndOwesWhatItLeaves(t *testing.T) {
-	ofEachAPI(t, func(t *testing.T, api string) {
+	ofEachOrdering(t, func(t *testing.T, ordering string) {
 		every(t, "call", 1, func(t *testing.T, n int) bool {
-			c := newTrialOf(t, api)
+			c := newTrialOf(t, ordering)
 			p := c.signalAt(nth(n), syscall.SIGTERM, false)
 			if p != nil {
 				c.endedWell(p)

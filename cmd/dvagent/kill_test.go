@@ -42,11 +42,17 @@ func newTrial(t *testing.T) *trial {
 	return newTrialOf(t, sandbox.API2018)
 }
 
-// newTrialOf is a trial whose account is of that version of CAS.
-func newTrialOf(t *testing.T, api string) *trial {
+// newTrialOf is a trial that orders in that way.
+func newTrialOf(t *testing.T, ordering string) *trial {
 	t.Helper()
-	return newTrialAgainst(t, sandbox.Options{
-		CASAPI: api, Propagation: []time.Duration{10 * time.Millisecond}, IssueAfter: 50 * time.Millisecond})
+	options := sandbox.Options{CASAPI: ordering, Propagation: []time.Duration{10 * time.Millisecond}, IssueAfter: 50 * time.Millisecond}
+	if ordering != fromPackage {
+		return newTrialAgainst(t, options)
+	}
+	options.CASAPI, options.Packages = sandbox.API2020, []sandbox.Package{{ProductCode: product, Total: 20}}
+	c := newTrialAgainst(t, options)
+	c.ordersFromPackage()
+	return c
 }
 
 func newTrialAgainst(t *testing.T, options sandbox.Options) *trial {
@@ -120,6 +126,7 @@ func (c *trial) renews() {
 // hold the current pair, and nothing is left to do.
 func (c *trial) converges(certificates ...int) {
 	c.Helper()
+	c.waitsForLostAnswers()
 	c.renews()
 	c.sandbox.ClearHistory()
 	c.renews()
@@ -135,14 +142,18 @@ func (c *trial) converges(certificates ...int) {
 }
 
 // paid checks how many certificates were ordered: in 2018-07-13 each is an
-// instance's only one, in 2020-04-07 all are of one instance, and the last one
-// is for the current key.
+// instance's only one, in 2020-04-07 all are of one instance or of a package, and
+// the last one is for the current key.
 func (c *trial) paid(certificates []int) {
 	c.Helper()
 	ordered := c.sandbox.Submitted() + c.sandbox.Applied()
 	instances := ordered
-	if c.sandbox.Applied() > 0 {
+	if c.takesOfPackage() {
+		ordered, instances = c.sandbox.Packages()[0].Used, 0
+	} else if c.sandbox.Applied() > 0 {
 		instances = 1
+	}
+	if c.sandbox.Submitted() == 0 {
 		if err := ownKey(c.sandbox, c.current(bundle.KeyFile)); err != nil {
 			c.Error(err)
 		}
@@ -317,9 +328,9 @@ func (c *trial) cutAtEffect(n int, args ...string) bool {
 // faults 2, 59
 func TestAFirstOrderIsCutAtEachEffectOnDisk(t *testing.T) {
 	needStrace(t)
-	ofEachAPI(t, func(t *testing.T, api string) {
+	ofEachOrdering(t, func(t *testing.T, ordering string) {
 		every(t, "effect", 12, func(t *testing.T, n int) bool {
-			c := newTrialOf(t, api)
+			c := newTrialOf(t, ordering)
 			cut := c.cutAtEffect(n, "renew")
 			c.converges(1)
 			return cut
@@ -330,9 +341,9 @@ func TestAFirstOrderIsCutAtEachEffectOnDisk(t *testing.T) {
 // faults 58, 59
 func TestARenewalIsCutAtEachEffectOnDisk(t *testing.T) {
 	needStrace(t)
-	ofEachAPI(t, func(t *testing.T, api string) {
+	ofEachOrdering(t, func(t *testing.T, ordering string) {
 		every(t, "effect", 15, func(t *testing.T, n int) bool {
-			c := newTrialOf(t, api)
+			c := newTrialOf(t, ordering)
 			c.renews()
 			cut := c.cutAtEffect(n, "renew", "--force")
 			c.pair() // a server that starts now finds one
@@ -354,7 +365,7 @@ func TestKillsAtRandomMoments(t *testing.T) {
 	const seed = 3
 	sample(t, trials, func(t *testing.T, n int) {
 		random := rand.New(rand.NewPCG(seed, uint64(n)))
-		c := newTrialOf(t, apis[n%len(apis)])
+		c := newTrialOf(t, orderings[n%len(orderings)])
 		for range 1 + random.IntN(3) {
 			p := c.start("dvagent", "renew")
 			time.Sleep(time.Duration(random.Int64N(int64(1500 * time.Millisecond))))
