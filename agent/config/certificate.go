@@ -74,7 +74,7 @@ func buildCertificate(config *Config, contacts map[string]Contact, key string, t
 	certificate = Certificate{
 		Name: table.Name, Domains: domains, Account: account, DNSAccount: dnsAccount,
 		Contact: contacts[contact], Instances: table.Instances, TestInstances: table.TestInstances,
-		KeyType: cmp.Or(table.KeyType, defaultKeyType), RenewBefore: window,
+		KeyType: cmp.Or(table.KeyType, defaultKeyType), RenewBefore: window, Upload: table.Upload,
 	}
 	if !slices.Contains(bundle.KeyTypes(), certificate.KeyType) {
 		return certificate, at(key+".key_type", fmt.Errorf("%q is none of %s", table.KeyType, strings.Join(bundle.KeyTypes(), ", ")))

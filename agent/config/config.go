@@ -54,6 +54,7 @@ type Certificate struct {
 	TestInstances bool   // it may consume those for tests, too
 	KeyType       string // one of bundle.KeyTypes, of keys that are made here
 	CloudKey      bool   // CAS makes the key, even where it could be made here
+	Upload        bool   // each new pair is put into CAS, too
 }
 
 // DNS is [dns].

@@ -64,6 +64,7 @@ type certificateTable struct {
 	TestInstances bool          `toml:"test_instances"`
 	KeyType       string        `toml:"key_type"`
 	PrivateKey    string        `toml:"private_key"`
+	Upload        bool          `toml:"upload"`
 	RenewBefore   string        `toml:"renew_before"`
 	Deploy        []deployTable `toml:"deploy"`
 }
