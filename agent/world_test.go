@@ -37,6 +37,7 @@ type world struct {
 
 	nameServers string // the list in place of the sandbox's own
 	dnsEndpoint string // the AliDNS in place of the sandbox
+	casEndpoint string // the CAS in place of the sandbox
 	api         string // cas_api; 2018-07-13 when empty
 
 	observe state.Observer // may be nil
@@ -100,6 +101,9 @@ func (w *world) agent() *Agent {
 		}
 		if w.dnsEndpoint != "" && key == "dns_endpoint" {
 			lines[i] = fmt.Sprintf("dns_endpoint = %q", w.dnsEndpoint)
+		}
+		if w.casEndpoint != "" && key == "cas_endpoint" {
+			lines[i] = fmt.Sprintf("cas_endpoint = %q", w.casEndpoint)
 		}
 		if line == "[account.main]" {
 			lines[i] += fmt.Sprintf("\ncas_api = %q", cmp.Or(w.api, order.API2018))
