@@ -14,7 +14,7 @@ import (
 var allowed = map[string][]string{
 	"cmd/dvagent": {
 		"cmd/dvagent/daemon", "cmd/dvagent/demo", "dashboard",
-		"agent", "agent/account", "agent/check", "agent/config", "agent/order", "agent/state", "agent/view",
+		"agent", "agent/account", "agent/check", "agent/config", "agent/order", "agent/state", "agent/upload", "agent/view",
 		"internal/aliyun", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/line",
 		"internal/sandbox", "internal/terminal", "internal/words",
 	},

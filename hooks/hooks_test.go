@@ -45,7 +45,7 @@ func TestRunGivesTheContractsEnvironment(t *testing.T) {
 			Name: "deployed", Certificate: "www", Domains: []string{"example.com", "*.example.com"},
 			VersionDir: "/state/versions/1", Fingerprint: "ab", PreviousFingerprint: "cd",
 			NotAfter: time.Date(2027, 2, 3, 4, 5, 6, 0, time.FixedZone("CST", 8*3600)),
-			CertID: "7", CertIdentifier: "7-cn-hangzhou",
+			CertID:   "7", CertIdentifier: "7-cn-hangzhou",
 		}, []string{
 			"DVAGENT_CERT=/state/versions/1/cert.pem", "DVAGENT_CERTIFICATE=www", "DVAGENT_CERT_ID=7",
 			"DVAGENT_CERT_IDENTIFIER=7-cn-hangzhou", "DVAGENT_CHAIN=/state/versions/1/chain.pem",

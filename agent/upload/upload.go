@@ -65,13 +65,13 @@ func (u *Uploads) bring(ctx context.Context, s state.Snapshot) error {
 		return err
 	}
 	place := rollout.Place{Account: s.Config.Account}
-	kept, found, err := Bring(ctx, vault, Pair{
-		Certificate: s.Config.Name, Bundle: b, Listed: u.listed(ctx, s.Config.Account, vault),
-		Begun: func(name string) error {
+	p := pair{certificate: s.Config.Name, bundle: b, listed: u.listed(ctx, s.Config.Account, vault),
+		begin: func(name string) error {
 			place.Name = name
 			return s.Rollout.Uploading(s.Current, place)
 		},
-	})
+	}
+	kept, found, err := p.bring(ctx, vault)
 	if err != nil {
 		return err
 	}

@@ -38,44 +38,57 @@ type Entry struct {
 // mayBe says that an entry is worth a look: its fingerprint is the leaf's, or is
 // not told.
 func (e Entry) mayBe(leaf *x509.Certificate) bool {
-	sum := sha1.Sum(leaf.Raw)
+	want := fingerprint(leaf)
 	told, err := hex.DecodeString(e.Fingerprint)
-	return !e.Keyless && (err != nil || len(told) != len(sum) || string(told) == string(sum[:]))
+	return !e.Keyless && (err != nil || len(told) != sha1.Size || strings.EqualFold(e.Fingerprint, want))
 }
 
-// Pair is what is to be brought into a Vault.
-type Pair struct {
-	Certificate string // the configured name
-	Bundle      *bundle.Bundle
-	Listed      func() ([]Entry, error) // what the vault kept a while ago; it counts for the first look
-	Begun       func(name string) error // called right before it is sent
+func fingerprint(leaf *x509.Certificate) string { return fmt.Sprintf("%x", sha1.Sum(leaf.Raw)) }
+
+// Bring sees to it that a vault has the pair of a certificate, and says where.
+// Found says that it was there already.
+func Bring(ctx context.Context, v Vault, certificate string, b *bundle.Bundle) (kept Entry, found bool, err error) {
+	p := pair{certificate: certificate, bundle: b,
+		listed: func() ([]Entry, error) { return v.List(ctx) },
+		begin:  func(string) error { return nil },
+	}
+	return p.bring(ctx, v)
+}
+
+// pair is what is to be brought into a Vault.
+type pair struct {
+	certificate string // the configured name
+	bundle      *bundle.Bundle
+	listed      func() ([]Entry, error) // what the vault kept a while ago; it counts for the first look
+	begin       func(name string) error // notes that it is sent
 }
 
 // mostTries bounds how often a pair is sent. Each time the vault is looked at
 // before.
 const mostTries = 3
 
-// Bring sees to it that the vault has the pair, and says where. Found says that
-// it was there already. A name depends on the certificate and its version alone,
-// so that what was sent twice is refused once.
-func Bring(ctx context.Context, v Vault, p Pair) (kept Entry, found bool, err error) {
-	look := p.Listed
-	for range mostTries {
+// bring gives a pair names that depend on the certificate and its version alone,
+// so that what is sent twice is refused once.
+func (p pair) bring(ctx context.Context, v Vault) (kept Entry, found bool, err error) {
+	for try := range mostTries {
+		look := p.listed
+		if try > 0 {
+			look = func() ([]Entry, error) { return v.List(ctx) }
+		}
 		entries, listErr := look()
 		if listErr != nil {
 			return kept, false, listErr
 		}
-		if kept, found, err = find(ctx, v, entries, p.Bundle.Leaf); found || err != nil {
+		if kept, found, err = find(ctx, v, entries, p.bundle.Leaf); found || err != nil {
 			return kept, found, err
 		}
-		name := freeName(p, entries)
-		if err := p.Begun(name); err != nil {
+		name := p.freeName(entries)
+		if err := p.begin(name); err != nil {
 			return kept, false, err
 		}
-		if kept, err = v.Put(ctx, name, p.Bundle); !mustLook(err) {
+		if kept, err = v.Put(ctx, name, p.bundle); !mustLook(err) {
 			return kept, false, err
 		}
-		look = func() ([]Entry, error) { return v.List(ctx) }
 	}
 	return kept, false, err
 }
@@ -99,13 +112,13 @@ func mustLook(err error) bool {
 }
 
 // freeName is the first of the pair's names that no other certificate has.
-func freeName(p Pair, entries []Entry) string {
+func (p pair) freeName(entries []Entry) string {
 	taken := map[string]bool{}
 	for _, e := range entries {
 		taken[e.Name] = true
 	}
 	for n := 1; ; n++ {
-		if name := Name(p.Certificate, p.Bundle.ID(), n); !taken[name] {
+		if name := Name(p.certificate, p.bundle.ID(), n); !taken[name] {
 			return name
 		}
 	}
