@@ -379,3 +379,24 @@ func TestAnotherAccountGetsThePairToo(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 }
+
+func TestTheAccountIsListedOnceForTheCertificatesOfAPass(t *testing.T) {
+	t.Parallel()
+	w := newWorldOfToday(t, sandbox.Options{})
+	for _, name := range []string{"a", "b", "c"} {
+		w.extra += fmt.Sprintf("\n[[certificate]]\nname = %q\ndomains = [\"%s.example.com\"]\nupload = true\n", name, name)
+	}
+	w.faults("forbidden:UploadUserCertificate")
+	if _, err := w.agent().Renew(t.Context(), Renewal{Timeout: time.Minute, Caller: tester}); err != nil {
+		t.Fatal(err)
+	}
+	w.faults()
+	w.calls()
+	outcomes, err := w.agent().Renew(t.Context(), Renewal{Timeout: time.Minute, Caller: tester})
+	if err != nil || state.Worst(outcomes) != state.Served {
+		t.Fatalf("%+v, %v", outcomes, err)
+	}
+	if calls := w.calls(); calls["ListCertificates"] != 1 || calls["UploadUserCertificate"] != 3 {
+		t.Errorf("called %v", calls)
+	}
+}
