@@ -87,14 +87,27 @@ func (u *Uploads) bring(ctx context.Context, s state.Snapshot) error {
 	return nil
 }
 
-// listed is what the account keeps, read once for the certificates of a pass.
+// listed is what the account keeps, read once for the certificates of a pass, and
+// again where that failed.
 func (u *Uploads) listed(ctx context.Context, account string, vault Vault) func() ([]Entry, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.lists[account] == nil {
-		u.lists[account] = sync.OnceValues(func() ([]Entry, error) { return vault.List(ctx) })
+		u.lists[account] = sync.OnceValues(func() ([]Entry, error) {
+			entries, err := vault.List(ctx)
+			if err != nil {
+				u.forget(account)
+			}
+			return entries, err
+		})
 	}
 	return u.lists[account]
+}
+
+func (u *Uploads) forget(account string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.lists, account)
 }
 
 // owe records why an upload failed, and when it is tried again.
