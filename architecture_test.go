@@ -14,7 +14,7 @@ import (
 var allowed = map[string][]string{
 	"cmd/dvagent": {
 		"cmd/dvagent/daemon", "cmd/dvagent/demo", "dashboard",
-		"agent", "agent/account", "agent/check", "agent/config", "agent/order", "agent/state", "agent/view",
+		"agent", "agent/account", "agent/check", "agent/config", "agent/order", "agent/state", "agent/upload", "agent/view",
 		"internal/aliyun", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/line",
 		"internal/sandbox", "internal/terminal", "internal/words",
 	},
@@ -27,18 +27,19 @@ var allowed = map[string][]string{
 
 	"agent": {
 		"agent/account", "agent/config", "agent/install", "agent/issue", "agent/notice", "agent/order", "agent/proof",
-		"agent/state", "agent/view", "internal/bundle", "internal/command", "internal/hint",
+		"agent/state", "agent/upload", "agent/view", "internal/bundle", "internal/command", "internal/hint",
 	},
 	"agent/check": { // alone knows nginx
 		"agent/account", "agent/config", "agent/issue", "agent/order", "agent/proof", "agent/state", "deploy", "dnsvalidate", "notify",
 		"internal/aliyun", "internal/bundle", "internal/command", "internal/hint", "internal/nginx",
 	},
-	"agent/account":       {"agent/config", "agent/issue", "agent/issue/cas2018", "agent/issue/cas2020", "agent/order", "agent/state", "internal/aliyun", "internal/hint"},
-	"agent/issue/cas2020": {"agent/config", "agent/issue", "agent/order", "internal/aliyun", "internal/bundle", "internal/hint"},
-	"agent/issue/cas2018": {"agent/issue", "agent/order", "internal/aliyun", "internal/bundle"},
+	"agent/account":       {"agent/config", "agent/issue", "agent/issue/cas2018", "agent/issue/cas2020", "agent/order", "agent/state", "agent/upload", "internal/aliyun", "internal/hint"},
+	"agent/issue/cas2020": {"agent/config", "agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle", "internal/hint"},
+	"agent/issue/cas2018": {"agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle"},
 	"agent/issue":         {"agent/config", "agent/order", "agent/proof", "agent/state", "internal/bundle", "internal/hint"}, // no deployment, hook or notice
 	"agent/proof":         {"agent/order", "agent/state", "dnsvalidate", "internal/aliyun", "internal/hint"},
 	"agent/install":       {"agent/rollout", "agent/state", "deploy", "hooks", "internal/bundle", "internal/command", "internal/hint"}, // no API
+	"agent/upload":        {"agent/rollout", "agent/state", "internal/bundle", "internal/hint"},                                        // no API
 	"agent/view": { // neither the API nor DNS: no look at the page calls one
 		"agent/config", "agent/notice", "agent/order", "agent/rollout", "agent/state", "deploy", "hooks", "internal/bundle", "internal/journal",
 	},

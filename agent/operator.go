@@ -49,6 +49,9 @@ func (p *pass) deploy(ctx context.Context, names map[string]bool, latest bool) [
 		items = append(items, p.rollout.NewItem(s, outcome))
 	}
 	p.rollout.Install(ctx, items)
+	for _, item := range items {
+		p.rollout.Add(item, p.uploads.Upload(ctx, item.Snapshot))
+	}
 	p.rollout.RunHooks(ctx, items)
 	outcomes := make([]state.Outcome, len(items))
 	for i, item := range items {

@@ -10,6 +10,7 @@ import (
 	"dvagent/agent/notice"
 	"dvagent/agent/proof"
 	"dvagent/agent/state"
+	"dvagent/agent/upload"
 	"dvagent/internal/command"
 )
 
@@ -41,6 +42,7 @@ type pass struct {
 	scope   state.Scope
 	desk    *issue.Desk
 	rollout *install.Rollout
+	uploads *upload.Uploads
 	begun   time.Time
 
 	waiting  []*turn           // for a place among the orders that are advanced
@@ -74,7 +76,8 @@ func (a *Agent) newPass(scope state.Scope) (*pass, error) {
 		return nil, err
 	}
 	now := state.Now()
-	return &pass{agent: a, scope: scope, desk: desk, rollout: install.New(a.host, scope), begun: now, noted: now,
+	return &pass{agent: a, scope: scope, desk: desk, rollout: install.New(a.host, scope),
+		uploads: upload.New(a.host, scope, a.accounts.Vault), begun: now, noted: now,
 		turns: map[string]*turn{}, rolled: map[string]string{}, reports: make(chan func())}, nil
 }
 

@@ -93,8 +93,25 @@ func (p *pass) install(ctx context.Context) {
 		p.contained(batch, func() { p.rollout.Install(ctx, items(batch)) })
 		p.reports <- func() {
 			p.installing = false
-			p.toTell = append(p.toTell, batch...)
+			for _, t := range batch {
+				p.upload(ctx, t)
+			}
 		}
+	}()
+}
+
+// upload brings the current version into the certificate's account where that is
+// owed. It comes after the installation, which has nothing to gain from it, and
+// before the hooks, which are told where the pair is; other certificates do not
+// wait for it.
+func (p *pass) upload(ctx context.Context, t *turn) {
+	if !t.item.Snapshot.UploadOwed() {
+		p.toTell = append(p.toTell, t)
+		return
+	}
+	go func() {
+		p.contained([]*turn{t}, func() { p.rollout.Add(t.item, p.uploads.Upload(ctx, t.item.Snapshot)) })
+		p.reports <- func() { p.toTell = append(p.toTell, t) }
 	}()
 }
 

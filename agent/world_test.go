@@ -37,6 +37,7 @@ type world struct {
 
 	nameServers string // the list in place of the sandbox's own
 	dnsEndpoint string // the AliDNS in place of the sandbox
+	casEndpoint string // the CAS in place of the sandbox
 	api         string // cas_api; 2018-07-13 when empty
 	domains     string // the list in place of the zone and its wildcard
 
@@ -104,6 +105,9 @@ func (w *world) agent() *Agent {
 		}
 		if w.domains != "" && key == "domains" {
 			lines[i] = "domains = " + w.domains
+		}
+		if w.casEndpoint != "" && key == "cas_endpoint" {
+			lines[i] = fmt.Sprintf("cas_endpoint = %q", w.casEndpoint)
 		}
 		if line == "[account.main]" {
 			lines[i] += fmt.Sprintf("\ncas_api = %q", cmp.Or(w.api, order.API2018))

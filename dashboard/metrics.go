@@ -84,7 +84,7 @@ var (
 	notAfterDesc  = describe("certificate_not_after_timestamp_seconds", "When the current leaf ends.", "certificate")
 	renewsAtDesc  = describe("certificate_renews_at_timestamp_seconds", "When the renewal is due.", "certificate")
 	stepDesc      = describe("certificate_order_step", "The step of the open order; absent without one.", "certificate", "step")
-	errorDesc     = describe("certificate_error", "Whether the last try failed, and of what: state, stopped, instance, order, deployment, hook; empty when it did not.", "certificate", "cause")
+	errorDesc     = describe("certificate_error", "Whether the last try failed, and of what: state, stopped, instance, order, deployment, upload, hook; empty when it did not.", "certificate", "cause")
 	deployedDesc  = describe("certificate_deployed", "Whether every target was last seen to hold the current version; absent without targets.", "certificate")
 	servedDesc    = describe("certificate_served", "Whether every probe last showed the current version; absent without probes.", "certificate")
 	heldDesc      = describe("certificate_held", "Whether a version is held that an operator rolled back to.", "certificate")
@@ -168,6 +168,8 @@ func causeOf(c *view.Seen) string {
 		return "order"
 	case failedDeployment(c) != nil:
 		return "deployment"
+	case c.Upload.Failed():
+		return "upload"
 	case c.HookError != "":
 		return "hook"
 	}

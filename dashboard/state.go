@@ -21,6 +21,7 @@ var guiseOf = map[view.State]guise{
 	view.NoInstance: {"∅", "bad"},
 	view.Failed:     {"!", "warn"},
 	view.NotServed:  {"!", "warn"},
+	view.UploadOwed: {"!", "warn"},
 	view.HookOwed:   {"!", "warn"},
 	view.Retrying:   {"↻", "warn"},
 	view.Ordering:   {"↻", "busy"},
@@ -71,6 +72,8 @@ func troubleOf(c *view.Seen, now time.Time) trouble {
 		}
 	case d != nil:
 		t.Text, t.Hint, t.Again = d.Target+": "+d.Error, d.Hint, again(d.RetryAt, now)
+	case c.Upload.Failed():
+		t.Text, t.Hint, t.Again = "upload: "+c.Upload.Error, c.Upload.Hint, again(c.Upload.RetryAt, now)
 	case c.HookError != "":
 		t.Text, t.Hint = c.HookError, "mend the hook; it is run again by itself"
 	default:

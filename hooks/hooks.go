@@ -45,6 +45,7 @@ type Event struct {
 	VersionDir                       string // of the version that it is about; "" if there is none
 	Fingerprint, PreviousFingerprint string // SHA-256 of the leaves, lower-case hex
 	NotAfter                         time.Time
+	CertID, CertIdentifier           string // of the version in CAS, where it was uploaded
 	Error                            string
 }
 
@@ -77,6 +78,8 @@ func (e Event) environment() []string {
 	set("FINGERPRINT", e.Fingerprint)
 	set("PREVIOUS_FINGERPRINT", e.PreviousFingerprint)
 	set("NOT_AFTER", rfc3339(e.NotAfter))
+	set("CERT_ID", e.CertID)
+	set("CERT_IDENTIFIER", e.CertIdentifier)
 	set("ERROR", e.Error)
 	return env
 }

@@ -45,8 +45,10 @@ func TestRunGivesTheContractsEnvironment(t *testing.T) {
 			Name: "deployed", Certificate: "www", Domains: []string{"example.com", "*.example.com"},
 			VersionDir: "/state/versions/1", Fingerprint: "ab", PreviousFingerprint: "cd",
 			NotAfter: time.Date(2027, 2, 3, 4, 5, 6, 0, time.FixedZone("CST", 8*3600)),
+			CertID:   "7", CertIdentifier: "7-cn-hangzhou",
 		}, []string{
-			"DVAGENT_CERT=/state/versions/1/cert.pem", "DVAGENT_CERTIFICATE=www", "DVAGENT_CHAIN=/state/versions/1/chain.pem",
+			"DVAGENT_CERT=/state/versions/1/cert.pem", "DVAGENT_CERTIFICATE=www", "DVAGENT_CERT_ID=7",
+			"DVAGENT_CERT_IDENTIFIER=7-cn-hangzhou", "DVAGENT_CHAIN=/state/versions/1/chain.pem",
 			"DVAGENT_DOMAINS=example.com *.example.com", "DVAGENT_ERROR=", "DVAGENT_EVENT=deployed", "DVAGENT_FINGERPRINT=ab",
 			"DVAGENT_FULLCHAIN=/state/versions/1/fullchain.pem", "DVAGENT_KEY=/state/versions/1/privkey.pem",
 			"DVAGENT_NOT_AFTER=2027-02-02T20:05:06Z", "DVAGENT_PREVIOUS_FINGERPRINT=cd",
@@ -54,7 +56,7 @@ func TestRunGivesTheContractsEnvironment(t *testing.T) {
 		{"what there is none of is empty, and a server's text is made safe", hooks.Event{ // fault 76
 			Name: "failed", Certificate: "www", Error: "no\x00 \x1b[31mred\r\nDVAGENT_EVENT=issued \xff$(id) \u202e",
 		}, []string{
-			"DVAGENT_CERT=", "DVAGENT_CERTIFICATE=www", "DVAGENT_CHAIN=", "DVAGENT_DOMAINS=",
+			"DVAGENT_CERT=", "DVAGENT_CERTIFICATE=www", "DVAGENT_CERT_ID=", "DVAGENT_CERT_IDENTIFIER=", "DVAGENT_CHAIN=", "DVAGENT_DOMAINS=",
 			"DVAGENT_ERROR=no   [31mred  DVAGENT_EVENT=issued ?$(id)  ", "DVAGENT_EVENT=failed", "DVAGENT_FINGERPRINT=",
 			"DVAGENT_FULLCHAIN=", "DVAGENT_KEY=", "DVAGENT_NOT_AFTER=", "DVAGENT_PREVIOUS_FINGERPRINT=",
 		}},

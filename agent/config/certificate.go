@@ -74,7 +74,7 @@ func buildCertificate(config *Config, contacts map[string]Contact, key string, t
 	certificate = Certificate{
 		Name: table.Name, Domains: domains, Account: account, DNSAccount: dnsAccount,
 		Contact: contacts[contact], Instances: table.Instances, TestInstances: table.TestInstances,
-		Package: table.Package, KeyType: cmp.Or(table.KeyType, defaultKeyType), RenewBefore: window,
+		Package: table.Package, KeyType: cmp.Or(table.KeyType, defaultKeyType), RenewBefore: window, Upload: table.Upload,
 	}
 	if err := checkPackage(key, certificate, config.Accounts[account]); err != nil {
 		return certificate, err

@@ -55,6 +55,7 @@ type Certificate struct {
 	Package       string // the ProductCode of certificates bought in stock, to order from in place of an instance
 	KeyType       string // one of bundle.KeyTypes, of keys that are made here
 	CloudKey      bool   // CAS makes the key, even where it could be made here
+	Upload        bool   // each new pair is put into CAS, too
 }
 
 // DNS is [dns].

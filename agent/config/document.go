@@ -65,6 +65,7 @@ type certificateTable struct {
 	Package       string        `toml:"package"`
 	KeyType       string        `toml:"key_type"`
 	PrivateKey    string        `toml:"private_key"`
+	Upload        bool          `toml:"upload"`
 	RenewBefore   string        `toml:"renew_before"`
 	Deploy        []deployTable `toml:"deploy"`
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -48,7 +49,7 @@ func (r *Rollout) runAll(ctx context.Context, item *Item) error {
 func (r *Rollout) runOnce(ctx context.Context, item *Item, event string, again bool) error {
 	s := item.Snapshot
 	known := s.Rollout.Targets[event]
-	if known.Version == s.Current && known.Failure.Text == "" && !again {
+	if s.Heard(event) && known.Failure.Text == "" && !again {
 		return nil
 	}
 	if owed := r.heldUp(known, state.StepHook); owed != nil {
@@ -79,7 +80,7 @@ func (r *Rollout) noteUnheard(items []*Item, event string) {
 	group.SetLimit(notedAtOnce)
 	for _, item := range items {
 		s := item.Snapshot
-		if s.Current == "" || s.Current != s.Newest || s.Rollout.Targets[event].Version == s.Current || s.Rollout.Targets[event].Failure.Text != "" {
+		if s.Current == "" || s.Current != s.Newest || s.Heard(event) || s.Rollout.Targets[event].Failure.Text != "" {
 			continue
 		}
 		group.Go(func() error { return s.Rollout.Told(event, s.Current) })
@@ -151,6 +152,9 @@ func (r *Rollout) event(s state.Snapshot, name, previous string, cause error) ho
 		if leaf, err := bundle.LoadLeaf(e.VersionDir); err == nil {
 			e.Fingerprint, e.NotAfter = bundle.Fingerprint(leaf), leaf.NotAfter
 		}
+	}
+	if place := s.Place(); place != nil {
+		e.CertID, e.CertIdentifier = strconv.FormatInt(place.ID, 10), place.Identifier
 	}
 	if previous != "" && previous != s.Current {
 		if leaf, err := bundle.LoadLeaf(s.Store.Path(previous)); err == nil {

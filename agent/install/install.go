@@ -52,12 +52,24 @@ func (r *Rollout) NewItem(s state.Snapshot, o state.Outcome) *Item {
 	switch {
 	case s.Rollout == nil:
 	case o.News:
-		item.failures = append(item.failures, o.Err)
-		r.noteFailure(s, o.Err)
+		r.addFailure(item, o.Err)
 	case s.Rollout.Targets[hooks.Failed].Started != "":
 		item.failures = append(item.failures, errors.New(s.Rollout.Targets[hooks.Failed].Started))
 	}
 	return item
+}
+
+// Add adds what came of the upload, before the hooks run.
+func (r *Rollout) Add(item *Item, o state.Outcome) {
+	item.Outcome = item.Outcome.And(o)
+	if o.News {
+		r.addFailure(item, o.Err)
+	}
+}
+
+func (r *Rollout) addFailure(item *Item, failure error) {
+	item.failures = append(item.failures, failure)
+	r.noteFailure(item.Snapshot, failure)
 }
 
 // noteFailure notes that the hooks of "failed" are still to run, where one
@@ -266,8 +278,7 @@ func (r *Rollout) concludeOne(ctx context.Context, c *candidate, result deploy.R
 	}
 	before := c.item.Snapshot.Rollout.Targets[target.ID()].Failure
 	if state.News(state.Cause(result.Err), cmp.Or(before.Cause, before.Text)) && ctx.Err() == nil {
-		c.item.failures = append(c.item.failures, result.Err)
-		r.noteFailure(c.item.Snapshot, result.Err)
+		r.addFailure(c.item, result.Err)
 	}
 	outcome, err := r.owe(ctx, c.item.Snapshot, target.ID(), result.Err)
 	c.item.add(outcome)

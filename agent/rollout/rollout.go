@@ -1,5 +1,5 @@
 // Package rollout keeps what is known of a certificate's deployments: which
-// version each target was last shown to serve, what failed and when it is
+// version each target was last shown to serve, where it was uploaded to, what failed and when it is
 // tried again, and which version is held. It touches the disk only, installs
 // nothing and decides nothing.
 package rollout
@@ -17,9 +17,9 @@ import (
 type Kind string
 
 const (
-	Started  Kind = "started"  // Target, Version: right before the first file is touched
-	Deployed Kind = "deployed" // Target, Version: installed, and served where there is a probe
-	Told     Kind = "told"     // Target, an event, and Version: its hooks ran
+	Started  Kind = "started"  // Target, Version, and Place of an upload: right before the first file is touched, or the pair is sent
+	Deployed Kind = "deployed" // Target, Version, and Place of an upload: installed, and served where there is a probe
+	Told     Kind = "told"     // Target, an event, Version, and Place where that is known: its hooks ran
 	Failed   Kind = "failed"   // Target, Version, Error, Hint, Cause, Until, and Command where one failed
 	Held     Kind = "held"     // Version: rolled back to, until the next issuance
 	Freed    Kind = "freed"    // the hold is over
@@ -36,6 +36,7 @@ type Fact struct {
 	Cause   string    `json:"cause,omitempty"`
 	Until   time.Time `json:"until,omitzero"`
 	Command *Command  `json:"command,omitempty"`
+	Place   *Place    `json:"place,omitempty"`
 
 	Failures int `json:"failures,omitempty"` // in a row, where a shortened journal says so
 }
@@ -53,16 +54,18 @@ const File = "rollout.journal"
 // Rollout is the state that the facts amount to.
 type Rollout struct {
 	Held    string            // the version that is held, or empty
-	Targets map[string]Target // by the id of a deployment's target, and by event for the hooks
+	Targets map[string]Target // by the id of a deployment's target, Upload, and by event for the hooks
 
 	dir string
 	log *journal.Log[Fact]
 }
 
-// Target is the state of one deployment, or of the hooks of one event.
+// Target is the state of one deployment, of the upload, or of the hooks of one
+// event.
 type Target struct {
 	Version  string // that it was last shown to serve, or was told of
 	At       time.Time
+	Place    *Place  // where the account keeps that version, as far as it was known
 	Started  string  // the version whose installation was begun and not finished
 	Failure  Failure // the last one since
 	Failures int     // in a row
@@ -105,7 +108,7 @@ func (r *Rollout) Deployed(target, version string) error {
 
 // Told says that the hooks of an event ran for the version.
 func (r *Rollout) Told(event, version string) error {
-	return r.record(Fact{Kind: Told, Target: event, Version: version})
+	return r.record(Fact{Kind: Told, Target: event, Version: version, Place: r.Place(version)})
 }
 
 // Fail records why a target, or the hooks of an event, failed; f.At is now.
@@ -141,7 +144,7 @@ func (r *Rollout) apply(fact Fact) {
 	case Started:
 		target.Started = fact.Version
 	case Deployed, Told:
-		target = Target{Version: fact.Version, At: fact.At}
+		target = Target{Version: fact.Version, At: fact.At, Place: fact.Place}
 	case Failed:
 		target.Failures = max(fact.Failures, target.Failures+1)
 		target.Failure = Failure{Text: fact.Error, Hint: fact.Hint, Cause: fact.Cause, At: fact.At, Until: fact.Until, Command: fact.Command}
@@ -160,7 +163,7 @@ func (r *Rollout) compact() error {
 	var facts []Fact
 	for id, target := range r.Targets {
 		if target.Version != "" {
-			facts = append(facts, Fact{At: target.At, Kind: Deployed, Target: id, Version: target.Version})
+			facts = append(facts, Fact{At: target.At, Kind: Deployed, Target: id, Version: target.Version, Place: target.Place})
 		}
 		if target.Started != "" {
 			facts = append(facts, Fact{At: target.At, Kind: Started, Target: id, Version: target.Started})

@@ -20,9 +20,10 @@ type Progress struct {
 	Err         error
 }
 
-// StepDeploy and StepHook stand for the rollout where a step is named.
+// StepDeploy, StepUpload and StepHook stand for the rollout where a step is named.
 const (
 	StepDeploy = "deploy"
+	StepUpload = "upload"
 	StepHook   = "hook"
 )
 

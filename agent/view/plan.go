@@ -25,7 +25,7 @@ type Plan struct {
 type Planned struct {
 	Name        string              `json:"name"`
 	Domains     []string            `json:"domains"`
-	Action      string              `json:"action"` // order, resume, wait, take over, deploy or none
+	Action      string              `json:"action"` // order, resume, wait, take over, deploy, upload or none
 	Reason      string              `json:"reason"` // why an order is due; empty when none is
 	Step        string              `json:"step,omitempty"`
 	Instance    string              `json:"instance,omitempty"`
@@ -52,6 +52,7 @@ const (
 	ActionWait     = "wait"
 	actionTakeOver = "take over"
 	actionDeploy   = "deploy"
+	actionUpload   = "upload"
 	ActionNone     = "none"
 )
 
@@ -103,6 +104,8 @@ func (p *Planned) decide(s state.Snapshot, now time.Time) {
 		p.Action, p.Next = ActionOrder, "order: "+p.Reason
 	case len(p.Deployments) > 0:
 		p.Action, p.Next = actionDeploy, fmt.Sprintf("install at %s", p.Deployments[0].Target)
+	case s.UploadOwed():
+		p.Action, p.Next = actionUpload, "upload version "+s.Current+" to account "+s.Config.Account
 	default:
 		p.Action, p.Next = ActionNone, "nothing until "+p.RenewsAt.Format(time.RFC3339)
 	}

@@ -20,17 +20,18 @@ const (
 	NoInstance State = "no instance"  // an order is due and none is spare
 	Failed     State = "failed"       // the order, for what does not pass by itself
 	NotServed  State = "not served"   // a deployment failed
+	UploadOwed State = "upload owed"  // an upload failed
 	HookOwed   State = "hook owed"    // a hook failed
 	Retrying   State = "retrying"     // the order failed, and waiting may cure it
 	Ordering   State = "ordering"     // an order is open
 	Due        State = "due"          // an order is to be opened
-	Deploying  State = "to deploy"    // a target lacks the current version
+	Deploying  State = "to deploy"    // a target, or the account, lacks the current version
 	Unproven   State = "not yet seen" // a probe does not show the current version
 	Held       State = "held"         // at a version that was rolled back to
 	OK         State = "ok"
 )
 
-var states = []State{Unreadable, Expired, Emergency, Stopped, NoInstance, Failed, NotServed, HookOwed,
+var states = []State{Unreadable, Expired, Emergency, Stopped, NoInstance, Failed, NotServed, UploadOwed, HookOwed,
 	Retrying, Ordering, Due, Deploying, Unproven, Held, OK}
 
 // Rank is 0 for the most urgent state.
@@ -54,11 +55,12 @@ func (c CertificateStatus) state(now time.Time) State {
 		{NoInstance, o.Open() && o.WantsInstance()},
 		{Failed, o.Open() && o.Error != "" && !o.Transient},
 		{NotServed, c.anyDeployment(func(d DeploymentStatus) bool { return d.Error != "" })},
+		{UploadOwed, c.Upload.Failed()},
 		{HookOwed, c.HookError != ""},
 		{Retrying, o.Open() && o.Error != ""},
 		{Ordering, o.Open()},
 		{Due, c.Reason != ""},
-		{Deploying, c.anyDeployment(func(d DeploymentStatus) bool { return len(d.Lacks) > 0 })},
+		{Deploying, c.anyDeployment(func(d DeploymentStatus) bool { return len(d.Lacks) > 0 }) || c.Upload != nil && c.Upload.Owed},
 		{Unproven, c.anyDeployment(func(d DeploymentStatus) bool { return len(d.Probes) > 0 && !d.Served })},
 		{Held, c.Held},
 	} {

@@ -34,6 +34,9 @@ func TestTheStateIsTheMostUrgentThatHolds(t *testing.T) {
 		{"a deployment that is owed", CertificateStatus{Deployments: []DeploymentStatus{{}, lacking}}, Deploying, false},
 		{"a server that shows another leaf", CertificateStatus{Deployments: []DeploymentStatus{{Probes: []string{"x"}}}}, Unproven, false},
 		{"a server that shows it", CertificateStatus{Deployments: []DeploymentStatus{{Probes: []string{"x"}, Served: true}}}, OK, false},
+		{"an upload that failed", CertificateStatus{Upload: &UploadStatus{Owed: true, Error: "x"}}, UploadOwed, true},
+		{"an upload that is owed", CertificateStatus{Upload: &UploadStatus{Owed: true}}, Deploying, false},
+		{"what was uploaded", CertificateStatus{Upload: &UploadStatus{Version: "v1"}}, OK, false},
 		{"a hook that failed", CertificateStatus{HookError: "x"}, HookOwed, true},
 		{"rolled back", CertificateStatus{Held: true}, Held, false},
 	} {

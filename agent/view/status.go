@@ -65,6 +65,7 @@ type CertificateStatus struct {
 	Deployments []DeploymentStatus `json:"deployments"`
 	Deployed    bool               `json:"deployed"`             // every target holds the current version
 	Served      bool               `json:"served"`               // every probe showed it, and there is one
+	Upload      *UploadStatus      `json:"upload,omitempty"`     // where it is to be uploaded
 	HookError   string             `json:"hook_error,omitempty"` // why a hook is owed
 	FailedHooks []FailedCommand    `json:"failed_hooks,omitempty"`
 	Error       string             `json:"error,omitempty"` // why its state cannot be read
@@ -221,7 +222,7 @@ func certificateStatus(ctx context.Context, host *state.Host, certificate config
 func known(s state.Snapshot) CertificateStatus {
 	c := CertificateStatus{
 		Name: s.Config.Name, Domains: s.Config.Domains, Account: s.Config.Account, Version: s.Current, Held: s.Rollout.Held != "",
-		RenewsAt: s.RenewsAt(), Deployments: []DeploymentStatus{}, damage: s.Damage(),
+		RenewsAt: s.RenewsAt(), Deployments: []DeploymentStatus{}, Upload: uploadStatus(s), damage: s.Damage(),
 	}
 	if s.Order != nil {
 		c.Order = orderStatus(s.Order)
@@ -321,6 +322,9 @@ func (c CertificateStatus) next() string {
 		case len(d.Probes) > 0 && !d.Served:
 			return "the server at " + d.Target + " does not serve it yet"
 		}
+	}
+	if next := c.Upload.next(); next != "" {
+		return next
 	}
 	if c.HookError != "" {
 		return "a hook is owed; mend it, and it is run again"

@@ -11,7 +11,6 @@ import (
 	"dvagent/agent/order"
 	"dvagent/agent/state"
 	"dvagent/internal/aliyun"
-	"dvagent/internal/bundle"
 )
 
 // cas is one account at the version of CAS's API that it speaks.
@@ -22,8 +21,6 @@ type cas interface {
 	titles() []string
 	certificates(context.Context) ([]listed, error)
 	certificate(ctx context.Context, id int64) (detail, error)
-	// upload says whether the account had the certificate already.
-	upload(ctx context.Context, certificate string, b *bundle.Bundle) (id int64, already bool, err error)
 	remove(ctx context.Context, id int64) error
 	contacts(context.Context) ([]aliyun.ListedContact, error)
 }

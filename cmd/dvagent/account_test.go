@@ -1,9 +1,6 @@
 package main
 
 import (
-	"math/big"
-	"regexp"
-	"strings"
 	"testing"
 	"time"
 
@@ -35,29 +32,6 @@ func TestOnlyExpiredUploadsArePrunableOf2020(t *testing.T) {
 				t.Errorf("got %v", got)
 			}
 		})
-	}
-}
-
-func TestTheNameOfAnUploadIsOneThatCASTakes(t *testing.T) {
-	const version = "20261123-0123456789ab"
-	allowed := regexp.MustCompile(`^[A-Za-z0-9_]{1,63}$`)
-	for certificate, want := range map[string]string{
-		"www":                          "www_20261123_0123456789ab",
-		"www.my-shop.com":              "www_my_shop_com_20261123_0123456789ab",
-		strings.Repeat("a", 41):        strings.Repeat("a", 41) + "_20261123_0123456789ab",
-		strings.Repeat("b", 41) + "cd": strings.Repeat("b", 41) + "_20261123_0123456789ab",
-	} {
-		if got := uploadName(certificate, version); got != want || !allowed.MatchString(got) {
-			t.Errorf("%s: %s", certificate, got)
-		}
-	}
-}
-
-func TestASerialNumberIsComparedAsANumber(t *testing.T) {
-	for text, want := range map[string]bool{"0a1b": true, "A1B": true, "0000A1B": true, "a1c": false, "": false, "serial": false} {
-		if got := isSerial(text, big.NewInt(0xa1b)); got != want {
-			t.Errorf("%q: %v", text, got)
-		}
 	}
 }
 

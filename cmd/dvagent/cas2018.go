@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"dvagent/internal/aliyun"
-	"dvagent/internal/bundle"
 	"dvagent/internal/hint"
 	"dvagent/internal/words"
 )
@@ -59,12 +58,6 @@ func (c cas2018) certificate(ctx context.Context, id int64) (detail, error) {
 		{"fingerprint (SHA-1)", x.Fingerprint}, {"organisation", x.OrgName},
 		{"expired", words.YesNo(x.Expired)}, {"sold by Alibaba", words.YesNo(x.BuyInAliyun)},
 	}}, err
-}
-
-// upload fails where the name is taken, also by the same certificate.
-func (c cas2018) upload(ctx context.Context, certificate string, b *bundle.Bundle) (id int64, already bool, err error) {
-	id, err = c.client.CreateUserCertificate(ctx, certificate+"-"+b.ID(), string(b.FullchainPEM()), string(b.KeyPEM()))
-	return id, false, err
 }
 
 func (c cas2018) remove(ctx context.Context, id int64) error {

@@ -2,17 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"math/big"
 	"strconv"
 	"strings"
 	"time"
 
 	"dvagent/agent/order"
 	"dvagent/internal/aliyun"
-	"dvagent/internal/bundle"
-	"dvagent/internal/hint"
 	"dvagent/internal/words"
 )
 
@@ -109,58 +104,6 @@ func (c cas2020) certificate(ctx context.Context, id int64) (detail, error) {
 		{"expired", words.YesNo(x.Expired)}, {"sold by Alibaba", words.YesNo(x.BuyInAliyun)},
 		{"key in CAS", words.YesNo(x.Key != "")},
 	}}, err
-}
-
-// upload looks for the certificate itself where its name is taken.
-func (c cas2020) upload(ctx context.Context, certificate string, b *bundle.Bundle) (id int64, already bool, err error) {
-	name := uploadName(certificate, b.ID())
-	id, err = c.client.UploadUserCertificate(ctx, name, string(b.FullchainPEM()), string(b.KeyPEM()))
-	var fault *aliyun.Error
-	if !errors.As(err, &fault) || fault.Kind != aliyun.Duplicate {
-		return id, false, err
-	}
-	if id, err = c.find(ctx, name, b.Leaf.SerialNumber); err != nil {
-		return 0, false, err
-	}
-	if id == 0 {
-		return 0, false, hint.Add(fmt.Errorf("the account has another certificate of the name %s", name), "rename or delete that one in the SSL console")
-	}
-	return id, true, nil
-}
-
-// find returns the id of the upload of that name and serial number, or 0.
-func (c cas2020) find(ctx context.Context, name string, serial *big.Int) (int64, error) {
-	uploads, err := c.client.ListCertificates(ctx, aliyun.CertificateFilter{Source: uploaded})
-	if err != nil {
-		return 0, err
-	}
-	for _, x := range uploads {
-		if x.CertificateName != name {
-			continue
-		}
-		found, err := c.client.GetUserCertificateDetail(ctx, x.CertificateID)
-		if err != nil {
-			return 0, err
-		}
-		if isSerial(found.SerialNo, serial) {
-			return x.CertificateID, nil
-		}
-	}
-	return 0, nil
-}
-
-// isSerial compares as numbers: the text may have leading zeros.
-func isSerial(hex string, serial *big.Int) bool {
-	n, isNumber := new(big.Int).SetString(hex, 16)
-	return isNumber && n.Cmp(serial) == 0
-}
-
-// uploadName is made of letters, digits and underscores, 63 at most. The version
-// stays whole, which tells certificates apart whose names become the same.
-func uploadName(certificate, version string) string {
-	const longest = 63
-	certificate = certificate[:min(len(certificate), longest-1-len(version))]
-	return strings.NewReplacer(".", "_", "-", "_").Replace(certificate + "_" + version)
 }
 
 func (c cas2020) remove(ctx context.Context, id int64) error {

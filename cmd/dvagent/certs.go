@@ -11,6 +11,7 @@ import (
 
 	"dvagent/agent/config"
 	"dvagent/agent/state"
+	"dvagent/agent/upload"
 	"dvagent/internal/bundle"
 	"dvagent/internal/hint"
 	"dvagent/internal/line"
@@ -138,11 +139,20 @@ func (c *cli) certsUpload(account *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			api, err := openCAS(cmd.Context(), host, accounts, certificate.Account)
+			vault, err := accounts.Vault(cmd.Context(), certificate.Account)
 			if err != nil {
 				return err
 			}
-			return c.upload(cmd.Context(), api, certificate.Name, b)
+			kept, found, err := upload.Bring(cmd.Context(), vault, certificate.Name, b)
+			switch {
+			case err != nil:
+				return err
+			case found:
+				fmt.Fprintf(c.stdout, "the account has it already, as certificate %d\n", kept.ID)
+			default:
+				fmt.Fprintf(c.stdout, "uploaded as certificate %d\n", kept.ID)
+			}
+			return nil
 		},
 	}
 }
@@ -153,19 +163,6 @@ func currentVersion(host *state.Host, certificate config.Certificate) (*bundle.B
 		return nil, hint.Add(fmt.Errorf("%s has no version yet", certificate.Name), "dvagent renew "+certificate.Name)
 	}
 	return b, err
-}
-
-func (c *cli) upload(ctx context.Context, api cas, certificate string, b *bundle.Bundle) error {
-	id, already, err := api.upload(ctx, certificate, b)
-	switch {
-	case err != nil:
-		return err
-	case already:
-		fmt.Fprintf(c.stdout, "the account has it already, as certificate %d\n", id)
-	default:
-		fmt.Fprintf(c.stdout, "uploaded as certificate %d\n", id)
-	}
-	return nil
 }
 
 func (c *cli) certsDelete(account *string) *cobra.Command {

@@ -224,8 +224,11 @@ func describe(o state.Outcome) string {
 		}
 		return fmt.Sprintf("pending at the step %s, waiting for: %s", o.Step, line.Of(o.Waiting))
 	case state.NotServed:
-		if o.Step == "hook" {
+		switch o.Step {
+		case state.StepHook:
 			return "issued and installed, but a hook failed; it is owed"
+		case state.StepUpload:
+			return "issued, but not uploaded to the account; the upload is owed"
 		}
 		return "issued, but not served; the deployment is owed"
 	case state.NoInstance:

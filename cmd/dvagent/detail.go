@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ func (t *statusPrinter) detail(c view.CertificateStatus) {
 	t.field("leaf", cmp.Or(c.Fingerprint, "-"))
 	t.versions(c)
 	t.deployments(c)
+	t.upload(c.Upload)
 	t.order(c.Order)
 	t.lastOrder(c.LastOrder)
 	if c.HookError != "" || len(c.FailedHooks) > 0 || c.Error != "" {
@@ -78,6 +80,26 @@ func (t *statusPrinter) deployments(c view.CertificateStatus) {
 		t.trouble("  ", d.Error, d.Hint, d.RetryAt)
 		t.failedCommand("    "+d.Target, d.FailedCommand)
 	}
+}
+
+func (t *statusPrinter) upload(u *view.UploadStatus) {
+	if u == nil {
+		return
+	}
+	t.heading("upload")
+	t.field("version", cmp.Or(u.Version, "none yet"))
+	if u.Version != "" {
+		t.field("name", u.Name)
+		t.field("CertId", strconv.FormatInt(u.CertID, 10))
+		t.field("CertIdentifier", cmp.Or(u.CertIdentifier, "-"))
+	}
+	switch {
+	case u.Begun:
+		t.field("owed", "the current version; it was sent, and no answer is known")
+	case u.Owed:
+		t.field("owed", "the current version")
+	}
+	t.trouble("", u.Error, u.Hint, u.RetryAt)
 }
 
 // trouble shows why something failed, what to do, and when it is tried again.

@@ -218,6 +218,9 @@ func (t *statusPrinter) troubles(c view.CertificateStatus) {
 	if c.Order != nil && c.Order.Error != "" {
 		t.say("%s: order: %s", c.Name, line.Of(c.Order.Error))
 	}
+	if c.Upload.Failed() {
+		t.say("%s: upload: %s", c.Name, line.Of(c.Upload.Error))
+	}
 	for _, trouble := range []string{c.Error, c.HookError} {
 		if trouble != "" {
 			t.say("%s: %s", c.Name, line.Of(trouble))

@@ -25,7 +25,7 @@ const (
 		{"Domain":"example.com","RootDomain":"example.com","ValidationType":"CNAME","ValidationKey":"_dnsauth","ValidationValue":"v2"}]`
 	contactRow = `{"ContactId":21,"Name":"张三","Email":"ops@example.com","Mobile":"13300000000","EmailStatus":1,"MobileStatus":1}`
 	storedRow  = `{"CertificateId":"7","CertIdentifier":"7-cn-hangzhou","CertificateName":"www","InstanceId":"cas_dv-cn-1",
-		"CertificateSource":"BUY","CertificateStatus":"issued","CommonName":"example.com","Domain":"example.com,www.example.com",
+		"CertificateSource":"BUY","CertificateStatus":"issued","CommonName":"example.com","FingerPrint":"AB","Domain":"example.com,www.example.com",
 		"NotBefore":1769817600000,"NotAfter":1787011200000,"ExistPrivateKey":true}`
 	storedDetail = `{"RequestId":"R1","Id":7,"CertIdentifier":"7-cn-hangzhou","InstanceId":"cas_dv-cn-1","OrderId":9,"Name":"www",
 		"Common":"example.com","Sans":"example.com,www.example.com","Fingerprint":"AB","SerialNo":"0A1B","Issuer":"CA","OrgName":"Org",
@@ -136,7 +136,7 @@ func TestAnswersOf2020(t *testing.T) {
 	contacts, err := client.ListContact(ctx)
 	expect(contacts, []ListedContact{{21, "张三", "ops@example.com", "13300000000"}}, err)
 	stored, err := client.ListCertificates(ctx, CertificateFilter{})
-	expect(stored, []ListedCertificate{{7, "7-cn-hangzhou", "www", "cas_dv-cn-1", "BUY", "issued", "example.com", names,
+	expect(stored, []ListedCertificate{{7, "7-cn-hangzhou", "www", "cas_dv-cn-1", "BUY", "issued", "AB", "example.com", names,
 		begun, ended, true}}, err)
 	certificate, err := client.GetUserCertificateDetail(ctx, 7)
 	expect(certificate, CertificateDetail{ID: 7, CertIdentifier: "7-cn-hangzhou", InstanceID: "cas_dv-cn-1", OrderID: 9, Name: "www",

@@ -15,6 +15,7 @@ type ListedCertificate struct {
 	InstanceID      string   // of what it was issued under; an upload has one, too
 	Source          string   // CertificateSource: BUY, TEST or UPLOAD
 	Status          Status   // CertificateStatus: issued, revoked, willExpire, expired
+	Fingerprint     string   // FingerPrint: SHA-1, 40 hex digits; may be absent
 	CommonName      string   // may be absent
 	Domains         []string // Domain
 	NotBefore       time.Time
@@ -75,6 +76,7 @@ func listedCertificateFrom(row object) ListedCertificate {
 		InstanceID:      row.text("InstanceId"),
 		Source:          row.text("CertificateSource"),
 		Status:          Status(row.text("CertificateStatus")),
+		Fingerprint:     row.text("FingerPrint"),
 		CommonName:      row.text("CommonName"),
 		Domains:         row.texts("Domain"),
 		NotBefore:       row.time("NotBefore"),

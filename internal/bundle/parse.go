@@ -96,6 +96,12 @@ func parseCertificates(data []byte) ([]*x509.Certificate, error) {
 	return certificates, nil
 }
 
+// HasLeaf says that the leaf is one of the certificates in a PEM.
+func HasLeaf(certificatePEM []byte, leaf *x509.Certificate) bool {
+	certificates, err := parseCertificates(certificatePEM)
+	return err == nil && slices.ContainsFunc(certificates, leaf.Equal)
+}
+
 func parseKey(data []byte) (crypto.Signer, *pem.Block, error) {
 	block, err := keyBlock(data)
 	if err != nil {

@@ -132,7 +132,7 @@ func (i *Issuer) Stored(ctx context.Context, names []string) iter.Seq2[issue.Sto
 			if row.Expired || !lists(row, names) {
 				continue
 			}
-			b, err := i.fetch(ctx, row.ID)
+			b, err := fetch(ctx, i.client, row.ID)
 			if err == nil && b == nil {
 				continue
 			}
@@ -145,8 +145,8 @@ func (i *Issuer) Stored(ctx context.Context, names []string) iter.Seq2[issue.Sto
 
 // fetch returns nil for an entry that has no key, cannot be read or is gone
 // meanwhile.
-func (i *Issuer) fetch(ctx context.Context, id int64) (*bundle.Bundle, error) {
-	detail, err := i.client.DescribeUserCertificateDetail(ctx, id)
+func fetch(ctx context.Context, client *aliyun.Client, id int64) (*bundle.Bundle, error) {
+	detail, err := client.DescribeUserCertificateDetail(ctx, id)
 	var api *aliyun.Error
 	if errors.As(err, &api) && (api.Kind == aliyun.Malformed || api.Kind == aliyun.NotFound) {
 		return nil, nil
