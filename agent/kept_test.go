@@ -132,3 +132,19 @@ func TestARenewalAfterTheEndOfASubscriptionTakesAnother(t *testing.T) {
 		t.Errorf("%d applications", w.sandbox.Applied())
 	}
 }
+
+func TestAKeyThatWasMadeIsAppliedForAsWhatItIs(t *testing.T) {
+	t.Parallel()
+	w := newWorldOfToday(t, sandbox.Options{})
+	w.faults("forbidden:UpdateInstance")
+	w.renew(Renewal{})
+	w.faults()
+	w.calls()
+	w.extra = "key_type = \"ec256\"\n" // of the next key
+	w.renewed(Renewal{})
+	for _, request := range w.sandbox.History() {
+		if kind := request.Params["KeyAlgorithm"]; request.Action == "UpdateInstance" && kind != "RSA_2048" {
+			t.Errorf("applied for a key of %s", kind)
+		}
+	}
+}

@@ -3,6 +3,8 @@ package examples_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -91,12 +93,24 @@ func newSite(t *testing.T) site {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	return site{dir, freeAddress(t)}
+}
+
+// freeAddress is where a server can listen later. Its port lies below those that
+// the kernel gives away, or another test might get it meanwhile.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000))
+		listener, err := net.Listen("tcp", address)
+		if err != nil {
+			continue
+		}
+		listener.Close()
+		return address
 	}
-	defer listener.Close()
-	return site{dir, listener.Addr().String()}
+	t.Fatal("no port is free")
+	return ""
 }
 
 // placeholder writes what the server starts with: a pair that ends too soon to

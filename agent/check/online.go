@@ -28,6 +28,9 @@ func (c *Check) Online(ctx context.Context) []Finding {
 	}
 	z := zoneCheck{c, proof.NewDNS(c.zones), map[string]bool{}}
 	for _, certificate := range c.host.Config.Certificates {
+		if certificate.Package != "" {
+			findings = append(findings, c.stock(ctx, certificate)...)
+		}
 		findings = append(findings, z.certificate(ctx, certificate)...)
 	}
 	return findings

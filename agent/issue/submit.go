@@ -30,7 +30,7 @@ func (w *work) submit(ctx context.Context) (verdict, error) {
 		return w.submitToPackage(ctx)
 	}
 	if w.order.Submitting {
-		applied, err := w.applied(ctx)
+		applied, _, err := w.applied(ctx)
 		if err != nil {
 			return advance, err
 		}
@@ -116,11 +116,11 @@ func (w *work) notAccepted(ctx context.Context, err error) error {
 	case w.order.Package != "":
 		return w.refusedByPackage(code, fault)
 	}
-	applied, askErr := w.applied(ctx)
+	applied, report, askErr := w.applied(ctx)
 	if askErr != nil {
 		return askErr
 	}
-	if applied && !w.othersIssued(ctx) {
+	if applied && !w.forOthers(report) {
 		w.say(order.Submit, "the order is already being checked")
 		return w.order.Submitted("", "")
 	}
@@ -134,11 +134,10 @@ func (w *work) persists(err error) bool {
 	return errors.As(err, &at) && at.SlotState() && w.order.FailuresSince(time.Time{}) >= mostRefusals
 }
 
-// othersIssued says that the order of an instance which refused ours is issued,
-// and for other names: somebody else was sooner, and there is nothing of ours.
-func (w *work) othersIssued(ctx context.Context) bool {
-	report, err := w.issuer.Report(ctx, w.ticket())
-	if err != nil || !report.fetched(false) {
+// forOthers says that the order of an instance which refused ours is issued, and
+// for other names: somebody else was sooner, and there is nothing of ours.
+func (w *work) forOthers(report Report) bool {
+	if !report.fetched(false) {
 		return false
 	}
 	b, err := bundle.Parse(report.Chain, report.Key)
@@ -168,21 +167,26 @@ func (w *work) giveBack(code string, refusal error) error {
 		"mend what the server says, such as the contact or the domains, then: dvagent renew --force "+w.name())
 }
 
-// applied asks whether the submission arrived. Where the order's report does
-// not say, the list of slots does, read anew: only a slot that the server calls
-// unused means no.
-func (w *work) applied(ctx context.Context) (bool, error) {
+// applied asks whether the submission arrived, and returns the order's report
+// where there is one. Where that does not say, the list of slots does, read anew:
+// only a slot that the server calls unused means no.
+func (w *work) applied(ctx context.Context) (bool, Report, error) {
 	report, err := w.issuer.Report(ctx, w.ticket())
 	switch {
 	case err != nil && !unsaid(err):
-		return false, err
+		return false, report, err
 	case err == nil && (report.State == Proving || report.State == Issued):
-		return true, nil
+		return true, report, nil
 	case err == nil && report.State == CARefused:
-		return w.order.Submissions < 2, nil // else it is of the submission before
+		return w.order.Submissions < 2, report, nil // else it is of the submission before
 	case err == nil && report.State == Unused && w.issuer.Terms().Lasting:
-		return false, nil
+		return false, report, nil
 	}
+	applied, err := w.listedAsUsed(ctx)
+	return applied, report, err
+}
+
+func (w *work) listedAsUsed(ctx context.Context) (bool, error) {
 	slots, err := w.issuer.(Catalogue).Slots(ctx)
 	if err != nil {
 		return false, err

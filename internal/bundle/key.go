@@ -13,6 +13,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"slices"
+	"strconv"
 )
 
 var keyTypes = []struct {
@@ -81,15 +82,46 @@ func CertificateKeyID(chainPEM []byte) (string, error) {
 
 // RequestKeyID is the KeyID that a certificate request (PEM) is for.
 func RequestKeyID(requestPEM []byte) (string, error) {
+	request, err := parseRequest(requestPEM)
+	if err != nil {
+		return "", err
+	}
+	return hashOf(request.RawSubjectPublicKeyInfo), nil
+}
+
+// RequestKeyType is which of the KeyTypes a certificate request (PEM) is for, or
+// "" for another one.
+func RequestKeyType(requestPEM []byte) (string, error) {
+	request, err := parseRequest(requestPEM)
+	if err != nil {
+		return "", err
+	}
+	switch key := request.PublicKey.(type) {
+	case *rsa.PublicKey:
+		return knownType("rsa" + strconv.Itoa(key.N.BitLen())), nil
+	case *ecdsa.PublicKey:
+		return knownType("ec" + strconv.Itoa(key.Params().BitSize)), nil
+	}
+	return "", nil
+}
+
+func knownType(name string) string {
+	if slices.Contains(KeyTypes(), name) {
+		return name
+	}
+	return ""
+}
+
+func parseRequest(requestPEM []byte) (*x509.CertificateRequest, error) {
 	block, _ := pem.Decode(requestPEM)
 	if block == nil {
-		return "", fmt.Errorf("read certificate request: it is no PEM")
+		return nil, fmt.Errorf("read certificate request: it is no PEM")
 	}
 	request, err := x509.ParseCertificateRequest(block.Bytes)
 	if err != nil {
-		return "", fmt.Errorf("read certificate request: %w", err)
+		return nil, fmt.Errorf("read certificate request: %w", err)
 	}
-	return hashOf(request.RawSubjectPublicKeyInfo), nil
+	return request, nil
 }
 
 func publicID(public crypto.PublicKey) (string, error) {

@@ -10,6 +10,7 @@ import (
 	"dvagent/agent/config"
 	"dvagent/agent/issue"
 	"dvagent/internal/aliyun"
+	"dvagent/internal/bundle"
 	"dvagent/internal/hint"
 )
 
@@ -100,7 +101,12 @@ func (p protected) Refused() (code string, yes bool) { return p.fault.Code, fals
 // certificate is told to leave the renewals to us; of another one that stays as
 // its owner wants it.
 func settings(t issue.Ticket, a issue.Application, contact int64) aliyun.InstanceSettings {
-	s := aliyun.InstanceSettings{Domains: a.Names, CSR: string(a.Request), CloudKey: a.Request == nil, KeyAlgorithm: algorithms[a.KeyType], ValidationMethod: "DNS", ContactIDs: []int64{contact}}
+	kind := a.KeyType
+	if a.Request != nil { // it may have been made before the configuration changed
+		kind, _ = bundle.RequestKeyType(a.Request)
+	}
+	s := aliyun.InstanceSettings{Domains: a.Names, CSR: string(a.Request), CloudKey: a.Request == nil,
+		KeyAlgorithm: algorithms[kind], ValidationMethod: "DNS", ContactIDs: []int64{contact}}
 	if t.Before == "" {
 		s.AutoReissue = "disable"
 	}

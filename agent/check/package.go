@@ -1,0 +1,32 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"dvagent/agent/config"
+	"dvagent/agent/issue"
+	"dvagent/internal/hint"
+	"dvagent/internal/words"
+)
+
+// stock looks at the package that a certificate is ordered from, and at the
+// orders for its names that run there.
+func (c *Check) stock(ctx context.Context, certificate config.Certificate) []Finding {
+	subject := certificate.Name
+	issuer, err := c.accounts.Issuer(ctx, issue.Shop{Account: certificate.Account, Package: certificate.Package})
+	if err != nil {
+		return []Finding{{Subject: subject, Err: err}}
+	}
+	stock, err := issuer.(issue.Package).Stock(ctx, certificate.Domains)
+	if err != nil {
+		return []Finding{{Subject: subject, Err: err}}
+	}
+	text := fmt.Sprintf("package %s: %d of %s taken", certificate.Package, stock.Used, words.Count(stock.Total, "certificate"))
+	if stock.Used < stock.Total {
+		return []Finding{{Subject: subject, OK: text}}
+	}
+	return []Finding{{Subject: subject, Warning: true, Err: hint.Add(errors.New(text),
+		"packages (V1) are no longer sold: buy an instance (V2) before the renewal")}}
+}
