@@ -70,7 +70,7 @@ func openCAS(ctx context.Context, host *state.Host, accounts *account.Accounts, 
 	if issuer.Terms().API == order.API2018 {
 		return cas2018{client}, nil
 	}
-	return cas2020{client, name, host.Dir.Instances()}, nil
+	return cas2020{client, name, host}, nil
 }
 
 // wantsAccount gives a command and those below it the flag --account.

@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"dvagent/agent/config"
 	"dvagent/agent/order"
+	"dvagent/agent/state"
 	"dvagent/internal/aliyun"
 	"dvagent/internal/words"
 )
@@ -15,7 +19,7 @@ import (
 type cas2020 struct {
 	client  *aliyun.Client
 	account string
-	ledger  string // the path of order.Instances
+	host    *state.Host
 }
 
 // subscriptionRow is one element of `orders --json`.
@@ -34,7 +38,11 @@ func (c cas2020) orders(ctx context.Context) (table [][]string, rows any, err er
 	if err != nil {
 		return nil, nil, err
 	}
-	ledger, err := order.LoadInstances(c.ledger)
+	ledger, err := order.LoadInstances(c.host.Dir.Instances())
+	if err != nil {
+		return nil, nil, err
+	}
+	packaged, err := c.packageOrders(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -44,7 +52,47 @@ func (c cas2020) orders(ctx context.Context) (table [][]string, rows any, err er
 		row := subscriptionOf(i, ledger.Holder(order.Instance{Account: c.account, ID: i.InstanceID}))
 		table, all = append(table, row.cells(time.Now())), append(all, row)
 	}
+	for _, row := range packaged {
+		table, all = append(table, row.packageCells()), append(all, row)
+	}
 	return table, all, nil
+}
+
+// packageOrders are those that were placed on packages. Who orders from none
+// needs no permission to list them.
+func (c cas2020) packageOrders(ctx context.Context) ([]subscriptionRow, error) {
+	placed, err := c.client.ListUserCertificateOrder(ctx, aliyun.OrderFilter{OrderType: "CPACK"})
+	var fault *aliyun.Error
+	if errors.As(err, &fault) && fault.Kind == aliyun.Forbidden && !c.usesPackages() {
+		return nil, nil
+	}
+	var rows []subscriptionRow
+	for _, o := range placed {
+		rows = append(rows, subscriptionRow{
+			instanceRow: instanceRow{Instance: o.InstanceID, Type: o.CertType, Status: string(o.Status), Source: "package " + o.ProductCode, ID: o.OrderID},
+			Domains:     o.Domains, ClaimedBy: c.holderOf(o.OrderID),
+		})
+	}
+	return rows, err
+}
+
+func (c cas2020) usesPackages() bool {
+	return slices.ContainsFunc(c.host.Config.Certificates, func(certificate config.Certificate) bool {
+		return certificate.Account == c.account && certificate.Package != ""
+	})
+}
+
+// holderOf is the certificate here whose open or last order has that number.
+func (c cas2020) holderOf(orderID int64) string {
+	for _, certificate := range c.host.Config.Certificates {
+		for _, load := range []func(string) (*order.Order, error){order.Load, order.Last} {
+			o, err := load(c.host.Dir.Certificate(certificate.Name))
+			if err == nil && o != nil && o.ServerOrder == strconv.FormatInt(orderID, 10) {
+				return certificate.Name
+			}
+		}
+	}
+	return ""
 }
 
 func subscriptionOf(i aliyun.Instance2020, holder string) subscriptionRow {
@@ -65,6 +113,11 @@ func (r subscriptionRow) cells(now time.Time) []string {
 		words.Count(r.MaxNames, "name") + ", " + words.Count(r.MaxWildcards, "wildcard"),
 		orDash(strings.Join(r.Domains, ", ")), orDash(r.ClaimedBy), id,
 	}
+}
+
+func (r subscriptionRow) packageCells() []string {
+	return []string{"order " + strconv.FormatInt(r.ID, 10), r.Source, r.Status, "-", "-",
+		orDash(strings.Join(r.Domains, ", ")), orDash(r.ClaimedBy), "-"}
 }
 
 func (c cas2020) titles() []string {

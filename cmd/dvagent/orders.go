@@ -35,5 +35,5 @@ type instanceRow struct {
 	Type     string `json:"type"`
 	Status   string `json:"status"`
 	Source   string `json:"source"`
-	ID       int64  `json:"id"` // 0 at 2020-04-07, where instances have no number
+	ID       int64  `json:"id"` // at 2020-04-07 of an order from a package; its instances have none
 }

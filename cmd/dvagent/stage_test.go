@@ -58,7 +58,7 @@ func (s *stage) clear(t testing.TB) {
 }
 
 // sandbox [--cas-api VERSION] [--instances N] [--names N] [--wildcards N]
-// [--lifetime D] [--fault SPEC] [--zone ZONE] [--propagation D] [--issue-after D]
+// [--lifetime D] [--package CODE:N] [--fault SPEC] [--zone ZONE] [--propagation D] [--issue-after D]
 // starts the stand-in, and writes an agent.toml for it; one that is up ends. Its
 // access key secret is the canary, and its CAS 2018-07-13 unless the story says
 // otherwise.
@@ -73,6 +73,11 @@ func (s *stage) startSandbox(ts *testscript.TestScript, args []string) {
 	flags.IntVar(&options.Names, "names", 5, "")
 	flags.IntVar(&options.Wildcards, "wildcards", 5, "")
 	propagation := flags.Duration("propagation", 100*time.Millisecond, "")
+	flags.Func("package", "", func(spec string) error {
+		bought, err := sandbox.ParsePackage(spec)
+		options.Packages = append(options.Packages, bought)
+		return err
+	})
 	flags.Func("zone", "", func(zone string) error {
 		options.Zones = append(options.Zones, zone)
 		return nil
@@ -204,6 +209,12 @@ func (s *stage) buy(*testscript.TestScript, []string) {
 // the same account would.
 func (s *stage) submit(ts *testscript.TestScript, args []string) {
 	ts.Check(s.sandbox.Submit(s.sandbox.Instances()[0].InstanceID, args...))
+}
+
+// order-package CODE DOMAIN… orders from a package, as somebody else would.
+func (s *stage) orderPackage(ts *testscript.TestScript, args []string) {
+	_, err := s.sandbox.OrderPackage(args[0], args[1:]...)
+	ts.Check(err)
 }
 
 // records N checks how many TXT records the zone example.com holds.
