@@ -8,7 +8,6 @@ import (
 	"dvagent/agent/config"
 	"dvagent/agent/issue"
 	"dvagent/internal/hint"
-	"dvagent/internal/words"
 )
 
 // stock looks at the package that a certificate is ordered from, and at the
@@ -23,7 +22,7 @@ func (c *Check) stock(ctx context.Context, certificate config.Certificate) []Fin
 	if err != nil {
 		return []Finding{{Subject: subject, Err: err}}
 	}
-	text := fmt.Sprintf("package %s: %d of %s taken", certificate.Package, stock.Used, words.Count(stock.Total, "certificate"))
+	text := fmt.Sprintf("package %s: %d of %d certificates taken", certificate.Package, stock.Used, stock.Total)
 	if stock.Used < stock.Total {
 		return []Finding{{Subject: subject, OK: text}}
 	}
