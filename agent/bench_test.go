@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -118,19 +119,69 @@ func BenchmarkTenThousandCertificates(b *testing.B) {
 	})
 }
 
-// BenchmarkOrder reports what an order costs: API calls, and the agent's own
-// time from the first request to the new leaf served, without the waits between
-// looks.
+// BenchmarkOrder reports what orders cost, for each way to order: API calls of the
+// first one and of a renewal, and the agent's own time from the first request to
+// the new leaf served, without the waits between looks.
 func BenchmarkOrder(b *testing.B) {
-	s, err := sandbox.Start(sandbox.Options{Instances: 40, IssueAfter: time.Millisecond, Propagation: []time.Duration{time.Microsecond}})
-	if err != nil {
-		b.Fatal(err)
+	for _, way := range []struct{ name, api, domains string }{
+		{"on an instance of 2018-07-13", `"2018-07-13"`, ""},
+		{"on an instance of 2020-04-07", `"2020-04-07"`, ""},
+		{"from a package", `"2020-04-07"`, "domains = [\"example.com\"]\npackage = \"" + product + "\""},
+	} {
+		b.Run(way.name, func(b *testing.B) {
+			s, err := sandbox.Start(sandbox.Options{Instances: 40, Packages: []sandbox.Package{{ProductCode: product, Total: 1000}},
+				IssueAfter: time.Millisecond, Propagation: []time.Duration{time.Microsecond}})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer s.Close()
+			text := strings.Replace(s.AgentConfig(filepath.Join(b.TempDir(), "state")), "[account.main]", "[account.main]\ncas_api = "+way.api, 1)
+			if way.domains != "" {
+				text = regexp.MustCompile(`(?m)^domains = .*$`).ReplaceAllLiteralString(text, way.domains)
+			}
+			benchmarkOrders(b, s, text)
+		})
 	}
-	defer s.Close()
+}
+
+// benchmarkOrders places one order after the other.
+func benchmarkOrders(b *testing.B, s *sandbox.Sandbox, text string) {
+	a := servingAgent(b, text)
+	var orders, calls, polls int
+	var own time.Duration
+	count := func() {
+		for _, request := range s.History() {
+			switch request.Action {
+			case "DescribeDVOrderResult", "GetInstanceDetail", "DescribeCertificateState":
+				polls++
+			default:
+				calls++
+			}
+		}
+		s.ClearHistory()
+	}
+	orderOnce(b, a, false)
+	count()
+	first := calls
+	calls, polls = 0, 0
+	for b.Loop() {
+		own += orderOnce(b, a, true)
+		orders++
+	}
+	count()
+	b.ReportMetric(float64(first), "calls/first")
+	b.ReportMetric(float64(calls)/float64(orders), "calls/renewal")
+	b.ReportMetric(float64(polls)/float64(orders), "polls/renewal")
+	b.ReportMetric(float64(own.Milliseconds())/float64(orders), "own-ms/renewal")
+}
+
+// servingAgent is an agent of that configuration whose certificate is served.
+func servingAgent(b *testing.B, text string) *Agent {
+	b.Helper()
 	dir := b.TempDir()
 	pem, key := filepath.Join(dir, "www.pem"), filepath.Join(dir, "www.key")
 	path := filepath.Join(dir, "agent.toml")
-	text := s.AgentConfig(filepath.Join(dir, "state")) + fmt.Sprintf("[limits]\nsubmissions_per_day = 1000\n[[certificate.deploy]]\nfullchain = %q\nkey = %q\nprobe = [%q]\n",
+	text += fmt.Sprintf("[[certificate.deploy]]\nfullchain = %q\nkey = %q\nprobe = [%q]\n[limits]\nsubmissions_per_day = 1000\n",
 		pem, key, serveFiles(b, pem, key))
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		b.Fatal(err)
@@ -146,20 +197,7 @@ func BenchmarkOrder(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	orders, own := 0, time.Duration(0)
-	for b.Loop() {
-		own += orderOnce(b, a, orders > 0)
-		orders++
-	}
-	polls := 0
-	for _, request := range s.History() {
-		if request.Action == "DescribeDVOrderResult" {
-			polls++
-		}
-	}
-	b.ReportMetric(float64(len(s.History())-polls)/float64(orders), "calls/order")
-	b.ReportMetric(float64(polls)/float64(orders), "polls/order")
-	b.ReportMetric(float64(own.Milliseconds())/float64(orders), "own-ms/order")
+	return a
 }
 
 // orderOnce drives one order to its end and returns the time that was not

@@ -72,9 +72,9 @@ type Claim struct {
 	Adopted  bool   // somebody else submitted what runs there
 	Kept     bool   // by a ledger: no order of the certificate runs there
 
-	API     string // in an order: what it is bound to
-	Package string // that the order draws on, or ""
-	Before  string // the certificate that the instance had already
+	API     string    // in an order: what it is bound to
+	Package string    // that the order draws on, or ""
+	Before  string    // the certificate that the instance had already
 	Stock   *Stock    // by a ledger: what the package showed before the last submission
 	Begun   time.Time // by a ledger: when that was begun, or found to have never arrived
 }
