@@ -37,6 +37,7 @@ type world struct {
 
 	nameServers string // the list in place of the sandbox's own
 	dnsEndpoint string // the AliDNS in place of the sandbox
+	domains     string // the list in place of the zone and its wildcard
 	api         string // cas_api; 2018-07-13 when empty
 
 	observe state.Observer // may be nil
@@ -97,6 +98,9 @@ func (w *world) agent() *Agent {
 		key, _, _ := strings.Cut(line, " ")
 		if w.nameServers != "" && key == "nameservers" {
 			lines[i] = "nameservers = " + w.nameServers
+		}
+		if w.domains != "" && key == "domains" {
+			lines[i] = "domains = " + w.domains
 		}
 		if w.dnsEndpoint != "" && key == "dns_endpoint" {
 			lines[i] = fmt.Sprintf("dns_endpoint = %q", w.dnsEndpoint)

@@ -59,6 +59,8 @@ type Slot struct {
 	Use    Use
 	Until  time.Time // when it ends; zero: it does not, or is not told
 	Latest string    // its latest certificate, by the account's id; "" for none
+	Ends   time.Time // when that one does; zero: it is not told
+	Hosted bool      // the account renews that one by itself
 	Test   bool      // it is for tests
 
 	Counted          bool // Names and Wildcards are told

@@ -21,6 +21,7 @@ type work struct {
 	forced   bool    // an operator wants it, whatever stands against it
 	issuer   Issuer  // that the order is bound to, once it was wanted
 	lists    *lists  // of the account, once they were wanted
+	anew     bool    // the choice of an instance was gone back to
 	report   *Report // with the certificate and its key, between issue and collect
 }
 
@@ -28,6 +29,7 @@ type work struct {
 type verdict struct {
 	until time.Time // zero: advance
 	why   string
+	long  bool      // so long that no call waits for it
 	since time.Time // when this process began to wait so
 }
 
@@ -126,7 +128,7 @@ func (w *work) waitFor(step order.Step, v verdict) state.Outcome {
 		}
 		w.tell(state.Progress{Step: string(step), Text: v.why, Waiting: true})
 	}
-	return state.Outcome{Certificate: w.name(), Class: state.Pending, Next: v.until, Step: string(step), Waiting: v.why, Since: v.since, Retry: true}
+	return state.Outcome{Certificate: w.name(), Class: state.Pending, Next: v.until, Step: string(step), Waiting: v.why, Since: v.since, Retry: !v.long}
 }
 
 // tell completes what has happened to the order, and how urgent it is.

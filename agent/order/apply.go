@@ -47,6 +47,9 @@ func (o *Order) applyStage(fact Fact) {
 		o.Key = fact.Key
 	case Collected:
 		o.Version = fact.Version
+		if fact.Instance != "" {
+			o.Instance, o.API = fact.Instance, fact.API
+		}
 	case Ended:
 		o.Outcome, o.EndedAt, o.Failure.Text = fact.Outcome, fact.At, fact.Error
 	}

@@ -88,7 +88,7 @@ func compareBool(a, b bool) int {
 
 func slotOf(row aliyun.Instance2020) issue.Slot {
 	return issue.Slot{
-		ID: row.InstanceID, Use: use(row), Until: row.OrderEnd, Latest: certificateID(row), Test: row.Test(),
+		ID: row.InstanceID, Use: use(row), Until: row.OrderEnd, Latest: certificateID(row), Ends: row.NotAfter, Hosted: row.AutoReissue, Test: row.Test(),
 		Counted: row.FullDomainCount+row.WildcardDomainCount > 0, Names: row.FullDomainCount, Wildcards: row.WildcardDomainCount,
 	}
 }
