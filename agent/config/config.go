@@ -53,6 +53,7 @@ type Certificate struct {
 
 	TestInstances bool   // it may consume those for tests, too
 	KeyType       string // one of bundle.KeyTypes, of keys that are made here
+	Follow        bool   // it orders nothing: it installs what the account holds for its names
 	CloudKey      bool   // CAS makes the key, even where it could be made here
 }
 

@@ -64,6 +64,7 @@ type certificateTable struct {
 	TestInstances bool          `toml:"test_instances"`
 	KeyType       string        `toml:"key_type"`
 	PrivateKey    string        `toml:"private_key"`
+	Follow        bool          `toml:"follow"`
 	RenewBefore   string        `toml:"renew_before"`
 	Deploy        []deployTable `toml:"deploy"`
 }

@@ -45,8 +45,8 @@ func (w *work) hosted(ctx context.Context, instance string) (v verdict, done boo
 // outlasts says that the latest certificate of a slot ends later than the
 // installed one.
 func (w *work) outlasts(s Slot) bool {
-	installed := w.snapshot.Leaf
-	return s.Latest != "" && (installed == nil || w.snapshot.Broken != nil || s.Ends.After(installed.NotAfter))
+	until := w.snapshot.ServesUntil()
+	return s.Latest != "" && (until.IsZero() || s.Ends.After(until))
 }
 
 // takeHosted keeps the latest certificate of a slot, if it is for a key of ours,

@@ -26,9 +26,10 @@ type Issuer interface {
 
 // Shelf is an Issuer that keeps what it issued, with the keys that it made.
 type Shelf interface {
-	// Stored yields the certificates that may cover the names. One that turns out
-	// to be without its key, or not to be readable, is passed over.
-	Stored(ctx context.Context, names []string) iter.Seq2[Stored, error]
+	// Stored yields the certificates that may cover the names and end after a time
+	// (zero: whenever), the one that ends last first. One that turns out to be
+	// without its key, or not to be readable, is passed over.
+	Stored(ctx context.Context, names []string, after time.Time) iter.Seq2[Stored, error]
 }
 
 // Stored is a certificate on a Shelf.

@@ -60,7 +60,10 @@ func (d *Desk) Advance(ctx context.Context, s state.Snapshot, forced bool) (stat
 	if err := d.ready(&s, forced); err != nil {
 		return s, state.Failed(s.Config.Name, err)
 	}
-	if s.Order == nil {
+	switch {
+	case s.Order == nil && s.Config.Follow:
+		return d.follow(ctx, s, forced)
+	case s.Order == nil:
 		return s, state.Outcome{Certificate: s.Config.Name, Next: s.RenewsAt()}
 	}
 	w := &work{desk: d, snapshot: s, order: s.Order, forced: forced}
