@@ -144,9 +144,13 @@ func TestAFollowerTakesWhatCanBeServedAndEndsLast(t *testing.T) {
 			other.domains = `["example.com", "www.example.com"]`
 			other.renewed(Renewal{})
 		}, "no certificate for these names"},
+		{"none whose key does not come", func(other *world) {
+			other.renewed(Renewal{})
+			other.faults("issued-without-key:GetUserCertificateDetail")
+		}, "no certificate for these names"},
 		{"none that cannot be read", func(other *world) {
 			other.renewed(Renewal{})
-			other.faults("no-key:GetUserCertificateDetail")
+			other.faults("issued-without-certificate:GetUserCertificateDetail")
 		}, "no certificate for these names"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
