@@ -9,6 +9,7 @@ import (
 
 	"dvagent/agent/order"
 	"dvagent/agent/state"
+	"dvagent/agent/view"
 	"dvagent/internal/bundle"
 	"dvagent/internal/bundle/bundletest"
 	"dvagent/internal/sandbox"
@@ -16,9 +17,10 @@ import (
 
 // hostedWorld has a certificate that is in its renewal window, and whose
 // instance renews by itself: its latest certificate ends within an hour.
-func hostedWorld(t *testing.T) (w *world, instance string) {
+func hostedWorld(t *testing.T, extra string) (w *world, instance string) {
 	t.Helper()
 	w = newWorldOfToday(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, "ends-early")}})
+	w.extra = extra
 	w.renewed(Renewal{})
 	w.faults()
 	for _, s := range w.sandbox.Subscriptions() {
@@ -114,7 +116,7 @@ func TestWhatTheAccountRenewedByItselfIsCollectedAndNotOrdered(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w, instance := hostedWorld(t)
+			w, instance := hostedWorld(t, "")
 			if err := tt.damage(w); err != nil {
 				t.Fatal(err)
 			}
@@ -136,10 +138,21 @@ func TestWhatTheAccountRenewedByItselfIsCollectedAndNotOrdered(t *testing.T) {
 	}
 }
 
+// fault 108: CAS makes another key for each of its renewals.
+func TestWhatTheAccountRenewedIsCollectedWithTheKeyThatCASMade(t *testing.T) {
+	t.Parallel()
+	w, instance := hostedWorld(t, "private_key = \"cas\"\n")
+	w.reissue(instance)
+	w.renewed(Renewal{})
+	if o := w.ended(); w.sandbox.Applied() != 2 || o.Instance != instance || o.Version != w.current() {
+		t.Errorf("%d applications; the order ended %+v", w.sandbox.Applied(), o)
+	}
+}
+
 // fault 108
 func TestAnInstanceThatRenewsByItselfIsWaitedForButNotIntoAnEmergency(t *testing.T) {
 	t.Parallel()
-	w, instance := hostedWorld(t)
+	w, instance := hostedWorld(t, "")
 	for range 2 {
 		o := w.renew(Renewal{})
 		if o.Class != state.Pending || !strings.Contains(o.Waiting, instance) || o.Err != nil {
@@ -148,6 +161,10 @@ func TestAnInstanceThatRenewsByItselfIsWaitedForButNotIntoAnEmergency(t *testing
 		if calls := w.calls(); calls["ListInstances"] != 1 || len(calls) > 1 {
 			t.Errorf("it costs %v", calls)
 		}
+	}
+	w.faults("error-503:ListInstances:1")
+	if o := w.renew(Renewal{}); o.Class != state.Pending || w.status().Certificates[0].State != view.Ordering {
+		t.Errorf("after a fault that passed: %+v", o)
 	}
 	w.ages(-100*time.Hour, 2*time.Hour)
 	said := w.saidBy(func() { w.renewed(Renewal{}) })
@@ -181,6 +198,11 @@ func TestAnInstanceThatRenewsByItselfIsNotWaitedForInVain(t *testing.T) {
 			w.reissue(instance)
 			w.domains = `["example.com", "new.www.example.com"]`
 		}, Renewal{}, "names changed"},
+		{"its subscription ends before the certificate", func(w *world, instance string) {
+			if err := w.sandbox.EndSubscription(instance, time.Now().Add(time.Hour)); err != nil {
+				w.Fatal(err)
+			}
+		}, Renewal{}, "claimed instance"},
 		{"an operator forces another one", func(w *world, instance string) { w.reissue(instance) }, Renewal{Force: true}, "in window"},
 		{"an operator forces another one while an order waits", func(w *world, instance string) {
 			w.renew(Renewal{})
@@ -194,7 +216,7 @@ func TestAnInstanceThatRenewsByItselfIsNotWaitedForInVain(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w, instance := hostedWorld(t)
+			w, instance := hostedWorld(t, "")
 			tt.arrange(w, instance)
 			applied := w.sandbox.Applied()
 			said := w.saidBy(func() { w.renewed(tt.renewal) })
@@ -234,7 +256,7 @@ func TestARenewalByTheAccountThatComesInBetweenCostsNoInstance(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w, instance := hostedWorld(t)
+			w, instance := hostedWorld(t, "")
 			if err := w.sandbox.SetAutoReissue(instance, false); err != nil {
 				t.Fatal(err)
 			}
@@ -259,7 +281,7 @@ func TestARenewalByTheAccountThatComesInBetweenCostsNoInstance(t *testing.T) {
 // fault 108: the process ends after any line of the journal.
 func TestTheCollectionOfARenewalByTheAccountIsCut(t *testing.T) {
 	t.Parallel()
-	w, instance := hostedWorld(t)
+	w, instance := hostedWorld(t, "")
 	w.reissue(instance)
 	w.renewed(Renewal{})
 	collected := w.current()

@@ -116,7 +116,7 @@ func (w *work) claimAgain(slots []Slot, instance string) (bool, error) {
 	return false, w.desk.ledger.Note(order.InstanceReleased, w.instance(slot), w.name())
 }
 
-func (s Slot) ended(now time.Time) bool { return !s.Until.IsZero() && !now.Before(s.Until) }
+func (s Slot) ended(by time.Time) bool { return !s.Until.IsZero() && !by.Before(s.Until) }
 
 // takesAnother says that a slot which was used may take an order.
 func (s Slot) takesAnother(now time.Time) bool {

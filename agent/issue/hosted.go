@@ -29,7 +29,7 @@ func (w *work) hosted(ctx context.Context, instance string) (v verdict, done boo
 		}
 		return advance, done, err
 	}
-	if !slot.Hosted || slot.Use == Spent || slot.ended(now) {
+	if !slot.Hosted || slot.Use == Spent || slot.ended(w.snapshot.ServesUntil()) {
 		return advance, false, nil
 	}
 	switch w.snapshot.Due(now) {

@@ -125,7 +125,7 @@ func (w *work) heldBack() *state.Outcome {
 }
 
 func (w *work) waitFor(step order.Step, v verdict) state.Outcome {
-	if v.why != w.order.Waiting {
+	if v.why != w.order.Waiting || v.long && w.order.Failure.Text != "" {
 		if err := w.order.Wait(v.why); err != nil {
 			return state.Failed(w.name(), err)
 		}

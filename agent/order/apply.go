@@ -11,7 +11,7 @@ import (
 func (o *Order) apply(fact Fact) {
 	switch fact.Kind {
 	case Waiting:
-		o.Waiting = fact.Reason
+		o.failures, o.Failure, o.Waiting = nil, Failure{}, fact.Reason
 	case Failed:
 		o.failures = append(o.failures, fact.At)
 		o.Failure = Failure{
