@@ -119,11 +119,12 @@ func TestAFollowerTakesWhatCanBeServedAndEndsLast(t *testing.T) {
 		name   string
 		others func(*world) // makes what the account holds; what ends last is current
 		says   string       // where nothing of it can be used
+		reads  int          // so many details
 	}{
 		{"an uploaded pair", func(other *world) {
 			other.serves(-time.Hour, 90*24*time.Hour)
 			other.upload("one")
-		}, ""},
+		}, "", 1},
 		{"the one that ends last, wherever it is listed", func(other *world) {
 			for i, days := range []time.Duration{60, 90, 30} {
 				other.serves(-time.Hour, days*24*time.Hour)
@@ -131,33 +132,37 @@ func TestAFollowerTakesWhatCanBeServedAndEndsLast(t *testing.T) {
 			}
 			other.serves(-time.Hour, 100*24*time.Hour)
 			other.upload("last")
-		}, ""},
+		}, "", 1},
 		{"one that is due itself, before there is a better one", func(other *world) {
 			other.serves(-80*24*time.Hour, 10*24*time.Hour)
 			other.upload("old")
-		}, ""},
+		}, "", 1},
 		{"none whose key CAS does not have", func(other *world) {
 			other.extra = ""
 			other.renewed(Renewal{})
-		}, "no certificate for these names"},
+		}, "no certificate for these names", 0},
 		{"none that lacks a name", func(other *world) {
 			other.domains = `["example.com", "www.example.com"]`
 			other.renewed(Renewal{})
-		}, "no certificate for these names"},
+		}, "no certificate for these names", 0},
 		{"none whose key does not come", func(other *world) {
 			other.renewed(Renewal{})
 			other.faults("issued-without-key:GetUserCertificateDetail")
-		}, "no certificate for these names"},
+		}, "no certificate for these names", 1},
 		{"none that cannot be read", func(other *world) {
 			other.renewed(Renewal{})
 			other.faults("issued-without-certificate:GetUserCertificateDetail")
-		}, "no certificate for these names"},
+		}, "no certificate for these names", 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			other, w := shared(t, "2020-04-07")
 			tt.others(other)
+			w.calls()
 			o := w.renew(Renewal{})
+			if calls := w.calls(); calls["ListCertificates"] != 1 || calls["GetUserCertificateDetail"] != tt.reads {
+				t.Errorf("called %v", calls)
+			}
 			if tt.says != "" {
 				if o.Class != state.Pending || !strings.Contains(o.Waiting, tt.says) {
 					t.Errorf("%+v", o)

@@ -94,11 +94,6 @@ func (w *work) keyFor(report Report) ([]byte, error) {
 // was sooner on it. What that has brought is looked at there.
 func (w *work) chooseAnew(why error) error {
 	w.say(order.Submit, fmt.Sprintf("instance %s was used meanwhile: %s", w.order.Instance, why))
-	if w.order.Submitting {
-		if err := w.unapplied(); err != nil {
-			return err
-		}
-	}
 	if err := w.desk.ledger.Note(order.InstanceKept, instanceOf(w.order), w.name()); err != nil {
 		return err
 	}

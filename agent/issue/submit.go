@@ -149,6 +149,11 @@ func (w *work) unapplied() error {
 // giveBack releases an instance that the server refused, and another one is
 // taken; but when two are refused alike, the instances are not to blame.
 func (w *work) giveBack(code string, refusal error) error {
+	if code == "" && w.order.Submitting { // somebody else was sooner: nothing of ours has arrived
+		if err := w.unapplied(); err != nil {
+			return err
+		}
+	}
 	if code == "" && w.order.Before != "" {
 		return w.chooseAnew(refusal)
 	}

@@ -25,9 +25,9 @@ type Plan struct {
 type Planned struct {
 	Name        string              `json:"name"`
 	Domains     []string            `json:"domains"`
-	Action      string              `json:"action"`  // order, resume, wait, take over, follow, deploy or none
-	Follows     bool                `json:"follows"` // it orders nothing
-	Reason      string              `json:"reason"`  // why an order is due; empty when none is
+	Action      string              `json:"action"`            // order, resume, wait, take over, follow, deploy or none
+	Follows     bool                `json:"follows,omitempty"` // it orders nothing
+	Reason      string              `json:"reason"`            // why an order is due; empty when none is
 	Step        string              `json:"step,omitempty"`
 	Instance    string              `json:"instance,omitempty"`
 	NotAfter    time.Time           `json:"not_after,omitzero"`

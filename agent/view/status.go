@@ -60,7 +60,7 @@ type CertificateStatus struct {
 	NotBefore   time.Time          `json:"not_before,omitzero"`
 	NotAfter    time.Time          `json:"not_after,omitzero"`
 	RenewsAt    time.Time          `json:"renews_at,omitzero"`
-	Follows     bool               `json:"follows"`                // it orders nothing
+	Follows     bool               `json:"follows,omitempty"`      // it orders nothing
 	FollowError string             `json:"follow_error,omitempty"` // why the last look at the account has failed
 	Reason      string             `json:"reason"`                 // why an order is due; empty when none is
 	Order       *OrderStatus       `json:"order,omitempty"`
