@@ -30,11 +30,11 @@ func (d *Desk) follow(ctx context.Context, s state.Snapshot, forced bool) (state
 		return s, f.failed(state.Recall(failure.Text, failure.Hint, failure.Cause), failure.Until)
 	}
 	found, err := f.look(ctx)
-	switch {
-	case err == nil && found != nil:
-		err = f.keep(found)
-	case err == nil:
+	if err == nil && found == nil {
 		return s, f.without()
+	}
+	if err == nil {
+		err = f.keep(found)
 	}
 	if err != nil {
 		return f.snapshot, f.fail(ctx, err)
@@ -86,8 +86,7 @@ func (f *follower) outcome(next time.Time) state.Outcome {
 }
 
 // without is the outcome where the account holds nothing new. While what is
-// installed is good, that is none of anybody's business; in its last tenth a
-// person is asked.
+// installed is good, nobody has to act; in its last tenth an operator is asked.
 func (f *follower) without() state.Outcome {
 	none := errors.New("no certificate for these names with a key is in the account yet")
 	if !f.snapshot.ServesUntil().IsZero() {
