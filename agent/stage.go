@@ -189,7 +189,7 @@ func (p *pass) accounts(now time.Time) []notice.Account {
 		account := notice.Account{Name: name, Spare: listed, Listed: known, Foreseen: true}
 		var renewals []state.Renewal
 		for _, c := range p.agent.host.Config.Certificates {
-			if c.Account != name {
+			if c.Account != name || c.Follow {
 				continue
 			}
 			r, seen := p.agent.renewals[c.Name]

@@ -100,6 +100,9 @@ func (w *world) agent() *Agent {
 		if w.nameServers != "" && key == "nameservers" {
 			lines[i] = "nameservers = " + w.nameServers
 		}
+		if w.domains != "" && key == "domains" {
+			lines[i] = "domains = " + w.domains
+		}
 		if w.dnsEndpoint != "" && key == "dns_endpoint" {
 			lines[i] = fmt.Sprintf("dns_endpoint = %q", w.dnsEndpoint)
 		}

@@ -166,6 +166,8 @@ func causeOf(c *view.Seen) string {
 		return "instance"
 	case o.Open() && o.Error != "":
 		return "order"
+	case c.FollowError != "":
+		return "follow"
 	case failedDeployment(c) != nil:
 		return "deployment"
 	case c.Upload.Failed():

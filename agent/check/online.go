@@ -31,7 +31,9 @@ func (c *Check) Online(ctx context.Context) []Finding {
 		if certificate.Package != "" {
 			findings = append(findings, c.stock(ctx, certificate)...)
 		}
-		findings = append(findings, z.certificate(ctx, certificate)...)
+		if !certificate.Follow {
+			findings = append(findings, z.certificate(ctx, certificate)...)
+		}
 	}
 	return findings
 }
@@ -65,7 +67,13 @@ func (c *Check) mayRead(ctx context.Context, account, api string) error {
 	}
 	if api == order.API2018 {
 		_, err = client.DescribeUserCertificateList(ctx)
-	} else {
+		return err
+	}
+	_, err = client.ListCertificates(ctx, aliyun.CertificateFilter{})
+	orders := func(certificate config.Certificate) bool {
+		return certificate.Account == account && !certificate.Follow
+	}
+	if err == nil && slices.ContainsFunc(c.host.Config.Certificates, orders) {
 		_, err = client.ListContact(ctx)
 	}
 	return err
@@ -82,7 +90,7 @@ func (c *Check) spare(account string, slots []issue.Slot) Finding {
 	until := now.Add(c.host.Config.Limits.Forecast)
 	var renewals []state.Renewal
 	for _, certificate := range c.host.Config.Certificates {
-		if certificate.Account != account {
+		if certificate.Account != account || certificate.Follow {
 			continue
 		}
 		s, err := c.host.Dir.Read(certificate)

@@ -59,8 +59,11 @@ func buildCertificate(config *Config, contacts map[string]Contact, key string, t
 		return certificate, at(key+".dns_account", err)
 	}
 	contact, err := chosen("contact", table.Contact, contacts)
-	if err != nil {
+	if err != nil && (!table.Follow || table.Contact != "") {
 		return certificate, at(key+".contact", err)
+	}
+	if err := checkFollow(key, table); err != nil {
+		return certificate, err
 	}
 	for _, instance := range table.Instances {
 		if !instanceForm.MatchString(instance) {
@@ -73,8 +76,8 @@ func buildCertificate(config *Config, contacts map[string]Contact, key string, t
 	}
 	certificate = Certificate{
 		Name: table.Name, Domains: domains, Account: account, DNSAccount: dnsAccount,
-		Contact: contacts[contact], Instances: table.Instances, TestInstances: table.TestInstances,
-		Package: table.Package, KeyType: cmp.Or(table.KeyType, defaultKeyType), RenewBefore: window, Upload: table.Upload,
+		Contact: contacts[contact], Instances: table.Instances, TestInstances: table.TestInstances, Package: table.Package,
+		KeyType: cmp.Or(table.KeyType, defaultKeyType), RenewBefore: window, Upload: table.Upload, Follow: table.Follow,
 	}
 	if err := checkPackage(key, certificate, config.Accounts[account]); err != nil {
 		return certificate, err
@@ -96,6 +99,22 @@ func buildCertificate(config *Config, contacts map[string]Contact, key string, t
 		certificate.Deploy = append(certificate.Deploy, built)
 	}
 	return certificate, nil
+}
+
+// checkFollow refuses what only an order has a use for.
+func checkFollow(key string, table certificateTable) error {
+	for _, one := range []struct {
+		key   string
+		given bool
+	}{
+		{"instances", len(table.Instances) > 0}, {"test_instances", table.TestInstances}, {"package", table.Package != ""},
+		{"key_type", table.KeyType != ""}, {"private_key", table.PrivateKey != ""},
+	} {
+		if table.Follow && one.given {
+			return at(key+"."+one.key, errors.New("is of no use beside follow, which orders nothing"))
+		}
+	}
+	return nil
 }
 
 // chosen resolves a reference, which may be left out when there is only one to choose.

@@ -54,6 +54,7 @@ type Certificate struct {
 	TestInstances bool   // it may consume those for tests, too
 	Package       string // the ProductCode of certificates bought in stock, to order from in place of an instance
 	KeyType       string // one of bundle.KeyTypes, of keys that are made here
+	Follow        bool   // it orders nothing: it installs what the account holds for its names
 	CloudKey      bool   // CAS makes the key, even where it could be made here
 	Upload        bool   // each new pair is put into CAS, too
 }

@@ -66,6 +66,7 @@ type certificateTable struct {
 	KeyType       string        `toml:"key_type"`
 	PrivateKey    string        `toml:"private_key"`
 	Upload        bool          `toml:"upload"`
+	Follow        bool          `toml:"follow"`
 	RenewBefore   string        `toml:"renew_before"`
 	Deploy        []deployTable `toml:"deploy"`
 }

@@ -42,7 +42,11 @@ func (w *work) allocate(ctx context.Context) (verdict, error) {
 	if recognised, err := w.recogniseLost(ctx); recognised || err != nil {
 		return advance, err
 	}
-	if !w.order.Forced {
+	kept := cmp.Or(claim.Instance, w.remembered())
+	if !w.order.Forced && !w.forced {
+		if v, done, err := w.hosted(ctx, kept); err != nil || done {
+			return v, err
+		}
 		reused, err := w.reuse(ctx)
 		if err != nil || reused {
 			return advance, err
@@ -58,12 +62,12 @@ func (w *work) allocate(ctx context.Context) (verdict, error) {
 	if waited := state.Now().Sub(w.order.OpenedAt); found.undecided != "" && waited.Abs() < undecidedFor {
 		return wait(state.Now().Add(5*time.Second), "the running order of instance "+found.undecided+", which may be for these names"), nil
 	}
-	return advance, w.allocateSlot(ctx, sites, claim)
+	return advance, w.allocateSlot(ctx, sites, kept)
 }
 
 // allocateSlot claims an instance once nothing stands against an order: the one
 // that is kept for the certificate, or else a spare one.
-func (w *work) allocateSlot(ctx context.Context, sites []proof.Site, kept order.Claim) error {
+func (w *work) allocateSlot(ctx context.Context, sites []proof.Site, kept string) error {
 	if err := w.checkPace(); err != nil {
 		return err
 	}
@@ -74,11 +78,8 @@ func (w *work) allocateSlot(ctx context.Context, sites []proof.Site, kept order.
 	if err := w.foresee(ctx, sites); err != nil {
 		return err
 	}
-	if kept.Instance == "" {
-		kept.Instance = w.remembered()
-	}
-	if kept.Instance != "" {
-		claimed, err := w.claimAgain(slots, kept.Instance)
+	if kept != "" {
+		claimed, err := w.claimAgain(slots, kept)
 		if err != nil || claimed {
 			return err
 		}
@@ -121,7 +122,7 @@ func (w *work) claimAgain(slots []Slot, instance string) (bool, error) {
 	return false, w.desk.ledger.Note(order.InstanceReleased, w.instance(slot), w.name())
 }
 
-func (s Slot) ended(now time.Time) bool { return !s.Until.IsZero() && !now.Before(s.Until) }
+func (s Slot) ended(by time.Time) bool { return !s.Until.IsZero() && !by.Before(s.Until) }
 
 // takesAnother says that a slot which was used may take an order.
 func (s Slot) takesAnother(now time.Time) bool {
@@ -191,7 +192,7 @@ func (w *work) foresee(ctx context.Context, sites []proof.Site) error {
 			if finding.Blocks {
 				failures = state.Also(failures, hint.Add(errors.New(finding.Text), finding.Hint))
 			} else {
-				w.warn(finding)
+				w.caution(finding.Text)
 			}
 		}
 	}
@@ -201,8 +202,9 @@ func (w *work) foresee(ctx context.Context, sites []proof.Site) error {
 	return nil
 }
 
-func (w *work) warn(finding proof.Finding) {
-	text := "warning: " + finding.Text
+// caution says something once that an operator may want to know.
+func (w *work) caution(text string) {
+	text = "warning: " + text
 	if warned := w.pace().warned; !warned[text] {
 		warned[text] = true
 		w.say(order.Allocate, text)

@@ -62,9 +62,10 @@ type StockOrder struct {
 
 // Shelf is an Issuer that keeps what it issued, with the keys that it made.
 type Shelf interface {
-	// Stored yields the certificates that may cover the names. One that turns out
-	// to be without its key, or not to be readable, is passed over.
-	Stored(ctx context.Context, names []string) iter.Seq2[Stored, error]
+	// Stored yields the certificates that may cover the names and end after a time
+	// (zero: whenever), the one that ends last first. One that turns out to be
+	// without its key, or not to be readable, is passed over.
+	Stored(ctx context.Context, names []string, after time.Time) iter.Seq2[Stored, error]
 }
 
 // Stored is a certificate on a Shelf.
@@ -95,6 +96,8 @@ type Slot struct {
 	Use    Use
 	Until  time.Time // when it ends; zero: it does not, or is not told
 	Latest string    // its latest certificate, by the account's id; "" for none
+	Ends   time.Time // when that one does; zero: it is not told
+	Hosted bool      // the account renews that one by itself
 	Test   bool      // it is for tests
 
 	Counted          bool // Names and Wildcards are told

@@ -21,6 +21,7 @@ type work struct {
 	forced   bool    // an operator wants it, whatever stands against it
 	issuer   Issuer  // that the order is bound to, once it was wanted
 	lists    *lists  // of the account, once they were wanted
+	anew     bool    // the choice of an instance was gone back to
 	report   *Report // with the certificate and its key, between issue and collect
 }
 
@@ -28,6 +29,7 @@ type work struct {
 type verdict struct {
 	until time.Time // zero: advance
 	why   string
+	long  bool      // so long that no call waits for it
 	since time.Time // when this process began to wait so
 }
 
@@ -58,7 +60,10 @@ func (d *Desk) Advance(ctx context.Context, s state.Snapshot, forced bool) (stat
 	if err := d.ready(&s, forced); err != nil {
 		return s, state.Failed(s.Config.Name, err)
 	}
-	if s.Order == nil {
+	switch {
+	case s.Order == nil && s.Config.Follow:
+		return d.follow(ctx, s, forced)
+	case s.Order == nil:
 		return s, state.Outcome{Certificate: s.Config.Name, Next: s.RenewsAt()}
 	}
 	w := &work{desk: d, snapshot: s, order: s.Order, forced: forced}
@@ -120,13 +125,13 @@ func (w *work) heldBack() *state.Outcome {
 }
 
 func (w *work) waitFor(step order.Step, v verdict) state.Outcome {
-	if v.why != w.order.Waiting {
+	if v.why != w.order.Waiting || v.long && w.order.Failure.Text != "" {
 		if err := w.order.Wait(v.why); err != nil {
 			return state.Failed(w.name(), err)
 		}
 		w.tell(state.Progress{Step: string(step), Text: v.why, Waiting: true})
 	}
-	return state.Outcome{Certificate: w.name(), Class: state.Pending, Next: v.until, Step: string(step), Waiting: v.why, Since: v.since, Retry: true}
+	return state.Outcome{Certificate: w.name(), Class: state.Pending, Next: v.until, Step: string(step), Waiting: v.why, Since: v.since, Retry: !v.long}
 }
 
 // tell completes what has happened to the order, and how urgent it is.

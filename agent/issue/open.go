@@ -30,6 +30,9 @@ func (d *Desk) ready(s *state.Snapshot, forced bool) (err error) {
 			return err
 		}
 	}
+	if s.Config.Follow {
+		return nil
+	}
 	reason := s.Due(state.Now())
 	if reason == "" && forced {
 		reason = state.ReasonForced
@@ -91,7 +94,7 @@ func (d *Desk) settle(s state.Snapshot, forced bool) (*order.Order, error) {
 		return o, nil
 	}
 	asConfigured := sameSet(o.Domains, s.Config.Domains) && o.Account == s.Config.Account && o.DNSAccount == s.Config.DNSAccount
-	if asConfigured && (s.Due(state.Now()) != "" || forced) {
+	if asConfigured && !s.Config.Follow && (s.Due(state.Now()) != "" || forced) {
 		return o, nil
 	}
 	return nil, d.end(o, order.Withdrawn, "no longer due")

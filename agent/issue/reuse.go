@@ -10,13 +10,15 @@ import (
 )
 
 // reuse keeps a certificate that the account already has, when it covers the
-// names and is not due. Then nothing is ordered.
+// names and is not due. Then nothing is ordered. Where orders are for keys that
+// are made here, no renewal of another host's is found there, so that only the
+// first order looks.
 func (w *work) reuse(ctx context.Context) (bool, error) {
-	shelf, keeps := w.lists.issuer.(Shelf)
-	if !keeps {
+	shelf, keeps := w.issuer.(Shelf)
+	if !keeps || w.issuer.Terms().OwnKey && w.snapshot.Newest != "" {
 		return false, nil
 	}
-	for stored, err := range shelf.Stored(ctx, w.order.Domains) {
+	for stored, err := range shelf.Stored(ctx, w.order.Domains, w.snapshot.ServesUntil()) {
 		if err != nil {
 			return false, err
 		}

@@ -155,6 +155,14 @@ func (w *work) unapplied() error {
 // giveBack releases an instance that the server refused, and another one is
 // taken; but when two are refused alike, the instances are not to blame.
 func (w *work) giveBack(code string, refusal error) error {
+	if code == "" && w.order.Submitting { // somebody else was sooner: nothing of ours has arrived
+		if err := w.unapplied(); err != nil {
+			return err
+		}
+	}
+	if code == "" && w.order.Before != "" {
+		return w.chooseAnew(refusal)
+	}
 	alike := code != "" && w.order.RefusalCode == code
 	w.say(order.Submit, fmt.Sprintf("instance %s was refused: %s", w.order.Instance, refusal))
 	if err := w.desk.ledger.Note(order.InstanceRefused, instanceOf(w.order), w.name()); err != nil {
@@ -179,7 +187,7 @@ func (w *work) applied(ctx context.Context) (bool, Report, error) {
 		return true, report, nil
 	case err == nil && report.State == CARefused:
 		return w.order.Submissions < 2, report, nil // else it is of the submission before
-	case err == nil && report.State == Unused && w.issuer.Terms().Lasting:
+	case err == nil && report.State == Foreign, err == nil && report.State == Unused && w.issuer.Terms().Lasting:
 		return false, report, nil
 	}
 	applied, err := w.listedAsUsed(ctx)

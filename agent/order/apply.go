@@ -11,7 +11,7 @@ import (
 func (o *Order) apply(fact Fact) {
 	switch fact.Kind {
 	case Waiting:
-		o.Waiting = fact.Reason
+		o.failures, o.Failure, o.Waiting = nil, Failure{}, fact.Reason
 	case Failed:
 		o.failures = append(o.failures, fact.At)
 		o.Failure = Failure{
@@ -47,6 +47,9 @@ func (o *Order) applyStage(fact Fact) {
 		o.Key = fact.Key
 	case Collected:
 		o.Version = fact.Version
+		if fact.Instance != "" {
+			o.Instance, o.API = fact.Instance, fact.API
+		}
 	case Ended:
 		o.Outcome, o.EndedAt, o.Failure.Text = fact.Outcome, fact.At, fact.Error
 	}

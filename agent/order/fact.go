@@ -28,7 +28,7 @@ const (
 	Added      Kind = "added"      // Record
 	Kept       Kind = "kept"       // Record: someone else's identical one is there
 	Visible    Kind = "visible"    // Record: the name servers show it
-	Collected  Kind = "collected"  // Version: the bundle is stored
+	Collected  Kind = "collected"  // Version: the bundle is stored; Instance, API: of one that yielded it by itself
 	Removing   Kind = "removing"   // Record, with the id found for an unanswered add
 	Removed    Kind = "removed"    // Record
 	Waiting    Kind = "waiting"    // Reason: what the step waits for, when it changed

@@ -189,6 +189,11 @@ func TestFailuresCountUntilSomethingSucceeds(t *testing.T) {
 				t.Errorf("%+v", o)
 			}
 		}
+		waiting := reload(t, o)
+		goOn(t, waiting, func(o *Order) error { return o.Wait("the account") })
+		if waiting.FailuresSince(time.Time{}) != 0 || waiting.Failure != (Failure{}) {
+			t.Errorf("when it waits: %+v", waiting)
+		}
 		goOn(t, o, submitted)
 		if o.FailuresSince(time.Time{}) != 0 || o.Failure != (Failure{}) {
 			t.Errorf("after success: %+v", o)

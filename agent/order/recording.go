@@ -95,6 +95,12 @@ func (o *Order) Collect(version string) error {
 	return o.record(Fact{Kind: Collected, Version: version})
 }
 
+// CollectFrom says that the bundle is stored as that version, which the instance
+// of the claim yielded without an application of ours.
+func (o *Order) CollectFrom(c Claim, version string) error {
+	return o.record(Fact{Kind: Collected, Version: version, Instance: c.Instance, API: c.API})
+}
+
 // Wait says what the step waits for.
 func (o *Order) Wait(reason string) error { return o.record(Fact{Kind: Waiting, Reason: reason}) }
 

@@ -46,6 +46,15 @@ func (s Snapshot) Emergency(now time.Time) bool {
 	return s.Leaf != nil && !now.Before(bundle.LastTenth(s.Leaf.NotBefore, s.Leaf.NotAfter))
 }
 
+// ServesUntil is when the newest leaf ends; zero where it cannot be served for
+// the names, whatever the time.
+func (s Snapshot) ServesUntil() time.Time {
+	if s.Leaf == nil || s.Broken != nil || Uncovered(s.Leaf, s.Config.Domains) != "" {
+		return time.Time{}
+	}
+	return s.Leaf.NotAfter
+}
+
 // RenewsAt is zero while there is no leaf.
 func (s Snapshot) RenewsAt() time.Time {
 	if s.Leaf == nil {

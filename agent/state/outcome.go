@@ -30,7 +30,7 @@ type Outcome struct {
 	Waiting     string    // for what, while pending
 	Since       time.Time // when this process began to wait at this step
 	Err         error
-	Ordered     bool // an order was completed
+	Ordered     bool // an order was completed, or what is followed has come
 	Retry       bool // looking again at Next may help without an operator
 	Transient   bool // Err is of the kind that passes by itself
 	News        bool // Err was not told before: the hooks of "failed" run

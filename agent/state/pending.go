@@ -62,6 +62,26 @@ func (d Dir) Key(certificate, id string) ([]byte, error) {
 	return key, nil
 }
 
+// AnyKey is a private key of the certificate (PEM) by its bundle.KeyID, whether
+// it waits for its certificate or belongs to a stored version; nil: there is none.
+func (d Dir) AnyKey(certificate, id string) ([]byte, error) {
+	if key, err := d.Key(certificate, id); err != nil || key != nil {
+		return key, err
+	}
+	store := d.Store(certificate)
+	versions, err := store.Versions()
+	for _, version := range versions {
+		leaf, err := bundle.LoadLeaf(store.Path(version))
+		if err != nil || bundle.LeafKeyID(leaf) != id {
+			continue
+		}
+		if b, err := bundle.Load(store.Path(version)); err == nil { // else its key is not the leaf's
+			return b.KeyPEM(), nil
+		}
+	}
+	return nil, err
+}
+
 // LastKey is the id of the key that was made last, or "": what is left of an
 // order whose journal was lost.
 func (d Dir) LastKey(certificate string) string {

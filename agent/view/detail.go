@@ -103,7 +103,7 @@ func factInWords(f order.Fact) string {
 	case order.Visible:
 		return "the name servers show the record"
 	case order.Collected:
-		return "stored version " + f.Version
+		return "stored version " + f.Version + yieldedBy(f.Instance)
 	case order.Removed:
 		return "removed the " + named
 	case order.Waiting:
@@ -114,6 +114,14 @@ func factInWords(f order.Fact) string {
 		return "ended: " + string(f.Outcome)
 	}
 	return ""
+}
+
+// yieldedBy is for a version that an instance yielded by itself.
+func yieldedBy(instance string) string {
+	if instance == "" {
+		return ""
+	}
+	return ", which the account renewed by itself on instance " + instance
 }
 
 func wanted(challenges []order.Challenge) string {

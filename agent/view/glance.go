@@ -153,7 +153,7 @@ func coming(host *state.Host, certificates []Seen, now time.Time) map[string]int
 			r.At = now
 		}
 		all := renewals[c.Account]
-		if !r.At.IsZero() { // else its state cannot be read
+		if !r.At.IsZero() && !c.Follows { // without a time its state cannot be read
 			all = append(all, r)
 		}
 		renewals[c.Account] = all

@@ -25,8 +25,9 @@ type Plan struct {
 type Planned struct {
 	Name        string              `json:"name"`
 	Domains     []string            `json:"domains"`
-	Action      string              `json:"action"` // order, resume, wait, take over, deploy, upload or none
-	Reason      string              `json:"reason"` // why an order is due; empty when none is
+	Action      string              `json:"action"`            // order, resume, wait, take over, follow, deploy, upload or none
+	Follows     bool                `json:"follows,omitempty"` // it orders nothing
+	Reason      string              `json:"reason"`            // why an order is due; empty when none is
 	Step        string              `json:"step,omitempty"`
 	Instance    string              `json:"instance,omitempty"`
 	NotAfter    time.Time           `json:"not_after,omitzero"`
@@ -51,6 +52,7 @@ const (
 	actionResume   = "resume"
 	ActionWait     = "wait"
 	actionTakeOver = "take over"
+	actionFollow   = "follow"
 	actionDeploy   = "deploy"
 	actionUpload   = "upload"
 	ActionNone     = "none"
@@ -74,10 +76,10 @@ func ReadPlan(ctx context.Context, host *state.Host, now time.Time) Plan {
 func planned(ctx context.Context, host *state.Host, certificate config.Certificate, now time.Time) Planned {
 	s, err := host.Dir.Read(certificate)
 	if err != nil {
-		return Planned{Name: certificate.Name, Domains: certificate.Domains, Action: ActionWait,
+		return Planned{Name: certificate.Name, Domains: certificate.Domains, Follows: certificate.Follow, Action: ActionWait,
 			Error: err.Error(), Next: seeWhy(err)}
 	}
-	p := Planned{Name: s.Config.Name, Domains: s.Config.Domains, Reason: s.Due(now), RenewsAt: s.RenewsAt(), Held: s.Rollout.Held != ""}
+	p := Planned{Name: s.Config.Name, Domains: s.Config.Domains, Follows: s.Config.Follow, Reason: s.Due(now), RenewsAt: s.RenewsAt(), Held: s.Rollout.Held != ""}
 	if s.Leaf != nil {
 		p.NotAfter = s.Leaf.NotAfter
 	}
@@ -100,6 +102,8 @@ func (p *Planned) decide(s state.Snapshot, now time.Time) {
 		}
 	case p.Reason == state.ReasonMissing && s.HeldByTargets() != nil:
 		p.Action, p.Next = actionTakeOver, "take over the certificate that is in place; nothing is ordered"
+	case p.Reason != "" && p.Follows:
+		p.Action, p.Next = actionFollow, "follows: take what the account holds for these names with a key: "+p.Reason
 	case p.Reason != "":
 		p.Action, p.Next = ActionOrder, "order: "+p.Reason
 	case len(p.Deployments) > 0:
@@ -108,6 +112,9 @@ func (p *Planned) decide(s state.Snapshot, now time.Time) {
 		p.Action, p.Next = actionUpload, "upload version "+s.Current+" to account "+s.Config.Account
 	default:
 		p.Action, p.Next = ActionNone, "nothing until "+p.RenewsAt.Format(time.RFC3339)
+		if p.Follows {
+			p.Next = "follows; " + p.Next
+		}
 	}
 }
 

@@ -60,7 +60,9 @@ type CertificateStatus struct {
 	NotBefore   time.Time          `json:"not_before,omitzero"`
 	NotAfter    time.Time          `json:"not_after,omitzero"`
 	RenewsAt    time.Time          `json:"renews_at,omitzero"`
-	Reason      string             `json:"reason"` // why an order is due; empty when none is
+	Follows     bool               `json:"follows,omitempty"`      // it orders nothing
+	FollowError string             `json:"follow_error,omitempty"` // why the last look at the account has failed
+	Reason      string             `json:"reason"`                 // why an order is due; empty when none is
 	Order       *OrderStatus       `json:"order,omitempty"`
 	Deployments []DeploymentStatus `json:"deployments"`
 	Deployed    bool               `json:"deployed"`             // every target holds the current version
@@ -74,7 +76,8 @@ type CertificateStatus struct {
 	Versions  []VersionStatus `json:"versions,omitempty"` // newest first; with the last order only where names are asked for
 	LastOrder *LastOrder      `json:"last_order,omitempty"`
 
-	damage []journal.Damage
+	damage     []journal.Damage
+	followHint string
 }
 
 // OrderStatus is an open order.
@@ -221,11 +224,15 @@ func certificateStatus(ctx context.Context, host *state.Host, certificate config
 // known is what the configuration and the journals say, whatever the time.
 func known(s state.Snapshot) CertificateStatus {
 	c := CertificateStatus{
-		Name: s.Config.Name, Domains: s.Config.Domains, Account: s.Config.Account, Version: s.Current, Held: s.Rollout.Held != "",
+		Name: s.Config.Name, Domains: s.Config.Domains, Account: s.Config.Account, Version: s.Current, Held: s.Rollout.Held != "", Follows: s.Config.Follow,
 		RenewsAt: s.RenewsAt(), Deployments: []DeploymentStatus{}, Upload: uploadStatus(s), damage: s.Damage(),
 	}
 	if s.Order != nil {
 		c.Order = orderStatus(s.Order)
+	}
+	if s.Config.Follow {
+		failure, _ := s.FollowFailure()
+		c.FollowError, c.followHint = failure.Text, failure.Hint
 	}
 	for _, event := range []string{hooks.Issued, hooks.Deployed} {
 		c.HookError = cmp.Or(c.HookError, s.Rollout.Targets[event].Failure.Text)
@@ -236,7 +243,7 @@ func known(s state.Snapshot) CertificateStatus {
 
 // unreadable stands for a certificate whose state cannot be read.
 func unreadable(certificate config.Certificate, err error) CertificateStatus {
-	return CertificateStatus{Name: certificate.Name, Domains: certificate.Domains, Account: certificate.Account,
+	return CertificateStatus{Name: certificate.Name, Domains: certificate.Domains, Account: certificate.Account, Follows: certificate.Follow,
 		Deployments: []DeploymentStatus{}, State: Unreadable, Error: err.Error(), Next: seeWhy(err)}
 }
 
@@ -310,6 +317,10 @@ func (c CertificateStatus) next() string {
 		return o.Hint
 	case o != nil && o.Step != string(order.Done):
 		return "the order goes on at the step " + o.Step
+	case c.FollowError != "" && c.followHint != "":
+		return c.followHint
+	case c.Reason != "" && c.Follows:
+		return "follows: waits for a certificate with a key in the account: " + c.Reason
 	case c.Reason != "":
 		return "an order is due: " + c.Reason
 	}
@@ -331,6 +342,9 @@ func (c CertificateStatus) next() string {
 	}
 	if c.Held {
 		return fmt.Sprintf("held at version %s; to end that: dvagent deploy --latest %s", c.Version, c.Name)
+	}
+	if c.Follows {
+		return "follows; nothing until " + c.RenewsAt.UTC().Format(time.RFC3339)
 	}
 	return "nothing until " + c.RenewsAt.UTC().Format(time.RFC3339)
 }

@@ -46,6 +46,20 @@ func (s *stage) applied(ts *testscript.TestScript, args []string) {
 	}
 }
 
+// hosting on has the account renew by itself, in time, on each instance that has a
+// certificate; hosting now has it do so at once.
+func (s *stage) hosting(ts *testscript.TestScript, args []string) {
+	for _, subscription := range s.sandbox.Subscriptions() {
+		switch {
+		case len(subscription.Certificates) == 0:
+		case args[0] == "on":
+			ts.Check(s.sandbox.SetAutoReissue(subscription.InstanceID, true))
+		default:
+			ts.Check(s.sandbox.Reissue(subscription.InstanceID))
+		}
+	}
+}
+
 // ownkey FILE checks that the private key in the file was made here.
 func (s *stage) ownkey(ts *testscript.TestScript, args []string) {
 	ts.Check(ownKey(s.sandbox, ts.MkAbs(args[0])))

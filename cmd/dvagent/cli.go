@@ -217,6 +217,9 @@ func (c *cli) finish(outcomes []state.Outcome, quiet bool) error {
 
 func describe(o state.Outcome) string {
 	next := o.Next.Format(time.RFC3339)
+	if o.Step == state.StepFollow && o.Waiting != "" {
+		return "follows: " + line.Of(o.Waiting)
+	}
 	switch o.Class {
 	case state.Pending:
 		if o.Waiting == "" {

@@ -25,11 +25,14 @@ func (t *statusPrinter) detail(c view.CertificateStatus) {
 	t.versions(c)
 	t.deployments(c)
 	t.upload(c.Upload)
+	if c.Order == nil && c.Follows {
+		t.heading("follows: no order of its own")
+	}
 	t.order(c.Order)
 	t.lastOrder(c.LastOrder)
-	if c.HookError != "" || len(c.FailedHooks) > 0 || c.Error != "" {
+	if c.FollowError != "" || c.HookError != "" || len(c.FailedHooks) > 0 || c.Error != "" {
 		t.heading("troubles")
-		t.troubles(view.CertificateStatus{Name: c.Name, Error: c.Error, HookError: c.HookError, FailedHooks: c.FailedHooks})
+		t.troubles(view.CertificateStatus{Name: c.Name, Error: c.Error, FollowError: c.FollowError, HookError: c.HookError, FailedHooks: c.FailedHooks})
 	}
 }
 

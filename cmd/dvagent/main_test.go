@@ -52,6 +52,7 @@ func TestStories(t *testing.T) {
 			"forget":        on((*stage).forget),
 			"hangup":        on((*stage).hangup),
 			"hear":          on((*stage).hear),
+			"hosting":       on((*stage).hosting),
 			"instances":     on((*stage).instances),
 			"mode":          on((*stage).mode),
 			"ownkey":        on((*stage).ownkey),

@@ -176,7 +176,7 @@ func (t *statusPrinter) rows(status view.Status) {
 	var rows [][]terminal.Cell
 	for _, c := range status.Certificates {
 		row := plain(c.Name, string(c.State), strings.Join(c.Domains, ","), day(c.NotAfter, t.now), day(c.RenewsAt, t.now),
-			orderCell(c.Order), deployedCell(c), servedCell(c), nextCell(c))
+			orderOf(c), deployedCell(c), servedCell(c), nextCell(c))
 		row[1].Style = stateStyle(c.State)
 		rows = append(rows, row)
 	}
@@ -221,7 +221,7 @@ func (t *statusPrinter) troubles(c view.CertificateStatus) {
 	if c.Upload.Failed() {
 		t.say("%s: upload: %s", c.Name, line.Of(c.Upload.Error))
 	}
-	for _, trouble := range []string{c.Error, c.HookError} {
+	for _, trouble := range []string{c.Error, c.FollowError, c.HookError} {
 		if trouble != "" {
 			t.say("%s: %s", c.Name, line.Of(trouble))
 		}
@@ -250,6 +250,13 @@ func (t *statusPrinter) failedCommand(of string, f *view.FailedCommand) {
 	}
 	t.say("%s: %s: exit code %d at %s; it wrote: %s", of, line.Of(f.Program), f.ExitCode,
 		minute(f.At), line.Of(strings.ReplaceAll(cmp.Or(f.Output, "nothing"), "\n", " / ")))
+}
+
+func orderOf(c view.CertificateStatus) string {
+	if c.Order == nil && c.Follows {
+		return "follows"
+	}
+	return orderCell(c.Order)
 }
 
 func orderCell(o *view.OrderStatus) string {

@@ -13,6 +13,9 @@ type Status string
 // Issued says that the certificate can be fetched.
 func (s Status) Issued() bool { return isOneOf(s, "issued") }
 
+// Valid says that a certificate of 2020-04-07 is neither revoked nor expired.
+func (s Status) Valid() bool { return isOneOf(s, "issued", "willExpire") }
+
 // Checking says that the CA is validating the order now.
 func (s Status) Checking() bool { return isOneOf(s, "checking", "verifying", "pending verification") }
 

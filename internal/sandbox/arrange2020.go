@@ -109,6 +109,14 @@ func foreignCSR(domains []string) (string, error) {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})), nil
 }
 
+// SetAutoReissue has the owner of the account say whether an instance renews by itself.
+func (s *Sandbox) SetAutoReissue(instanceID string, on bool) error {
+	return s.changeInstance(instanceID, func(i *instance) error {
+		i.application.autoReissue = on
+		return nil
+	})
+}
+
 // Reissue has an instance that has a certificate yield the next one now, for
 // the CSR that it holds, as hosting by the account does.
 func (s *Sandbox) Reissue(instanceID string) error {

@@ -11,7 +11,8 @@ import (
 //	GET  /subscriptions     the instances as 2020-04-07 has them
 //	POST /subscriptions     a Subscription; what is left out gets a default
 //	POST /subscriptions/ID  {"domains":[…]} applies with another's CSR, {"status":"refund"} or "closed" ends it,
-//	                        {"end":"2026-12-31T00:00:00Z"} moves its end, {"reissue":true} renews it by itself
+//	                        {"end":"2026-12-31T00:00:00Z"} moves its end, {"reissue":true} renews it by itself,
+//	                        {"AutoReissue":"enable"} or "disable" says whether it does so in time
 //	GET  /packages          what was bought, and how much of it is used
 //	GET  /packageorders     the orders from packages; POST /orders/INSTANCE forces their states
 //	POST /packageorders     {"ProductCode","Domains"} orders with another's CSR
@@ -37,12 +38,13 @@ func (s *Sandbox) handle2020(mux *http.ServeMux) {
 	mux.Handle("GET /certificates", do(func(*http.Request, nothing) (any, error) { return s.Certificates(), nil }))
 }
 
-// subscriptionChange is what POST /subscriptions/ID takes: one of the four.
+// subscriptionChange is what POST /subscriptions/ID takes: one of the five.
 type subscriptionChange struct {
 	Domains []string  `json:"domains"`
 	Status  string    `json:"status"`
 	End     time.Time `json:"end"`
 	Reissue bool      `json:"reissue"`
+	Hosting string    `json:"AutoReissue"`
 }
 
 func (s *Sandbox) postSubscription(r *http.Request, change subscriptionChange) (any, error) {
@@ -56,6 +58,8 @@ func (s *Sandbox) postSubscription(r *http.Request, change subscriptionChange) (
 		return nothing{}, s.EndSubscription(id, change.End)
 	case change.Reissue:
 		return nothing{}, s.Reissue(id)
+	case change.Hosting == "enable", change.Hosting == "disable":
+		return nothing{}, s.SetAutoReissue(id, change.Hosting == "enable")
 	}
-	return nil, errors.New("neither domains, status, end nor reissue given")
+	return nil, errors.New("neither domains, status, end, reissue nor AutoReissue given")
 }

@@ -23,6 +23,10 @@ func TestTheManagementPortArrangesSubscriptions(t *testing.T) {
 	}
 	manage(t, s, "POST", "/orders/cas_dv-cn-mine", `{"status":"issued"}`, &none)
 	manage(t, s, "POST", "/subscriptions/cas_dv-cn-mine", `{"reissue":true}`, &none)
+	manage(t, s, "POST", "/subscriptions/cas_dv-cn-mine", `{"AutoReissue":"enable"}`, &none)
+	if hosted := c.detail("cas_dv-cn-mine").text("AutoReissue"); hosted != "enable" {
+		t.Errorf("AutoReissue is %s", hosted)
+	}
 	var certificates []Certificate
 	if manage(t, s, "GET", "/certificates", "", &certificates); len(certificates) != 2 || certificates[1].KeyHash != list[0].KeyHash {
 		t.Errorf("%+v", certificates)
@@ -60,6 +64,7 @@ func TestTheManagementPortRefusesWhatNoSubscriptionTakes(t *testing.T) {
 		{"an application for a name that is none", "/subscriptions/" + id, `{"domains":["a..b"]}`},
 		{"a status that ends nothing", "/subscriptions/" + id, `{"status":"normal"}`},
 		{"a renewal without a certificate", "/subscriptions/" + id, `{"reissue":true}`},
+		{"a renewal by itself that is neither on nor off", "/subscriptions/" + id, `{"AutoReissue":"perhaps"}`},
 		{"no change", "/subscriptions/" + id, `{}`},
 		{"an order for no name", "/packageorders", `{"ProductCode":"digicert-free-1-free"}`},
 	} {

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"dvagent/agent/issue"
 	"dvagent/agent/order"
@@ -119,17 +120,22 @@ func kind(checkType string) string {
 	return checkType
 }
 
-// Stored yields the account's certificates whose row names every domain, so
-// that their detail is worth a call (DescribeUserCertificateDetail).
-func (i *Issuer) Stored(ctx context.Context, names []string) iter.Seq2[issue.Stored, error] {
+// Stored yields the account's certificates whose row names every domain and a
+// day after that time, so that their detail is worth a call
+// (DescribeUserCertificateDetail).
+func (i *Issuer) Stored(ctx context.Context, names []string, after time.Time) iter.Seq2[issue.Stored, error] {
+	earlier := func(row aliyun.Certificate) bool {
+		return row.EndDate != "" && row.EndDate <= after.Format(time.DateOnly)
+	}
 	return func(yield func(issue.Stored, error) bool) {
 		rows, err := i.stored(ctx)
 		if err != nil {
 			yield(issue.Stored{}, err)
 			return
 		}
-		for _, row := range rows {
-			if row.Expired || !lists(row, names) {
+		latest := func(a, b aliyun.Certificate) int { return cmp.Compare(b.EndDate, a.EndDate) }
+		for _, row := range slices.SortedStableFunc(slices.Values(rows), latest) {
+			if row.Expired || earlier(row) || !lists(row, names) {
 				continue
 			}
 			b, err := fetch(ctx, i.client, row.ID)

@@ -25,14 +25,18 @@ const API = "2020-04-07"
 type Issuer struct {
 	client *aliyun.Client
 	listed []aliyun.Instance2020 // what was read already, for the first Slots
+	stored func(context.Context) ([]aliyun.ListedCertificate, error)
 }
 
-var _ issue.Catalogue = (*Issuer)(nil)
+var (
+	_ issue.Catalogue = (*Issuer)(nil)
+	_ issue.Shelf     = (*Issuer)(nil)
+)
 
 // New makes an issuer for a pass. listed is what Instances has just returned, or
 // nil.
 func New(client *aliyun.Client, listed []aliyun.Instance2020) *Issuer {
-	return &Issuer{client, listed}
+	return &Issuer{client, listed, storedOnce(client)}
 }
 
 // Instances lists the account's DV instances (ListInstances). It is not nil
@@ -88,7 +92,7 @@ func compareBool(a, b bool) int {
 
 func slotOf(row aliyun.Instance2020) issue.Slot {
 	return issue.Slot{
-		ID: row.InstanceID, Use: use(row), Until: row.OrderEnd, Latest: certificateID(row), Test: row.Test(),
+		ID: row.InstanceID, Use: use(row), Until: row.OrderEnd, Latest: certificateID(row), Ends: row.NotAfter, Hosted: row.AutoReissue, Test: row.Test(),
 		Counted: row.FullDomainCount+row.WildcardDomainCount > 0, Names: row.FullDomainCount, Wildcards: row.WildcardDomainCount,
 	}
 }
@@ -161,8 +165,7 @@ func ours(d aliyun.InstanceDetail, t issue.Ticket) bool {
 // claimed. `normal` alone does not say that one was issued.
 func hasNew(d aliyun.InstanceDetail, t issue.Ticket) bool {
 	id := certificateID(d.Instance2020)
-	valid := d.CertificateStatus.Issued() || strings.EqualFold(string(d.CertificateStatus), "willExpire")
-	return id != "" && id != t.Before && valid
+	return id != "" && id != t.Before && d.CertificateStatus.Valid()
 }
 
 // fetch reads the new certificate. Its public key says whose it is: the request

@@ -1,0 +1,35 @@
+package state
+
+import (
+	"cmp"
+	"time"
+
+	"dvagent/agent/rollout"
+	"dvagent/internal/hint"
+)
+
+// StepFollow stands for the look at the account where a step is named.
+const StepFollow = "follow"
+
+// FollowFailure is why the last look at the account for a certificate that
+// follows has failed, and how often in a row; without a text it has not.
+func (s Snapshot) FollowFailure() (f rollout.Failure, inARow int) {
+	known := s.Rollout.Targets[StepFollow]
+	return known.Failure, known.Failures
+}
+
+// FollowFailed records such a failure, and when the next look comes. news says
+// that its cause is another one than before.
+func (s Snapshot) FollowFailed(cause error, until time.Time) (news bool, err error) {
+	before, _ := s.FollowFailure()
+	news = News(Cause(cause), cmp.Or(before.Cause, before.Text))
+	return news, s.Rollout.Fail(StepFollow, "", rollout.Failure{Text: cause.Error(), Hint: hint.Of(cause), Cause: Cause(cause), Until: until})
+}
+
+// Followed says that the look has not failed.
+func (s Snapshot) Followed() error {
+	if before, _ := s.FollowFailure(); before.Text == "" {
+		return nil
+	}
+	return s.Rollout.Told(StepFollow, "")
+}
