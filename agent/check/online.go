@@ -45,7 +45,7 @@ func (c *Check) account(ctx context.Context, name string) []Finding {
 		return []Finding{fail(err)}
 	}
 	findings := []Finding{
-		{Subject: subject, OK: "the credentials are accepted; it speaks CAS " + issuer.Terms().API},
+		{Subject: subject, OK: "the credentials are accepted; it speaks CAS " + c.host.Config.Accounts[name].Spoken(issuer.Terms().API)},
 		c.spare(name, slots),
 	}
 	if err := c.mayRead(ctx, name, issuer.Terms().API); err != nil {
@@ -87,7 +87,7 @@ func (c *Check) spare(account string, slots []issue.Slot) Finding {
 			return Finding{Subject: certificate.Name, Err: err}
 		}
 		claim, _ := ledger.ClaimOf(account, certificate.Name)
-		renewals = append(renewals, s.Renewal(now, claim.Instance != ""))
+		renewals = append(renewals, s.Renewal(now, claim))
 	}
 	spare, coming := issue.Spare(ledger, account, slots), state.Foresee(renewals, now, until).Coming()
 	text := fmt.Sprintf("%d spare DV instances for the %d renewals before %s", spare, coming, until.Format(time.DateOnly))

@@ -123,7 +123,7 @@ func (s Slot) takesAnother(now time.Time) bool {
 
 // take claims a slot, unless another certificate was sooner.
 func (w *work) take(s Slot) (bool, error) {
-	claim := order.Claim{Instance: s.ID, API: w.issuer.Terms().API, Before: s.Latest}
+	claim := order.Claim{Instance: s.ID, Until: s.Until, API: w.issuer.Terms().API, Before: s.Latest}
 	taken, err := w.desk.ledger.Claim(w.order.Account, w.name(), claim)
 	if err != nil || !taken {
 		return false, err
