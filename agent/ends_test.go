@@ -93,7 +93,35 @@ func TestASpareInstanceIsAsGoodAsALongerSubscription(t *testing.T) {
 	w.sandbox.AddSubscription(sandbox.Subscription{FullDomainCount: 5, WildcardDomainCount: 5})
 	w.renewed(Renewal{Force: true})
 	r.was(w, "recovered account main", "recovered example.com")
-	if c := w.status().Certificates[0]; len(c.Warnings) != 1 {
-		t.Errorf("the warnings are %q", c.Warnings)
+	if c := w.status().Certificates[0]; len(c.Warnings) != 1 || w.usedInstances() != 1 {
+		t.Errorf("the warnings are %q, and %d instances are used: what is forced comes early enough", c.Warnings, w.usedInstances())
+	}
+}
+
+// fault 109
+func TestARenewalThatWouldEndWithItsSubscriptionTakesASpareOneThatEndsLater(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		spare time.Duration // its term; 0: none is spare
+		used  int
+	}{
+		{"a year later", 365 * 24 * time.Hour, 2},
+		{"sooner", 20 * time.Second, 1},
+		{"there is none", 0, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorldOfToday(t, sandbox.Options{Instances: 1, Term: 40 * time.Second})
+			w.extra = "renew_before = \"66%\"\n"
+			w.renewed(Renewal{})
+			if tt.spare != 0 {
+				w.sandbox.AddSubscription(sandbox.Subscription{FullDomainCount: 5, WildcardDomainCount: 5, OrderEnd: time.Now().Add(tt.spare)})
+			}
+			w.within(30*time.Second, "the renewal is due", func() bool { return w.status().Certificates[0].Reason != "" })
+			w.renewed(Renewal{})
+			if used := w.usedInstances(); used != tt.used || w.sandbox.Applied() != 2 {
+				t.Errorf("%d instances, %d applications", used, w.sandbox.Applied())
+			}
+		})
 	}
 }

@@ -29,18 +29,15 @@ func (s Snapshot) Renewal(now time.Time, claim order.Claim) Renewal {
 // Ordering says that an order of the certificate runs on an instance.
 func (r Renewal) Ordering() bool { return r.Claim.Instance != "" && !r.Claim.Kept }
 
-// leastGain is how much longer than the present leaf the next one has to be
-// valid: an end may be that of a day.
-const leastGain = 24 * time.Hour
-
 // Claimed says that the certificate has an instance already that yields the
-// renewal. A subscription that is over by then does not, nor does one that ends
-// with the present leaf, as no leaf outlives the subscription that it is of. An
+// renewal. A subscription that is over by then does not. Nor does one that ended
+// the newest leaf with itself, to the day: the next leaf would end then, too. An
 // order that runs has its instance.
 func (r Renewal) Claimed() bool {
 	c := r.Claim
-	lasts := c.Until.After(r.At) && c.Until.After(r.Ends.Add(leastGain))
-	return r.Ordering() || c.Instance != "" && (c.Until.IsZero() || lasts)
+	endsLeaf := c.Until.Sub(r.Ends).Abs() < 24*time.Hour
+	lasts := c.Until.IsZero() || c.Until.After(r.At) && !endsLeaf
+	return r.Ordering() || c.Instance != "" && lasts
 }
 
 // ShortHint is what to do about a Shortfall.
