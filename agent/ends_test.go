@@ -50,7 +50,7 @@ func TestASubscriptionThatEndsTooSoonIsSeenUntilItIsExtended(t *testing.T) {
 	if c.Instance != instance.InstanceID || !c.SubscriptionEnds.Equal(end) || len(c.Warnings) != 1 || !strings.HasPrefix(c.Warnings[0], short) {
 		t.Errorf("the status is %+v", c)
 	}
-	if !strings.HasSuffix(c.Next, ", and then another instance: the subscription ends on "+end.Format(time.DateOnly)) || c.State != view.OK {
+	if !strings.HasSuffix(c.Next, ", then of another instance: this one is a subscription until "+end.Format(time.DateOnly)) || c.State != view.OK {
 		t.Errorf("it is %s, next %q", c.State, c.Next)
 	}
 	if p.Instance != "" || len(p.Warnings) != 1 || !strings.HasPrefix(p.Warnings[0], short) || !strings.HasSuffix(p.Next, ", then of another instance") {

@@ -145,13 +145,13 @@ func (a Account) note(b *Book, host *state.Host, now time.Time) {
 }
 
 // noteSubscriptions tells of each subscription that does not last for a renewal
-// that comes, unless enough instances are spare. An open order neither begins
-// such a trouble nor ends one.
+// that comes, unless enough instances are spare. Neither an open order nor one
+// that waits for an instance begins such a trouble or ends one.
 func (a Account) noteSubscriptions(b *Book, enough bool, now, until time.Time) {
 	for certificate, r := range a.Renewals {
 		short := r.Shortfall(certificate, now)
 		switch {
-		case r.Ordering():
+		case r.Ordering(), r.Claim.Instance == "" && !enough:
 		case enough || short == "" || !r.At.Before(until):
 			b.End(notify.SubscriptionEnds, certificate, now)
 		default:

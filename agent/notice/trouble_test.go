@@ -61,6 +61,8 @@ func TestASubscriptionThatEndsTooSoonIsToldOncePerEnd(t *testing.T) {
 		{"the end of it, once an instance is spare", 10, kept(3), true, "end of subscription_ends www", told},
 		{"the end of it, once the subscription is longer", 10, kept(300), false, "end of subscription_ends www", told},
 		{"the end of it, once the renewal is far", 40, kept(3), false, "end of subscription_ends www", told},
+		{"nothing while it is given up and none is spare", 0, order.Claim{}, false, "", told},
+		{"the end of it, once one is spare in its place", 0, order.Claim{}, true, "end of subscription_ends www", told},
 		{"nothing while an order runs", 0, order.Claim{Instance: "cas-2", Until: days(3)}, false, "", told},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

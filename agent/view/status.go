@@ -348,7 +348,7 @@ func (c CertificateStatus) next() string {
 	}
 	nothing := "nothing until " + c.RenewsAt.UTC().Format(time.RFC3339)
 	if len(c.Warnings) > 0 {
-		return nothing + ", and then another instance: the subscription ends on " + c.SubscriptionEnds.UTC().Format(time.DateOnly)
+		return nothing + ", then of another instance: this one is a subscription until " + c.SubscriptionEnds.UTC().Format(time.DateOnly)
 	}
 	return nothing
 }

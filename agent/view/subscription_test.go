@@ -25,7 +25,7 @@ func TestStatusAndPlanSayWhichInstanceARenewalIsOf(t *testing.T) {
 		{"it is not known when it ends", order.Claim{Instance: "cas-1", Kept: true}, nothing,
 			nothing + ", then of instance cas-1", "cas-1", "", "order: in window, of instance cas-1"},
 		{"its subscription ends before", order.Claim{Instance: "cas-1", Kept: true, Until: days(10)},
-			nothing + ", and then another instance: the subscription ends on 2026-03-11", nothing + ", then of another instance", "",
+			nothing + ", then of another instance: this one is a subscription until 2026-03-11", nothing + ", then of another instance", "",
 			"the subscription of cas-1 ends on 2026-03-11, before the renewal of www on 2026-03-31", "order: in window, of another instance"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
