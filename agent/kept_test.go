@@ -148,3 +148,31 @@ func TestAKeyThatWasMadeIsAppliedForAsWhatItIs(t *testing.T) {
 		}
 	}
 }
+
+// fault 109: the subscription ends in the middle of an order, which goes on with
+// another one, and leaves no record.
+func TestASubscriptionThatEndsInTheMiddleOfAnOrderIsFollowedByTheNext(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		end  func(w *world, instance string) error
+	}{
+		{"it expires", func(w *world, instance string) error {
+			return w.sandbox.EndSubscription(instance, time.Now().Add(-time.Minute))
+		}},
+		{"it is closed", func(w *world, instance string) error { return w.sandbox.CloseSubscription(instance, "closed") }},
+		{"it is refunded", func(w *world, instance string) error { return w.sandbox.CloseSubscription(instance, "refund") }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := pendingOrder(t)
+			if err := tt.end(w, w.claimedInstance().InstanceID); err != nil {
+				t.Fatal(err)
+			}
+			w.faults()
+			w.renewed(Renewal{Timeout: time.Minute})
+			if w.usedInstances() != 2 || w.sandbox.Applied() != 2 || w.records() != "" {
+				t.Errorf("%d instances, %d applications; records left: %q", w.usedInstances(), w.sandbox.Applied(), w.records())
+			}
+		})
+	}
+}

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"time"
 
 	"dvagent/agent/config"
 	"dvagent/agent/install"
@@ -174,30 +173,28 @@ func (p *pass) note(ctx context.Context, agenda agenda) {
 		return
 	}
 	for _, s := range seen {
-		a.renewals[s.Outcome.Certificate] = s.Snapshot.Renewal(now, false)
+		a.renewals[s.Outcome.Certificate] = s.Snapshot.Renewal(now, p.desk.Claim(s.Snapshot.Config))
 	}
-	notice.Note(a.host, seen, p.accounts(now), now)
+	notice.Note(a.host, seen, p.accounts(), now)
 	agenda.noted()
 }
 
 // accounts is what is known of each account's instances.
-func (p *pass) accounts(now time.Time) []notice.Account {
+func (p *pass) accounts() []notice.Account {
 	spare := p.desk.Spare()
 	var all []notice.Account
 	for name := range p.agent.host.Config.Accounts {
 		listed, known := spare[name]
-		account := notice.Account{Name: name, Spare: listed, Listed: known, Foreseen: true}
-		var renewals []state.Renewal
+		account := notice.Account{Name: name, Spare: listed, Listed: known, Renewals: map[string]state.Renewal{}, Foreseen: true}
 		for _, c := range p.agent.host.Config.Certificates {
-			if c.Account != name || c.Follow {
+			if c.Account != name {
 				continue
 			}
 			r, seen := p.agent.renewals[c.Name]
-			r.Claimed = p.desk.Claimed(c)
-			renewals = append(renewals, r)
+			r.Claim = p.desk.Claim(c) // it may have changed since
+			account.Renewals[c.Name] = r
 			account.Foreseen = account.Foreseen && seen
 		}
-		account.Forecast = state.Foresee(renewals, now, now.Add(p.agent.host.Config.Limits.Forecast))
 		all = append(all, account)
 	}
 	return all

@@ -83,6 +83,7 @@ var (
 	notBeforeDesc = describe("certificate_not_before_timestamp_seconds", "When the current leaf becomes valid.", "certificate")
 	notAfterDesc  = describe("certificate_not_after_timestamp_seconds", "When the current leaf ends.", "certificate")
 	renewsAtDesc  = describe("certificate_renews_at_timestamp_seconds", "When the renewal is due.", "certificate")
+	endsDesc      = describe("certificate_subscription_end_timestamp_seconds", "When the subscription of the certificate's instance ends; absent where there is none.", "certificate")
 	stepDesc      = describe("certificate_order_step", "The step of the open order; absent without one.", "certificate", "step")
 	errorDesc     = describe("certificate_error", "Whether the last try failed, and of what: state, stopped, instance, order, deployment, upload, hook; empty when it did not.", "certificate", "cause")
 	deployedDesc  = describe("certificate_deployed", "Whether every target was last seen to hold the current version; absent without targets.", "certificate")
@@ -103,7 +104,7 @@ type seen struct {
 }
 
 func (seen) Describe(out chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{notBeforeDesc, notAfterDesc, renewsAtDesc, stepDesc, errorDesc,
+	for _, desc := range []*prometheus.Desc{notBeforeDesc, notAfterDesc, renewsAtDesc, endsDesc, stepDesc, errorDesc,
 		deployedDesc, servedDesc, heldDesc, comingDesc, spareDesc, recordsDesc, orphansDesc, movedDesc, passDesc} {
 		out <- desc
 	}
@@ -140,6 +141,9 @@ func collect(c *view.Seen, gauge func(*prometheus.Desc, float64, ...string)) {
 	}
 	if !c.RenewsAt.IsZero() {
 		gauge(renewsAtDesc, float64(c.RenewsAt.Unix()), c.Name)
+	}
+	if !c.SubscriptionEnds.IsZero() {
+		gauge(endsDesc, float64(c.SubscriptionEnds.Unix()), c.Name)
 	}
 	if c.Order.Open() {
 		gauge(stepDesc, 1, c.Name, c.Order.Step)

@@ -86,6 +86,8 @@ type row struct {
 	Bar                 *bar
 	Ends, EndsIn        string
 	Renews, RenewsIn    string
+	Instance            string // with the end of its subscription
+	Warnings            []string
 	Deployed, Served    string
 	Next                string
 	Trouble             trouble
@@ -237,6 +239,12 @@ func rowOf(c looked, a axis, now time.Time) row {
 	}
 	if more := len(c.Domains) - mostNames; more > 0 {
 		r.More = fmt.Sprintf("and %d more", more)
+	}
+	if !c.SubscriptionEnds.IsZero() {
+		r.Instance = clean(c.Instance) + " until " + date(c.SubscriptionEnds)
+	}
+	for _, warning := range c.Warnings {
+		r.Warnings = append(r.Warnings, clean(warning))
 	}
 	if len(c.Deployments) > 0 && c.Version != "" {
 		r.Deployed = words.YesNo(c.Deployed)

@@ -31,11 +31,12 @@ type past struct {
 	order         []order.Fact  // the open order; At, where it is missing, is an hour ago
 	failed        string        // why its deployment failed
 	held          bool
-	bare          bool   // without deployments
-	unprobed      bool   // with a deployment, without a probe
-	broken        bool   // its rollout cannot be read
-	hook          string // why a hook is owed
-	fresh         bool   // no rollout yet
+	bare          bool          // without deployments
+	unprobed      bool          // with a deployment, without a probe
+	broken        bool          // its rollout cannot be read
+	hook          string        // why a hook is owed
+	fresh         bool          // no rollout yet
+	subscription  time.Duration // until the end of the one that is kept for it; 0: there is none
 }
 
 const head = `state_dir = %q
@@ -142,6 +143,11 @@ func (h *host) live(p past, c config.Certificate, ca *bundletest.CA, key crypto.
 			h.must(err)
 		}
 	}
+	if p.subscription != 0 {
+		kept := order.Instance{Account: c.Account, ID: "cas_dv-cn-" + p.name}
+		_, err := ledger.Claim(c.Account, p.name, order.Claim{Instance: kept.ID, Until: now.Add(p.subscription)})
+		h.must(err, ledger.Note(order.InstanceKept, kept, p.name))
+	}
 	if p.broken {
 		h.must(os.WriteFile(filepath.Join(dir, "rollout.journal"), nil, 0o600), os.Remove(filepath.Join(dir, "rollout.journal")),
 			os.Mkdir(filepath.Join(dir, "rollout.journal"), 0o700))
@@ -221,7 +227,7 @@ func everyState() []past {
 		{name: "fresh", age: 2 * time.Hour, left: 200 * day, fresh: true},
 		{name: "wiki", age: 30 * day, left: 170 * day, held: true},
 		{name: "damaged", age: 30 * day, left: 170 * day, broken: true},
-		{name: "host-only", age: 50 * day, left: 150 * day, bare: true},
+		{name: "host-only", age: 50 * day, left: 150 * day, bare: true, subscription: 40 * day},
 		{name: "many", age: 60 * day, left: 140 * day, domains: "a.example.com b.example.com c.example.com d.example.com e.example.com"},
 	}
 	for i := len(all); i < 25; i++ {

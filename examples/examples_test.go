@@ -57,7 +57,7 @@ type host struct {
 // configuration.
 func newHost(t *testing.T, tables string) host {
 	t.Helper()
-	s, err := sandbox.Start(sandbox.Options{CASAPI: sandbox.API2018,
+	s, err := sandbox.Start(sandbox.Options{CASAPI: sandbox.API2020,
 		IssueAfter:  50 * time.Millisecond,
 		Propagation: []time.Duration{10 * time.Millisecond},
 	})

@@ -74,8 +74,8 @@ func TestTheServerOfARecipeServesWhatDvagentInstalls(t *testing.T) {
 			if !s.mustServe(t, roots).Equal(second) {
 				t.Error("a restart brings back another certificate")
 			}
-			if used := h.sandbox.Submitted(); used != 2 {
-				t.Errorf("%d instances were used for two certificates", used)
+			if applied := h.sandbox.Applied(); applied != 2 {
+				t.Errorf("%d applications for two certificates", applied)
 			}
 		})
 	}

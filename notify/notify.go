@@ -32,12 +32,14 @@ const (
 	Failed     = "failed"      // an order, a deployment or a hook
 	Expiring   = "expiring"    // the emergency window was reached without a renewal
 	NoInstance = "no_instance" // there is no spare instance for a renewal, due or coming
-	Recovered  = "recovered"   // one of the above is over
+	Recovered  = "recovered"   // one of the events is over
 	Test       = "test"        // somebody tries the channel out
+
+	SubscriptionEnds = "subscription_ends" // too soon for a renewal that comes, and no instance is spare
 )
 
 // Events are those that a channel can choose from.
-var Events = []string{Failed, Expiring, NoInstance, Recovered}
+var Events = []string{Failed, Expiring, NoInstance, SubscriptionEnds, Recovered}
 
 // Channel is one way to people. Its secrets are read anew for each message.
 type Channel struct {

@@ -50,7 +50,7 @@ func (c *Check) account(ctx context.Context, name string) []Finding {
 		return []Finding{fail(err)}
 	}
 	findings := []Finding{
-		{Subject: subject, OK: "the credentials are accepted; it speaks CAS " + issuer.Terms().API},
+		{Subject: subject, OK: "the credentials are accepted; it speaks CAS " + c.host.Config.Accounts[name].Spoken(issuer.Terms().API)},
 		c.spare(name, slots),
 	}
 	if err := c.mayRead(ctx, name, issuer.Terms().API); err != nil {
@@ -70,10 +70,10 @@ func (c *Check) mayRead(ctx context.Context, account, api string) error {
 		return err
 	}
 	_, err = client.ListCertificates(ctx, aliyun.CertificateFilter{})
-	orders := func(certificate config.Certificate) bool {
-		return certificate.Account == account && !certificate.Follow
+	wantsContact := func(certificate config.Certificate) bool {
+		return certificate.Account == account && !certificate.Apart()
 	}
-	if err == nil && slices.ContainsFunc(c.host.Config.Certificates, orders) {
+	if err == nil && slices.ContainsFunc(c.host.Config.Certificates, wantsContact) {
 		_, err = client.ListContact(ctx)
 	}
 	return err
@@ -90,7 +90,7 @@ func (c *Check) spare(account string, slots []issue.Slot) Finding {
 	until := now.Add(c.host.Config.Limits.Forecast)
 	var renewals []state.Renewal
 	for _, certificate := range c.host.Config.Certificates {
-		if certificate.Account != account || certificate.Follow {
+		if certificate.Account != account {
 			continue
 		}
 		s, err := c.host.Dir.Read(certificate)
@@ -98,7 +98,7 @@ func (c *Check) spare(account string, slots []issue.Slot) Finding {
 			return Finding{Subject: certificate.Name, Err: err}
 		}
 		claim, _ := ledger.ClaimOf(account, certificate.Name)
-		renewals = append(renewals, s.Renewal(now, claim.Instance != ""))
+		renewals = append(renewals, s.Renewal(now, claim))
 	}
 	spare, coming := issue.Spare(ledger, account, slots), state.Foresee(renewals, now, until).Coming()
 	text := fmt.Sprintf("%d spare DV instances for the %d renewals before %s", spare, coming, until.Format(time.DateOnly))

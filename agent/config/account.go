@@ -40,14 +40,6 @@ func buildRequestsPerSecond(limits limitsTable) (int, error) {
 	return *limits.RequestsPerSecond, atLeastOne("limits.requests_per_second", *limits.RequestsPerSecond)
 }
 
-// AutoAPI lets the account's API be found out.
-const AutoAPI = "auto"
-
-const api2018 = "2018-07-13"
-
-// casAPIs are the versions of CAS's API, and the word for finding out.
-var casAPIs = []string{AutoAPI, "2020-04-07", api2018}
-
 func buildAccount(key string, table accountTable) (Account, error) {
 	account := Account{
 		RAMRole: table.RAMRole, RoleARN: table.RoleARN, Region: table.Region,
@@ -55,8 +47,8 @@ func buildAccount(key string, table accountTable) (Account, error) {
 		CASEndpoint: table.CASEndpoint, DNSEndpoint: table.DNSEndpoint, STSEndpoint: table.STSEndpoint,
 		CAFile: table.CAFile,
 	}
-	if !slices.Contains(casAPIs, account.CASAPI) {
-		return account, at(key+".cas_api", fmt.Errorf("%q is none of %s", table.CASAPI, strings.Join(casAPIs, ", ")))
+	if known := append([]string{AutoAPI}, APIs...); !slices.Contains(known, account.CASAPI) {
+		return account, at(key+".cas_api", fmt.Errorf("%q is none of %s", table.CASAPI, strings.Join(known, ", ")))
 	}
 	if err := account.readSecrets(key, table); err != nil {
 		return account, err

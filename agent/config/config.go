@@ -59,6 +59,10 @@ type Certificate struct {
 	Upload        bool   // each new pair is put into CAS, too
 }
 
+// Apart says that the certificate is of no instance: it follows, or is ordered
+// from a package.
+func (c Certificate) Apart() bool { return c.Follow || c.Package != "" }
+
 // DNS is [dns].
 type DNS struct {
 	Settings           dnsvalidate.Settings

@@ -21,7 +21,7 @@ type running struct {
 // adopt goes on with an order that somebody else submitted for our names, such
 // as another host.
 func (w *work) adopt(slot Slot) error {
-	claim := order.Claim{Instance: slot.ID, Adopted: true, API: w.issuer.Terms().API}
+	claim := order.Claim{Instance: slot.ID, Until: slot.Until, Adopted: true, API: w.issuer.Terms().API}
 	taken, err := w.desk.ledger.Claim(w.order.Account, w.name(), claim)
 	if err != nil {
 		return err

@@ -111,7 +111,7 @@ func (w *work) claimAgain(slots []Slot, instance string) (bool, error) {
 		slot = slots[i]
 	}
 	if slot.takesAnother(state.Now()) {
-		return w.take(slot)
+		return w.takeLasting(slot, slots)
 	}
 	insisted := w.forced && w.order.FailuresSince(time.Time{}) > 0 // by an operator who was told
 	if over := slot.Use == Spent || slot.ended(state.Now()); !over && !insisted {
@@ -120,6 +120,31 @@ func (w *work) claimAgain(slots []Slot, instance string) (bool, error) {
 	}
 	w.say(order.Allocate, "instance "+instance+" takes no further order: another one is taken")
 	return false, w.desk.ledger.Note(order.InstanceReleased, w.instance(slot), w.name())
+}
+
+// takeLasting claims the slot that is kept, unless its subscription does not
+// last for the renewal and that of a spare one ends later.
+func (w *work) takeLasting(kept Slot, slots []Slot) (bool, error) {
+	now := state.Now()
+	claim := order.Claim{Instance: kept.ID, Until: kept.Until, Kept: true}
+	due := w.snapshot.Due(now)
+	if lasts := w.snapshot.Renewal(now, claim).Claimed(); lasts || due != state.ReasonInWindow && due != state.ReasonEmergency {
+		return w.take(kept)
+	}
+	spare := w.desk.spareOf(w.order.Account, slots)
+	i := slices.IndexFunc(spare, func(s Slot) bool { return w.usable(s) && (s.Until.IsZero() || s.Until.After(kept.Until)) })
+	if i < 0 {
+		return w.take(kept)
+	}
+	w.say(order.Allocate, "the subscription of instance "+kept.ID+" ends too soon: another one is taken")
+	if err := w.desk.ledger.Note(order.InstanceReleased, w.instance(kept), w.name()); err != nil {
+		return false, err
+	}
+	taken, err := w.take(spare[i])
+	if taken {
+		w.desk.noteSpare(w.order.Account, slots)
+	}
+	return taken, err
 }
 
 func (s Slot) ended(by time.Time) bool { return !s.Until.IsZero() && !by.Before(s.Until) }
@@ -131,7 +156,7 @@ func (s Slot) takesAnother(now time.Time) bool {
 
 // take claims a slot, unless another certificate was sooner.
 func (w *work) take(s Slot) (bool, error) {
-	claim := order.Claim{Instance: s.ID, API: w.issuer.Terms().API, Before: s.Latest}
+	claim := order.Claim{Instance: s.ID, Until: s.Until, API: w.issuer.Terms().API, Before: s.Latest}
 	taken, err := w.desk.ledger.Claim(w.order.Account, w.name(), claim)
 	if err != nil || !taken {
 		return false, err

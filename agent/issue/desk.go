@@ -88,10 +88,10 @@ func (d *Desk) issuer(ctx context.Context, s Shop) (Issuer, error) {
 	return opened, nil
 }
 
-// Claimed says that an instance is claimed for the certificate.
-func (d *Desk) Claimed(certificate config.Certificate) bool {
+// Claim is the certificate's hold on an instance.
+func (d *Desk) Claim(certificate config.Certificate) order.Claim {
 	claim, _ := d.ledger.ClaimOf(certificate.Account, certificate.Name)
-	return claim.Instance != ""
+	return claim
 }
 
 // Spare counts, for each account whose instances were listed in this pass,
@@ -145,6 +145,16 @@ func (d *Desk) noteSpare(account string, slots []Slot) {
 	d.host.Observe(state.Spare{Account: account, Instances: spare})
 }
 
+// noteEnds remembers when the subscriptions of claimed instances end.
+func (d *Desk) noteEnds(account string, slots []Slot) error {
+	for _, slot := range slots {
+		if err := d.ledger.NoteEnd(order.Instance{Account: account, ID: slot.ID}, slot.Until); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // lists are an account's, read when first wanted. What they show belongs
 // together: the certificates are read after the slots, by an issuer of their own.
 type lists struct {
@@ -182,10 +192,11 @@ func (d *Desk) newLists(ctx context.Context, account string, issuer Catalogue) *
 	l := &lists{issuer: issuer, made: state.Now(), readers: map[string]bool{}}
 	l.slots = sync.OnceValues(func() ([]Slot, error) {
 		slots, err := issuer.Slots(ctx)
-		if err == nil {
-			d.noteSpare(account, slots)
+		if err != nil {
+			return nil, err
 		}
-		return slots, err
+		d.noteSpare(account, slots)
+		return slots, d.noteEnds(account, slots)
 	})
 	l.adoptable = sync.OnceValues(func() (running, error) {
 		slots, err := l.slots()

@@ -152,6 +152,7 @@ const (
 	Issued                 // its certificate exists, and may still take a while to be had
 	CARefused              // the CA refused the validation
 	Foreign                // somebody else's application runs there
+	Over                   // the slot ended, and nothing comes of the order any more
 )
 
 // fetched says that the certificate is there, and its key where the issuer made

@@ -78,7 +78,7 @@ func (w *work) note(ctx context.Context, report Report) error {
 		w.report = &report
 		w.say(order.Issue, "issued")
 		return w.order.See(order.StatusIssued)
-	case report.State == Foreign:
+	case report.State == Foreign, report.State == Over:
 		return w.giveBack("", errors.New(report.Said)) // nothing of ours runs there
 	case report.State == CARefused && !w.stale(), report.State == Unused && w.neverBegan():
 		return w.refused(ctx, report)

@@ -129,6 +129,8 @@ func textOf(t Trouble) string {
 		notify.Failed:     "works again",
 		notify.Expiring:   "was renewed, or is not in its emergency window any more",
 		notify.NoInstance: "has a spare instance again",
+
+		notify.SubscriptionEnds: "has a subscription or a spare instance for its renewal again",
 	}[t.Event]
 	return fmt.Sprintf("%s; nothing is to be done. It was told on %s", over, t.Began.Format(time.RFC3339))
 }

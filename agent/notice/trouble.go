@@ -2,6 +2,8 @@ package notice
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,10 +20,10 @@ type Seen struct {
 // Account is what a pass leaves known of an account's instances.
 type Account struct {
 	Name     string
-	Spare    int  // free and claimed by nobody
-	Listed   bool // in this pass, so that Spare counts; else the book's last number does
-	Forecast state.Forecast
-	Foreseen bool // every certificate was looked at, so that Forecast counts
+	Spare    int                      // free and claimed by nobody
+	Listed   bool                     // in this pass, so that Spare counts; else the book's last number does
+	Renewals map[string]state.Renewal // by certificate
+	Foreseen bool                     // every certificate was looked at, so that Renewals count
 }
 
 // Note writes down what people are to be told. A failure to write does not fail
@@ -123,16 +125,38 @@ func (a Account) note(b *Book, host *state.Host, now time.Time) {
 	if a.Listed {
 		b.Spare[a.Name] = Spare{Instances: a.Spare, At: now}
 	}
+	until := now.Add(host.Config.Limits.Forecast)
+	forecast := state.Foresee(slices.Collect(maps.Values(a.Renewals)), now, until)
 	spare, seen := b.Spare[a.Name]
-	coming := a.Forecast.Coming()
+	coming := forecast.Coming()
+	if a.Foreseen {
+		a.noteSubscriptions(b, seen && spare.Instances >= coming, now, until)
+	}
 	subject := accountSubject + a.Name
 	switch {
 	case !seen || !a.Foreseen:
-	case spare.Instances >= coming || a.Forecast.Later == 0:
+	case spare.Instances >= coming || forecast.Later == 0:
 		b.End(notify.NoInstance, subject, now)
 	default:
 		b.Begin(Trouble{Event: notify.NoInstance, Subject: subject, Began: now, Text: fmt.Sprintf(
 			"%d certificates want an instance before %s, and %d paid DV instances were spare on %s; to do: buy more DV instances",
-			coming, now.Add(host.Config.Limits.Forecast).Format(time.DateOnly), spare.Instances, spare.At.Format(time.DateOnly))})
+			coming, until.Format(time.DateOnly), spare.Instances, spare.At.Format(time.DateOnly))})
+	}
+}
+
+// noteSubscriptions tells of each subscription that does not last for a renewal
+// that comes, unless enough instances are spare. Neither an open order nor one
+// that waits for an instance begins such a trouble or ends one.
+func (a Account) noteSubscriptions(b *Book, enough bool, now, until time.Time) {
+	for certificate, r := range a.Renewals {
+		short := r.Shortfall(certificate, now)
+		switch {
+		case r.Ordering(), r.Claim.Instance == "" && !enough:
+		case enough || short == "" || !r.At.Before(until):
+			b.End(notify.SubscriptionEnds, certificate, now)
+		default:
+			b.Begin(Trouble{Event: notify.SubscriptionEnds, Subject: certificate, Cause: r.Claim.Until.UTC().Format(time.RFC3339), Began: now,
+				Text: short + "; to do: " + state.ShortHint})
+		}
 	}
 }

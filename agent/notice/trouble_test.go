@@ -2,10 +2,12 @@ package notice
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"dvagent/agent/config"
+	"dvagent/agent/order"
 	"dvagent/agent/state"
 	"dvagent/internal/bundle/bundletest"
 )
@@ -36,6 +38,47 @@ func TestACertificateInItsEmergencyWindowIsToldWhenItsRenewalIsStuck(t *testing.
 			Seen{snapshot, state.Outcome{Certificate: "www"}}.note(book, issued.AddDate(0, 0, 50)) // as after a renewal
 			if len(book.Troubles) > 0 {
 				t.Errorf("it does not end: %v", book.Troubles)
+			}
+		})
+	}
+}
+
+func TestASubscriptionThatEndsTooSoonIsToldOncePerEnd(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	days := func(n int) time.Time { return now.AddDate(0, 0, n) }
+	const told = "the subscription of cas-1 ends on 2026-03-04, before the renewal of www on 2026-03-11; to do: buy a DV instance, or extend the subscription"
+	kept := func(until int) order.Claim { return order.Claim{Instance: "cas-1", Kept: true, Until: days(until)} }
+	for _, tt := range []struct {
+		name   string
+		at     int // days until the renewal
+		claim  order.Claim
+		enough bool   // instances are spare
+		want   string // what is owed to somebody who was told before
+		text   string
+	}{
+		{"nothing again of the same end", 10, kept(3), false, "", told},
+		{"another end", 10, kept(5), false, "subscription_ends www", strings.Replace(told, "04", "06", 1)},
+		{"the end of it, once an instance is spare", 10, kept(3), true, "end of subscription_ends www", told},
+		{"the end of it, once the subscription is longer", 10, kept(300), false, "end of subscription_ends www", told},
+		{"the end of it, once the renewal is far", 40, kept(3), false, "end of subscription_ends www", told},
+		{"nothing while it is given up and none is spare", 0, order.Claim{}, false, "", told},
+		{"the end of it, once one is spare in its place", 0, order.Claim{}, true, "end of subscription_ends www", told},
+		{"nothing while an order runs", 0, order.Claim{Instance: "cas-2", Until: days(3)}, false, "", told},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			book := parse(nil)
+			note := func(after time.Duration, at int, claim order.Claim, enough bool) {
+				r := state.Renewal{At: days(at), Ends: days(at + 20), Claim: claim}
+				Account{Renewals: map[string]state.Renewal{"www": r}}.noteSubscriptions(book, enough, now.Add(after), days(30))
+			}
+			note(0, 10, kept(3), false)
+			if owed := owedTo(book, "ops", now); owed != "subscription_ends www" {
+				t.Fatalf("at first %q is owed", owed)
+			}
+			book.Told("ops", book.Owed("ops", anything, "recovered", now))
+			note(time.Minute, tt.at, tt.claim, tt.enough)
+			if owed := owedTo(book, "ops", now); owed != tt.want || book.Troubles["subscription_ends www"].Text != tt.text {
+				t.Errorf("owed %q, of %+v", owed, book.Troubles)
 			}
 		})
 	}

@@ -33,6 +33,7 @@ type instanceEntry struct {
 	Before      string      `json:"before,omitempty"`  // the certificate that it had when it was claimed
 	Package     string      `json:"package,omitempty"` // that it stands for
 	Stock       *Stock      `json:"stock,omitempty"`   // what the package showed before a submission
+	Until       time.Time   `json:"until,omitzero"`    // when its subscription ends, where that was told
 }
 
 // InstanceUse is what happened to an instance.
@@ -43,6 +44,7 @@ const (
 	InstanceSubmitted InstanceUse = "submitted" // written before the request
 	InstanceUnapplied InstanceUse = "unapplied" // that submission never arrived
 	InstanceKept      InstanceUse = "kept"      // its order ended; the claim goes on for the renewals
+	InstanceEnds      InstanceUse = "ends"      // its subscription does so at another time than was known
 	InstanceReleased  InstanceUse = "released"  // the claim is over
 	InstanceRefused   InstanceUse = "refused"   // the claim is over, and not for this certificate again
 	InstanceAbandoned InstanceUse = "abandoned" // the claim is over, and for nobody until the server says that it is free
@@ -68,9 +70,10 @@ type claims struct {
 
 // Claim is a certificate's hold on an instance of its account.
 type Claim struct {
-	Instance string // empty: there is none
-	Adopted  bool   // somebody else submitted what runs there
-	Kept     bool   // by a ledger: no order of the certificate runs there
+	Instance string    // empty: there is none
+	Until    time.Time // when its subscription ends, by a ledger; zero: it is none, or that is not known
+	Adopted  bool      // somebody else submitted what runs there
+	Kept     bool      // by a ledger: no order of the certificate runs there
 
 	API     string    // in an order: what it is bound to
 	Package string    // that the order draws on, or ""
@@ -130,13 +133,15 @@ func (c claims) after(e instanceEntry) claims {
 		if !same {
 			c.submitted, c.standing = false, Claim{}
 		}
-		c.standing = Claim{Instance: e.Instance, Adopted: e.Adopted, Package: e.Package, Before: e.Before,
+		c.standing = Claim{Instance: e.Instance, Until: e.Until, Adopted: e.Adopted, Package: e.Package, Before: e.Before,
 			Stock: c.standing.Stock, Begun: c.standing.Begun}
 	case !same:
 	case e.Kind == InstanceSubmitted, e.Kind == InstanceUnapplied:
 		c.submitted, c.standing.Stock, c.standing.Begun = e.Kind == InstanceSubmitted, e.Stock, e.At
 	case e.Kind == InstanceKept:
 		c.standing.Kept, c.submitted = true, false
+	case e.Kind == InstanceEnds:
+		c.standing.Until = e.Until
 	default:
 		c.standing, c.submitted = Claim{}, false
 	}
@@ -181,7 +186,20 @@ func (l *Instances) Claim(account, certificate string, c Claim) (taken bool, err
 		return false, nil
 	}
 	return true, l.record(instanceEntry{Kind: InstanceClaimed, Account: account, Instance: c.Instance, Certificate: certificate,
-		Adopted: c.Adopted, Package: c.Package, Before: c.Before})
+		Until: c.Until, Adopted: c.Adopted, Package: c.Package, Before: c.Before})
+}
+
+// NoteEnd makes durable when the subscription of an instance ends, where it is
+// claimed and another end was known.
+func (l *Instances) NoteEnd(i Instance, until time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	holder := l.uses[i].holder
+	claim := l.claims[[2]string{i.Account, holder}].standing
+	if holder == "" || claim.Instance != i.ID || until.IsZero() || claim.Until.Equal(until) {
+		return nil
+	}
+	return l.record(instanceEntry{Kind: InstanceEnds, Account: i.Account, Instance: i.ID, Certificate: holder, Until: until})
 }
 
 func (l *Instances) use(i Instance) use {

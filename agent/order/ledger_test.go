@@ -38,6 +38,17 @@ func reread(t *testing.T, path string) *Instances {
 	return l
 }
 
+func until(e instanceEntry, end time.Time) instanceEntry {
+	e.Until = end
+	return e
+}
+
+// endOf is when the subscription ends that www has claimed.
+func endOf(l *Instances) time.Time {
+	claim, _ := l.ClaimOf("main", "www")
+	return claim.Until
+}
+
 func TestTheLedgerOfInstances(t *testing.T) {
 	claimed := entry(InstanceClaimed, "cas-1", "www")
 	one, two := Instance{"main", "cas-1"}, Instance{"main", "cas-2"}
@@ -106,6 +117,28 @@ func TestTheLedgerOfInstances(t *testing.T) {
 			claim, submitted := l.ClaimOf("main", "www")
 			return claim.Instance == "cas-1" && !claim.Kept && !submitted
 		}},
+		{"a claim knows when its subscription ends", nil, func(l *Instances) bool {
+			taken, err := l.Claim("main", "www", Claim{Instance: "cas-1", Until: at(7)})
+			return taken && err == nil && endOf(reread(t, l.Damage().File)).Equal(at(7))
+		}},
+		{"an older ledger does not know it", []instanceEntry{claimed}, func(l *Instances) bool { return endOf(l).IsZero() }},
+		{"a list tells a claim that is kept", []instanceEntry{claimed, entry(InstanceKept, "cas-1", "www")}, func(l *Instances) bool {
+			err := l.NoteEnd(one, at(8))
+			claim, _ := reread(t, l.Damage().File).ClaimOf("main", "www")
+			return err == nil && claim == Claim{Instance: "cas-1", Until: at(8), Kept: true}
+		}},
+		{"a subscription that was extended ends later", []instanceEntry{until(claimed, at(7))}, func(l *Instances) bool {
+			return l.NoteEnd(one, at(8)) == nil && endOf(l).Equal(at(8))
+		}},
+		{"an end that is known is not written again", []instanceEntry{until(claimed, at(7))}, func(l *Instances) bool {
+			return l.NoteEnd(one, at(7)) == nil && l.NoteEnd(one, time.Time{}) == nil && l.log.Lines() == 1 && endOf(l).Equal(at(7))
+		}},
+		{"the end of what nobody has claimed is not written", []instanceEntry{claimed}, func(l *Instances) bool {
+			return l.NoteEnd(two, at(7)) == nil && l.NoteEnd(Instance{"second", "cas-1"}, at(7)) == nil && l.log.Lines() == 1
+		}},
+		{"an end is over with its claim", []instanceEntry{until(claimed, at(7)), entry(InstanceReleased, "cas-1", "www")}, func(l *Instances) bool {
+			return endOf(l).IsZero()
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if !tt.holds(ledger(t, tt.entries...)) {
@@ -116,7 +149,8 @@ func TestTheLedgerOfInstances(t *testing.T) {
 }
 
 func TestALongLedgerKeepsWhatStillSaysSomething(t *testing.T) {
-	entries := []instanceEntry{entry(InstanceClaimed, "cas-open", "www"), entry(InstanceAbandoned, "cas-given-up", "www")}
+	entries := []instanceEntry{entry(InstanceAbandoned, "cas-given-up", "shop"), until(entry(InstanceClaimed, "cas-open", "www"), at(7)),
+		entry(InstanceKept, "cas-open", "www"), until(entry(InstanceEnds, "cas-open", "www"), at(8))}
 	for range 30 {
 		entries = append(entries, entry(InstanceClaimed, "cas-1", "shop"), entry(InstanceReleased, "cas-1", "shop"))
 	}
@@ -125,7 +159,7 @@ func TestALongLedgerKeepsWhatStillSaysSomething(t *testing.T) {
 		t.Fatal(err)
 	}
 	l = reread(t, l.Damage().File)
-	if len(l.entries) != 2 || l.Holder(Instance{"main", "cas-open"}) != "www" || !l.Abandoned(Instance{"main", "cas-given-up"}) {
+	if len(l.entries) != 4 || l.Holder(Instance{"main", "cas-open"}) != "www" || !endOf(l).Equal(at(8)) || !l.Abandoned(Instance{"main", "cas-given-up"}) {
 		t.Errorf("%d entries", len(l.entries))
 	}
 }

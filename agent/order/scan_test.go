@@ -36,6 +36,8 @@ func (s scan) claimOf(account, certificate string) (claim instanceEntry, submitt
 		case e.Instance != claim.Instance:
 		case e.Kind == InstanceSubmitted, e.Kind == InstanceUnapplied:
 			submitted = e.Kind == InstanceSubmitted
+		case e.Kind == InstanceEnds:
+			claim.Until = e.Until
 		default:
 			claim, submitted = instanceEntry{}, false
 		}
@@ -102,7 +104,7 @@ func agree(t *testing.T, l *Instances, s scan, now time.Time) {
 		for _, account := range someAccounts {
 			claim, submitted := l.ClaimOf(account, certificate)
 			entry, begun := s.claimOf(account, certificate)
-			same = same && claim.Instance == entry.Instance && claim.Adopted == entry.Adopted && submitted == begun
+			same = same && claim.Instance == entry.Instance && claim.Until.Equal(entry.Until) && claim.Adopted == entry.Adopted && submitted == begun
 			same = same && l.AnyRefusedTo(account, certificate) == s.anyRefusedTo(account, certificate)
 			for _, id := range someInstances {
 				i := Instance{account, id}
@@ -139,11 +141,14 @@ func (s scan) submissions(certificate string, now time.Time) (n int, oldest time
 func something(random *rand.Rand, now time.Time) instanceEntry {
 	pick := func(from []string) string { return from[random.IntN(len(from))] }
 	kinds := []InstanceUse{InstanceClaimed, InstanceSubmitted, InstanceUnapplied, InstanceReleased, InstanceReleased,
-		InstanceRefused, InstanceAbandoned, InstanceFree, InstanceForeign}
+		InstanceRefused, InstanceAbandoned, InstanceFree, InstanceForeign, InstanceEnds}
 	e := instanceEntry{At: now, Kind: kinds[random.IntN(len(kinds))], Account: pick(someAccounts),
 		Instance: pick(someInstances), Certificate: pick(someCertificates), Adopted: random.IntN(2) == 0}
 	if random.IntN(10) == 0 {
 		e.At = now.AddDate(0, 0, random.IntN(6)-3)
+	}
+	if e.Kind == InstanceClaimed && random.IntN(2) == 0 || e.Kind == InstanceEnds {
+		e.Until = at(random.IntN(3))
 	}
 	if random.IntN(20) == 0 {
 		e.Certificate = ""

@@ -3,14 +3,22 @@ package state
 import (
 	"testing"
 	"time"
+
+	"dvagent/agent/order"
 )
 
+var forecastAt = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func days(n int) time.Time { return forecastAt.AddDate(0, 0, n) }
+
+// kept is the claim of a subscription that ends after so many days.
+func kept(n int) order.Claim { return order.Claim{Instance: "cas_dv-cn-1", Kept: true, Until: days(n)} }
+
 func TestTheForecastCountsWhatIsDueAndWhatWasNeverIssued(t *testing.T) {
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	until := now.AddDate(0, 0, 30)
-	soon, late := Renewal{At: now.AddDate(0, 0, 10)}, Renewal{At: until}
-	due, never := Renewal{At: now.AddDate(0, 0, -1)}, Renewal{}
-	claimed := Renewal{At: now, Claimed: true}
+	until := days(30)
+	soon, late := Renewal{At: days(10)}, Renewal{At: until}
+	due, never := Renewal{At: days(-1)}, Renewal{}
+	claimed := Renewal{At: forecastAt, Claim: order.Claim{Instance: "cas-cn-1"}}
 	for _, tt := range []struct {
 		name     string
 		renewals []Renewal
@@ -20,10 +28,38 @@ func TestTheForecastCountsWhatIsDueAndWhatWasNeverIssued(t *testing.T) {
 		{"what comes within the forecast", []Renewal{soon, late}, Forecast{Later: 1}},
 		{"what is due, and what was never issued", []Renewal{due, never, soon}, Forecast{Now: 2, Later: 1}},
 		{"nothing that has an instance already", []Renewal{claimed, soon}, Forecast{Later: 1}},
+		{"what has one that does not last", []Renewal{{At: days(10), Claim: kept(9)}, {At: days(10), Claim: kept(90)}}, Forecast{Later: 1}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := Foresee(tt.renewals, now, until); got != tt.want {
+			if got := Foresee(tt.renewals, forecastAt, until); got != tt.want {
 				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}
+
+func TestASubscriptionLastsForARenewalOrNot(t *testing.T) {
+	ordering := kept(10)
+	ordering.Kept = false
+	for _, tt := range []struct {
+		name    string
+		claim   order.Claim
+		claimed bool
+		says    string
+	}{
+		{"it outlasts the certificate", kept(120), true, ""},
+		{"its end is not known", order.Claim{Instance: "cas_dv-cn-1", Kept: true}, true, ""},
+		{"an order runs on it", ordering, true, ""},
+		{"there is none", order.Claim{}, false, ""},
+		{"it ends before the renewal", kept(50), false, "the subscription of cas_dv-cn-1 ends on 2026-02-20, before the renewal of www on 2026-03-02"},
+		{"it ended already", kept(-1), false, "the subscription of cas_dv-cn-1 ended on 2025-12-31, before the renewal of www on 2026-03-02"},
+		{"it ends with the certificate", kept(90), false, "the subscription of cas_dv-cn-1 ends on 2026-04-01, too soon for the renewal of www on 2026-03-02"},
+		{"the certificate outlives it, as the next one may", kept(61), true, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := Renewal{At: days(60), Ends: days(90), Claim: tt.claim}
+			if says := r.Shortfall("www", forecastAt); r.Claimed() != tt.claimed || says != tt.says {
+				t.Errorf("claimed %v, says %q", r.Claimed(), says)
 			}
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"dvagent/agent/config"
 	"dvagent/agent/order"
 	"dvagent/agent/state"
 	"dvagent/internal/bundle"
@@ -23,6 +24,7 @@ type VersionStatus struct {
 type LastOrder struct {
 	Reason   string       `json:"reason"`
 	Instance string       `json:"instance,omitempty"`
+	API      string       `json:"api,omitempty"` // the version of CAS's API that it was bound to
 	OpenedAt time.Time    `json:"opened_at"`
 	EndedAt  time.Time    `json:"ended_at,omitzero"`
 	Outcome  string       `json:"outcome"` // issued, abandoned, let go, key lost or withdrawn
@@ -35,9 +37,25 @@ type OrderEvent struct {
 	Text string    `json:"text"`
 }
 
+// API is the version of CAS's API that a certificate's account speaks.
+type API struct {
+	Configured string `json:"configured"`          // a version, or auto
+	Version    string `json:"version,omitempty"`   // the configured one, or that of the latest order
+	Announced  string `json:"announced,omitempty"` // by Alibaba, of the end of that version
+}
+
+func apiOf(account config.Account, latest string) *API {
+	api := API{Configured: account.CASAPI, Version: account.CASAPI}
+	if api.Configured == config.AutoAPI {
+		api.Version = latest
+	}
+	api.Announced = account.Announced(api.Version)
+	return &api
+}
+
 // addDetail adds what is wanted only when one certificate is asked for.
-func addDetail(where state.Dir, c *CertificateStatus) error {
-	store, dir := where.Store(c.Name), where.Certificate(c.Name)
+func addDetail(host *state.Host, c *CertificateStatus) error {
+	store, dir := host.Dir.Store(c.Name), host.Dir.Certificate(c.Name)
 	ids, err := store.Versions()
 	if err != nil {
 		return fmt.Errorf("read the versions of %s: %w", c.Name, err)
@@ -53,15 +71,20 @@ func addDetail(where state.Dir, c *CertificateStatus) error {
 	if err != nil {
 		return fmt.Errorf("read the orders of %s: %w", c.Name, err)
 	}
+	latest := ""
 	if c.Order != nil {
-		c.Order.History = inWords(open)
+		c.Order.History, latest = inWords(open), c.Order.API
 	}
 	o, err := order.Last(dir)
-	if err != nil || o == nil {
+	if err != nil {
 		return err
 	}
-	c.LastOrder = &LastOrder{Reason: o.Reason, Instance: o.Instance, OpenedAt: o.OpenedAt, EndedAt: o.EndedAt,
-		Outcome: string(o.Outcome), History: inWords(last)}
+	if o != nil {
+		c.LastOrder = &LastOrder{Reason: o.Reason, Instance: o.Instance, API: o.API, OpenedAt: o.OpenedAt, EndedAt: o.EndedAt,
+			Outcome: string(o.Outcome), History: inWords(last)}
+		latest = cmp.Or(latest, o.API)
+	}
+	c.API = apiOf(host.Config.Accounts[c.Account], latest)
 	return nil
 }
 

@@ -120,9 +120,10 @@ func glance(host *state.Host, known map[string]glimpse, now time.Time) (*Glance,
 	}
 	_ = group.Wait() // what cannot be read says so itself
 	g := &Glance{At: now, Certificates: make([]Seen, len(certificates))}
+	claims := readClaims(host.Dir)
 	for i, glimpse := range glimpses {
 		known[certificates[i].Name] = glimpse
-		g.Certificates[i] = glimpse.at(now)
+		g.Certificates[i] = glimpse.at(now, claims.of(certificates[i]))
 	}
 	g.Coming = coming(host, g.Certificates, now)
 	var err error
@@ -134,27 +135,14 @@ func glance(host *state.Host, known map[string]glimpse, now time.Time) (*Glance,
 }
 
 // coming counts the renewals that want an instance within the forecast, by
-// account. While the ledger cannot be read, which fails each pass, no claim is
-// known.
+// account.
 func coming(host *state.Host, certificates []Seen, now time.Time) map[string]int {
-	ledger, err := order.LoadInstances(host.Dir.Instances())
-	claimed := func(c *Seen) bool {
-		if err != nil {
-			return false
-		}
-		claim, _ := ledger.ClaimOf(c.Account, c.Name)
-		return claim.Instance != ""
-	}
 	renewals := map[string][]state.Renewal{}
 	for i := range certificates {
 		c := &certificates[i]
-		r := state.Renewal{At: c.RenewsAt, Claimed: claimed(c)}
-		if c.Reason != "" {
-			r.At = now
-		}
 		all := renewals[c.Account]
-		if !r.At.IsZero() && !c.Follows { // without a time its state cannot be read
-			all = append(all, r)
+		if c.Error == "" { // else nothing is known of it
+			all = append(all, c.renewal)
 		}
 		renewals[c.Account] = all
 	}
@@ -232,8 +220,8 @@ func (seen *Seen) lastRollout(s state.Snapshot) {
 	}
 }
 
-// at fills in what the clock decides.
-func (g glimpse) at(now time.Time) Seen {
+// at fills in what the clock and the ledger of instances decide.
+func (g glimpse) at(now time.Time, claim order.Claim) Seen {
 	seen := g.seen
 	if seen.Error != "" {
 		seen.State = Unreadable
@@ -250,6 +238,11 @@ func (g glimpse) at(now time.Time) Seen {
 		byClock = state.ReasonInWindow
 	}
 	seen.Reason = cmp.Or(g.lasting, byClock)
+	renewal := state.Renewal{At: seen.RenewsAt, Ends: g.notAfter, Claim: claim, Apart: seen.apart}
+	if seen.Reason != "" {
+		renewal.At = now
+	}
+	seen.foresee(renewal, now)
 	seen.Next = seen.next()
 	seen.State = seen.state(now)
 	if !seen.Deployed && seen.State.Rank() > Deploying.Rank() { // what the files lack was not looked at

@@ -1,10 +1,31 @@
 package view
 
 import (
+	"dvagent/agent/config"
 	"dvagent/agent/order"
 	"dvagent/agent/state"
 	"dvagent/internal/journal"
 )
+
+// claims are those of the ledger of instances. While it cannot be read, which
+// fails each pass, none is known.
+type claims struct{ ledger *order.Instances }
+
+func readClaims(dir state.Dir) claims {
+	ledger, err := order.LoadInstances(dir.Instances())
+	if err != nil {
+		return claims{}
+	}
+	return claims{ledger}
+}
+
+func (c claims) of(certificate config.Certificate) order.Claim {
+	if c.ledger == nil {
+		return order.Claim{}
+	}
+	claim, _ := c.ledger.ClaimOf(certificate.Account, certificate.Name)
+	return claim
+}
 
 // orphans finds open orders of certificates that are not configured.
 func orphans(host *state.Host) ([]OrphanStatus, error) {

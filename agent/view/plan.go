@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -23,21 +24,22 @@ type Plan struct {
 
 // Planned is what would be done for one certificate.
 type Planned struct {
-	Name        string              `json:"name"`
-	Domains     []string            `json:"domains"`
-	Action      string              `json:"action"`            // order, resume, wait, take over, follow, deploy, upload or none
-	Follows     bool                `json:"follows,omitempty"` // it orders nothing
-	Reason      string              `json:"reason"`            // why an order is due; empty when none is
-	Step        string              `json:"step,omitempty"`
-	Instance    string              `json:"instance,omitempty"`
-	NotAfter    time.Time           `json:"not_after,omitzero"`
-	RenewsAt    time.Time           `json:"renews_at,omitzero"`
-	RetryAt     time.Time           `json:"retry_at,omitzero"`
-	Held        bool                `json:"held"`
-	Deployments []PlannedDeployment `json:"deployments,omitempty"`
-	Warnings    []string            `json:"warnings,omitempty"`
-	Error       string              `json:"error,omitempty"` // why its state cannot be read
-	Next        string              `json:"next"`            // the same in words
+	Name             string              `json:"name"`
+	Domains          []string            `json:"domains"`
+	Action           string              `json:"action"`            // order, resume, wait, take over, follow, deploy, upload or none
+	Follows          bool                `json:"follows,omitempty"` // it orders nothing
+	Reason           string              `json:"reason"`            // why an order is due; empty when none is
+	Step             string              `json:"step,omitempty"`
+	Instance         string              `json:"instance,omitempty"` // of the open order, or that the renewal would be of
+	SubscriptionEnds time.Time           `json:"subscription_ends,omitzero"`
+	NotAfter         time.Time           `json:"not_after,omitzero"`
+	RenewsAt         time.Time           `json:"renews_at,omitzero"`
+	RetryAt          time.Time           `json:"retry_at,omitzero"`
+	Held             bool                `json:"held"`
+	Deployments      []PlannedDeployment `json:"deployments,omitempty"`
+	Warnings         []string            `json:"warnings,omitempty"`
+	Error            string              `json:"error,omitempty"` // why its state cannot be read
+	Next             string              `json:"next"`            // the same in words
 }
 
 // PlannedDeployment is a target that lacks something.
@@ -63,9 +65,10 @@ func ReadPlan(ctx context.Context, host *state.Host, now time.Time) Plan {
 	plan := Plan{At: now, Certificates: make([]Planned, len(host.Config.Certificates))}
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
+	claims := readClaims(host.Dir)
 	for i, certificate := range host.Config.Certificates {
 		group.Go(func() error {
-			plan.Certificates[i] = planned(ctx, host, certificate, now)
+			plan.Certificates[i] = planned(ctx, host, certificate, claims.of(certificate), now)
 			return nil
 		})
 	}
@@ -73,7 +76,7 @@ func ReadPlan(ctx context.Context, host *state.Host, now time.Time) Plan {
 	return plan
 }
 
-func planned(ctx context.Context, host *state.Host, certificate config.Certificate, now time.Time) Planned {
+func planned(ctx context.Context, host *state.Host, certificate config.Certificate, claim order.Claim, now time.Time) Planned {
 	s, err := host.Dir.Read(certificate)
 	if err != nil {
 		return Planned{Name: certificate.Name, Domains: certificate.Domains, Follows: certificate.Follow, Action: ActionWait,
@@ -84,8 +87,9 @@ func planned(ctx context.Context, host *state.Host, certificate config.Certifica
 		p.NotAfter = s.Leaf.NotAfter
 	}
 	p.compare(ctx, s)
+	p.foresee(s.Renewal(now, claim), now)
 	p.decide(s, now)
-	if p.Action == ActionOrder && len(s.Config.Instances) == 0 {
+	if p.Action == ActionOrder && p.Instance == "" && len(s.Config.Instances) == 0 {
 		p.Warnings = append(p.Warnings, "no instances are listed: any free DV instance may be used, and whether it is for a single name or a wildcard cannot be told beforehand")
 	}
 	return p
@@ -95,7 +99,7 @@ func planned(ctx context.Context, host *state.Host, certificate config.Certifica
 func (p *Planned) decide(s state.Snapshot, now time.Time) {
 	switch o := s.Order; {
 	case o != nil && o.Step() != order.Done:
-		p.Step, p.Instance = string(o.Step()), o.Instance
+		p.Step, p.Instance = string(o.Step()), cmp.Or(o.Instance, p.Instance)
 		p.Action, p.Next = actionResume, "go on with the open order at the step "+p.Step
 		if f := o.Failure; f.Stopped || now.Before(f.Until) {
 			p.Action, p.RetryAt, p.Next = ActionWait, f.Until, "wait: "+f.Text
@@ -105,17 +109,39 @@ func (p *Planned) decide(s state.Snapshot, now time.Time) {
 	case p.Reason != "" && p.Follows:
 		p.Action, p.Next = actionFollow, "follows: take what the account holds for these names with a key: "+p.Reason
 	case p.Reason != "":
-		p.Action, p.Next = ActionOrder, "order: "+p.Reason
+		p.Action, p.Next = ActionOrder, "order: "+p.Reason+p.of(", ")
 	case len(p.Deployments) > 0:
 		p.Action, p.Next = actionDeploy, fmt.Sprintf("install at %s", p.Deployments[0].Target)
 	case s.UploadOwed():
 		p.Action, p.Next = actionUpload, "upload version "+s.Current+" to account "+s.Config.Account
 	default:
-		p.Action, p.Next = ActionNone, "nothing until "+p.RenewsAt.Format(time.RFC3339)
+		p.Action, p.Next = ActionNone, "nothing until "+p.RenewsAt.Format(time.RFC3339)+p.of(", then ")
 		if p.Follows {
 			p.Next = "follows; " + p.Next
 		}
 	}
+}
+
+// foresee names the instance that is kept for the renewal, or warns that it does
+// not last for it.
+func (p *Planned) foresee(r state.Renewal, now time.Time) {
+	p.SubscriptionEnds = r.Claim.Until
+	if short := r.Shortfall(p.Name, now); short != "" {
+		p.Warnings = append(p.Warnings, short)
+		return
+	}
+	p.Instance = r.Claim.Instance
+}
+
+// of says in words which instance an order would be of, where that is known.
+func (p *Planned) of(lead string) string {
+	switch {
+	case p.Instance != "":
+		return lead + "of instance " + p.Instance
+	case len(p.Warnings) > 0:
+		return lead + "of another instance"
+	}
+	return ""
 }
 
 // compare compares files; what is served is not asked.

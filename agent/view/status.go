@@ -50,34 +50,41 @@ type ChannelStatus struct {
 
 // CertificateStatus is how one certificate stands.
 type CertificateStatus struct {
-	Name        string             `json:"name"`
-	State       State              `json:"state"`
-	Domains     []string           `json:"domains"`
-	Account     string             `json:"account"`
-	Version     string             `json:"version,omitempty"` // the current one
-	Held        bool               `json:"held"`
-	Fingerprint string             `json:"fingerprint,omitempty"` // SHA-256 of the current version's leaf
-	NotBefore   time.Time          `json:"not_before,omitzero"`
-	NotAfter    time.Time          `json:"not_after,omitzero"`
-	RenewsAt    time.Time          `json:"renews_at,omitzero"`
-	Follows     bool               `json:"follows,omitempty"`      // it orders nothing
-	FollowError string             `json:"follow_error,omitempty"` // why the last look at the account has failed
-	Reason      string             `json:"reason"`                 // why an order is due; empty when none is
-	Order       *OrderStatus       `json:"order,omitempty"`
-	Deployments []DeploymentStatus `json:"deployments"`
-	Deployed    bool               `json:"deployed"`             // every target holds the current version
-	Served      bool               `json:"served"`               // every probe showed it, and there is one
-	Upload      *UploadStatus      `json:"upload,omitempty"`     // where it is to be uploaded
-	HookError   string             `json:"hook_error,omitempty"` // why a hook is owed
-	FailedHooks []FailedCommand    `json:"failed_hooks,omitempty"`
-	Error       string             `json:"error,omitempty"` // why its state cannot be read
-	Next        string             `json:"next"`            // what comes, or what to do, in words
+	Name             string             `json:"name"`
+	State            State              `json:"state"`
+	Domains          []string           `json:"domains"`
+	Account          string             `json:"account"`
+	Version          string             `json:"version,omitempty"` // the current one
+	Held             bool               `json:"held"`
+	Fingerprint      string             `json:"fingerprint,omitempty"` // SHA-256 of the current version's leaf
+	NotBefore        time.Time          `json:"not_before,omitzero"`
+	NotAfter         time.Time          `json:"not_after,omitzero"`
+	RenewsAt         time.Time          `json:"renews_at,omitzero"`
+	Follows          bool               `json:"follows,omitempty"`          // it orders nothing
+	FollowError      string             `json:"follow_error,omitempty"`     // why the last look at the account has failed
+	Reason           string             `json:"reason"`                     // why an order is due; empty when none is
+	Instance         string             `json:"instance,omitempty"`         // that is claimed for it
+	SubscriptionEnds time.Time          `json:"subscription_ends,omitzero"` // of the instance, where it is a subscription
+	Warnings         []string           `json:"warnings,omitempty"`         // what may keep it from its renewal
+	Order            *OrderStatus       `json:"order,omitempty"`
+	Deployments      []DeploymentStatus `json:"deployments"`
+	Deployed         bool               `json:"deployed"`             // every target holds the current version
+	Served           bool               `json:"served"`               // every probe showed it, and there is one
+	Upload           *UploadStatus      `json:"upload,omitempty"`     // where it is to be uploaded
+	HookError        string             `json:"hook_error,omitempty"` // why a hook is owed
+	FailedHooks      []FailedCommand    `json:"failed_hooks,omitempty"`
+	Error            string             `json:"error,omitempty"` // why its state cannot be read
+	Next             string             `json:"next"`            // what comes, or what to do, in words
 
-	Versions  []VersionStatus `json:"versions,omitempty"` // newest first; with the last order only where names are asked for
+	// What follows is there only where names are asked for.
+	API       *API            `json:"api,omitempty"`
+	Versions  []VersionStatus `json:"versions,omitempty"` // newest first
 	LastOrder *LastOrder      `json:"last_order,omitempty"`
 
+	renewal    state.Renewal
 	damage     []journal.Damage
 	followHint string
+	apart      bool // it is of no instance
 }
 
 // OrderStatus is an open order.
@@ -85,6 +92,7 @@ type OrderStatus struct {
 	Step       string    `json:"step"`
 	Reason     string    `json:"reason"`
 	Instance   string    `json:"instance,omitempty"`
+	API        string    `json:"api,omitempty"` // the version of CAS's API that it is bound to
 	Adopted    bool      `json:"adopted"`
 	OpenedAt   time.Time `json:"opened_at"`
 	Submitted  time.Time `json:"submitted_at,omitzero"`
@@ -163,16 +171,17 @@ func ReadStatus(ctx context.Context, host *state.Host, now time.Time, names ...s
 		}
 	}
 	status.Certificates = make([]CertificateStatus, len(certificates))
+	claims := readClaims(host.Dir)
 	var group errgroup.Group
 	group.SetLimit(probedAtOnce)
 	for i, certificate := range certificates {
 		group.Go(func() error {
-			c := certificateStatus(ctx, host, certificate, now)
+			c := certificateStatus(ctx, host, certificate, claims.of(certificate), now)
 			status.Certificates[i] = c
 			if c.Error != "" || len(names) == 0 {
 				return nil
 			}
-			return addDetail(host.Dir, &status.Certificates[i])
+			return addDetail(host, &status.Certificates[i])
 		})
 	}
 	if err := group.Wait(); err != nil || len(names) > 0 {
@@ -203,13 +212,14 @@ func failedChannels(host *state.Host) ([]ChannelStatus, error) {
 	return failed, nil
 }
 
-func certificateStatus(ctx context.Context, host *state.Host, certificate config.Certificate, now time.Time) CertificateStatus {
+func certificateStatus(ctx context.Context, host *state.Host, certificate config.Certificate, claim order.Claim, now time.Time) CertificateStatus {
 	s, err := host.Dir.Read(certificate)
 	if err != nil {
 		return unreadable(certificate, err)
 	}
 	c := known(s)
 	c.Reason = s.Due(now)
+	c.foresee(s.Renewal(now, claim), now)
 	if s.Current != "" {
 		b, err := bundle.Load(s.Store.Path(s.Current))
 		if err == nil { // else the reason says it
@@ -225,7 +235,7 @@ func certificateStatus(ctx context.Context, host *state.Host, certificate config
 func known(s state.Snapshot) CertificateStatus {
 	c := CertificateStatus{
 		Name: s.Config.Name, Domains: s.Config.Domains, Account: s.Config.Account, Version: s.Current, Held: s.Rollout.Held != "", Follows: s.Config.Follow,
-		RenewsAt: s.RenewsAt(), Deployments: []DeploymentStatus{}, Upload: uploadStatus(s), damage: s.Damage(),
+		RenewsAt: s.RenewsAt(), Deployments: []DeploymentStatus{}, Upload: uploadStatus(s), damage: s.Damage(), apart: s.Config.Apart(),
 	}
 	if s.Order != nil {
 		c.Order = orderStatus(s.Order)
@@ -271,9 +281,18 @@ func failedCommand(f rollout.Failure) *FailedCommand {
 func orderStatus(o *order.Order) *OrderStatus {
 	f := o.Failure
 	return &OrderStatus{
-		Step: string(o.Step()), Reason: o.Reason, Instance: o.Instance, Adopted: o.Adopted,
+		Step: string(o.Step()), Reason: o.Reason, Instance: o.Instance, API: o.API, Adopted: o.Adopted,
 		OpenedAt: o.OpenedAt, Submitted: o.SubmittedAt, ServerSays: o.Status, WaitsFor: o.Waiting,
 		Error: f.Text, Hint: f.Hint, Cause: f.Cause, RetryAt: f.Until, Stopped: f.Stopped, Transient: f.Transient,
+	}
+}
+
+// foresee says which instance the renewal would be of, and warns where there
+// is one that does not last for it.
+func (c *CertificateStatus) foresee(r state.Renewal, now time.Time) {
+	c.renewal, c.Instance, c.SubscriptionEnds = r, r.Claim.Instance, r.Claim.Until
+	if short := r.Shortfall(c.Name, now); short != "" {
+		c.Warnings = append(c.Warnings, short)
 	}
 }
 
@@ -343,8 +362,12 @@ func (c CertificateStatus) next() string {
 	if c.Held {
 		return fmt.Sprintf("held at version %s; to end that: dvagent deploy --latest %s", c.Version, c.Name)
 	}
+	nothing := "nothing until " + c.RenewsAt.UTC().Format(time.RFC3339)
 	if c.Follows {
-		return "follows; nothing until " + c.RenewsAt.UTC().Format(time.RFC3339)
+		return "follows; " + nothing
 	}
-	return "nothing until " + c.RenewsAt.UTC().Format(time.RFC3339)
+	if len(c.Warnings) > 0 {
+		return nothing + ", then of another instance: this one is a subscription until " + c.SubscriptionEnds.UTC().Format(time.DateOnly)
+	}
+	return nothing
 }

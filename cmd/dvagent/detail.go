@@ -19,8 +19,17 @@ func (t *statusPrinter) detail(c view.CertificateStatus) {
 	t.field("next", nextCell(c))
 	t.field("names", strings.Join(c.Domains, ", "))
 	t.field("account", c.Account)
+	if c.API != nil {
+		t.field("api", apiCell(*c.API))
+	}
 	t.field("not after", moment(c.NotAfter, t.now))
 	t.field("renews at", moment(c.RenewsAt, t.now))
+	if c.Instance != "" {
+		t.field("instance", instanceCell(c, t.now))
+	}
+	for _, warning := range c.Warnings {
+		t.field("warning", warning)
+	}
 	t.field("leaf", cmp.Or(c.Fingerprint, "-"))
 	t.versions(c)
 	t.deployments(c)
@@ -34,6 +43,29 @@ func (t *statusPrinter) detail(c view.CertificateStatus) {
 		t.heading("troubles")
 		t.troubles(view.CertificateStatus{Name: c.Name, Error: c.Error, FollowError: c.FollowError, HookError: c.HookError, FailedHooks: c.FailedHooks})
 	}
+}
+
+// apiCell says which version of CAS's API the account speaks, and how that is
+// known.
+func apiCell(a view.API) string {
+	if a.Version == "" {
+		return "auto: the first order finds it out"
+	}
+	text := "CAS " + a.Version
+	if a.Announced != "" {
+		text += " (" + a.Announced + ")"
+	}
+	if a.Configured != a.Version {
+		text = a.Configured + ": the latest order is of " + text
+	}
+	return text
+}
+
+func instanceCell(c view.CertificateStatus, now time.Time) string {
+	if c.SubscriptionEnds.IsZero() {
+		return c.Instance
+	}
+	return c.Instance + ", a subscription until " + day(c.SubscriptionEnds, now)
 }
 
 func (t *statusPrinter) heading(text string) {

@@ -48,6 +48,7 @@ func TestStories(t *testing.T) {
 			"configure":     on((*stage).configure),
 			"exits":         on((*stage).exits),
 			"expired":       on((*stage).expired),
+			"extend":        on((*stage).extend),
 			"fault":         on((*stage).fault),
 			"forget":        on((*stage).forget),
 			"hangup":        on((*stage).hangup),

@@ -153,3 +153,24 @@ func TestTheWorstOutcomeIsTheExitCode(t *testing.T) {
 		}
 	}
 }
+
+func TestTheAPIIsSaidInWords(t *testing.T) {
+	const announced = "Alibaba announced that it went offline on 2024-12-31"
+	for _, tt := range []struct {
+		name string
+		api  view.API
+		want string
+	}{
+		{"configured", view.API{Configured: "2020-04-07", Version: "2020-04-07"}, "CAS 2020-04-07"},
+		{"not known yet", view.API{Configured: "auto"}, "auto: the first order finds it out"},
+		{"found out", view.API{Configured: "auto", Version: "2018-07-13"}, "auto: the latest order is of CAS 2018-07-13"},
+		{"announced to be closed", view.API{Configured: "2018-07-13", Version: "2018-07-13", Announced: announced},
+			"CAS 2018-07-13 (" + announced + ")"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := apiCell(tt.api); got != tt.want {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}

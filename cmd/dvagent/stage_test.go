@@ -58,7 +58,7 @@ func (s *stage) clear(t testing.TB) {
 }
 
 // sandbox [--cas-api VERSION] [--instances N] [--names N] [--wildcards N]
-// [--lifetime D] [--package CODE:N] [--fault SPEC] [--zone ZONE] [--propagation D] [--issue-after D]
+// [--term D] [--lifetime D] [--package CODE:N] [--fault SPEC] [--zone ZONE] [--propagation D] [--issue-after D]
 // starts the stand-in, and writes an agent.toml for it; one that is up ends. Its
 // access key secret is the canary, and its CAS 2018-07-13 unless the story says
 // otherwise.
@@ -70,6 +70,7 @@ func (s *stage) startSandbox(ts *testscript.TestScript, args []string) {
 	flags.StringVar(&options.CASAPI, "cas-api", sandbox.API2018, "")
 	flags.DurationVar(&options.IssueAfter, "issue-after", 100*time.Millisecond, "")
 	flags.DurationVar(&options.Lifetime, "lifetime", 0, "")
+	flags.DurationVar(&options.Term, "term", 0, "")
 	flags.IntVar(&options.Names, "names", 5, "")
 	flags.IntVar(&options.Wildcards, "wildcards", 5, "")
 	propagation := flags.Duration("propagation", 100*time.Millisecond, "")
@@ -203,6 +204,15 @@ func (s *stage) instances(ts *testscript.TestScript, args []string) {
 // buy puts a paid DV instance into the account.
 func (s *stage) buy(*testscript.TestScript, []string) {
 	s.sandbox.AddInstance("DV", "BUY", "PAYED", "")
+}
+
+// extend D lets each subscription end in that time from now.
+func (s *stage) extend(ts *testscript.TestScript, args []string) {
+	term, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	for _, subscription := range s.sandbox.Subscriptions() {
+		ts.Check(s.sandbox.EndSubscription(subscription.InstanceID, time.Now().Add(term)))
+	}
 }
 
 // submit DOMAIN… places an order on the first instance, as another host with

@@ -226,6 +226,9 @@ func (t *statusPrinter) troubles(c view.CertificateStatus) {
 			t.say("%s: %s", c.Name, line.Of(trouble))
 		}
 	}
+	for _, warning := range c.Warnings {
+		t.say("%s: warning: %s", c.Name, line.Of(warning))
+	}
 	for _, f := range c.FailedHooks {
 		t.failedCommand(c.Name+": hook of event "+f.Event, &f)
 	}

@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
+	"dvagent/agent/config"
 	"dvagent/dashboard"
 )
 
@@ -35,7 +37,7 @@ func build() dashboard.Build {
 func (c *cli) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Print version, commit, Go and SDK versions",
+		Short: "Print version, commit, Go and SDK versions, and which versions of CAS's API it speaks",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			built, sdk := build(), "unknown"
@@ -46,7 +48,11 @@ func (c *cli) versionCommand() *cobra.Command {
 					}
 				}
 			}
-			_, err := fmt.Fprintf(c.stdout, "dvagent %s\ncommit %s\n%s\nalibaba-cloud-sdk-go %s\n", built.Version, built.Commit, built.Go, sdk)
+			text := fmt.Sprintf("dvagent %s\ncommit %s\n%s\nalibaba-cloud-sdk-go %s\n", built.Version, built.Commit, built.Go, sdk)
+			for _, api := range config.APIs {
+				text += "CAS " + config.Account{}.Spoken(api) + "\n"
+			}
+			_, err := io.WriteString(c.stdout, text)
 			return err
 		},
 	}

@@ -133,14 +133,14 @@ func (i *Issuer) Report(ctx context.Context, t issue.Ticket) (issue.Report, erro
 	switch {
 	case hasNew(detail, t):
 		return i.fetch(ctx, t, detail)
+	case detail.Status.Over():
+		report.State, report.Said = issue.Over, "its subscription is over: "+report.Said
 	case detail.Status.Pending() && !ours(detail, t):
 		report.State, report.Said = issue.Foreign, "pending with the certificate request of somebody else"
 	case detail.Status.Pending():
 		report.State, report.Challenges = issue.Proving, challenges(detail.Validations)
 	case detail.CSR != "" && ours(detail, t) && len(detail.Validations) > 0: // whatever it is called
 		report.State, report.Challenges = issue.Proving, challenges(detail.Validations)
-	case detail.Status.Over():
-		report.State = issue.CARefused
 	case detail.Status.Inactive(), detail.Status.Active():
 		return i.idle(ctx, t, report, detail)
 	}
