@@ -23,6 +23,9 @@ func TestStatusesMeanOneThingInAnyCase(t *testing.T) {
 			return map[string]bool{"Paid": s.Paid(), "Checking": s.Checking(), "Issued": s.Issued(), "Failed": s.Failed()}
 		}, map[string]string{"payed": "Paid", "paid": "Paid", "domain_verify": "Checking", "process": "Checking",
 			"certificate": "Issued", "verify_fail": "Failed", "unknow": "", "unknown": "", "": ""}},
+		{"a certificate of 2020-04-07", func(word string) map[string]bool {
+			return map[string]bool{"Valid": Status(word).Valid()}
+		}, map[string]string{"issued": "Valid", "willExpire": "Valid", "expired": "", "revoked": "", "": ""}},
 		{"a task", func(word string) map[string]bool {
 			s := TaskStatus(word)
 			return map[string]bool{"Running": s.Running(), "Done": s.Done(), "Failed": s.Failed()}
