@@ -176,3 +176,46 @@ func TestASubscriptionThatEndsInTheMiddleOfAnOrderIsFollowedByTheNext(t *testing
 		})
 	}
 }
+
+func TestTheParentOfAWildcardComesAlong(t *testing.T) {
+	for _, tt := range []struct {
+		name             string
+		names, wildcards int
+		asked            string
+	}{
+		{"of an instance for wildcards alone", -1, 1, "*.example.com"},
+		{"but is asked for of one for names, too", 1, 1, "example.com,*.example.com"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorldOfToday(t, sandbox.Options{Names: tt.names, Wildcards: tt.wildcards})
+			for n := 1; n <= 2; n++ { // the first order, and a renewal
+				w.renewed(Renewal{Force: n > 1})
+				if w.usedInstances() != 1 || w.sandbox.Applied() != n {
+					t.Errorf("%d instances, %d applications", w.usedInstances(), w.sandbox.Applied())
+				}
+			}
+			for _, request := range w.sandbox.History() {
+				if asked := request.Params["Domain"]; request.Action == "UpdateInstance" && asked != tt.asked {
+					t.Errorf("asked for %q", asked)
+				}
+			}
+		})
+	}
+}
+
+// fault 99: one that is kept is no exception.
+func TestAKeptInstanceOnWhichSomebodyElseAppliesIsFollowedByTheNext(t *testing.T) {
+	t.Parallel()
+	w := newWorldOfToday(t, sandbox.Options{})
+	w.renewed(Renewal{})
+	w.faults("checking-forever")
+	if err := w.sandbox.Apply(w.claimedInstance().InstanceID, "other.example.com"); err != nil {
+		t.Fatal(err)
+	}
+	w.faults()
+	w.renewed(Renewal{Force: true})
+	if w.usedInstances() != 2 {
+		t.Errorf("%d instances used", w.usedInstances())
+	}
+}

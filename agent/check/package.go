@@ -18,7 +18,7 @@ func (c *Check) stock(ctx context.Context, certificate config.Certificate) []Fin
 	if err != nil {
 		return []Finding{{Subject: subject, Err: err}}
 	}
-	stock, err := issuer.(issue.Package).Stock(ctx, certificate.Domains)
+	stock, err := issuer.(issue.Package).Stock(ctx, config.WithoutParents(certificate.Domains))
 	if err != nil {
 		return []Finding{{Subject: subject, Err: err}}
 	}

@@ -3,16 +3,24 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // mostOfPackage is how many names an order from a package may have.
 const mostOfPackage = 5
 
+// WithoutParents leaves out the parents of wildcards: a certificate for
+// *.example.com is for example.com, too, whether or not that was asked for.
+func WithoutParents(domains []string) []string {
+	return slices.DeleteFunc(slices.Clone(domains), func(domain string) bool { return slices.Contains(domains, "*."+domain) })
+}
+
 // checkPackage refuses what an order from a package cannot be.
 func checkPackage(key string, c Certificate, account Account) error {
 	wildcards := 0
-	for _, domain := range c.Domains {
-		if domain[0] == '*' {
+	names := WithoutParents(c.Domains)
+	for _, name := range names {
+		if name[0] == '*' {
 			wildcards++
 		}
 	}
@@ -25,8 +33,8 @@ func checkPackage(key string, c Certificate, account Account) error {
 		return at(key+".package", errors.New("an order is placed on an instance or from a package, not both"))
 	case account.CASAPI == api2018:
 		return at(key+".package", fmt.Errorf("packages are ordered from by 2020-04-07; account %s has cas_api = %q", c.Account, account.CASAPI))
-	case len(c.Domains) > mostOfPackage || wildcards > 0 && wildcards < len(c.Domains):
-		return at(key+".domains", fmt.Errorf("an order from a package takes %d names at most, and all of them wildcards or none", mostOfPackage))
+	case len(names) > mostOfPackage || wildcards > 0 && wildcards < len(names):
+		return at(key+".domains", fmt.Errorf("an order from a package takes %d names at most, and all of them wildcards (whose parents come along) or none", mostOfPackage))
 	}
 	return nil
 }

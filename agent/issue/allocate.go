@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"dvagent/agent/config"
 	"dvagent/agent/order"
 	"dvagent/agent/proof"
 	"dvagent/agent/state"
@@ -79,7 +80,7 @@ func (w *work) allocateSlot(ctx context.Context, sites []proof.Site, kept string
 		return err
 	}
 	if kept != "" {
-		claimed, err := w.claimAgain(slots, kept)
+		claimed, err := w.claimAgain(ctx, slots, kept)
 		if err != nil || claimed {
 			return err
 		}
@@ -103,9 +104,10 @@ func (w *work) remembered() string {
 }
 
 // claimAgain claims the instance that is kept for the certificate. One whose
-// subscription is over is let go; one that is busy, or not listed for once, is
-// waited for, as it was paid for further certificates.
-func (w *work) claimAgain(slots []Slot, instance string) (bool, error) {
+// subscription is over, or on which somebody else applies, is let go; one that is
+// busy for us, or not listed for once, is waited for, as it was paid for further
+// certificates.
+func (w *work) claimAgain(ctx context.Context, slots []Slot, instance string) (bool, error) {
 	slot := Slot{ID: instance, Use: Unclear}
 	if i := slices.IndexFunc(slots, func(s Slot) bool { return s.ID == instance }); i >= 0 {
 		slot = slots[i]
@@ -114,12 +116,29 @@ func (w *work) claimAgain(slots []Slot, instance string) (bool, error) {
 		return w.takeLasting(slot, slots)
 	}
 	insisted := w.forced && w.order.FailuresSince(time.Time{}) > 0 // by an operator who was told
-	if over := slot.Use == Spent || slot.ended(state.Now()); !over && !insisted {
+	others, err := w.runsForOthers(ctx, slot)
+	if err != nil {
+		return false, err
+	}
+	if over := slot.Use == Spent || slot.ended(state.Now()); !over && !others && !insisted {
 		return false, hint.Add(&undecidedError{fmt.Sprintf("instance %s, which is kept for the renewals, takes no order at present", instance)},
 			"see the instance in the SSL console; to take another one: dvagent renew --force "+w.name())
 	}
 	w.say(order.Allocate, "instance "+instance+" takes no further order: another one is taken")
 	return false, w.desk.ledger.Note(order.InstanceReleased, w.instance(slot), w.name())
+}
+
+// runsForOthers says that an application for somebody else's key runs on a slot.
+func (w *work) runsForOthers(ctx context.Context, s Slot) (bool, error) {
+	if s.Use != Busy {
+		return false, nil
+	}
+	report, err := w.issuer.Report(ctx, Ticket{Slot: s.ID, Before: s.Latest})
+	if err != nil || report.RequestKeyID == "" {
+		return false, err
+	}
+	key, err := w.desk.host.Dir.AnyKey(w.name(), report.RequestKeyID)
+	return key == nil, err
 }
 
 // takeLasting claims the slot that is kept, unless its subscription does not
@@ -156,7 +175,7 @@ func (s Slot) takesAnother(now time.Time) bool {
 
 // take claims a slot, unless another certificate was sooner.
 func (w *work) take(s Slot) (bool, error) {
-	claim := order.Claim{Instance: s.ID, Until: s.Until, API: w.issuer.Terms().API, Before: s.Latest}
+	claim := order.Claim{Instance: s.ID, Until: s.Until, API: w.issuer.Terms().API, Bare: !w.holds(s, w.order.Domains), Before: s.Latest}
 	taken, err := w.desk.ledger.Claim(w.order.Account, w.name(), claim)
 	if err != nil || !taken {
 		return false, err
@@ -236,12 +255,20 @@ func (w *work) caution(text string) {
 	}
 }
 
-// claim takes the first spare slot that nobody else may have.
+// claim takes the first spare slot that nobody else may have, and rather one
+// that is for all names than one that is for wildcards, whose parents come along.
 func (w *work) claim(slots []Slot) error {
+	var whole, bare []Slot
 	for _, slot := range w.desk.spareOf(w.order.Account, slots) {
-		if !w.usable(slot) {
-			continue
+		switch {
+		case !w.usable(slot):
+		case w.holds(slot, w.order.Domains):
+			whole = append(whole, slot)
+		default:
+			bare = append(bare, slot)
 		}
+	}
+	for _, slot := range slices.Concat(whole, bare) {
 		taken, err := w.take(slot)
 		if taken {
 			w.desk.noteSpare(w.order.Account, slots)
@@ -268,14 +295,18 @@ func (w *work) usable(s Slot) bool {
 // fits says that the slot is for so many names, and of a kind that the
 // certificate may consume.
 func (w *work) fits(s Slot) bool {
+	return (!s.Test || w.snapshot.Config.TestInstances) && w.holds(s, config.WithoutParents(w.order.Domains))
+}
+
+// holds says that the slot is for so many names, as far as is told.
+func (w *work) holds(s Slot, domains []string) bool {
 	wildcards := 0
-	for _, domain := range w.order.Domains {
+	for _, domain := range domains {
 		if domain[0] == '*' {
 			wildcards++
 		}
 	}
-	names := len(w.order.Domains) - wildcards
-	return (!s.Test || w.snapshot.Config.TestInstances) && (!s.Counted || names <= s.Names && wildcards <= s.Wildcards)
+	return !s.Counted || len(domains)-wildcards <= s.Names && wildcards <= s.Wildcards
 }
 
 // allowed says that the instance is on the certificate's own list or, when it

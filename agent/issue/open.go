@@ -126,7 +126,7 @@ func (d *Desk) mend(s state.Snapshot, o *order.Order) error {
 	case holder != "" || givenBack:
 		return o.Refuse("", "")
 	}
-	_, err := d.ledger.Claim(o.Account, o.Certificate, order.Claim{Instance: o.Instance, Adopted: o.Adopted, Package: o.Package, Before: o.Before})
+	_, err := d.ledger.Claim(o.Account, o.Certificate, order.Claim{Instance: o.Instance, Adopted: o.Adopted, Package: o.Package, Bare: o.Bare, Before: o.Before})
 	return err
 }
 

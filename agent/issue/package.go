@@ -43,7 +43,7 @@ func (w *work) takeOfPackage(ctx context.Context) error {
 	if err := w.open(ctx, shop); err != nil {
 		return err
 	}
-	claim := order.Claim{Instance: shop.Package + "/" + w.name(), Package: shop.Package, API: w.issuer.Terms().API}
+	claim := order.Claim{Instance: shop.Package + "/" + w.name(), Package: shop.Package, Bare: true, API: w.issuer.Terms().API}
 	if _, err := w.desk.ledger.Claim(w.order.Account, w.name(), claim); err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (w *work) submitToPackage(ctx context.Context) (verdict, error) {
 	if w.order.Status == order.StatusFailed && !w.forced {
 		return advance, w.refusedOfPackage(fmt.Errorf("the CA refused the validation of order %s", w.order.ServerOrder))
 	}
-	shown, err := w.issuer.(Package).Stock(ctx, w.order.Domains)
+	shown, err := w.issuer.(Package).Stock(ctx, w.asked())
 	if err != nil {
 		return advance, err
 	}

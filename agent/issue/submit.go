@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"dvagent/agent/config"
 	"dvagent/agent/order"
 	"dvagent/agent/state"
 	"dvagent/internal/bundle"
@@ -77,7 +78,7 @@ func (w *work) send(ctx context.Context, stock *order.Stock) error {
 // known to the journal, before the first request that names it.
 func (w *work) application() (Application, error) {
 	c := w.snapshot.Config
-	a := Application{Names: w.order.Domains, Contact: c.Contact, KeyType: c.KeyType}
+	a := Application{Names: w.asked(), Contact: c.Contact, KeyType: c.KeyType}
 	if !w.issuer.Terms().OwnKey || c.CloudKey && w.order.Key == "" {
 		return a, nil
 	}
@@ -95,8 +96,16 @@ func (w *work) application() (Application, error) {
 			return a, err
 		}
 	}
-	a.Request, err = bundle.Request(key, w.order.Domains)
+	a.Request, err = bundle.Request(key, a.Names)
 	return a, err
+}
+
+// asked are the names that are applied for.
+func (w *work) asked() []string {
+	if w.order.Bare {
+		return config.WithoutParents(w.order.Domains)
+	}
+	return w.order.Domains
 }
 
 // notAccepted tells a refusal, after which the instance is given back, from an

@@ -37,7 +37,7 @@ func (o *Order) applyStage(fact Fact) {
 		o.Account, o.DNSAccount = fact.Account, fact.DNSAccount
 	case Claimed:
 		o.Instance, o.ClaimedAt, o.Adopted, o.Submissions = fact.Instance, fact.At, fact.Adopted, 0
-		o.API, o.Package, o.Before = cmp.Or(fact.API, API2018), fact.Package, fact.Before
+		o.API, o.Package, o.Bare, o.Before = cmp.Or(fact.API, API2018), fact.Package, fact.Bare, fact.Before
 		o.SubmittedAt, o.ServerOrder, o.Status = time.Time{}, "", ""
 		o.challenge(nil)
 		if fact.Adopted { // it was submitted by whoever had it

@@ -16,7 +16,7 @@ type Kind string
 // The kinds, in the order in which an order that goes well meets them.
 const (
 	Opened     Kind = "opened"     // Domains, Reason, Forced, Account, DNSAccount, API
-	Claimed    Kind = "claimed"    // Instance, Adopted, API, Package, Before
+	Claimed    Kind = "claimed"    // Instance, Adopted, API, Package, Bare, Before
 	Keyed      Kind = "keyed"      // Key: the private key for it is on the disk
 	Submitting Kind = "submitting" // Stock: right before the request
 	Submitted  Kind = "submitted"  // RequestID, Order: accepted, or found to have been applied
@@ -60,6 +60,7 @@ type Fact struct {
 	Instance   string      `json:"instance,omitempty"`
 	Adopted    bool        `json:"adopted,omitempty"`
 	Package    string      `json:"package,omitempty"`
+	Bare       bool        `json:"bare,omitempty"`
 	Before     string      `json:"before,omitempty"`
 	Stock      *Stock      `json:"stock,omitempty"`
 	Key        string      `json:"key,omitempty"`

@@ -32,6 +32,7 @@ type instanceEntry struct {
 	Adopted     bool        `json:"adopted,omitempty"` // claimed while it was being checked already
 	Before      string      `json:"before,omitempty"`  // the certificate that it had when it was claimed
 	Package     string      `json:"package,omitempty"` // that it stands for
+	Bare        bool        `json:"bare,omitempty"`    // the parents of wildcards are not to be asked for
 	Stock       *Stock      `json:"stock,omitempty"`   // what the package showed before a submission
 	Until       time.Time   `json:"until,omitzero"`    // when its subscription ends, where that was told
 }
@@ -77,6 +78,7 @@ type Claim struct {
 
 	API     string    // in an order: what it is bound to
 	Package string    // that the order draws on, or ""
+	Bare    bool      // the parents of wildcards come along, and are not to be asked for
 	Before  string    // the certificate that the instance had already
 	Stock   *Stock    // by a ledger: what the package showed before the last submission
 	Begun   time.Time // by a ledger: when that was begun, or found to have never arrived
@@ -133,7 +135,7 @@ func (c claims) after(e instanceEntry) claims {
 		if !same {
 			c.submitted, c.standing = false, Claim{}
 		}
-		c.standing = Claim{Instance: e.Instance, Until: e.Until, Adopted: e.Adopted, Package: e.Package, Before: e.Before,
+		c.standing = Claim{Instance: e.Instance, Until: e.Until, Adopted: e.Adopted, Package: e.Package, Bare: e.Bare, Before: e.Before,
 			Stock: c.standing.Stock, Begun: c.standing.Begun}
 	case !same:
 	case e.Kind == InstanceSubmitted, e.Kind == InstanceUnapplied:
@@ -186,7 +188,7 @@ func (l *Instances) Claim(account, certificate string, c Claim) (taken bool, err
 		return false, nil
 	}
 	return true, l.record(instanceEntry{Kind: InstanceClaimed, Account: account, Instance: c.Instance, Certificate: certificate,
-		Until: c.Until, Adopted: c.Adopted, Package: c.Package, Before: c.Before})
+		Until: c.Until, Adopted: c.Adopted, Package: c.Package, Bare: c.Bare, Before: c.Before})
 }
 
 // NoteEnd makes durable when the subscription of an instance ends, where it is

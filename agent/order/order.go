@@ -42,6 +42,7 @@ type Order struct {
 	Forced      bool
 	API         string // that it is bound to since it claimed an instance
 	Package     string // that it draws on, or ""
+	Bare        bool   // the parents of wildcards come along, and are not asked for
 
 	RefusalCode  string // of the last instance that was given back
 	Instance     string // claimed, or empty; of a package a name that is the certificate's alone

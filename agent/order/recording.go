@@ -42,7 +42,7 @@ func (o *Order) Reopen(a Application) error {
 
 // Claim takes an instance, and binds the order to an API.
 func (o *Order) Claim(c Claim) error {
-	return o.record(Fact{Kind: Claimed, Instance: c.Instance, Adopted: c.Adopted, API: c.API, Package: c.Package, Before: c.Before})
+	return o.record(Fact{Kind: Claimed, Instance: c.Instance, Adopted: c.Adopted, API: c.API, Package: c.Package, Bare: c.Bare, Before: c.Before})
 }
 
 // Keyed says that a private key for the order is on the disk; id is its
