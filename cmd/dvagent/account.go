@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,6 +33,10 @@ type listed struct {
 	cells      []string
 	prunable   bool // uploaded, and expired for a day
 }
+
+// longOver says that a certificate has ended a day ago: no clock that is off, and
+// no time zone, makes it end later. Without an end it has not.
+func longOver(end, now time.Time) bool { return !end.IsZero() && now.After(end.AddDate(0, 0, 1)) }
 
 // detail is all of one certificate of the account.
 type detail struct {

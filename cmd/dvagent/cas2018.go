@@ -47,7 +47,7 @@ func (c cas2018) certificates(ctx context.Context) ([]listed, error) {
 // its date (YYYY-MM-DD, with a day to spare), and was not sold by Alibaba.
 func prunable(x aliyun.Certificate, now time.Time) bool {
 	end, err := time.Parse(time.DateOnly, strings.TrimSpace(x.EndDate))
-	return err == nil && x.Expired && !x.BuyInAliyun && now.After(end.AddDate(0, 0, 1))
+	return err == nil && x.Expired && !x.BuyInAliyun && longOver(end, now)
 }
 
 func (c cas2018) certificate(ctx context.Context, id int64) (detail, error) {

@@ -141,8 +141,7 @@ func (c cas2020) certificates(ctx context.Context) ([]listed, error) {
 // prunable2020 reports whether the certificate was uploaded and has expired, both
 // by its status and, with a day to spare, by its date.
 func prunable2020(x aliyun.ListedCertificate, now time.Time) bool {
-	return strings.EqualFold(x.Source, uploaded) && strings.EqualFold(string(x.Status), "expired") &&
-		!x.NotAfter.IsZero() && now.After(x.NotAfter.AddDate(0, 0, 1))
+	return strings.EqualFold(x.Source, uploaded) && strings.EqualFold(string(x.Status), "expired") && longOver(x.NotAfter, now)
 }
 
 // uploaded is the Source of what Alibaba did not sell.
