@@ -262,6 +262,21 @@ func TestAnAdoptedOrderIsServedOnlyWithItsKey(t *testing.T) {
 	}
 }
 
+// What was given up is left alone, until an operator names it.
+func TestAnOrderThatWasGivenUpCanBeAdoptedWithItsKey(t *testing.T) {
+	t.Parallel()
+	w := newWorldOfPackages(t, sandbox.Options{IssueAfter: time.Second})
+	w.renew(Renewal{NoWait: true})
+	w.abandoned()
+	if o := w.renew(Renewal{}); o.Class != state.Failure || !strings.Contains(o.Hint(), "--adopt") {
+		t.Errorf("%+v, hint %q", o, o.Hint())
+	}
+	w.renewed(Renewal{Adopt: fmt.Sprint(w.orderOf(0).OrderID), Names: []string{"example.com"}})
+	if left := w.pendingKeys(); w.taken() != 1 || w.records() != "" || len(left) > 0 {
+		t.Errorf("%d taken; left: %q, keys %v", w.taken(), w.records(), left)
+	}
+}
+
 func TestOnlyAnOrderThatIsThereIsAdopted(t *testing.T) {
 	t.Parallel()
 	w := newWorldOfPackages(t, sandbox.Options{})

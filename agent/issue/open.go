@@ -136,7 +136,7 @@ func (d *Desk) recallKey(c config.Certificate, o *order.Order) error {
 	if o.Key != "" || o.Adopted || c.CloudKey {
 		return nil
 	}
-	if id := d.host.Dir.LastKey(c.Name); id != "" {
+	if id := d.keyLeft(c.Name); id != "" {
 		return o.Keyed(id)
 	}
 	return nil
@@ -165,15 +165,19 @@ func (d *Desk) end(o *order.Order, outcome order.Outcome, why string) error {
 }
 
 // finish gives the claim of an ended order back, removes the key that was made
-// for it (a stored version has its own copy) and sets its journal aside.
+// for it (a stored version has its own copy) and sets its journal aside. For an
+// order that was given up the server may still issue: its key stays until the
+// next one is made.
 func (d *Desk) finish(o *order.Order) error {
 	if o.Instance != "" && d.ledger.Holder(instanceOf(o)) == o.Certificate {
 		if err := d.ledger.Note(useAfter(o), instanceOf(o), o.Certificate); err != nil {
 			return err
 		}
 	}
-	if err := d.host.Dir.DropKeys(o.Certificate); err != nil {
-		return err
+	if o.Outcome != order.Abandoned || o.SubmittedAt.IsZero() && !o.Submitting {
+		if err := d.host.Dir.DropKeys(o.Certificate); err != nil {
+			return err
+		}
 	}
 	return o.Archive()
 }

@@ -248,8 +248,10 @@ func (d *Desk) Adopt(ctx context.Context, s state.Snapshot, id string) error {
 	if err := w.recallSubmission(); err != nil {
 		return err
 	}
-	if _, err := w.bereft(); err != nil {
-		return err
+	if key := d.host.Dir.LastKey(s.Config.Name); w.order.Key == "" && key != "" {
+		if err := w.order.Keyed(key); err != nil {
+			return err
+		}
 	}
 	w.say(order.Submit, "adopted order "+id)
 	return w.order.Submitted("", id)

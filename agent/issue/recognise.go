@@ -14,11 +14,22 @@ func (w *work) bereft() (bool, error) {
 	if w.order.Key != "" || w.order.Submissions > 0 || c.CloudKey || !w.issuer.Terms().OwnKey {
 		return false, nil
 	}
-	last := w.desk.host.Dir.LastKey(c.Name)
-	if last == "" {
+	key := w.desk.keyLeft(c.Name)
+	if key == "" {
 		return false, nil
 	}
-	return true, w.order.Keyed(last)
+	return true, w.order.Keyed(key)
+}
+
+// keyLeft is the id of the pending key that is left of an order, but for one that
+// was given up, or "".
+func (d *Desk) keyLeft(certificate string) string {
+	key := d.host.Dir.LastKey(certificate)
+	last, _ := order.Last(d.host.Dir.Certificate(certificate)) // where that is lost, the key counts
+	if last != nil && last.Outcome == order.Abandoned && last.Key == key {
+		return ""
+	}
+	return key
 }
 
 // recogniseLost goes on with the order of a key that is left on the disk.
