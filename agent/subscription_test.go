@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -323,40 +322,6 @@ func TestATestInstanceIsTakenWhereItIsAllowed(t *testing.T) {
 	w.extra += "test_instances = true\n"
 	if o := outcome(); o.Class != state.Served {
 		t.Errorf("%+v", o)
-	}
-}
-
-// Two hosts choose the same instance: each fills in its own request, and what one
-// hands in may be the other's.
-func TestHostsThatChooseTheSameInstanceGetOneEach(t *testing.T) {
-	t.Parallel()
-	w := newWorldOfToday(t, sandbox.Options{})
-	hosts := make([]*Agent, 4)
-	for i := range hosts {
-		w.extra = "\n[[certificate]]\nname = \"host\"\ndomains = [\"host" + string(rune('a'+i)) + ".example.com\"]\n"
-		w.dir = t.TempDir()
-		hosts[i] = w.agent()
-	}
-	outcomes := make([]state.Outcome, len(hosts))
-	var all sync.WaitGroup
-	for i, a := range hosts {
-		all.Go(func() {
-			found, err := a.Renew(t.Context(), Renewal{Names: []string{"host"}, Timeout: time.Minute, Caller: tester})
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			outcomes[i] = found[0]
-		})
-	}
-	all.Wait()
-	for _, o := range outcomes {
-		if o.Class != state.Served {
-			t.Errorf("%+v", o)
-		}
-	}
-	if used := w.usedInstances(); used != len(hosts) || w.sandbox.Applied() != len(hosts) {
-		t.Errorf("%d instances used, %d applications, by %d hosts", used, w.sandbox.Applied(), len(hosts))
 	}
 }
 

@@ -103,28 +103,26 @@ func (d *Desk) claimant(account string, report Report) (name string, known bool)
 		return "", false
 	}
 	asked := strings.ToLower(strings.TrimSuffix(report.Challenges[0].Name, "."))
-	name = d.closest(account, func(c config.Certificate) int { return under(asked, c.Domains) })
-	if name == "" {
-		name = d.closest(account, func(c config.Certificate) int {
-			if proof.Relative(asked, c.Domains) {
-				return 1
-			}
-			return 0
-		})
-	}
+	name = d.closest(account, func(c config.Certificate) int { return proves(asked, c.Domains) })
 	return name, name != "" || strings.Count(asked, ".") > 1
 }
 
-// under returns the length of the longest of the domains that the name lies
-// below, 0 when there is none.
-func under(name string, domains []string) (longest int) {
+// proves says how well a validation name goes with the domains: it lies right at
+// one of them, or else at the parent of one, or is relative to their zone.
+func proves(asked string, domains []string) (best int) {
+	proved := provedBy(asked)
 	for _, domain := range domains {
-		domain = strings.TrimPrefix(domain, "*.")
-		if strings.HasSuffix(name, "."+domain) {
-			longest = max(longest, len(domain))
+		switch domain = strings.TrimPrefix(domain, "*."); {
+		case domain == proved:
+			return 3
+		case strings.HasSuffix(domain, "."+proved):
+			best = 2
 		}
 	}
-	return longest
+	if best == 0 && proof.Relative(asked, domains) {
+		best = 1
+	}
+	return best
 }
 
 // closest names the one certificate of the account that matches best, or ""

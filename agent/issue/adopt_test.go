@@ -25,9 +25,10 @@ func TestARunningOrderIsForTheOneCertificateWhoseNameItsChallengeLiesUnder(t *te
 		want        string
 		known       bool
 	}{
-		{"a name below one certificate's", "_dnsauth.example.com", "example.com", true},
-		{"the longest match counts", "_dnsauth.Shop.example.com.", "shop", true},
-		{"a longer one still", "_x.news.shop.example.com", "news.shop", true},
+		{"right at one certificate's", "_dnsauth.example.com", "example.com", true},
+		{"below one certificate's, and right at none", "_dnsauth.api.example.com", "", true},
+		{"right at one that lies below another", "_dnsauth.Shop.example.com.", "shop", true},
+		{"right at one further below", "_x.news.shop.example.com", "news.shop", true},
 		{"two certificates of one name are told apart by nothing", "_dnsauth.example.org", "", true},
 		{"a foreign name", "_dnsauth.example.net", "", true},
 		{"no name yet", "", "", false},

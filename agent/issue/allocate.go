@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"dvagent/agent/config"
@@ -259,8 +262,11 @@ func (w *work) caution(text string) {
 // that is for all names than one that is for wildcards, whose parents come along.
 func (w *work) claim(slots []Slot) error {
 	var whole, bare []Slot
+	unfit := 0
 	for _, slot := range w.desk.spareOf(w.order.Account, slots) {
 		switch {
+		case slot.Use == Free && !w.fits(slot):
+			unfit++
 		case !w.usable(slot):
 		case w.holds(slot, w.order.Domains):
 			whole = append(whole, slot)
@@ -268,7 +274,7 @@ func (w *work) claim(slots []Slot) error {
 			bare = append(bare, slot)
 		}
 	}
-	for _, slot := range slices.Concat(whole, bare) {
+	for _, slot := range slices.Concat(w.mixed(whole), w.mixed(bare)) {
 		taken, err := w.take(slot)
 		if taken {
 			w.desk.noteSpare(w.order.Account, slots)
@@ -277,7 +283,27 @@ func (w *work) claim(slots []Slot) error {
 			return err
 		}
 	}
-	return w.noInstance(len(slots))
+	return w.noInstance(len(slots), unfit)
+}
+
+// mixed puts slots that are alike into an order of this host and certificate's
+// own: hosts that share the account do not all begin with the same one.
+func (w *work) mixed(slots []Slot) []Slot {
+	host, _ := os.Hostname() // without one the directory tells hosts apart
+	place := func(s Slot) uint64 {
+		hash := fnv.New64a()
+		fmt.Fprintln(hash, host, w.desk.host.Dir, w.name(), s.ID)
+		return hash.Sum64()
+	}
+	alike := func(a, b Slot) bool {
+		return a.Use == b.Use && a.Test == b.Test && a.Until.Format(time.DateOnly) == b.Until.Format(time.DateOnly)
+	}
+	for begin, end := 0, 0; begin < len(slots); begin = end {
+		for end = begin; end < len(slots) && alike(slots[begin], slots[end]); end++ {
+		}
+		slices.SortFunc(slots[begin:end], func(a, b Slot) int { return cmp.Compare(place(a), place(b)) })
+	}
+	return slots
 }
 
 func (w *work) instance(s Slot) order.Instance {
@@ -331,9 +357,13 @@ func (e *instanceError) Error() string { return e.text }
 // Cause is for state.Cause.
 func (e *instanceError) Cause() string { return order.CauseNoInstance }
 
-func (w *work) noInstance(slots int) error {
+func (w *work) noInstance(slots, unfit int) error {
 	err := &instanceError{fmt.Sprintf("no spare instance among the %d of account %s", slots, w.order.Account)}
 	advice := "buy a DV instance; the next poll finds it by itself"
+	if unfit > 0 {
+		err = &instanceError{fmt.Sprintf("no spare instance of account %s is for %s", w.order.Account, strings.Join(w.order.Domains, ", "))}
+		advice = fmt.Sprintf("buy a DV instance for so many names and wildcards (%d that are free are for fewer, or for tests)", unfit)
+	}
 	if w.desk.ledger.AnyRefusedTo(w.order.Account, w.name()) {
 		advice = "instances were refused to it before; to try them again: dvagent renew --force " + w.name()
 	}

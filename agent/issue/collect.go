@@ -26,6 +26,9 @@ func (w *work) collect(ctx context.Context) (verdict, error) {
 		}
 		report = &asked
 	}
+	if w.assumed() && w.whose(*report) == others {
+		return advance, w.giveBack("", errOthers)
+	}
 	key := report.Key
 	if w.order.Key != "" || w.ownKey() && len(key) == 0 {
 		var err error

@@ -107,7 +107,7 @@ var errClosed = errors.New("the order was closed")
 func (w *work) heldBack() *state.Outcome {
 	f := w.order.Failure
 	waiting := f.Text != "" && (f.Stopped || state.StillHeld(f.Until))
-	if !waiting || f.At.Before(w.desk.scope.Since) || f.Stopped && w.forced {
+	if !waiting || f.At.Before(w.desk.scope.Since) || f.Stopped && (w.forced || w.looksAgain()) {
 		return nil
 	}
 	outcome := state.Failed(w.name(), state.Recall(f.Text, f.Hint, f.Cause))
@@ -122,6 +122,17 @@ func (w *work) heldBack() *state.Outcome {
 		outcome.Class = state.Pending
 	}
 	return &outcome
+}
+
+// looksAgain says, once in a process, that an order which stopped goes on all the
+// same: an older dvagent took the orders of other hosts for ours, and stopped.
+func (w *work) looksAgain() bool {
+	pace := w.pace()
+	if !w.assumed() || pace.again {
+		return false
+	}
+	pace.again = true
+	return true
 }
 
 func (w *work) waitFor(step order.Step, v verdict) state.Outcome {

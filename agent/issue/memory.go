@@ -31,6 +31,7 @@ type pace struct {
 	looks  int       // how often
 	said   string    // what the last look has shown
 
+	again  bool            // an order that had stopped went on
 	warned map[string]bool // what the preflight has said
 }
 

@@ -77,7 +77,7 @@ func (w *work) submitToPackage(ctx context.Context) (verdict, error) {
 	}
 	if running := shown.ids(StockOrder.running); len(running) > 0 {
 		return advance, hint.Add(fmt.Errorf("%s for the same names already, and nothing is ordered beside it", are(running, "running")),
-			fmt.Sprintf("to go on with it: dvagent renew --adopt %s %s; to order anew, withdraw it in the SSL console first", running[0], w.name()))
+			fmt.Sprintf("to go on with it: dvagent renew --adopt %s %s; to order anew, withdraw and delete it in the SSL console first", running[0], w.name()))
 	}
 	if err := w.checkPace(); err != nil {
 		return advance, err
@@ -265,7 +265,7 @@ func (w *work) adoptable(id string) error {
 		return hint.Add(fmt.Errorf("an order on instance %s is open", o.Instance), "to give it up: dvagent abandon "+w.name())
 	case o != nil && o.Version != "":
 		return fmt.Errorf("the order is issued already, as version %s", o.Version)
-	case o != nil && o.ServerOrder != "" && o.ServerOrder != id && o.Status != order.StatusFailed:
+	case o != nil && o.ServerOrder != "" && o.ServerOrder != id && !o.Failure.Stopped: // else the operator is asked
 		return hint.Add(fmt.Errorf("order %s is open", o.ServerOrder), "to give it up: dvagent abandon "+w.name())
 	case (o == nil || o.Package == "") && w.snapshot.Config.Package == "":
 		return hint.Add(errors.New("only orders from a package are adopted by their number"), "the order of an instance is found by itself")

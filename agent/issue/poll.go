@@ -72,6 +72,8 @@ func (w *work) ticket() Ticket {
 // note records what a report adds to the facts.
 func (w *work) note(ctx context.Context, report Report) error {
 	switch {
+	case w.assumed() && w.whose(report) == others:
+		return w.giveBack("", errOthers)
 	case report.State == Issued && !report.fetched(w.ownKey()):
 		return nil // issued, and not yet to be had
 	case report.State == Issued:
@@ -165,9 +167,14 @@ func (w *work) refused(ctx context.Context, report Report) error {
 // patient waits, up to the order's deadline.
 func (w *work) patient(next time.Time, why string) (verdict, error) {
 	waited := time.Since(w.order.SubmittedAt)
-	if w.order.Adopted && time.Since(w.order.ClaimedAt) > adoptedFor {
-		w.say(w.order.Step(), "the adopted order is not issued in two hours and is let go")
-		return advance, w.letGo("not issued in two hours")
+	limit := adoptedFor
+	if w.snapshot.Emergency(state.Now()) {
+		limit = undecidedFor
+	}
+	if w.order.Adopted && time.Since(w.order.ClaimedAt) > limit {
+		why := fmt.Sprintf("not issued within %s", limit)
+		w.say(w.order.Step(), "the adopted order is "+why+" and is let go")
+		return advance, w.letGo(why)
 	}
 	if deadline := w.desk.host.Config.Limits.OrderDeadline; waited > deadline {
 		return advance, stop(fmt.Errorf("the order is still %q after %s; it waits for %s", w.order.Status, waited.Round(time.Minute), why),

@@ -31,12 +31,12 @@ func (w *work) submit(ctx context.Context) (verdict, error) {
 		return w.submitToPackage(ctx)
 	}
 	if w.order.Submitting {
-		applied, _, err := w.applied(ctx)
+		applied, report, err := w.applied(ctx)
 		if err != nil {
 			return advance, err
 		}
 		if applied {
-			return advance, w.order.Submitted("", "")
+			return w.assume(report)
 		}
 		if err := w.unapplied(); err != nil {
 			return advance, err
@@ -129,11 +129,26 @@ func (w *work) notAccepted(ctx context.Context, err error) error {
 	if askErr != nil {
 		return askErr
 	}
-	if applied && !w.forOthers(report) {
-		w.say(order.Submit, "the order is already being checked")
-		return w.order.Submitted("", "")
+	if applied {
+		_, err := w.assume(report)
+		return err
 	}
 	return w.giveBack(code, fault)
+}
+
+// assume takes an order that runs, but whose submission was not answered, for
+// ours where its names are. While they are not known, the submission stays
+// undecided.
+func (w *work) assume(report Report) (verdict, error) {
+	switch w.whose(report) {
+	case others:
+		return advance, w.giveBack("", errOthers)
+	case unknown:
+		next := nextPoll(state.Now(), w.order.SubmittingAt)
+		return wait(next, "the CA's challenge, which tells whose the order of instance "+w.order.Instance+" is"), nil
+	}
+	w.say(order.Submit, "the order is already being checked")
+	return advance, w.order.Submitted("", "")
 }
 
 // persists says that the state of the slot, which stands against an order, did
@@ -141,16 +156,6 @@ func (w *work) notAccepted(ctx context.Context, err error) error {
 func (w *work) persists(err error) bool {
 	var at interface{ SlotState() bool }
 	return errors.As(err, &at) && at.SlotState() && w.order.FailuresSince(time.Time{}) >= mostRefusals
-}
-
-// forOthers says that the order of an instance which refused ours is issued, and
-// for other names: somebody else was sooner, and there is nothing of ours.
-func (w *work) forOthers(report Report) bool {
-	if !report.fetched(false) {
-		return false
-	}
-	b, err := bundle.Parse(report.Chain, report.Key)
-	return err == nil && state.Uncovered(b.Leaf, w.order.Domains) != ""
 }
 
 // unapplied records that the submission did not arrive: it counts for nothing.

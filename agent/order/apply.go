@@ -63,7 +63,7 @@ func (o *Order) applySubmission(fact Fact) {
 		o.SubmittedAt, o.ServerOrder, o.Status = time.Time{}, "", ""
 		o.challenge(nil)
 	case Submitted:
-		o.Submitting, o.SubmittedAt, o.ServerOrder, o.Status = false, fact.At, fact.Order, ""
+		o.Submitting, o.SubmittedAt, o.RequestID, o.ServerOrder, o.Status = false, fact.At, fact.RequestID, fact.Order, ""
 	case Unapplied:
 		o.Submitting = false
 		o.Submissions--

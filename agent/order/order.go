@@ -55,6 +55,7 @@ type Order struct {
 	SubmittingAt time.Time // when the last one was begun
 	Stock        *Stock    // what the package showed then, or nil
 	SubmittedAt  time.Time
+	RequestID    string // of the submission that was answered, or ""
 	ServerOrder  string // the server's id of the order, where it gave one
 	Status       string // the server's, as last seen
 

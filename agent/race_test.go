@@ -1,0 +1,131 @@
+package agent
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"dvagent/agent/order"
+	"dvagent/agent/state"
+	"dvagent/internal/sandbox"
+)
+
+// fault 129: hosts with one account and names of their own, which all begin at
+// the same moment, get an instance each.
+func TestHostsThatShareAnAccountGetAnInstanceEach(t *testing.T) {
+	rounds := 4
+	if longTest() {
+		rounds = 100
+	} else {
+		t.Logf("only %d rounds; DVAGENT_LONG_TESTS=1 makes 100", rounds)
+	}
+	for _, o := range orderings[:2] {
+		t.Run(o.name, func(t *testing.T) {
+			t.Parallel()
+			for range rounds {
+				shareAnAccount(t, o, 6)
+			}
+		})
+	}
+}
+
+func shareAnAccount(t *testing.T, o ordering, hosts int) {
+	w := o.newWorld(t, sandbox.Options{Instances: hosts, IssueAfter: 20 * time.Millisecond})
+	defer w.sandbox.Close()
+	outcomes := make([]state.Outcome, hosts)
+	var all sync.WaitGroup
+	for i := range hosts {
+		w.domains = fmt.Sprintf("[\"host%d.example.com\"]", i)
+		w.dir = t.TempDir()
+		a := w.agent()
+		all.Go(func() {
+			found, err := a.Renew(t.Context(), Renewal{Timeout: time.Minute, Caller: tester})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			outcomes[i] = found[0]
+		})
+	}
+	all.Wait()
+	for i, o := range outcomes {
+		if o.Class != state.Served {
+			t.Errorf("host%d: %+v", i, o)
+		}
+	}
+	if used, orders := o.used(w), o.orders(w); used != hosts || orders != hosts {
+		t.Errorf("%d instances used, %d orders, by %d hosts", used, orders, hosts)
+	}
+}
+
+// fault 129: what an older dvagent left stopped, since it took another host's
+// order for its own, goes on with another instance by itself.
+func TestAnOrderThatStoppedOnAnothersInstanceGoesOn(t *testing.T) {
+	t.Parallel()
+	for _, step := range []string{order.StatusIssued, "checking"} {
+		t.Run("when it was "+step, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, "checking-forever")}})
+			instance := w.sandbox.Instances()[0].InstanceID
+			if err := w.sandbox.Submit(instance, "example.net"); err != nil {
+				t.Fatal(err)
+			}
+			w.faults()
+			if step == order.StatusIssued {
+				if err := w.sandbox.ForceOrder(instance, "issued"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.leavesStopped(instance, step)
+			w.look(w.agent())
+			if o := w.renew(Renewal{}); o.Class != state.Served || w.instancesUsed() != 2 {
+				t.Errorf("%+v; %d instances used", o, w.instancesUsed())
+			}
+		})
+	}
+}
+
+// leavesStopped writes what an older dvagent did: it was refused, found the
+// instance in use, and took the order for its own.
+func (w *world) leavesStopped(instance, status string) {
+	w.Helper()
+	ledger, err := order.LoadInstances(w.agent().host.Dir.Instances())
+	if err != nil {
+		w.Fatal(err)
+	}
+	at := order.Instance{Account: "main", ID: instance}
+	claim := order.Claim{Instance: instance, API: order.API2018}
+	o, err := order.Open(w.where().Certificate("example.com"), order.Application{
+		Domains: []string{"example.com", "*.example.com"}, Account: "main", DNSAccount: "main", Reason: state.ReasonMissing})
+	if err != nil {
+		w.Fatal(err)
+	}
+	for _, write := range []func() error{
+		func() error { _, err := ledger.Claim("main", "example.com", claim); return err },
+		func() error { return ledger.Submit(at, "example.com", nil) },
+		func() error { return o.Claim(claim) },
+		func() error { return o.BeginSubmission(nil) },
+		func() error { return o.Submitted("", "") },
+		func() error { return o.See(status) },
+		func() error { return o.Fail(order.Failure{Text: "it stopped", Stopped: true}) },
+	} {
+		if err := write(); err != nil {
+			w.Fatal(err)
+		}
+	}
+}
+
+// fault 139: an order for a name below ours is not ours.
+func TestAnotherHostsOrderForANameBelowOursIsNotAdopted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, "checking-forever")}, Zones: []string{"example.com", "api.example.com"}})
+	if err := w.sandbox.Submit(w.sandbox.Instances()[0].InstanceID, "api.example.com"); err != nil {
+		t.Fatal(err)
+	}
+	w.faults()
+	w.domains = `["example.com"]`
+	if o := w.renew(Renewal{}); o.Class != state.Served || w.instancesUsed() != 2 {
+		t.Errorf("%+v; %d instances used", o, w.instancesUsed())
+	}
+}
