@@ -129,3 +129,22 @@ func TestAnotherHostsOrderForANameBelowOursIsNotAdopted(t *testing.T) {
 		t.Errorf("%+v; %d instances used", o, w.instancesUsed())
 	}
 }
+
+// fault 140
+func TestACertificateThatIsRenamedWhileItsOrderRunsBuysNoSecondInstance(t *testing.T) {
+	ofEachOrdering(t, func(t *testing.T, o ordering) {
+		w := o.newWorld(t, sandbox.Options{IssueAfter: 2 * time.Second})
+		for range 100 { // until its record stands
+			if w.renew(Renewal{NoWait: true}); w.records() != "" {
+				break
+			}
+		}
+		w.name = "renamed"
+		if out := w.renew(Renewal{Timeout: time.Minute}); out.Class != state.Served || o.used(w) != 1 || o.orders(w) != 1 || w.records() != "" {
+			t.Errorf("%+v; %d instances, %d orders; records left: %q", out, o.used(w), o.orders(w), w.records())
+		}
+		if orphans := w.status().Orphans; len(orphans) > 0 {
+			t.Errorf("orphans: %+v", orphans)
+		}
+	})
+}

@@ -40,6 +40,7 @@ type world struct {
 	casEndpoint string // the CAS in place of the sandbox
 	api         string // cas_api; 2018-07-13 when empty
 	domains     string // the list in place of the zone and its wildcard
+	name        string // of the certificate, in place of the zone
 
 	observe state.Observer // may be nil
 }
@@ -100,11 +101,17 @@ func (w *world) agent() *Agent {
 		if w.nameServers != "" && key == "nameservers" {
 			lines[i] = "nameservers = " + w.nameServers
 		}
+		if w.name != "" && key == "name" {
+			lines[i] = fmt.Sprintf("name = %q", w.name)
+		}
 		if w.domains != "" && key == "domains" {
 			lines[i] = "domains = " + w.domains
 		}
 		if w.dnsEndpoint != "" && key == "dns_endpoint" {
 			lines[i] = fmt.Sprintf("dns_endpoint = %q", w.dnsEndpoint)
+		}
+		if w.name != "" && key == "name" {
+			lines[i] = fmt.Sprintf("name = %q", w.name)
 		}
 		if w.domains != "" && key == "domains" {
 			lines[i] = "domains = " + w.domains

@@ -30,6 +30,11 @@ func (d *Desk) ready(s *state.Snapshot, forced bool) (err error) {
 			return err
 		}
 	}
+	if s.Newest == "" && !s.Config.Follow {
+		if s.Order, err = d.inherit(*s); err != nil || s.Order != nil {
+			return err
+		}
+	}
 	if s.Config.Follow {
 		return nil
 	}
