@@ -37,7 +37,7 @@ var allowed = map[string][]string{
 	"agent/issue/cas2020": {"agent/config", "agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle", "internal/hint"},
 	"agent/issue/cas2018": {"agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle"},
 	"agent/issue":         {"agent/config", "agent/order", "agent/proof", "agent/state", "internal/atomicfile", "internal/bundle", "internal/hint"}, // no deployment, hook or notice
-	"agent/proof":         {"agent/order", "agent/state", "dnsvalidate", "internal/aliyun", "internal/hint"},
+	"agent/proof":         {"agent/order", "agent/state", "dnsvalidate", "internal/aliyun", "internal/hint", "internal/line"},
 	"agent/install":       {"agent/rollout", "agent/state", "deploy", "hooks", "internal/bundle", "internal/command", "internal/hint"}, // no API
 	"agent/upload":        {"agent/rollout", "agent/state", "internal/bundle", "internal/hint"},                                        // no API
 	"agent/view": { // neither the API nor DNS: no look at the page calls one

@@ -148,3 +148,14 @@ func TestACertificateThatIsRenamedWhileItsOrderRunsBuysNoSecondInstance(t *testi
 		}
 	})
 }
+
+// fault 134: the CA's clock is ahead of ours.
+func TestACertificateThatIsNotValidYetIsWaitedFor(t *testing.T) {
+	ofEachOrdering(t, func(t *testing.T, o ordering) {
+		w := o.newWorld(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, "valid-soon")}})
+		if out := w.renew(Renewal{NoWait: true}); out.Class != state.Pending {
+			t.Errorf("%+v", out)
+		}
+		w.renewed(Renewal{})
+	})
+}

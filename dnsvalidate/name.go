@@ -18,7 +18,8 @@ const (
 
 // CheckName turns the CheckName of DescribeDVOrderResult into a host name that may
 // be written at: lower case, A-labels, no trailing dot. Absolute, it must lie
-// below the registrable domain of one of the certificate's domains. Relative,
+// below one of the certificate's domains, or right below a parent of one, up to
+// the registrable domain. Relative,
 // it is resolved against the registrable domain that they share, and must be
 // an underscored name of a domain or of its parent. Everything else is an
 // error: the server does not decide where this account writes.
@@ -32,7 +33,7 @@ func CheckName(raw string, domains []string) (fqdn string, err error) {
 		return "", refuse(raw, err)
 	}
 	for _, root := range roots {
-		if below(name, root) {
+		if below(name, root) && (coversOne(domains, stripUnderscored(name)) || belowOne(domains, name)) {
 			return name, nil
 		}
 	}
@@ -97,8 +98,8 @@ func registrable(domains []string) ([]string, error) {
 	var roots []string
 	for _, domain := range domains {
 		root, err := publicsuffix.EffectiveTLDPlusOne(base(domain))
-		if err != nil {
-			return nil, fmt.Errorf("domain %q has no registrable domain: %w", domain, err)
+		if err != nil { // it is a public suffix itself: nothing above it counts
+			root = base(domain)
 		}
 		if !slices.Contains(roots, root) {
 			roots = append(roots, root)
@@ -112,6 +113,11 @@ func coversOne(domains []string, name string) bool {
 	return slices.ContainsFunc(domains, func(domain string) bool {
 		return within(base(domain), name)
 	})
+}
+
+// belowOne says that name lies below a certificate's domain.
+func belowOne(domains []string, name string) bool {
+	return slices.ContainsFunc(domains, func(domain string) bool { return below(name, base(domain)) })
 }
 
 // base is a certificate's domain without its wildcard.

@@ -22,6 +22,8 @@ func TestCheckNameIsMadeAHostName(t *testing.T) {
 		{"the apex of a deeper domain", "_dnsauth.example.com", []string{"a.b.example.com"}, "_dnsauth.example.com"},
 		{"a public suffix of two labels", "_dnsauth.a.co.uk", []string{"www.a.co.uk"}, "_dnsauth.a.co.uk"},
 		{"the second of two registrable domains", "_x.example.net", []string{"example.com", "example.net"}, "_x.example.net"},
+		{"further below a domain", "_dnsauth.a.www.example.com", []string{"www.example.com"}, "_dnsauth.a.www.example.com"},
+		{"a domain that is a public suffix", "_dnsauth.co.uk", []string{"co.uk"}, "_dnsauth.co.uk"},
 		{"a Unicode domain", "_dnsauth.例子.中国", []string{"例子.中国"}, "_dnsauth.xn--fsqu00a.xn--fiqs8s"},
 		{"a Unicode domain in A-labels", "_dnsauth.xn--fsqu00a.xn--fiqs8s", []string{"例子.中国"}, "_dnsauth.xn--fsqu00a.xn--fiqs8s"},
 		{"a host value", "_dnsauth", []string{"example.com", "*.example.com"}, "_dnsauth.example.com"},
@@ -75,7 +77,8 @@ func TestCheckNameIsRefused(t *testing.T) {
 		{"a host value that becomes too long", "_a." + strings.Repeat(label63+".", 3) + strings.Repeat("b", 50), apex},
 		{"bytes that are not UTF-8", "_dns\xff.example.com", apex},
 		{"a Unicode dot that hides an empty label", "_dnsauth.。example.com", apex},
-		{"a certificate for a public suffix", "_dnsauth.co.uk", []string{"co.uk"}},
+		{"a neighbour below the registrable domain", "_dnsauth.other.example.com", []string{"www.example.com"}},
+		{"above a domain that is a public suffix", "_dnsauth.uk", []string{"co.uk"}},
 		{"a certificate without domains", "_dnsauth.example.com", nil},
 	}
 	for _, test := range tests {

@@ -3,6 +3,7 @@ package issue
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"time"
 
@@ -40,10 +41,25 @@ func (w *work) collect(ctx context.Context) (verdict, error) {
 		}
 	}
 	b, err := w.verified(report.Chain, key)
+	var early *notYetError
+	if errors.As(err, &early) {
+		return w.patient(state.Sooner(early.validFrom, nextPoll(state.Now(), w.order.SubmittedAt)), early.Error())
+	}
 	if err != nil {
 		return advance, w.unfit(err)
 	}
 	return advance, w.keep(b)
+}
+
+// aheadAtMost is how far the CA's clock may be ahead of ours.
+const aheadAtMost = time.Hour
+
+// notYetError says that a certificate is not valid yet, for the CA's clock is
+// ahead of ours. It is waited for.
+type notYetError struct{ validFrom time.Time }
+
+func (e *notYetError) Error() string {
+	return "the certificate to become valid, at " + e.validFrom.Format(time.RFC3339) + ": the CA's clock, or ours, is off"
 }
 
 // verified makes a bundle of what the server sent, or says why it may not be
@@ -53,7 +69,11 @@ func (w *work) verified(chain, key []byte) (*bundle.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := b.Verify(w.order.Domains, state.Now()); err != nil {
+	now := state.Now()
+	if begins := b.Leaf.NotBefore; begins.After(now) && begins.Sub(now) < aheadAtMost {
+		return nil, &notYetError{begins}
+	}
+	if err := b.Verify(w.order.Domains, now); err != nil {
 		return nil, err
 	}
 	if w.older(b.Leaf) {

@@ -126,7 +126,7 @@ func (w *work) noteChallenges(asked []order.Challenge) error {
 	}
 	var challenges []order.Challenge
 	for _, c := range asked {
-		checked, err := proof.Check(c, w.order.Domains)
+		checked, err := proof.Check(c, w.order.Domains, w.lastName())
 		if err != nil {
 			return stop(err, hint.Of(err)+"; to give the order up: dvagent abandon "+w.name())
 		}
@@ -141,6 +141,15 @@ func (w *work) noteChallenges(asked []order.Challenge) error {
 		}
 	}
 	return w.order.Challenged(challenges)
+}
+
+// lastName is the validation name of the last order, or "".
+func (w *work) lastName() string {
+	last, err := order.Last(w.desk.host.Dir.Certificate(w.name()))
+	if err != nil || last == nil || len(last.Challenges) == 0 {
+		return ""
+	}
+	return last.Challenges[0].Name
 }
 
 // refused records that the CA refused, removes the proofs and says what was to

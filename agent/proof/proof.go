@@ -7,6 +7,7 @@ package proof
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"dvagent/agent/order"
 	"dvagent/dnsvalidate"
 	"dvagent/internal/hint"
+	"dvagent/internal/line"
 )
 
 // Prover shows proofs of one kind. *DNS is one.
@@ -79,13 +81,18 @@ type Sight struct {
 }
 
 // Check makes a challenge of what a server asks for: of a known kind, with a
-// name that is one of the domains' and whole. A relative name that may belong to
-// several registered domains makes a challenge in each.
-func Check(c order.Challenge, domains []string) ([]order.Challenge, error) {
+// name that is one of the domains' and whole, and that means a validation by this
+// CA: who answers for the server is not to prove to others, such as an ACME CA,
+// what he likes. last is the last order's name, whose label is known. A relative
+// name that may belong to several registered domains makes a challenge in each.
+func Check(c order.Challenge, domains []string, last string) ([]order.Challenge, error) {
 	if c.Kind != order.TXT && c.Kind != order.CNAME {
 		return nil, hint.Add(fmt.Errorf("the CA wants a validation of type %q", c.Kind), "dvagent can only write TXT and CNAME records")
 	}
 	if name := strings.TrimSuffix(strings.ToLower(c.Name), "."); c.Kind == order.TXT && c.Domain != "" && isHost(name, domains) {
+		if !token.MatchString(c.Value) {
+			return nil, hint.Add(fmt.Errorf("the CA wants the TXT record %q at the host %s", line.Of(c.Value), name), refused)
+		}
 		c.Name = name // a TXT record beside what the host has already
 		return []order.Challenge{c}, nil
 	}
@@ -93,8 +100,11 @@ func Check(c order.Challenge, domains []string) ([]order.Challenge, error) {
 	names := []string{name}
 	if err != nil {
 		if names = relativeTo(c, domains); len(names) == 0 {
-			return nil, hint.Add(err, "this is not a name to write at: ask Alibaba Cloud's support")
+			return nil, hint.Add(err, refused)
 		}
+	}
+	if label := labelOf(names[0]); label != usualLabel && label != labelOf(last) && (c.Kind == order.TXT || !random.MatchString(label)) {
+		return nil, hint.Add(fmt.Errorf("the CA wants a %s record with the label %q, which does not mean a validation by CAS", c.Kind, label), refused)
 	}
 	challenges := make([]order.Challenge, len(names))
 	for i, name := range names {
@@ -102,6 +112,22 @@ func Check(c order.Challenge, domains []string) ([]order.Challenge, error) {
 		challenges[i].Name = name
 	}
 	return challenges, nil
+}
+
+// refused is the hint for what nobody should write.
+const refused = "this is not a name to write at: ask Alibaba Cloud's support"
+
+var (
+	token  = regexp.MustCompile(`^[0-9A-Za-z_-]{16,}$`)       // no policy, and no proof of another kind
+	random = regexp.MustCompile(`^_[0-9a-z]*\d[0-9a-z]{7,}$`) // of a CNAME: no label with a meaning looks so
+)
+
+const usualLabel = "_dnsauth"
+
+// labelOf is what stands before the host name.
+func labelOf(name string) string {
+	label, _, _ := strings.Cut(name, ".")
+	return label
 }
 
 // relativeTo are the names that a relative one may stand for: that of the domain
@@ -134,7 +160,7 @@ func Relative(name string, domains []string) bool {
 
 // UsualName is where CAS commonly wants the proof of a domain. It is what is
 // looked at before an order; where the proof goes, the challenge says.
-func UsualName(domain string) string { return "_dnsauth." + strings.TrimPrefix(domain, "*.") }
+func UsualName(domain string) string { return usualLabel + "." + strings.TrimPrefix(domain, "*.") }
 
 // expectedName is the last order's validation name where it is one of the
 // domains' and lies under the domain, else the usual one.

@@ -18,14 +18,22 @@ func TestAChallengeIsWrittenOnlyAtNamesOfTheDomains(t *testing.T) {
 		{"a whole name", order.Challenge{Kind: order.TXT, Name: "_dnsauth.example.com"}, two, []string{"_dnsauth.example.com"}},
 		{"a relative name of one registered domain", order.Challenge{Kind: order.TXT, Name: "_dnsauth"}, two[:1], []string{"_dnsauth.example.com"}},
 		{"a relative name of two", order.Challenge{Kind: order.TXT, Name: "_dnsauth"}, two, []string{"_dnsauth.example.com", "_dnsauth.example.org"}},
-		{"a relative name of the domain that is told", order.Challenge{Kind: order.CNAME, Domain: "www.example.org", Name: "_x"}, two, []string{"_x.example.org"}},
+		{"a relative name of the domain that is told", order.Challenge{Kind: order.CNAME, Domain: "www.example.org", Name: "_0a1b2c3d4e"}, two, []string{"_0a1b2c3d4e.example.org"}},
 		{"a foreign name", order.Challenge{Kind: order.TXT, Name: "_dnsauth.example.net"}, two, nil},
 		{"a foreign name of a domain that is told", order.Challenge{Kind: order.TXT, Domain: "example.com", Name: "_dnsauth.example.net"}, two[:1], nil},
+		{"the label of the last order", order.Challenge{Kind: order.TXT, Name: "_odd.example.com"}, two, []string{"_odd.example.com"}},
+		{"what proves to an ACME CA", order.Challenge{Kind: order.TXT, Name: "_acme-challenge.example.com"}, two, nil}, // fault 172
+		{"what leads an ACME CA elsewhere", order.Challenge{Kind: order.CNAME, Name: "_acme-challenge.example.com"}, two, nil},
+		{"a policy for mail", order.Challenge{Kind: order.TXT, Name: "_dmarc.example.com"}, two, nil},
+		{"a key for mail", order.Challenge{Kind: order.CNAME, Name: "_domainkey.example.com"}, two, nil},
+		{"a neighbour", order.Challenge{Kind: order.TXT, Name: "_dnsauth.other.example.org"}, two, nil},
+		{"a token at a host", order.Challenge{Kind: order.TXT, Domain: "example.com", Name: "example.com", Value: "2026112700000000abcdef"}, two, []string{"example.com"}},
+		{"a policy at a host", order.Challenge{Kind: order.TXT, Domain: "example.com", Name: "example.com", Value: "v=spf1 +all"}, two, nil},
 		{"a host", order.Challenge{Kind: order.TXT, Name: "www"}, two, nil},
 		{"a file", order.Challenge{Kind: "FILE", Name: "_dnsauth.example.com"}, two, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			checked, err := Check(tt.asked, tt.domains)
+			checked, err := Check(tt.asked, tt.domains, "_odd.example.org")
 			var names []string
 			for _, c := range checked {
 				names = append(names, c.Name)

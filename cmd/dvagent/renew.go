@@ -10,12 +10,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"dvagent/agent"
+	"dvagent/agent/config"
 	"dvagent/agent/state"
 )
 
 func (c *cli) renewCommand() *cobra.Command {
 	var r agent.Renewal
-	var quiet bool
+	var quiet, all bool
 	cmd := &cobra.Command{
 		Use:               "renew [NAME...]",
 		Short:             "Do all that is due and wait for it (for cron)",
@@ -32,6 +33,14 @@ func (c *cli) renewCommand() *cobra.Command {
 					return err
 				}
 			}
+			if r.Force && len(names) == 0 && !all {
+				if err := c.checkForce(); err != nil {
+					return err
+				}
+			}
+			if all && len(names) > 0 {
+				return usageError{errors.New("--all takes no NAME")}
+			}
 			r.Names = names
 			return c.work(quiet, func(a *agent.Agent) ([]state.Outcome, error) { return a.Renew(cmd.Context(), r) })
 		},
@@ -40,10 +49,23 @@ func (c *cli) renewCommand() *cobra.Command {
 	flags.DurationVar(&r.Timeout, "timeout", 45*time.Minute, "stop waiting after so long; the order stays open")
 	flags.BoolVar(&r.NoWait, "no-wait", false, "leave an order pending (exit 3); the next call resumes it")
 	flags.BoolVar(&r.Force, "force", false, "renew what is not due")
+	flags.BoolVar(&all, "all", false, "with --force: every certificate, which may use an instance each")
 	flags.StringVar(&r.Adopt, "adopt", "", "go on with this `ORDERID` of a package, whoever placed it")
 	flags.BoolVar(&quiet, "quiet", false, "print nothing on success")
 	wantsLock(cmd, &r.Caller)
 	return cmd
+}
+
+// checkForce refuses to order several certificates anew unless they are named.
+func (c *cli) checkForce() error {
+	cfg, err := config.Load(c.configPath)
+	if err != nil {
+		return err
+	}
+	if n := len(cfg.Certificates); n > 1 {
+		return usageError{fmt.Errorf("--force orders %d certificates anew, and may use as many instances: name those that are meant, or say --all", n)}
+	}
+	return nil
 }
 
 // checkAdoption refuses what can be told to be a mistake without asking anybody.

@@ -107,6 +107,9 @@ var orderKinds = []kind{
 	{name: "not-yet-valid", about: "the leaf begins tomorrow", actions: submit, fate: spoil(func(l *x509.Certificate) {
 		l.NotBefore, l.NotAfter = l.NotBefore.AddDate(0, 0, 1), l.NotAfter.AddDate(0, 0, 1)
 	})},
+	{name: "valid-soon", about: "the leaf begins in three seconds, for the CA's clock is ahead", actions: submit, fate: spoil(func(l *x509.Certificate) {
+		l.NotBefore = l.NotBefore.Add(3 * time.Second)
+	})},
 	{name: "ends-early", about: "the leaf lives for an hour", actions: submit, fate: spoil(func(l *x509.Certificate) {
 		l.NotAfter = l.NotBefore.Add(time.Hour)
 	})},

@@ -308,6 +308,7 @@ func TestCertificatesAreSpoilt(t *testing.T) {
 		{"wrong-key", func(a answer) bool { n, _ := blocks(a.text("PrivateKey")); return n == 1 && !loads(a) }},                  // fault 25
 		{"expired", func(a answer) bool { return leaf(a).Leaf.NotAfter.Before(time.Now()) }},                                     // fault 26
 		{"not-yet-valid", func(a answer) bool { return leaf(a).Leaf.NotBefore.After(time.Now()) }},                               // fault 26
+		{"valid-soon", func(a answer) bool { return leaf(a).Leaf.NotBefore.After(time.Now()) }},                                  // fault 134
 		{"ends-early", func(a answer) bool { return time.Until(leaf(a).Leaf.NotAfter) <= time.Hour }},                            // fault 26
 		{"issued-without-certificate", func(a answer) bool { return a.text("Certificate") == "" && a.text("PrivateKey") != "" }}, // fault 23
 		{"issued-without-key", func(a answer) bool { return a.text("Certificate") != "" && a.text("PrivateKey") == "" }},         // fault 23
