@@ -179,7 +179,7 @@ func (p *pass) note(ctx context.Context, agenda agenda) {
 	agenda.noted()
 }
 
-// accounts is what is known of each account's instances.
+// accounts is what is known of each account's instances and packages.
 func (p *pass) accounts() []notice.Account {
 	spare := p.desk.Spare()
 	var all []notice.Account
@@ -191,7 +191,7 @@ func (p *pass) accounts() []notice.Account {
 				continue
 			}
 			r, seen := p.agent.renewals[c.Name]
-			r.Claim = p.desk.Claim(c) // it may have changed since
+			r.Claim, r.Left = p.desk.Claim(c), p.desk.Left(c) // they may have changed since
 			account.Renewals[c.Name] = r
 			account.Foreseen = account.Foreseen && seen
 		}

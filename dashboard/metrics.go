@@ -91,6 +91,8 @@ var (
 	heldDesc      = describe("certificate_held", "Whether a version is held that an operator rolled back to.", "certificate")
 	comingDesc    = describe("account_coming_renewals", "Certificates that want an instance within [limits] forecast.", "account")
 	spareDesc     = describe("account_spare_instances", "Paid DV instances that nobody claimed, as last listed; absent until then.", "account")
+	leftDesc      = describe("package_certificates_left", "Certificates that a package had left when an order last saw it, without that order; absent until then.", "account", "package")
+	wantedDesc    = describe("package_coming_renewals", "Certificates that want one of the package within [limits] forecast.", "account", "package")
 	recordsDesc   = describe("owed_records", "TXT records of ours that may stand in a zone.")
 	orphansDesc   = describe("orphaned_orders", "Open orders of certificates that are not configured.")
 	movedDesc     = describe("scheduler_last_moved_timestamp_seconds", "When the scheduler last moved.")
@@ -105,7 +107,7 @@ type seen struct {
 
 func (seen) Describe(out chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{notBeforeDesc, notAfterDesc, renewsAtDesc, endsDesc, stepDesc, errorDesc,
-		deployedDesc, servedDesc, heldDesc, comingDesc, spareDesc, recordsDesc, orphansDesc, movedDesc, passDesc} {
+		deployedDesc, servedDesc, heldDesc, comingDesc, spareDesc, leftDesc, wantedDesc, recordsDesc, orphansDesc, movedDesc, passDesc} {
 		out <- desc
 	}
 }
@@ -126,6 +128,12 @@ func (s seen) Collect(out chan<- prometheus.Metric) {
 		gauge(comingDesc, float64(n), account)
 		if spare, known := s.dashboard.spareOf(account); known {
 			gauge(spareDesc, float64(spare.instances), account)
+		}
+	}
+	for _, p := range glance.Packages {
+		gauge(wantedDesc, float64(p.Coming), p.Account, p.Product)
+		if p.Left != nil {
+			gauge(leftDesc, float64(p.Left.Certificates), p.Account, p.Product)
 		}
 	}
 	gauge(recordsDesc, float64(len(glance.Records)))

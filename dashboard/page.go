@@ -64,7 +64,7 @@ type page struct {
 	Matching    int
 	Orders      []openOrder
 	MoreOrders  int
-	Accounts    []account
+	Stocks      []stock
 	Records     []view.RecordStatus
 	MoreRecords int
 	Events      []shownEvent
@@ -86,7 +86,7 @@ type row struct {
 	Bar                 *bar
 	Ends, EndsIn        string
 	Renews, RenewsIn    string
-	Instance            string // with the end of its subscription
+	Source              string // the package, or the instance with the end of its subscription
 	Warnings            []string
 	Deployed, Served    string
 	Next                string
@@ -94,23 +94,15 @@ type row struct {
 }
 
 type openOrder struct {
-	Certificate, Reason, Instance, Opened, WaitsFor, Next string
-	Steps                                                 []stepShown
-	Trouble                                               trouble
-	Stopped                                               bool
+	Certificate, Reason, Source, Opened, WaitsFor, Next string
+	Steps                                               []stepShown
+	Trouble                                             trouble
+	Stopped                                             bool
 }
 
 type stepShown struct {
 	Name          string
 	Done, Current bool
-}
-
-type account struct {
-	Name   string
-	Spare  string
-	SeenAt string
-	Coming int
-	Short  bool
 }
 
 type shownEvent struct {
@@ -156,7 +148,7 @@ func (d *Dashboard) page(g *view.Glance, query url.Values) page {
 	p.showOrders(all, g)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	p.showAccounts(g, d.spare)
+	p.showStocks(g, d.spare)
 	p.showAlarms(g, d.reload)
 	p.showEvents(d.events, g.At)
 	p.Reloaded = clock(d.reload.at)
@@ -240,8 +232,11 @@ func rowOf(c looked, a axis, now time.Time) row {
 	if more := len(c.Domains) - mostNames; more > 0 {
 		r.More = fmt.Sprintf("and %d more", more)
 	}
-	if !c.SubscriptionEnds.IsZero() {
-		r.Instance = clean(c.Instance) + " until " + date(c.SubscriptionEnds)
+	switch {
+	case c.Package != "":
+		r.Source = "package " + clean(c.Package)
+	case !c.SubscriptionEnds.IsZero():
+		r.Source = "subscription " + clean(c.Instance) + " until " + date(c.SubscriptionEnds)
 	}
 	for _, warning := range c.Warnings {
 		r.Warnings = append(r.Warnings, clean(warning))
@@ -291,7 +286,7 @@ func (p *page) addOrder(o openOrder) {
 }
 
 func orderOf(certificate string, o view.OrderStatus, now time.Time) openOrder {
-	shown := openOrder{Certificate: certificate, Reason: o.Reason, Instance: cmp.Or(o.Instance, "none yet"),
+	shown := openOrder{Certificate: certificate, Reason: o.Reason, Source: sourceOf(o),
 		Opened: words.BriefAway(o.OpenedAt, now), WaitsFor: clean(o.WaitsFor), Stopped: o.Stopped}
 	if o.Error != "" {
 		shown.WaitsFor = ""
@@ -306,15 +301,15 @@ func orderOf(certificate string, o view.OrderStatus, now time.Time) openOrder {
 	return shown
 }
 
-func (p *page) showAccounts(g *view.Glance, spare map[string]spareSeen) {
-	for name, coming := range g.Coming {
-		a := account{Name: name, Spare: "not known yet", Coming: coming}
-		if seen, known := spare[name]; known {
-			a.Spare, a.SeenAt, a.Short = fmt.Sprint(seen.instances), words.BriefAway(seen.at, g.At), seen.instances < coming
-		}
-		p.Accounts = append(p.Accounts, a)
+// sourceOf says what an order is of.
+func sourceOf(o view.OrderStatus) string {
+	switch {
+	case o.Package != "" && o.ServerOrder != "":
+		return "order " + clean(o.ServerOrder) + " from package " + clean(o.Package)
+	case o.Package != "":
+		return "from package " + clean(o.Package)
 	}
-	slices.SortFunc(p.Accounts, func(a, b account) int { return cmp.Compare(a.Name, b.Name) })
+	return "instance " + cmp.Or(clean(o.Instance), "none yet")
 }
 
 func (p *page) showAlarms(g *view.Glance, r reload) {
@@ -330,10 +325,9 @@ func (p *page) showAlarms(g *view.Glance, r reload) {
 			"mend it: it is read again when it changes; the one before is at work"})
 	}
 	p.showOrphans(g.Orphans)
-	for _, a := range p.Accounts {
-		if a.Short {
-			p.Alarms = append(p.Alarms, alarm{"Too few instances in account " + a.Name,
-				fmt.Sprintf("%s spare, and %d certificates want one within the forecast.", a.Spare, a.Coming), "buy DV instances"})
+	for _, s := range p.Stocks {
+		if s.Short {
+			p.Alarms = append(p.Alarms, s.alarm())
 		}
 	}
 }

@@ -37,6 +37,7 @@ type past struct {
 	hook          string        // why a hook is owed
 	fresh         bool          // no rollout yet
 	subscription  time.Duration // until the end of the one that is kept for it; 0: there is none
+	stock         *order.Stock  // that its package p showed to its last order; nil: it is from no package
 }
 
 const head = `state_dir = %q
@@ -103,6 +104,9 @@ func (p past) names() []string {
 
 func (h *host) table(p past) string {
 	text := fmt.Sprintf("[[certificate]]\nname = %q\ndomains = [\"%s\"]\n", p.name, strings.Join(p.names(), `", "`))
+	if p.stock != nil {
+		text += "package = \"p\"\n"
+	}
 	if p.bare {
 		return text
 	}
@@ -147,6 +151,10 @@ func (h *host) live(p past, c config.Certificate, ca *bundletest.CA, key crypto.
 		kept := order.Instance{Account: c.Account, ID: "cas_dv-cn-" + p.name}
 		_, err := ledger.Claim(c.Account, p.name, order.Claim{Instance: kept.ID, Until: now.Add(p.subscription)})
 		h.must(err, ledger.Note(order.InstanceKept, kept, p.name))
+	}
+	if p.stock != nil {
+		slot := order.Instance{Account: c.Account, ID: order.PackageSlot("p", p.name)}
+		h.must(ledger.Submit(slot, p.name, p.stock), ledger.Note(order.InstanceReleased, slot, p.name))
 	}
 	if p.broken {
 		h.must(os.WriteFile(filepath.Join(dir, "rollout.journal"), nil, 0o600), os.Remove(filepath.Join(dir, "rollout.journal")),

@@ -96,7 +96,8 @@ listen = "`+address+`"
 		service.Process.Signal(os.Interrupt)
 		service.Wait()
 	})
-	known := map[string]bool{"dvagent_certificate_order_step": true, "dvagent_api_errors_total": true} // shown while there are any
+	known := map[string]bool{"dvagent_certificate_order_step": true, "dvagent_api_errors_total": true, // shown while there are any
+		"dvagent_package_certificates_left": true, "dvagent_package_coming_renewals": true} // shown where a package is ordered from
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
 		answer, err := http.Get("http://" + address + "/metrics")
 		if err != nil {

@@ -31,7 +31,7 @@ var Kinds = []string{DingTalk, Email, Feishu, Webhook, WeCom}
 const (
 	Failed     = "failed"      // an order, a deployment or a hook
 	Expiring   = "expiring"    // the emergency window was reached without a renewal
-	NoInstance = "no_instance" // there is no spare instance for a renewal, due or coming
+	NoInstance = "no_instance" // there is no spare instance, or nothing left of the package, for a renewal, due or coming
 	Recovered  = "recovered"   // one of the events is over
 	Test       = "test"        // somebody tries the channel out
 

@@ -7,6 +7,7 @@ import (
 
 	"dvagent/agent/config"
 	"dvagent/agent/issue"
+	"dvagent/agent/state"
 	"dvagent/internal/hint"
 )
 
@@ -27,5 +28,5 @@ func (c *Check) stock(ctx context.Context, certificate config.Certificate) []Fin
 		return []Finding{{Subject: subject, OK: text}}
 	}
 	return []Finding{{Subject: subject, Warning: true, Err: hint.Add(errors.New(text),
-		"packages (V1) are no longer sold: buy an instance (V2) before the renewal")}}
+		state.PackageHint+" of "+subject)}}
 }

@@ -35,6 +35,8 @@ type Desk struct {
 	slots   map[string][]Slot // by account, as far as they were listed
 
 	used map[order.Instance]bool // submitted in this pass: a list may call them free
+
+	queues sync.Map // a *sync.Mutex for each Shop that sells from a package
 }
 
 // Tools are what a Desk works with.
@@ -88,10 +90,22 @@ func (d *Desk) issuer(ctx context.Context, s Shop) (Issuer, error) {
 	return opened, nil
 }
 
+// queue is where the orders in a shop wait for each other.
+func (d *Desk) queue(s Shop) *sync.Mutex {
+	queue, _ := d.queues.LoadOrStore(s, &sync.Mutex{})
+	return queue.(*sync.Mutex)
+}
+
 // Claim is the certificate's hold on an instance.
 func (d *Desk) Claim(certificate config.Certificate) order.Claim {
 	claim, _ := d.ledger.ClaimOf(certificate.Account, certificate.Name)
 	return claim
+}
+
+// Left is what is left of the package that the certificate is ordered from; nil
+// where there is none, and while that is not known.
+func (d *Desk) Left(certificate config.Certificate) *order.Left {
+	return d.ledger.Left(certificate.Account, certificate.Package)
 }
 
 // Spare counts, for each account whose instances were listed in this pass,

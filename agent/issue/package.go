@@ -43,7 +43,7 @@ func (w *work) takeOfPackage(ctx context.Context) error {
 	if err := w.open(ctx, shop); err != nil {
 		return err
 	}
-	claim := order.Claim{Instance: shop.Package + "/" + w.name(), Package: shop.Package, Bare: true, API: w.issuer.Terms().API}
+	claim := order.Claim{Instance: order.PackageSlot(shop.Package, w.name()), Package: shop.Package, Bare: true, API: w.issuer.Terms().API}
 	if _, err := w.desk.ledger.Claim(w.order.Account, w.name(), claim); err != nil {
 		return err
 	}
@@ -51,8 +51,12 @@ func (w *work) takeOfPackage(ctx context.Context) error {
 }
 
 // submitToPackage places the order once, and beside no other one that is
-// running for the same names.
+// running for the same names. The orders from one package queue up, so that what
+// it shows to one has no other one on its way.
 func (w *work) submitToPackage(ctx context.Context) (verdict, error) {
+	queue := w.desk.queue(w.shop())
+	queue.Lock()
+	defer queue.Unlock()
 	if w.order.Status == order.StatusFailed && !w.forced {
 		return advance, w.refusedOfPackage(fmt.Errorf("the CA refused the validation of order %s", w.order.ServerOrder))
 	}
@@ -82,7 +86,7 @@ func (w *work) submitToPackage(ctx context.Context) (verdict, error) {
 	if err := w.checkPace(); err != nil {
 		return advance, err
 	}
-	return advance, w.send(ctx, &order.Stock{Used: shown.Used, Orders: shown.ids(nil)})
+	return advance, w.send(ctx, &order.Stock{Total: shown.Total, Used: shown.Used, Orders: shown.ids(nil)})
 }
 
 // recallSubmission makes good for what the order's journal lost: a submission
@@ -165,19 +169,22 @@ func (w *work) recognise(ctx context.Context, shown Stock) (bool, error) {
 // refusedByPackage gives the claim back: nothing was placed. What is empty may be
 // filled again; all else is for an operator to mend.
 func (w *work) refusedByPackage(code string, refusal error) error {
-	product := w.order.Package
+	product, use := w.order.Package, order.InstanceReleased
+	if isExhausted(refusal) {
+		use = order.InstanceEmpty
+	}
 	if err := w.unapplied(); err != nil {
 		return err
 	}
-	if err := w.desk.ledger.Note(order.InstanceReleased, instanceOf(w.order), w.name()); err != nil {
+	if err := w.desk.ledger.Note(use, instanceOf(w.order), w.name()); err != nil {
 		return err
 	}
 	if err := w.order.Refuse(code, refusal.Error()); err != nil {
 		return err
 	}
-	if isExhausted(refusal) {
+	if use == order.InstanceEmpty {
 		return hint.Add(&instanceError{fmt.Sprintf("package %s has no certificate left: %s", product, refusal)},
-			"packages (V1) are no longer sold: buy an instance (V2), and remove the line package of "+w.name())
+			state.PackageHint+" of "+w.name())
 	}
 	return stop(refusal, strings.TrimPrefix(hint.Of(refusal)+"; then: dvagent renew "+w.name(), "; "))
 }

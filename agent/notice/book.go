@@ -15,7 +15,7 @@ import (
 // is over.
 type Trouble struct {
 	Event   string    `json:"event"`
-	Subject string    `json:"subject"`         // a certificate, or "account NAME"
+	Subject string    `json:"subject"`         // a certificate, "account NAME" or "package CODE of account NAME"
 	Cause   string    `json:"cause,omitempty"` // another one makes it news
 	Text    string    `json:"text"`
 	Began   time.Time `json:"began"`

@@ -128,7 +128,7 @@ func textOf(t Trouble) string {
 	over := map[string]string{
 		notify.Failed:     "works again",
 		notify.Expiring:   "was renewed, or is not in its emergency window any more",
-		notify.NoInstance: "has a spare instance again",
+		notify.NoInstance: "has something to renew with again",
 
 		notify.SubscriptionEnds: "has a subscription or a spare instance for its renewal again",
 	}[t.Event]

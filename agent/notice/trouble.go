@@ -62,8 +62,13 @@ func subjects(host *state.Host) map[string]bool {
 	}
 	for _, certificate := range host.Config.Certificates {
 		subjects[certificate.Name] = true
+		subjects[packageSubject(certificate.Package, certificate.Account)] = certificate.Package != ""
 	}
 	return subjects
+}
+
+func packageSubject(product, account string) string {
+	return "package " + product + " of " + accountSubject + account
 }
 
 // note notes the troubles of one certificate. What fails in passing, and an
@@ -118,30 +123,51 @@ func (s Seen) trouble(event string, now time.Time) Trouble {
 	return t
 }
 
-// note compares the spare instances with the renewals that come. No call is
-// made for it: the last list counts. Certificates that all want an instance now
-// tell of it themselves.
+// note compares the spare instances, and what is left of packages, with the
+// renewals that come. No call is made for it: what was last seen counts.
 func (a Account) note(b *Book, host *state.Host, now time.Time) {
 	if a.Listed {
 		b.Spare[a.Name] = Spare{Instances: a.Spare, At: now}
 	}
-	until := now.Add(host.Config.Limits.Forecast)
-	forecast := state.Foresee(slices.Collect(maps.Values(a.Renewals)), now, until)
+	if a.Foreseen {
+		renewals, until := slices.Collect(maps.Values(a.Renewals)), now.Add(host.Config.Limits.Forecast)
+		a.noteInstances(b, renewals, now, until)
+		a.notePackages(b, renewals, now, until)
+	}
+}
+
+func (a Account) noteInstances(b *Book, renewals []state.Renewal, now, until time.Time) {
+	forecast := state.Foresee(renewals, "", now, until)
 	spare, seen := b.Spare[a.Name]
 	coming := forecast.Coming()
-	if a.Foreseen {
-		a.noteSubscriptions(b, seen && spare.Instances >= coming, now, until)
-	}
-	subject := accountSubject + a.Name
-	switch {
-	case !seen || !a.Foreseen:
-	case spare.Instances >= coming || forecast.Later == 0:
-		b.End(notify.NoInstance, subject, now)
-	default:
-		b.Begin(Trouble{Event: notify.NoInstance, Subject: subject, Began: now, Text: fmt.Sprintf(
+	a.noteSubscriptions(b, seen && spare.Instances >= coming, now, until)
+	if seen {
+		noteForecast(b, accountSubject+a.Name, forecast, spare.Instances, now, fmt.Sprintf(
 			"%d certificates want an instance before %s, and %d paid DV instances were spare on %s; to do: buy more DV instances",
-			coming, until.Format(time.DateOnly), spare.Instances, spare.At.Format(time.DateOnly))})
+			coming, until.Format(time.DateOnly), spare.Instances, spare.At.Format(time.DateOnly)))
 	}
+}
+
+func (a Account) notePackages(b *Book, renewals []state.Renewal, now, until time.Time) {
+	for _, r := range renewals {
+		if r.Left == nil {
+			continue
+		}
+		forecast := state.Foresee(renewals, r.Package, now, until)
+		noteForecast(b, packageSubject(r.Package, a.Name), forecast, r.Left.Certificates, now, fmt.Sprintf(
+			"had %d certificates left on %s for the %d renewals before %s; to do: %s",
+			r.Left.Certificates, r.Left.At.Format(time.DateOnly), forecast.Coming(), until.Format(time.DateOnly), state.PackageHint))
+	}
+}
+
+// noteForecast tells where more is wanted than there is. Certificates that all
+// want it now tell of it themselves.
+func noteForecast(b *Book, subject string, wanted state.Forecast, there int, now time.Time, text string) {
+	if there >= wanted.Coming() || wanted.Later == 0 {
+		b.End(notify.NoInstance, subject, now)
+		return
+	}
+	b.Begin(Trouble{Event: notify.NoInstance, Subject: subject, Began: now, Text: text})
 }
 
 // noteSubscriptions tells of each subscription that does not last for a renewal
@@ -151,8 +177,8 @@ func (a Account) noteSubscriptions(b *Book, enough bool, now, until time.Time) {
 	for certificate, r := range a.Renewals {
 		short := r.Shortfall(certificate, now)
 		switch {
-		case r.Ordering(), r.Claim.Instance == "" && !enough:
-		case enough || short == "" || !r.At.Before(until):
+		case r.Ordering(), r.Package == "" && r.Claim.Instance == "" && !enough:
+		case r.Package != "" || enough || short == "" || !r.At.Before(until):
 			b.End(notify.SubscriptionEnds, certificate, now)
 		default:
 			b.Begin(Trouble{Event: notify.SubscriptionEnds, Subject: certificate, Cause: r.Claim.Until.UTC().Format(time.RFC3339), Began: now,

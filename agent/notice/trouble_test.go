@@ -83,3 +83,60 @@ func TestASubscriptionThatEndsTooSoonIsToldOncePerEnd(t *testing.T) {
 		})
 	}
 }
+
+func TestAPackageWithLessThanIsWantedIsToldUntilItHasEnough(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	host := state.NewHost(&config.Config{Limits: config.Limits{Forecast: 30 * 24 * time.Hour}}, nil, nil)
+	const subject = "package p of account main"
+	const told = "had 1 certificates left on 2026-02-01 for the 2 renewals before 2026-03-31; to do: " + state.PackageHint
+	for _, tt := range []struct {
+		name string
+		left int   // -1: not known
+		at   []int // days until each renewal
+		owed string
+	}{
+		{"nothing again while it stays so", 1, []int{10, 20}, ""},
+		{"nothing again for another number", 0, []int{10, 20}, ""},
+		{"nothing while what is left is not known", -1, []int{10, 20}, ""},
+		{"the end of it, once enough is left", 2, []int{10, 20}, "end of no_instance " + subject},
+		{"the end of it, once the renewals are far", 1, []int{10, 40}, "end of no_instance " + subject},
+		{"the end of it, once all that come are due and tell it themselves", 0, []int{0, -1}, "end of no_instance " + subject},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			book := parse(nil)
+			note := func(left int, at []int) {
+				a := Account{Name: "main", Foreseen: true, Renewals: map[string]state.Renewal{"spent": {At: now, Follows: true}}}
+				for i, days := range at {
+					r := state.Renewal{At: now.AddDate(0, 0, days), Package: "p"}
+					if left >= 0 {
+						r.Left = &order.Left{Certificates: left, At: now.AddDate(0, 0, -28)}
+					}
+					a.Renewals[string(rune('a'+i))] = r
+				}
+				a.note(book, host, now)
+			}
+			note(1, []int{10, 20})
+			if owed := owedTo(book, "ops", now); owed != "no_instance "+subject || book.Troubles["no_instance "+subject].Text != told {
+				t.Fatalf("at first %q is owed, of %+v", owed, book.Troubles)
+			}
+			book.Told("ops", book.Owed("ops", anything, "recovered", now))
+			note(tt.left, tt.at)
+			if owed := owedTo(book, "ops", now); owed != tt.owed {
+				t.Errorf("%q is owed, of %+v", owed, book.Troubles)
+			}
+		})
+	}
+}
+
+func TestATroubleOfAPackageIsForgottenOnceNothingIsOrderedFromIt(t *testing.T) {
+	host := state.NewHost(&config.Config{Accounts: map[string]config.Account{"main": {}}, Certificates: []config.Certificate{
+		{Name: "www", Account: "main", Package: "p"}, {Name: "shop", Account: "main"}}}, nil, nil)
+	book := parse(nil)
+	for _, product := range []string{"p", "q"} {
+		book.Begin(Trouble{Event: "no_instance", Subject: packageSubject(product, "main")})
+	}
+	book.Keep(channels(host), subjects(host))
+	if owed := owedTo(book, "ops", time.Now()); owed != "no_instance package p of account main" {
+		t.Errorf("%q is owed", owed)
+	}
+}

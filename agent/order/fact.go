@@ -84,6 +84,7 @@ type Fact struct {
 // Stock is what a package showed right before an order was placed on it, to tell
 // afterwards whether the order arrived.
 type Stock struct {
+	Total  int      `json:"total,omitempty"`  // certificates that were bought; 0: not known
 	Used   int      `json:"used"`             // orders that it has taken
 	Orders []string `json:"orders,omitempty"` // those for the same names, by the server's ids
 }

@@ -17,6 +17,7 @@ type Instances struct {
 	entries []instanceEntry
 	uses    map[Instance]use
 	claims  map[[2]string]claims // by account and certificate
+	stocks  map[Instance]stock   // by account and package
 }
 
 // Instance is a paid instance of an account.
@@ -47,6 +48,7 @@ const (
 	InstanceKept      InstanceUse = "kept"      // its order ended; the claim goes on for the renewals
 	InstanceEnds      InstanceUse = "ends"      // its subscription does so at another time than was known
 	InstanceReleased  InstanceUse = "released"  // the claim is over
+	InstanceEmpty     InstanceUse = "empty"     // the claim is over: its package has nothing left
 	InstanceRefused   InstanceUse = "refused"   // the claim is over, and not for this certificate again
 	InstanceAbandoned InstanceUse = "abandoned" // the claim is over, and for nobody until the server says that it is free
 	InstanceFree      InstanceUse = "free"      // the server said so of an abandoned one
@@ -96,7 +98,7 @@ func LoadInstances(path string) (*Instances, error) {
 }
 
 func (l *Instances) replay(entries []instanceEntry) {
-	l.entries, l.uses, l.claims = entries, map[Instance]use{}, map[[2]string]claims{}
+	l.entries, l.uses, l.claims, l.stocks = entries, map[Instance]use{}, map[[2]string]claims{}, map[Instance]stock{}
 	for _, e := range entries {
 		l.apply(e)
 	}
@@ -106,14 +108,18 @@ func (l *Instances) apply(e instanceEntry) {
 	i, certificate := Instance{e.Account, e.Instance}, [2]string{e.Account, e.Certificate}
 	l.uses[i] = l.uses[i].after(e)
 	l.claims[certificate] = l.claims[certificate].after(e)
+	product := Instance{e.Account, e.product()}
+	if s := l.stocks[product].after(e); s != (stock{}) {
+		l.stocks[product] = s
+	}
 }
 
 func (u use) after(e instanceEntry) use {
-	u.over = e.Kind == InstanceReleased || e.Kind == InstanceFree
+	u.over = e.Kind == InstanceReleased || e.Kind == InstanceEmpty || e.Kind == InstanceFree
 	switch e.Kind {
 	case InstanceClaimed:
 		u.holder = e.Certificate
-	case InstanceReleased:
+	case InstanceReleased, InstanceEmpty:
 		u.holder, u.had = "", u.holder
 	case InstanceRefused:
 		u.holder, u.had, u.refusedTo = "", e.Certificate, append(u.refusedTo, e.Certificate)
@@ -269,14 +275,14 @@ func (l *Instances) Submissions(certificate string, now time.Time) (n int, oldes
 
 // Compact drops what says nothing any more, once the ledger has grown long:
 // the entries of instances whose claim ended without a trace, and submissions
-// older than two days.
+// older than two days, but for those that tell what is left of a package.
 func (l *Instances) Compact(now time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	recent := now.AddDate(0, 0, -2)
 	kept := slices.DeleteFunc(slices.Clone(l.entries), func(e instanceEntry) bool {
 		submission := e.Kind == InstanceSubmitted || e.Kind == InstanceUnapplied
-		return l.uses[Instance{e.Account, e.Instance}].over && e.Kind != InstanceRefused && !(submission && e.At.After(recent))
+		return l.uses[Instance{e.Account, e.Instance}].over && e.Kind != InstanceRefused && !(submission && e.At.After(recent)) && !l.tellsStock(e)
 	})
 	if !l.log.Long(len(kept)) {
 		return nil

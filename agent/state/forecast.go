@@ -9,15 +9,17 @@ import (
 
 // Renewal is what the forecast needs to know of a certificate.
 type Renewal struct {
-	At    time.Time   // when it is due; the past: now
-	Ends  time.Time   // when the newest leaf does; zero: there is none
-	Claim order.Claim // by the ledger; without an instance it wants one
-	Apart bool        // it wants none: it follows, or is ordered from a package
+	At      time.Time   // when it is due; the past: now
+	Ends    time.Time   // when the newest leaf does; zero: there is none
+	Claim   order.Claim // by the ledger; without an instance it wants one
+	Follows bool        // it wants nothing
+	Package string      // that it wants a certificate of, in place of an instance; or ""
+	Left    *order.Left // of the package; nil: not known
 }
 
 // Renewal is the snapshot's. claim is the certificate's in the ledger.
 func (s Snapshot) Renewal(now time.Time, claim order.Claim) Renewal {
-	r := Renewal{At: s.RenewsAt(), Claim: claim, Apart: s.Config.Apart()}
+	r := Renewal{At: s.RenewsAt(), Claim: claim, Follows: s.Config.Follow, Package: s.Config.Package}
 	if s.Due(now) != "" {
 		r.At = now
 	}
@@ -27,28 +29,48 @@ func (s Snapshot) Renewal(now time.Time, claim order.Claim) Renewal {
 	return r
 }
 
-// Ordering says that an order of the certificate runs on an instance.
+// Ordering says that an order of the certificate runs on an instance, or from a
+// package.
 func (r Renewal) Ordering() bool { return r.Claim.Instance != "" && !r.Claim.Kept }
 
 // Claimed says that the certificate has an instance already that yields the
 // renewal. A subscription that is over by then does not. Nor does one that ended
 // the newest leaf with itself, to the day: the next leaf would end then, too. An
-// order that runs has its instance.
+// order that runs has its instance, or has taken its certificate of a package: one
+// order takes one, and the next order another.
 func (r Renewal) Claimed() bool {
 	c := r.Claim
 	endsLeaf := c.Until.Sub(r.Ends).Abs() < 24*time.Hour
 	lasts := c.Until.IsZero() || c.Until.After(r.At) && !endsLeaf
-	return r.Apart || r.Ordering() || c.Instance != "" && lasts
+	return r.Follows || r.Ordering() || r.Package == "" && c.Instance != "" && lasts
 }
 
-// ShortHint is what to do about a Shortfall.
-const ShortHint = "buy a DV instance, or extend the subscription"
+// What to do about a Shortfall: of a subscription, and of a package.
+const (
+	ShortHint   = "buy a DV instance, or extend the subscription"
+	PackageHint = "packages (V1) are no longer sold: buy an instance (V2), and remove the line package"
+)
 
-// Shortfall says that the subscription of the certificate's instance does not
-// last for the renewal. It is "" where it does, and where there is none.
+// Shortfall says that the package, or the subscription of the certificate's
+// instance, does not last for the renewal. It is "" where it does, where there is
+// none, and where that is not known.
 func (r Renewal) Shortfall(certificate string, now time.Time) string {
+	switch {
+	case r.Claimed():
+		return ""
+	case r.Package == "":
+		return r.subscriptionEnds(certificate, now)
+	case r.Left == nil || r.Left.Certificates > 0:
+		return ""
+	}
+	return fmt.Sprintf("package %s had no certificate left on %s, and the renewal of %s on %s wants one", r.Package,
+		r.Left.At.UTC().Format(time.DateOnly), certificate, r.At.UTC().Format(time.DateOnly))
+}
+
+// subscriptionEnds is for a renewal that no claim yields.
+func (r Renewal) subscriptionEnds(certificate string, now time.Time) string {
 	c := r.Claim
-	if c.Instance == "" || r.Claimed() {
+	if c.Instance == "" {
 		return ""
 	}
 	ends, before := "ends", "before"
@@ -62,20 +84,21 @@ func (r Renewal) Shortfall(certificate string, now time.Time) string {
 		before, certificate, r.At.UTC().Format(time.DateOnly))
 }
 
-// Forecast counts an account's certificates that want an instance within
-// [limits] forecast.
+// Forecast counts an account's certificates that want an instance, or one of a
+// package, within [limits] forecast.
 type Forecast struct {
 	Now   int // whose renewal is due already
 	Later int
 }
 
-// Foresee counts the renewals that come before until and have no instance yet.
-// It is the one rule behind the notices, the page, the metric and the check.
-func Foresee(renewals []Renewal, now, until time.Time) Forecast {
+// Foresee counts the renewals that come before until, and want something of the
+// package, or an instance where that is "". It is the one rule behind the notices,
+// the page, the metrics and the check.
+func Foresee(renewals []Renewal, product string, now, until time.Time) Forecast {
 	var f Forecast
 	for _, r := range renewals {
 		switch {
-		case r.Claimed() || !r.At.Before(until):
+		case r.Package != product || r.Claimed() || !r.At.Before(until):
 		case r.At.After(now):
 			f.Later++
 		default:
@@ -85,5 +108,5 @@ func Foresee(renewals []Renewal, now, until time.Time) Forecast {
 	return f
 }
 
-// Coming is how many instances are wanted in all.
+// Coming is how many are wanted in all.
 func (f Forecast) Coming() int { return f.Now + f.Later }

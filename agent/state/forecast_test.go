@@ -19,20 +19,29 @@ func TestTheForecastCountsWhatIsDueAndWhatWasNeverIssued(t *testing.T) {
 	soon, late := Renewal{At: days(10)}, Renewal{At: until}
 	due, never := Renewal{At: days(-1)}, Renewal{}
 	claimed := Renewal{At: forecastAt, Claim: order.Claim{Instance: "cas-cn-1"}}
+	of := func(product string, at int) Renewal { return Renewal{At: days(at), Package: product} }
+	ordering, moved := of("p", 10), of("p", 10)
+	ordering.Claim.Instance, moved.Claim = "p/www", kept(90)
 	for _, tt := range []struct {
 		name     string
 		renewals []Renewal
-		want     Forecast
+		want     Forecast // of instances
+		ofP      Forecast // of the package p
 	}{
-		{"nothing of no certificate", nil, Forecast{}},
-		{"what comes within the forecast", []Renewal{soon, late}, Forecast{Later: 1}},
-		{"what is due, and what was never issued", []Renewal{due, never, soon}, Forecast{Now: 2, Later: 1}},
-		{"nothing that has an instance already", []Renewal{claimed, soon}, Forecast{Later: 1}},
-		{"what has one that does not last", []Renewal{{At: days(10), Claim: kept(9)}, {At: days(10), Claim: kept(90)}}, Forecast{Later: 1}},
+		{"nothing of no certificate", nil, Forecast{}, Forecast{}},
+		{"what comes within the forecast", []Renewal{soon, late}, Forecast{Later: 1}, Forecast{}},
+		{"what is due, and what was never issued", []Renewal{due, never, soon}, Forecast{Now: 2, Later: 1}, Forecast{}},
+		{"nothing that has an instance already", []Renewal{claimed, soon}, Forecast{Later: 1}, Forecast{}},
+		{"what has one that does not last", []Renewal{{At: days(10), Claim: kept(9)}, {At: days(10), Claim: kept(90)}}, Forecast{Later: 1}, Forecast{}},
+		{"nothing of what follows", []Renewal{{At: days(10), Follows: true}}, Forecast{}, Forecast{}},
+		{"what wants one of a package, for that package", []Renewal{of("p", 10), of("p", -1), of("p", 30), of("q", 10), soon}, Forecast{Later: 1}, Forecast{Now: 1, Later: 1}},
+		{"nothing whose order from the package runs", []Renewal{ordering}, Forecast{}, Forecast{}},
+		{"what had an instance before, for the package", []Renewal{moved}, Forecast{}, Forecast{Later: 1}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := Foresee(tt.renewals, forecastAt, until); got != tt.want {
-				t.Errorf("got %+v", got)
+			got, ofP := Foresee(tt.renewals, "", forecastAt, until), Foresee(tt.renewals, "p", forecastAt, until)
+			if got != tt.want || ofP != tt.ofP {
+				t.Errorf("got %+v, and %+v of the package", got, ofP)
 			}
 		})
 	}
@@ -60,6 +69,31 @@ func TestASubscriptionLastsForARenewalOrNot(t *testing.T) {
 			r := Renewal{At: days(60), Ends: days(90), Claim: tt.claim}
 			if says := r.Shortfall("www", forecastAt); r.Claimed() != tt.claimed || says != tt.says {
 				t.Errorf("claimed %v, says %q", r.Claimed(), says)
+			}
+		})
+	}
+}
+
+func TestAPackageLastsForARenewalOrNot(t *testing.T) {
+	left := func(n int) *order.Left { return &order.Left{Certificates: n, At: days(-5)} }
+	for _, tt := range []struct {
+		name    string
+		renewal Renewal
+		says    string
+	}{
+		{"something is left", Renewal{Left: left(1)}, ""},
+		{"it is not known", Renewal{}, ""},
+		{"nothing is left", Renewal{Left: left(0)}, "package p had no certificate left on 2025-12-27, and the renewal of www on 2026-03-02 wants one"},
+		{"nothing is left, and the order has its certificate", Renewal{Left: left(0), Claim: order.Claim{Instance: "p/www", Package: "p"}}, ""},
+		{"nothing is left, and an instance was claimed before", Renewal{Left: left(0), Claim: kept(300)},
+			"package p had no certificate left on 2025-12-27, and the renewal of www on 2026-03-02 wants one"},
+		{"something is left, and a subscription before ended", Renewal{Left: left(1), Claim: kept(-1)}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := tt.renewal
+			r.At, r.Package = days(60), "p"
+			if says := r.Shortfall("www", forecastAt); says != tt.says {
+				t.Errorf("says %q", says)
 			}
 		})
 	}

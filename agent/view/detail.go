@@ -22,13 +22,15 @@ type VersionStatus struct {
 
 // LastOrder is the order that ended last.
 type LastOrder struct {
-	Reason   string       `json:"reason"`
-	Instance string       `json:"instance,omitempty"`
-	API      string       `json:"api,omitempty"` // the version of CAS's API that it was bound to
-	OpenedAt time.Time    `json:"opened_at"`
-	EndedAt  time.Time    `json:"ended_at,omitzero"`
-	Outcome  string       `json:"outcome"` // issued, abandoned, let go, key lost or withdrawn
-	History  []OrderEvent `json:"history"`
+	Reason      string       `json:"reason"`
+	Instance    string       `json:"instance,omitempty"`
+	Package     string       `json:"package,omitempty"`      // that it was from, in place of an instance
+	ServerOrder string       `json:"server_order,omitempty"` // the server's, where it gave one
+	API         string       `json:"api,omitempty"`          // the version of CAS's API that it was bound to
+	OpenedAt    time.Time    `json:"opened_at"`
+	EndedAt     time.Time    `json:"ended_at,omitzero"`
+	Outcome     string       `json:"outcome"` // issued, abandoned, let go, key lost or withdrawn
+	History     []OrderEvent `json:"history"`
 }
 
 // OrderEvent is one fact of an order, in words.
@@ -80,8 +82,8 @@ func addDetail(host *state.Host, c *CertificateStatus) error {
 		return err
 	}
 	if o != nil {
-		c.LastOrder = &LastOrder{Reason: o.Reason, Instance: o.Instance, API: o.API, OpenedAt: o.OpenedAt, EndedAt: o.EndedAt,
-			Outcome: string(o.Outcome), History: inWords(last)}
+		c.LastOrder = &LastOrder{Reason: o.Reason, Instance: bought(o.Instance, o.Package), Package: o.Package, ServerOrder: o.ServerOrder, API: o.API,
+			OpenedAt: o.OpenedAt, EndedAt: o.EndedAt, Outcome: string(o.Outcome), History: inWords(last)}
 		latest = cmp.Or(latest, o.API)
 	}
 	c.API = apiOf(host.Config.Accounts[c.Account], latest)
@@ -106,15 +108,18 @@ func factInWords(f order.Fact) string {
 	case order.Opened:
 		return "opened: " + f.Reason
 	case order.Claimed:
+		if f.Package != "" {
+			return "chose package " + f.Package
+		}
 		return "claimed instance " + f.Instance
 	case order.Keyed:
 		return "made a private key"
 	case order.Submitted:
-		return "submitted"
+		return "submitted" + numbered(f.Order)
 	case order.Unapplied:
 		return "the submission had not arrived"
 	case order.Refused:
-		return "gave the instance back: " + f.Error
+		return "gave back what it had claimed: " + f.Error
 	case order.Seen:
 		return fmt.Sprintf("the server calls the order %q", f.Status)
 	case order.Challenged:
@@ -137,6 +142,14 @@ func factInWords(f order.Fact) string {
 		return "ended: " + string(f.Outcome)
 	}
 	return ""
+}
+
+// numbered is for an order that the server gave a number.
+func numbered(order string) string {
+	if order == "" {
+		return ""
+	}
+	return " as order " + order
 }
 
 // yieldedBy is for a version that an instance yielded by itself.

@@ -3,6 +3,7 @@ package view
 import (
 	"cmp"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,6 +26,14 @@ type Glance struct {
 	Orphans      []OrphanStatus
 	Records      []RecordStatus
 	Coming       map[string]int // renewals that want an instance within [limits] forecast, by account
+	Packages     []Package      // from which certificates are ordered
+}
+
+// Package is what was last seen of one, and what is wanted of it.
+type Package struct {
+	Account, Product string
+	Left             *order.Left // nil: not known
+	Coming           int         // renewals that want one of it within [limits] forecast
 }
 
 // Seen is how a certificate was last seen. Of its deployments Lacks and Probes
@@ -120,12 +129,12 @@ func glance(host *state.Host, known map[string]glimpse, now time.Time) (*Glance,
 	}
 	_ = group.Wait() // what cannot be read says so itself
 	g := &Glance{At: now, Certificates: make([]Seen, len(certificates))}
-	claims := readClaims(host.Dir)
+	holdings := readHoldings(host.Dir)
 	for i, glimpse := range glimpses {
 		known[certificates[i].Name] = glimpse
-		g.Certificates[i] = glimpse.at(now, claims.of(certificates[i]))
+		g.Certificates[i] = glimpse.at(now, holdings.of(certificates[i]))
 	}
-	g.Coming = coming(host, g.Certificates, now)
+	g.count(host, holdings)
 	var err error
 	if g.Orphans, err = orphans(host); err != nil {
 		return nil, err
@@ -134,23 +143,32 @@ func glance(host *state.Host, known map[string]glimpse, now time.Time) (*Glance,
 	return g, err
 }
 
-// coming counts the renewals that want an instance within the forecast, by
-// account.
-func coming(host *state.Host, certificates []Seen, now time.Time) map[string]int {
-	renewals := map[string][]state.Renewal{}
-	for i := range certificates {
-		c := &certificates[i]
+// count counts the renewals that want an instance, or one of a package, within
+// the forecast.
+func (g *Glance) count(host *state.Host, holdings holdings) {
+	renewals := map[string][]state.Renewal{} // by account
+	for i := range g.Certificates {
+		c := &g.Certificates[i]
 		all := renewals[c.Account]
 		if c.Error == "" { // else nothing is known of it
 			all = append(all, c.renewal)
 		}
 		renewals[c.Account] = all
 	}
-	counts := map[string]int{}
-	for account, all := range renewals {
-		counts[account] = state.Foresee(all, now, now.Add(host.Config.Limits.Forecast)).Coming()
+	until := g.At.Add(host.Config.Limits.Forecast)
+	coming := func(account, product string) int {
+		return state.Foresee(renewals[account], product, g.At, until).Coming()
 	}
-	return counts
+	g.Coming = map[string]int{}
+	for account := range renewals {
+		g.Coming[account] = coming(account, "")
+	}
+	for _, c := range host.Config.Certificates {
+		known := slices.ContainsFunc(g.Packages, func(p Package) bool { return p.Account == c.Account && p.Product == c.Package })
+		if c.Package != "" && !known {
+			g.Packages = append(g.Packages, Package{c.Account, c.Package, holdings.of(c).left, coming(c.Account, c.Package)})
+		}
+	}
 }
 
 func stampOf(dir state.Dir, certificate string) stamp {
@@ -221,7 +239,7 @@ func (seen *Seen) lastRollout(s state.Snapshot) {
 }
 
 // at fills in what the clock and the ledger of instances decide.
-func (g glimpse) at(now time.Time, claim order.Claim) Seen {
+func (g glimpse) at(now time.Time, has holding) Seen {
 	seen := g.seen
 	if seen.Error != "" {
 		seen.State = Unreadable
@@ -238,7 +256,7 @@ func (g glimpse) at(now time.Time, claim order.Claim) Seen {
 		byClock = state.ReasonInWindow
 	}
 	seen.Reason = cmp.Or(g.lasting, byClock)
-	renewal := state.Renewal{At: seen.RenewsAt, Ends: g.notAfter, Claim: claim, Apart: seen.apart}
+	renewal := state.Renewal{At: seen.RenewsAt, Ends: g.notAfter, Claim: has.claim, Follows: seen.Follows, Package: seen.Package, Left: has.left}
 	if seen.Reason != "" {
 		renewal.At = now
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"dvagent/agent/config"
-	"dvagent/agent/order"
 	"dvagent/agent/state"
 )
 
@@ -67,7 +66,7 @@ func TestTheClockDecidesWhatAGlanceShows(t *testing.T) {
 	at := func(lasting string, day int) Seen {
 		g := glimpse{lasting: lasting, notBefore: start, notAfter: start.AddDate(0, 0, 100)}
 		g.seen.RenewsAt = start.AddDate(0, 0, 67)
-		return g.at(start.AddDate(0, 0, day), order.Claim{})
+		return g.at(start.AddDate(0, 0, day), holding{})
 	}
 	for _, tt := range []struct {
 		name, lasting string
@@ -96,7 +95,7 @@ func TestAHeldVersionThatEndsIsAnEmergencyAndNoReasonToOrder(t *testing.T) {
 	g := glimpse{notBefore: start.AddDate(0, 0, 60), notAfter: start.AddDate(0, 0, 160)}
 	g.seen.RenewsAt = start.AddDate(0, 0, 127)
 	g.seen.NotBefore, g.seen.NotAfter, g.seen.Held = start, start.AddDate(0, 0, 100), true
-	if seen := g.at(now, order.Claim{}); !seen.Emergency || seen.Reason != "" || seen.State != Emergency {
+	if seen := g.at(now, holding{}); !seen.Emergency || seen.Reason != "" || seen.State != Emergency {
 		t.Errorf("emergency %v, reason %q, state %s", seen.Emergency, seen.Reason, seen.State)
 	}
 }

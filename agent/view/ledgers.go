@@ -1,30 +1,52 @@
 package view
 
 import (
+	"time"
+
 	"dvagent/agent/config"
 	"dvagent/agent/order"
 	"dvagent/agent/state"
 	"dvagent/internal/journal"
 )
 
-// claims are those of the ledger of instances. While it cannot be read, which
+// holdings are those of the ledger of instances. While it cannot be read, which
 // fails each pass, none is known.
-type claims struct{ ledger *order.Instances }
+type holdings struct{ ledger *order.Instances }
 
-func readClaims(dir state.Dir) claims {
-	ledger, err := order.LoadInstances(dir.Instances())
-	if err != nil {
-		return claims{}
-	}
-	return claims{ledger}
+// holding is what a certificate has for its renewal.
+type holding struct {
+	claim order.Claim
+	left  *order.Left // of the package that it is ordered from; nil: there is none, or it is not known
 }
 
-func (c claims) of(certificate config.Certificate) order.Claim {
-	if c.ledger == nil {
-		return order.Claim{}
+func readHoldings(dir state.Dir) holdings {
+	ledger, err := order.LoadInstances(dir.Instances())
+	if err != nil {
+		return holdings{}
 	}
-	claim, _ := c.ledger.ClaimOf(certificate.Account, certificate.Name)
-	return claim
+	return holdings{ledger}
+}
+
+func (h holdings) of(certificate config.Certificate) holding {
+	if h.ledger == nil {
+		return holding{}
+	}
+	claim, _ := h.ledger.ClaimOf(certificate.Account, certificate.Name)
+	return holding{claim, h.ledger.Left(certificate.Account, certificate.Package)}
+}
+
+func (h holding) renewal(s state.Snapshot, now time.Time) state.Renewal {
+	r := s.Renewal(now, h.claim)
+	r.Left = h.left
+	return r
+}
+
+// bought is the instance that was claimed; an order from a package has none.
+func bought(instance, product string) string {
+	if product != "" {
+		return ""
+	}
+	return instance
 }
 
 // orphans finds open orders of certificates that are not configured.

@@ -32,6 +32,7 @@ type Planned struct {
 	Step             string              `json:"step,omitempty"`
 	Instance         string              `json:"instance,omitempty"` // of the open order, or that the renewal would be of
 	SubscriptionEnds time.Time           `json:"subscription_ends,omitzero"`
+	Package          string              `json:"package,omitempty"` // the same, in place of an instance
 	NotAfter         time.Time           `json:"not_after,omitzero"`
 	RenewsAt         time.Time           `json:"renews_at,omitzero"`
 	RetryAt          time.Time           `json:"retry_at,omitzero"`
@@ -65,10 +66,10 @@ func ReadPlan(ctx context.Context, host *state.Host, now time.Time) Plan {
 	plan := Plan{At: now, Certificates: make([]Planned, len(host.Config.Certificates))}
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	claims := readClaims(host.Dir)
+	holdings := readHoldings(host.Dir)
 	for i, certificate := range host.Config.Certificates {
 		group.Go(func() error {
-			plan.Certificates[i] = planned(ctx, host, certificate, claims.of(certificate), now)
+			plan.Certificates[i] = planned(ctx, host, certificate, holdings.of(certificate), now)
 			return nil
 		})
 	}
@@ -76,7 +77,7 @@ func ReadPlan(ctx context.Context, host *state.Host, now time.Time) Plan {
 	return plan
 }
 
-func planned(ctx context.Context, host *state.Host, certificate config.Certificate, claim order.Claim, now time.Time) Planned {
+func planned(ctx context.Context, host *state.Host, certificate config.Certificate, has holding, now time.Time) Planned {
 	s, err := host.Dir.Read(certificate)
 	if err != nil {
 		return Planned{Name: certificate.Name, Domains: certificate.Domains, Follows: certificate.Follow, Action: ActionWait,
@@ -87,9 +88,9 @@ func planned(ctx context.Context, host *state.Host, certificate config.Certifica
 		p.NotAfter = s.Leaf.NotAfter
 	}
 	p.compare(ctx, s)
-	p.foresee(s.Renewal(now, claim), now)
+	p.foresee(has.renewal(s, now), now)
 	p.decide(s, now)
-	if p.Action == ActionOrder && p.Instance == "" && len(s.Config.Instances) == 0 {
+	if p.Action == ActionOrder && p.Instance == "" && p.Package == "" && len(s.Config.Instances) == 0 {
 		p.Warnings = append(p.Warnings, "no instances are listed: any free DV instance may be used, and whether it is for a single name or a wildcard cannot be told beforehand")
 	}
 	return p
@@ -99,7 +100,7 @@ func planned(ctx context.Context, host *state.Host, certificate config.Certifica
 func (p *Planned) decide(s state.Snapshot, now time.Time) {
 	switch o := s.Order; {
 	case o != nil && o.Step() != order.Done:
-		p.Step, p.Instance = string(o.Step()), cmp.Or(o.Instance, p.Instance)
+		p.Step, p.Instance, p.Package = string(o.Step()), cmp.Or(bought(o.Instance, o.Package), p.Instance), cmp.Or(o.Package, p.Package)
 		p.Action, p.Next = actionResume, "go on with the open order at the step "+p.Step
 		if f := o.Failure; f.Stopped || now.Before(f.Until) {
 			p.Action, p.RetryAt, p.Next = ActionWait, f.Until, "wait: "+f.Text
@@ -122,20 +123,23 @@ func (p *Planned) decide(s state.Snapshot, now time.Time) {
 	}
 }
 
-// foresee names the instance that is kept for the renewal, or warns that it does
-// not last for it.
+// foresee names the package, or the instance that is kept for the renewal, and
+// warns where it does not last for it.
 func (p *Planned) foresee(r state.Renewal, now time.Time) {
-	p.SubscriptionEnds = r.Claim.Until
+	p.SubscriptionEnds, p.Package = r.Claim.Until, r.Package
 	if short := r.Shortfall(p.Name, now); short != "" {
 		p.Warnings = append(p.Warnings, short)
 		return
 	}
-	p.Instance = r.Claim.Instance
+	p.Instance = bought(r.Claim.Instance, cmp.Or(r.Package, r.Claim.Package))
 }
 
-// of says in words which instance an order would be of, where that is known.
+// of says in words which instance or package an order would be of, where that is
+// known.
 func (p *Planned) of(lead string) string {
 	switch {
+	case p.Package != "":
+		return lead + "from package " + p.Package
 	case p.Instance != "":
 		return lead + "of instance " + p.Instance
 	case len(p.Warnings) > 0:

@@ -65,6 +65,8 @@ type CertificateStatus struct {
 	Reason           string             `json:"reason"`                     // why an order is due; empty when none is
 	Instance         string             `json:"instance,omitempty"`         // that is claimed for it
 	SubscriptionEnds time.Time          `json:"subscription_ends,omitzero"` // of the instance, where it is a subscription
+	Package          string             `json:"package,omitempty"`          // that it is ordered from
+	Left             *order.Left        `json:"package_left,omitempty"`     // of the package; nil: not known
 	Warnings         []string           `json:"warnings,omitempty"`         // what may keep it from its renewal
 	Order            *OrderStatus       `json:"order,omitempty"`
 	Deployments      []DeploymentStatus `json:"deployments"`
@@ -84,26 +86,27 @@ type CertificateStatus struct {
 	renewal    state.Renewal
 	damage     []journal.Damage
 	followHint string
-	apart      bool // it is of no instance
 }
 
 // OrderStatus is an open order.
 type OrderStatus struct {
-	Step       string    `json:"step"`
-	Reason     string    `json:"reason"`
-	Instance   string    `json:"instance,omitempty"`
-	API        string    `json:"api,omitempty"` // the version of CAS's API that it is bound to
-	Adopted    bool      `json:"adopted"`
-	OpenedAt   time.Time `json:"opened_at"`
-	Submitted  time.Time `json:"submitted_at,omitzero"`
-	ServerSays string    `json:"server_says,omitempty"` // OrderStatus, as last seen
-	WaitsFor   string    `json:"waits_for,omitempty"`
-	Error      string    `json:"error,omitempty"`
-	Hint       string    `json:"hint,omitempty"`
-	RetryAt    time.Time `json:"retry_at,omitzero"`
-	Cause      string    `json:"-"`                   // the same for failures of one kind
-	Stopped    bool      `json:"stopped"`             // an operator is asked
-	Transient  bool      `json:"transient,omitempty"` // waiting may cure the error
+	Step        string    `json:"step"`
+	Reason      string    `json:"reason"`
+	Instance    string    `json:"instance,omitempty"`
+	Package     string    `json:"package,omitempty"`      // that it is from, in place of an instance
+	ServerOrder string    `json:"server_order,omitempty"` // the server's, where it gave one
+	API         string    `json:"api,omitempty"`          // the version of CAS's API that it is bound to
+	Adopted     bool      `json:"adopted"`
+	OpenedAt    time.Time `json:"opened_at"`
+	Submitted   time.Time `json:"submitted_at,omitzero"`
+	ServerSays  string    `json:"server_says,omitempty"` // OrderStatus, as last seen
+	WaitsFor    string    `json:"waits_for,omitempty"`
+	Error       string    `json:"error,omitempty"`
+	Hint        string    `json:"hint,omitempty"`
+	RetryAt     time.Time `json:"retry_at,omitzero"`
+	Cause       string    `json:"-"`                   // the same for failures of one kind
+	Stopped     bool      `json:"stopped"`             // an operator is asked
+	Transient   bool      `json:"transient,omitempty"` // waiting may cure the error
 
 	History []OrderEvent `json:"history,omitempty"` // where names are asked for
 }
@@ -171,12 +174,12 @@ func ReadStatus(ctx context.Context, host *state.Host, now time.Time, names ...s
 		}
 	}
 	status.Certificates = make([]CertificateStatus, len(certificates))
-	claims := readClaims(host.Dir)
+	holdings := readHoldings(host.Dir)
 	var group errgroup.Group
 	group.SetLimit(probedAtOnce)
 	for i, certificate := range certificates {
 		group.Go(func() error {
-			c := certificateStatus(ctx, host, certificate, claims.of(certificate), now)
+			c := certificateStatus(ctx, host, certificate, holdings.of(certificate), now)
 			status.Certificates[i] = c
 			if c.Error != "" || len(names) == 0 {
 				return nil
@@ -212,14 +215,14 @@ func failedChannels(host *state.Host) ([]ChannelStatus, error) {
 	return failed, nil
 }
 
-func certificateStatus(ctx context.Context, host *state.Host, certificate config.Certificate, claim order.Claim, now time.Time) CertificateStatus {
+func certificateStatus(ctx context.Context, host *state.Host, certificate config.Certificate, has holding, now time.Time) CertificateStatus {
 	s, err := host.Dir.Read(certificate)
 	if err != nil {
 		return unreadable(certificate, err)
 	}
 	c := known(s)
 	c.Reason = s.Due(now)
-	c.foresee(s.Renewal(now, claim), now)
+	c.foresee(has.renewal(s, now), now)
 	if s.Current != "" {
 		b, err := bundle.Load(s.Store.Path(s.Current))
 		if err == nil { // else the reason says it
@@ -235,7 +238,7 @@ func certificateStatus(ctx context.Context, host *state.Host, certificate config
 func known(s state.Snapshot) CertificateStatus {
 	c := CertificateStatus{
 		Name: s.Config.Name, Domains: s.Config.Domains, Account: s.Config.Account, Version: s.Current, Held: s.Rollout.Held != "", Follows: s.Config.Follow,
-		RenewsAt: s.RenewsAt(), Deployments: []DeploymentStatus{}, Upload: uploadStatus(s), damage: s.Damage(), apart: s.Config.Apart(),
+		RenewsAt: s.RenewsAt(), Deployments: []DeploymentStatus{}, Upload: uploadStatus(s), damage: s.Damage(), Package: s.Config.Package,
 	}
 	if s.Order != nil {
 		c.Order = orderStatus(s.Order)
@@ -281,16 +284,16 @@ func failedCommand(f rollout.Failure) *FailedCommand {
 func orderStatus(o *order.Order) *OrderStatus {
 	f := o.Failure
 	return &OrderStatus{
-		Step: string(o.Step()), Reason: o.Reason, Instance: o.Instance, API: o.API, Adopted: o.Adopted,
-		OpenedAt: o.OpenedAt, Submitted: o.SubmittedAt, ServerSays: o.Status, WaitsFor: o.Waiting,
+		Step: string(o.Step()), Reason: o.Reason, Instance: bought(o.Instance, o.Package), Package: o.Package, ServerOrder: o.ServerOrder,
+		API: o.API, Adopted: o.Adopted, OpenedAt: o.OpenedAt, Submitted: o.SubmittedAt, ServerSays: o.Status, WaitsFor: o.Waiting,
 		Error: f.Text, Hint: f.Hint, Cause: f.Cause, RetryAt: f.Until, Stopped: f.Stopped, Transient: f.Transient,
 	}
 }
 
-// foresee says which instance the renewal would be of, and warns where there
-// is one that does not last for it.
+// foresee says which instance or package the renewal would be of, and warns where
+// it does not last for it.
 func (c *CertificateStatus) foresee(r state.Renewal, now time.Time) {
-	c.renewal, c.Instance, c.SubscriptionEnds = r, r.Claim.Instance, r.Claim.Until
+	c.renewal, c.Instance, c.SubscriptionEnds, c.Left = r, bought(r.Claim.Instance, r.Claim.Package), r.Claim.Until, r.Left
 	if short := r.Shortfall(c.Name, now); short != "" {
 		c.Warnings = append(c.Warnings, short)
 	}
@@ -363,11 +366,13 @@ func (c CertificateStatus) next() string {
 		return fmt.Sprintf("held at version %s; to end that: dvagent deploy --latest %s", c.Version, c.Name)
 	}
 	nothing := "nothing until " + c.RenewsAt.UTC().Format(time.RFC3339)
-	if c.Follows {
+	switch {
+	case c.Follows:
 		return "follows; " + nothing
+	case len(c.Warnings) == 0:
+		return nothing
+	case c.Package != "":
+		return nothing + ", then from package " + c.Package + ", which has none left"
 	}
-	if len(c.Warnings) > 0 {
-		return nothing + ", then of another instance: this one is a subscription until " + c.SubscriptionEnds.UTC().Format(time.DateOnly)
-	}
-	return nothing
+	return nothing + ", then of another instance: this one is a subscription until " + c.SubscriptionEnds.UTC().Format(time.DateOnly)
 }

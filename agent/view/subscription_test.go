@@ -1,6 +1,7 @@
 package view
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -48,6 +49,41 @@ func TestStatusAndPlanSayWhichInstanceARenewalIsOf(t *testing.T) {
 			}
 			p.Reason = state.ReasonInWindow
 			if p.decide(state.Snapshot{}, now); p.Next != tt.due {
+				t.Errorf("when it is due: %q", p.Next)
+			}
+		})
+	}
+}
+
+func TestStatusAndPlanSayWhichPackageARenewalIsFrom(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	const nothing = "nothing until 2026-03-31T12:00:00Z"
+	empty := &order.Left{At: now.AddDate(0, 0, -40)}
+	for _, tt := range []struct {
+		name          string
+		left          *order.Left
+		next, warning string
+	}{
+		{"nothing has seen it yet", nil, nothing, ""},
+		{"something is left", &order.Left{Certificates: 1, At: now}, nothing, ""},
+		{"nothing is left", empty, nothing + ", then from package p, which has none left",
+			"package p had no certificate left on 2026-01-20, and the renewal of www on 2026-03-31 wants one"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := state.Renewal{At: now.AddDate(0, 0, 30), Package: "p", Left: tt.left}
+			c := CertificateStatus{Name: "www", RenewsAt: r.At, Package: "p"}
+			c.foresee(r, now)
+			p := Planned{Name: "www", RenewsAt: r.At}
+			p.foresee(r, now)
+			p.decide(state.Snapshot{}, now)
+			if c.next() != tt.next || c.Left != tt.left || strings.Join(c.Warnings, "; ") != tt.warning {
+				t.Errorf("the status is %+v", c)
+			}
+			if p.Next != nothing+", then from package p" || p.Package != "p" || p.Instance != "" || strings.Join(p.Warnings, "; ") != tt.warning {
+				t.Errorf("the plan is %+v", p)
+			}
+			p.Reason = state.ReasonInWindow
+			if p.decide(state.Snapshot{}, now); p.Next != "order: in window, from package p" {
 				t.Errorf("when it is due: %q", p.Next)
 			}
 		})

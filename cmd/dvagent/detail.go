@@ -11,6 +11,7 @@ import (
 	"dvagent/agent/view"
 	"dvagent/internal/line"
 	"dvagent/internal/terminal"
+	"dvagent/internal/words"
 )
 
 // detail shows everything that is known of one certificate.
@@ -26,6 +27,9 @@ func (t *statusPrinter) detail(c view.CertificateStatus) {
 	t.field("renews at", moment(c.RenewsAt, t.now))
 	if c.Instance != "" {
 		t.field("instance", instanceCell(c, t.now))
+	}
+	if c.Package != "" {
+		t.field("package", packageCell(c, t.now))
 	}
 	for _, warning := range c.Warnings {
 		t.field("warning", warning)
@@ -66,6 +70,13 @@ func instanceCell(c view.CertificateStatus, now time.Time) string {
 		return c.Instance
 	}
 	return c.Instance + ", a subscription until " + day(c.SubscriptionEnds, now)
+}
+
+func packageCell(c view.CertificateStatus, now time.Time) string {
+	if c.Left == nil {
+		return c.Package + "; the next order shows what is left"
+	}
+	return c.Package + ", with " + words.Count(c.Left.Certificates, "certificate") + " left on " + day(c.Left.At, now)
 }
 
 func (t *statusPrinter) heading(text string) {
@@ -157,7 +168,7 @@ func (t *statusPrinter) order(o *view.OrderStatus) {
 	}
 	t.heading("open order")
 	t.field("reason", o.Reason)
-	t.field("instance", cmp.Or(o.Instance, "none yet"))
+	t.source(o.Instance, o.Package, o.ServerOrder, "none yet")
 	t.field("opened", moment(o.OpenedAt, t.now))
 	t.field("steps", stepsOf(o))
 	if o.WaitsFor != "" {
@@ -168,6 +179,19 @@ func (t *statusPrinter) order(o *view.OrderStatus) {
 	}
 	t.trouble("", o.Error, o.Hint, o.RetryAt)
 	t.history(o.History)
+}
+
+// source shows what an order is of, and its number at the server, where there is
+// one.
+func (t *statusPrinter) source(instance, product, number, none string) {
+	if product != "" {
+		t.field("package", product)
+	} else {
+		t.field("instance", cmp.Or(instance, none))
+	}
+	if number != "" {
+		t.field("order", number)
+	}
 }
 
 // stepsOf lists all steps and marks the current one.
@@ -193,7 +217,7 @@ func (t *statusPrinter) lastOrder(o *view.LastOrder) {
 	}
 	t.heading("last order: " + o.Outcome)
 	t.field("reason", o.Reason)
-	t.field("instance", cmp.Or(o.Instance, "none"))
+	t.source(o.Instance, o.Package, o.ServerOrder, "none")
 	t.history(o.History)
 }
 
