@@ -262,7 +262,7 @@ func TestAnAdoptedOrderIsServedOnlyWithItsKey(t *testing.T) {
 	}
 }
 
-// What was given up is left alone, until an operator names it.
+// fault 138: what was given up is left alone, until an operator names it.
 func TestAnOrderThatWasGivenUpCanBeAdoptedWithItsKey(t *testing.T) {
 	t.Parallel()
 	w := newWorldOfPackages(t, sandbox.Options{IssueAfter: time.Second})

@@ -40,7 +40,7 @@ func TestCheckNameIsMadeAHostName(t *testing.T) {
 	}
 }
 
-// fault 84
+// fault 84, fault 172
 func TestCheckNameIsRefused(t *testing.T) {
 	label63, apex := strings.Repeat("a", 63), []string{"example.com"}
 	tests := []struct {

@@ -53,6 +53,7 @@ func (c *Check) account(ctx context.Context, name string) []Finding {
 		{Subject: subject, OK: "the credentials are accepted; it speaks CAS " + c.host.Config.Accounts[name].Spoken(issuer.Terms().API)},
 		c.spare(name, slots),
 	}
+	findings = append(findings, c.listed(name, slots)...)
 	if err := c.mayRead(ctx, name, issuer.Terms().API); err != nil {
 		findings = append(findings, fail(err))
 	}

@@ -8,6 +8,7 @@ import (
 	"dvagent/agent/state"
 )
 
+// fault 139
 func TestARunningOrderIsForTheOneCertificateWhoseNameItsChallengeLiesUnder(t *testing.T) {
 	cfg := &config.Config{StateDir: t.TempDir()}
 	for name, domains := range map[string][]string{

@@ -1,6 +1,7 @@
 package issue
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -105,6 +106,17 @@ func (d *Desk) sweep(ctx context.Context, entry order.OwedRecord) state.Outcome 
 	return owed
 }
 
+// leftAtServer says what goes on at the server after an order was given up.
+func (d *Desk) leftAtServer(o *order.Order) string {
+	switch {
+	case o.Instance == "" || o.SubmittedAt.IsZero() && !o.Submitting:
+		return ""
+	case o.Package != "":
+		return "; order " + cmp.Or(o.ServerOrder, "(its number is not known)") + " runs on at the server, and may still be issued"
+	}
+	return "; instance " + o.Instance + " runs on at the server, may still be issued, and is used again only once the server calls it free"
+}
+
 func (d *Desk) inOpenOrder(entry order.OwedRecord) bool {
 	o, err := order.Load(d.host.Dir.Certificate(entry.Certificate))
 	if err != nil || o == nil {
@@ -130,6 +142,6 @@ func (d *Desk) Abandon(ctx context.Context, certificate string) (state.Outcome, 
 	if err := d.end(o, order.Abandoned, "given up by an operator"); err != nil {
 		return outcome, err
 	}
-	d.host.Say(certificate, "", "abandoned the order")
+	d.host.Say(certificate, "", "abandoned the order"+d.leftAtServer(o))
 	return d.Sweep(ctx, certificate), nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -181,15 +182,43 @@ func (c *cli) certsDelete(account *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			used, err := c.usedHere(cmd.Context(), api, id)
+			if err != nil {
+				return err
+			}
 			if err := api.remove(cmd.Context(), id); err != nil {
 				return err
 			}
 			fmt.Fprintf(c.stdout, "deleted certificate %d\n", id)
+			if len(used) > 0 {
+				fmt.Fprintf(c.stderr, "dvagent: it is what %s has here: that goes on being served, and is in CAS no more\n", strings.Join(used, ", "))
+			}
 			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&sure, "yes", false, "do it")
 	return cmd
+}
+
+// usedHere names the configured certificates whose current version is the
+// account's certificate of that id.
+func (c *cli) usedHere(ctx context.Context, api cas, id int64) ([]string, error) {
+	host, _, err := c.open()
+	if err != nil {
+		return nil, err
+	}
+	kept, err := api.certificate(ctx, id)
+	if err != nil {
+		return nil, nil // the deletion says what is wrong
+	}
+	var names []string
+	for _, certificate := range host.Config.Certificates {
+		leaf, err := bundle.LoadLeaf(host.Dir.Store(certificate.Name).CurrentDir())
+		if err == nil && bundle.HasLeaf([]byte(kept.cert), leaf) {
+			names = append(names, certificate.Name)
+		}
+	}
+	return names, nil
 }
 
 func (c *cli) certsPrune(account *string) *cobra.Command {
