@@ -1,0 +1,132 @@
+package issue
+
+import (
+	"cmp"
+	"fmt"
+	"hash/fnv"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"dvagent/agent/config"
+	"dvagent/agent/order"
+	"dvagent/agent/state"
+	"dvagent/internal/hint"
+)
+
+// claim takes the first spare slot that nobody else may have, and rather one
+// that is for all names than one that is for wildcards, whose parents come along.
+func (w *work) claim(slots []Slot) error {
+	var whole, bare []Slot
+	unfit := 0
+	for _, slot := range w.desk.spareOf(w.order.Account, slots) {
+		switch {
+		case slot.Use == Free && !w.fits(slot):
+			unfit++
+		case !w.usable(slot):
+		case w.holds(slot, w.order.Domains):
+			whole = append(whole, slot)
+		default:
+			bare = append(bare, slot)
+		}
+	}
+	for _, slot := range slices.Concat(w.mixed(whole), w.mixed(bare)) {
+		taken, err := w.take(slot)
+		if taken {
+			w.desk.noteSpare(w.order.Account, slots)
+		}
+		if err != nil || taken {
+			return err
+		}
+	}
+	return w.noInstance(len(slots), unfit)
+}
+
+// mixed puts slots that are alike into an order of this host and certificate's
+// own: hosts that share the account do not all begin with the same one.
+func (w *work) mixed(slots []Slot) []Slot {
+	host, _ := os.Hostname() // without one the directory tells hosts apart
+	place := func(s Slot) uint64 {
+		hash := fnv.New64a()
+		fmt.Fprintln(hash, host, w.desk.host.Dir, w.name(), s.ID)
+		return hash.Sum64()
+	}
+	alike := func(a, b Slot) bool {
+		return a.Use == b.Use && a.Test == b.Test && a.Until.Format(time.DateOnly) == b.Until.Format(time.DateOnly)
+	}
+	for begin, end := 0, 0; begin < len(slots); begin = end {
+		for end = begin; end < len(slots) && alike(slots[begin], slots[end]); end++ {
+		}
+		slices.SortFunc(slots[begin:end], func(a, b Slot) int { return cmp.Compare(place(a), place(b)) })
+	}
+	return slots
+}
+
+func (w *work) instance(s Slot) order.Instance {
+	return order.Instance{Account: w.order.Account, ID: s.ID}
+}
+
+// usable says that the order may be placed on a slot that is not kept for it: on
+// an untouched one, or one that the certificate had before.
+func (w *work) usable(s Slot) bool {
+	had := cmp.Or(w.desk.ledger.Holder(w.instance(s)), w.desk.ledger.Had(w.instance(s))) == w.name()
+	free := s.Use == Free || s.takesAnother(state.Now()) && had
+	return free && w.allowed(s.ID) && w.fits(s) && (w.forced || !w.desk.ledger.RefusedTo(w.instance(s), w.name()))
+}
+
+// fits says that the slot is for so many names, and of a kind that the
+// certificate may consume.
+func (w *work) fits(s Slot) bool {
+	return (!s.Test || w.snapshot.Config.TestInstances) && w.holds(s, config.WithoutParents(w.order.Domains))
+}
+
+// holds says that the slot is for so many names, as far as is told.
+func (w *work) holds(s Slot, domains []string) bool {
+	wildcards := 0
+	for _, domain := range domains {
+		if domain[0] == '*' {
+			wildcards++
+		}
+	}
+	return !s.Counted || len(domains)-wildcards <= s.Names && wildcards <= s.Wildcards
+}
+
+// allowed says that the instance is on the certificate's own list or, when it
+// has none, on nobody's.
+func (w *work) allowed(instance string) bool {
+	if own := w.snapshot.Config.Instances; len(own) > 0 {
+		return slices.Contains(own, instance)
+	}
+	for _, other := range w.desk.host.Config.Certificates {
+		if other.Account == w.order.Account && slices.Contains(other.Instances, instance) {
+			return false
+		}
+	}
+	return true
+}
+
+// instanceError says that nothing is left to order with.
+type instanceError struct{ text string }
+
+func (e *instanceError) Error() string { return e.text }
+
+// Cause is for state.Cause.
+func (e *instanceError) Cause() string { return order.CauseNoInstance }
+
+func (w *work) noInstance(slots, unfit int) error {
+	err := &instanceError{fmt.Sprintf("no spare instance among the %d of account %s", slots, w.order.Account)}
+	advice := "buy a DV instance; the next poll finds it by itself"
+	if unfit > 0 {
+		err = &instanceError{fmt.Sprintf("no spare instance of account %s is for %s", w.order.Account, strings.Join(w.order.Domains, ", "))}
+		advice = fmt.Sprintf("buy a DV instance for so many names and wildcards (%d that are free are for fewer, or for tests)", unfit)
+	}
+	if w.desk.ledger.AnyRefusedTo(w.order.Account, w.name()) {
+		advice = "instances were refused to it before; to try them again: dvagent renew --force " + w.name()
+	}
+	if own := w.snapshot.Config.Instances; len(own) > 0 {
+		err = &instanceError{fmt.Sprintf("no spare instance: none of the %d that it may consume is free", len(own))}
+		advice = "add one to its instances, or buy one"
+	}
+	return hint.Add(err, advice)
+}
