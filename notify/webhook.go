@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"dvagent/internal/address"
+	"dvagent/internal/https"
 	"dvagent/internal/line"
 )
 
@@ -115,14 +115,9 @@ func sign(key, text string) string {
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// client follows no redirect: what is told is for that address alone. Proxies
-// of the environment are used, as for the API, and never for loopback.
+// client follows no redirect: what is told is for that address alone.
 var client = &http.Client{
-	Transport: &http.Transport{
-		Proxy:             http.ProxyFromEnvironment,
-		TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12},
-		DisableKeepAlives: true, // messages are rare
-	},
+	Transport:     https.NewTransport(nil),
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
