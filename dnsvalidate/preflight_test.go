@@ -263,11 +263,27 @@ func TestAResolverThatDoesNotHelpIsNamed(t *testing.T) {
 			}
 		})
 	}
-	t.Run("that it fails is no word on the zone", func(t *testing.T) {
-		prover := world(t, withCode(dns.RcodeServerFailure), servers)
-		blocks, text := preflight(t, prover.NewPreflight(), assigned("ns1.example.com"))
-		want := "find the name servers of example.com: no resolver answers: resolver 127.0.0.9:" + prover.port + ": SERVFAIL"
-		if blocks || !strings.Contains(text, want) {
+	for code, resolver := range map[string]reply{
+		"SERVFAIL": withCode(dns.RcodeServerFailure), "REFUSED": withCode(dns.RcodeRefused), "NODATA": withCode(dns.RcodeSuccess),
+	} {
+		t.Run(code+" is no word on the zone", func(t *testing.T) { // fault 158
+			prover := world(t, resolver, servers)
+			blocks, text := preflight(t, prover.NewPreflight(), assigned("ns1.example.com"))
+			want := "find the name servers of example.com: no resolver answers: resolver 127.0.0.9:" + prover.port + ": " + code
+			if blocks || !strings.Contains(text, want) {
+				t.Errorf("blocks %t: %s", blocks, text)
+			}
+		})
+	}
+	t.Run("another one is asked when it knows no name servers", func(t *testing.T) { // fault 158
+		prover := world(t, sound(ns1), map[string]reply{"127.0.0.1": zoneWith(1, ns1)}) // the parent's servers are out of reach
+		addressesAlone := changed(sound(), func(m *dns.Msg) {
+			if m.Question[0].Qtype == dns.TypeNS {
+				m.Answer, m.Ns = nil, nil
+			}
+		})
+		prover.settings.Resolvers = slices.Insert(prover.settings.Resolvers, 0, serve(t, "127.0.0.7", "0", addressesAlone))
+		if blocks, text := preflight(t, prover.NewPreflight(), assigned("ns1.example.com"), testZone); blocks || text != "" {
 			t.Errorf("blocks %t: %s", blocks, text)
 		}
 	})
