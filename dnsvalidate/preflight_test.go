@@ -21,7 +21,7 @@ func assigned(servers ...string) aliyun.Domain {
 // is a line with a hint.
 func preflight(t *testing.T, f *Preflight, zone aliyun.Domain, domains ...string) (blocks bool, text string) {
 	t.Helper()
-	findings, err := f.Look(t.Context(), Expectation{Zone: zone, Name: testName, Domains: domains, Issuers: []string{testCA}})
+	findings, err := f.Look(t.Context(), Expectation{Zone: zone, Name: testName, Domains: domains, CAs: CAs{[]string{testCA}, []string{"letsencrypt.org"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,6 +42,12 @@ func sound(records ...string) reply {
 
 func TestWhatIsWrongWithTheNameServersIsSaidBeforeTheOrder(t *testing.T) {
 	healthy := zoneWith(1, ns1, ns2)
+	refersBelow := func(query *dns.Msg) *dns.Msg {
+		if canonical(query.Question[0].Name) != testName {
+			return healthy(query)
+		}
+		return refers(testName + " 60 NS ns.elsewhere.test.")(query)
+	}
 	alias := func(more ...string) reply {
 		return zoneWith(1, append(more, ns1, ns2, testName+" 60 CNAME x.example.net.")...)
 	}
@@ -67,6 +73,12 @@ func TestWhatIsWrongWithTheNameServersIsSaidBeforeTheOrder(t *testing.T) {
 		// fault 37
 		{name: "a server is lame", second: lame(healthy), says: "ns2.example.com (127.0.0.2:PORT) lame (serial 1); resolver 127.0.0.9:PORT told that address", saysNoMore: true},
 		{name: "a server answers from the parent", second: zoneOf("com", 1), says: "ns2.example.com (127.0.0.2:PORT) lame (answers from the zone com); resolver 127.0.0.9:PORT told that address", saysNoMore: true},
+		// fault 160
+		{name: "the name lies in a zone of its own, on other servers", first: refersBelow, second: refersBelow, blocks: true,
+			says: "_dnsauth.example.com lies in the zone _dnsauth.example.com, and not in example.com, which delegates that (says ns2.example.com (127.0.0.2:PORT))", saysNoMore: true},
+		{name: "the name lies in a zone of its own, on the same servers", second: zoneOf(testName, 1), blocks: true,
+			says: "_dnsauth.example.com lies in the zone _dnsauth.example.com, and not in example.com", saysNoMore: false},
+		{name: "a server that refers to the zone's own servers is lame", second: refers(ns1), says: "ns2.example.com (127.0.0.2:PORT) lame (refers example.com to ns1.example.com)"},
 		{name: "no server answers with authority", first: withCode(dns.RcodeRefused), second: lame(healthy), blocks: true, says: "no name server of example.com answers with authority"},
 		// fault 41
 		{name: "a CNAME leads elsewhere", second: alias(), blocks: true, says: `a CNAME to "x.example.net"`},
