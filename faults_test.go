@@ -9,7 +9,7 @@ import (
 )
 
 // matrix are the numbers that the table has rows for.
-var matrix = [][2]int{{1, 115}, {126, 128}, {156, 163}, {168, 168}, {171, 171}}
+var matrix = [][2]int{{1, 115}, {126, 128}, {156, 163}, {168, 169}, {171, 171}}
 
 var (
 	faultRow    = regexp.MustCompile(`(?m)^\| (\d+) \| [^|]+ \| (.*) \|$`)

@@ -2,6 +2,9 @@ package aliyun
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -206,7 +209,7 @@ func TestWhyThereIsNoKeyIsSaidWithoutWhatWasRead(t *testing.T) {
 		{"a URI that refuses", tools{env: env("ALIBABA_CLOUD_CREDENTIALS_URI", "CLOUD/"+canarySecret)}, forbidden, "credentials URI: HTTP 403"},
 		{"a URI that answers half a key", tools{env: env("ALIBABA_CLOUD_CREDENTIALS_URI", newCloud(t, always(200, `{"AccessKeySecret":"`+canarySecret+`"}`)).url)}, "", "credentials URI: the answer has no whole key"},
 		{"a URI that answers no JSON", tools{env: env("ALIBABA_CLOUD_CREDENTIALS_URI", newCloud(t, always(200, canarySecret)).url)}, "", "credentials URI: the answer is no JSON"},
-		{"a URI with a service that speaks no HTTP", tools{env: env("ALIBABA_CLOUD_CREDENTIALS_URI", "http://"+rubbish+"/"+canarySecret)}, "", "credentials URI: no answer of HTTP"},
+		{"a URI with a service that speaks no HTTP", tools{env: env("ALIBABA_CLOUD_CREDENTIALS_URI", "http://"+rubbish+"/"+canarySecret)}, "", "credentials URI: the answer cannot be read"},
 		{"a URI where nobody is", tools{env: env("ALIBABA_CLOUD_CREDENTIALS_URI", "http://127.0.0.1:1/"+canarySecret)}, "", "credentials URI: connection refused"},
 		{"a URI that is none", tools{env: env("ALIBABA_CLOUD_CREDENTIALS_URI", "%zz"+canarySecret)}, "", "credentials URI: ALIBABA_CLOUD_CREDENTIALS_URI is no URL"},
 	} {
@@ -223,6 +226,31 @@ func TestWhyThereIsNoKeyIsSaidWithoutWhatWasRead(t *testing.T) {
 				t.Errorf("shown %q, printed %q", shown, printed)
 			}
 		})
+	}
+}
+
+// fault 169
+func TestNoErrorRepeatsASecretInAnotherSpelling(t *testing.T) {
+	for spelling, of := range map[string]func(string) string{
+		"hex":        func(s string) string { return hex.EncodeToString([]byte(s)) },
+		"base64":     func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) },
+		"lower case": strings.ToLower, "upper case": strings.ToUpper,
+	} {
+		for _, secret := range []string{canaryID, canarySecret, canaryToken} {
+			spelt := of(secret)
+			message, _ := json.Marshal(map[string]string{"Code": "No", "Message": "it is " + spelt})
+			addresses := map[string]string{
+				"a message":                     newCloud(t, always(400, string(message))).url,
+				"an answer that is not of HTTP": "http://" + rawServer(t, spelt+"\r\n\r\n"),
+			}
+			for where, address := range addresses {
+				err := newTestClient(t, address).DeleteDomainRecord(t.Context(), "42")
+				asOurs(t, err)
+				if shown := fmt.Sprintf("%+v %#v", err, err); strings.Contains(shown, spelt) {
+					t.Errorf("%s in %s: %s", where, spelling, shown)
+				}
+			}
+		}
 	}
 }
 

@@ -2,17 +2,16 @@ package aliyun
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"strings"
-	"syscall"
 	"time"
+
+	"dvagent/internal/https"
 )
 
 const (
@@ -100,7 +99,7 @@ func (c *Client) question(ctx context.Context, limit time.Duration, request *htt
 	defer cancel()
 	response, err := c.transport.RoundTrip(request.WithContext(ctx))
 	if err != nil {
-		return nil, unreached(err)
+		return nil, https.Reason(err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
@@ -108,26 +107,9 @@ func (c *Client) question(ctx context.Context, limit time.Duration, request *htt
 	}
 	answer, err := io.ReadAll(io.LimitReader(response.Body, maxKeyAnswer))
 	if err != nil {
-		return nil, unreached(err)
+		return nil, https.Reason(err)
 	}
 	return answer, nil
-}
-
-// unreached is why there was no answer, without a word of the server's: net/http
-// quotes what it cannot read.
-func unreached(err error) error {
-	var timeout net.Error
-	var number syscall.Errno
-	var untrusted *tls.CertificateVerificationError
-	switch {
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return errors.New("no answer")
-	case errors.As(err, &number):
-		return number
-	case errors.As(err, &untrusted):
-		return errors.New("its certificate is not trusted")
-	}
-	return errors.New("no answer of HTTP")
 }
 
 func keyIn(answer []byte) (grant, error) {
