@@ -190,7 +190,7 @@ func adviseTLS(err error) string {
 	case errors.As(err, &name):
 		return "the endpoint's certificate is for another name: check the endpoint"
 	case errors.Is(err, https.ErrHandshake):
-		return "the endpoint answers no TLS hello, not even a short one: check the endpoint, and the firewall, proxy and MTU on the way"
+		return "no TLS handshake succeeds, with a short hello neither: check the endpoint, and the firewall, proxy and MTU on the way"
 	}
 	return ""
 }
