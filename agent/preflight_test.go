@@ -59,6 +59,35 @@ func TestWhatWouldFailTheValidationIsSaidBeforeAnInstanceIsClaimed(t *testing.T)
 	}
 }
 
+// fault 159
+func TestACAAThatMayLetTheCAIssueStopsNoOrder(t *testing.T) {
+	for _, tt := range []struct{ name, value, configured, fails string }{
+		{"a name that the CA honours beside its own", `0 issue "cybertrust.ne.jp"`, "", ""},
+		{"a name that is unknown is left to the CA", `0 issue "ca.example"`, "", "the CA"},
+		{"a name that is configured is left to it too", `0 issue "ca.example"`, "caa_issuers = [\"ca.example\"]\n", "the CA"},
+		{"a name of another CA", `0 issue "letsencrypt.org"`, "", "CAA of example.com does not let"},
+		{"a name of another CA that is configured", `0 issue "letsencrypt.org"`, "caa_issuers = [\"letsencrypt.org\"]\n", "the CA"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, sandbox.Options{})
+			w.dns = tt.configured
+			w.record("@", "CAA", tt.value)
+			o := w.renew(Renewal{})
+			if tt.fails == "" {
+				if o.Err != nil {
+					t.Errorf("%+v", o)
+				}
+				return
+			}
+			placed := w.calls()["CreateDVOrderAudit"] > 0
+			if o.Class != state.Failure || placed != (tt.fails == "the CA") || !placed && !strings.Contains(o.Err.Error(), tt.fails) {
+				t.Errorf("placed %t: %+v", placed, o)
+			}
+		})
+	}
+}
+
 // A zone is looked at once in a pass, whatever many certificates lie in it.
 func TestTheCertificatesOfAPassShareTheirPreflight(t *testing.T) {
 	t.Parallel()

@@ -9,34 +9,23 @@ import (
 
 // checkAlias finds a CNAME at name that may not be followed. One that comes from
 // a wildcard is no obstacle: the validation record takes precedence over it.
-func (f *Preflight) checkAlias(ctx context.Context, name string, seen survey) []Finding {
-	target, err := f.aliases.recall(ctx, name, func() (string, error) { return f.prover.aliasAt(ctx, name, seen) })
-	if err != nil || target == "" || f.prover.settings.DelegateZone(target) != "" {
+func (f *Preflight) checkAlias(ctx context.Context, name string, servers []ServerVerdict) []Finding {
+	target := f.prover.aliasAt(ctx, name, servers)
+	if target == "" || f.prover.settings.DelegateZone(target) != "" {
 		return nil
 	}
 	alias := &CNAMEError{Name: name, Target: target}
 	return []Finding{{Blocks: true, Text: alias.Error(), Hint: alias.OperatorHint()}}
 }
 
-// aliasAt returns the target of the CNAME that stands at name, or "". If the
-// survey asked for another name, one server is asked for this one.
-func (p *Prover) aliasAt(ctx context.Context, name string, seen survey) (target string, err error) {
-	servers := seen.servers
-	if name != seen.name {
-		servers = nil
-		for _, server := range seen.servers {
-			if readable(server) {
-				servers = []ServerVerdict{p.askServer(ctx, nameServer{server.Name, server.Address}, Question{Name: name}.normal())}
-				break
-			}
-		}
-	}
+// aliasAt returns the target of the CNAME that stands at name, or "".
+func (p *Prover) aliasAt(ctx context.Context, name string, servers []ServerVerdict) (target string) {
 	for _, server := range servers {
 		if server.State == stateAlias && !p.wildcard(ctx, name, server.Detail) {
-			return server.Detail, ctx.Err()
+			return server.Detail
 		}
 	}
-	return "", ctx.Err()
+	return ""
 }
 
 // wildcard reports whether the CNAME at name comes from a wildcard: a name beside

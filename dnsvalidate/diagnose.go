@@ -22,7 +22,7 @@ func (p *Prover) markIntercepted(ctx context.Context, servers []ServerVerdict, p
 		switch server := &servers[i]; {
 		case server.State == stateRefused, server.recursive && server.State != stateFailed:
 			suspects = append(suspects, server)
-		case server.State == stateVisible, server.State == stateNotYet, server.State == stateAlias, server.State == stateLame:
+		case server.State == stateVisible, server.State == stateNotYet, server.State == stateAlias, server.State == stateLame, server.State == stateDelegated:
 			return
 		}
 	}

@@ -18,7 +18,8 @@ func judge(answer *dns.Msg, q Question) ServerVerdict {
 	case !existenceKnown(answer):
 		verdict.State, verdict.Detail = stateFailed, code(answer)
 	case !answer.Authoritative:
-		verdict.State, verdict.Detail = stateLame, referral(answer)
+		verdict.State = stateLame
+		verdict.referred, verdict.Detail = referral(answer)
 	default:
 		verdict.State, verdict.Detail = content(answer, q)
 	}
@@ -129,14 +130,16 @@ func soaIn(answer *dns.Msg) soa {
 	return soa{}
 }
 
-// referral names the servers that a non-authoritative answer sends us to.
-func referral(answer *dns.Msg) string {
+// referral is the zone to whose servers a non-authoritative answer sends us, and
+// names one of them.
+func referral(answer *dns.Msg) (zone, detail string) {
 	for _, rr := range answer.Ns {
 		if ns, ok := rr.(*dns.NS); ok {
-			return fmt.Sprintf("refers %s to %s", canonical(ns.Header().Name), canonical(ns.Ns))
+			zone = canonical(ns.Header().Name)
+			return zone, fmt.Sprintf("refers %s to %s", zone, canonical(ns.Ns))
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // expiry says how long a negative answer stays cached (RFC 2308: the SOA's TTL).

@@ -26,8 +26,8 @@ type Finding struct {
 type Preflight struct {
 	prover   *Prover
 	zones    memory[survey]
-	compared memory[[]Finding] // by zone and DNSServers: two accounts may host a zone
-	aliases  memory[string]    // the targets of CNAMEs, by validation name
+	compared memory[[]Finding]       // by zone and DNSServers: two accounts may host a zone
+	names    memory[[]ServerVerdict] // what the name servers say of a validation name
 	caa      memory[caaSet]
 }
 
@@ -37,7 +37,7 @@ type Expectation struct {
 	Name    string        // of the validation record
 	Type    string        // "TXT" or "CNAME"; empty is TXT
 	Domains []string      // that are to be proved
-	Issuers []string      // the CAs that may issue, such as "digicert.com"; none: CAA is not looked at
+	CAs     CAs           // whom CAA is to let issue; without any of Ours it is not looked at
 }
 
 // NewPreflight returns a Preflight that has asked nothing yet.
@@ -46,8 +46,8 @@ func (p *Prover) NewPreflight() *Preflight { return &Preflight{prover: p} }
 // Look finds what would make a validation in a hosted zone fail, or slow: a
 // zone that is not delegated to its DNSServers, servers that cannot be read or
 // lag behind, bogus DNSSEC, a CNAME in the place of a TXT record that leads
-// outside the delegated zones, and CAA records that let none of the issuers
-// issue for one of the domains. The zone costs one question at most to each
+// outside the delegated zones, a name in a zone of its own, and CAA records that
+// let none of our CAs issue for one of the domains. The zone costs one question at most to each
 // address of its name servers, discovery included (two to one that no other can
 // stand in for), and a further name in it one to one of them. An error means
 // that ctx ended.
@@ -61,11 +61,13 @@ func (f *Preflight) Look(ctx context.Context, e Expectation) ([]Finding, error) 
 		return nil, cutShort(hosted, err)
 	}
 	findings := slices.Concat(f.compare(ctx, e.Zone, seen), seen.findings)
+	servers, _ := f.names.recall(ctx, name, func() ([]ServerVerdict, error) { return f.prover.verdictsOn(ctx, hosted, name, seen) })
+	findings = append(findings, delegatedBelow(hosted, name, servers)...)
 	if e.Type != typeCNAME { // or else a CNAME may be the proof itself, left from last time
-		findings = append(findings, f.checkAlias(ctx, name, seen)...)
+		findings = append(findings, f.checkAlias(ctx, name, servers)...)
 	}
-	if len(e.Issuers) > 0 {
-		findings = append(findings, f.checkCAA(ctx, e.Domains, e.Issuers)...)
+	if len(e.CAs.Ours) > 0 {
+		findings = append(findings, f.checkCAA(ctx, e.Domains, e.CAs)...)
 	}
 	if ctx.Err() != nil {
 		return nil, cutShort(hosted, ctx.Err())
@@ -135,20 +137,57 @@ func (p *Prover) read(ctx context.Context, from delegation, zone, name string, b
 }
 
 // askHolders is askAll for the servers of a zone: one that answers from another
-// zone, such as the parent, has no authority for this one.
+// zone, such as the parent, has no authority for this one. It has if it refers to
+// a zone below, or serves that as well.
 func (p *Prover) askHolders(ctx context.Context, asked []nameServer, zone, name string) []ServerVerdict {
 	servers := p.askAll(ctx, asked, Question{Name: name}.normal())
 	for i := range servers {
-		if server := &servers[i]; server.State == stateNotYet && server.soa.zone != "" && server.soa.zone != zone {
+		switch server, cut := &servers[i], servers[i].cut(zone); {
+		case cut != "":
+			server.State, server.subzone = stateDelegated, cut
+		case server.State == stateNotYet && server.soa.zone != "" && server.soa.zone != zone:
 			server.State, server.Detail = stateLame, "answers from the zone "+server.soa.zone
 		}
 	}
 	return servers
 }
 
+// verdictsOn is what the servers say of name. If the survey asked for another
+// name, one of them is asked for this one.
+func (p *Prover) verdictsOn(ctx context.Context, zone, name string, seen survey) ([]ServerVerdict, error) {
+	if name == seen.name {
+		return seen.servers, nil
+	}
+	for _, server := range seen.servers {
+		if readable(server) {
+			return p.askHolders(ctx, []nameServer{{server.Name, server.Address}}, zone, name), ctx.Err()
+		}
+	}
+	return nil, ctx.Err()
+}
+
+// delegatedBelow finds that name lies in a zone of its own below the hosted one,
+// where nobody would see a record of the hosted one. It blocks unless another
+// server answers for name itself.
+func delegatedBelow(hosted, name string, servers []ServerVerdict) []Finding {
+	isCut := func(server ServerVerdict) bool { return server.State == stateDelegated }
+	i := slices.IndexFunc(servers, isCut)
+	if i < 0 {
+		return nil
+	}
+	teller, others := servers[i], slices.DeleteFunc(slices.Clone(servers), isCut)
+	return []Finding{{
+		Blocks: !slices.ContainsFunc(others, readable),
+		Text: fmt.Sprintf("%s lies in the zone %s, and not in %s, which delegates that (says %s)",
+			name, teller.subzone, hosted, join(teller.Name, teller.Address)),
+		Hint: fmt.Sprintf("the record is to be written in %s: host that zone with AliDNS, in the account that dns_account names, or take its NS records out of %s",
+			teller.subzone, hosted),
+	}}
+}
+
 // readable says that the server answers with authority.
 func readable(server ServerVerdict) bool {
-	return slices.Contains([]State{stateNotYet, stateVisible, stateAlias, stateStale}, server.State)
+	return slices.Contains([]State{stateNotYet, stateVisible, stateAlias, stateStale, stateDelegated}, server.State)
 }
 
 // unread finds the servers that cannot be read well, and says who told their

@@ -53,7 +53,7 @@ func TestAPreflightAsksEachServerOnce(t *testing.T) {
 	look := func(f *Preflight, name string, domains ...string) {
 		t.Helper()
 		zone := assigned("ns1.example.com", "ns2.example.com", "ns3.example.com")
-		findings, err := f.Look(t.Context(), Expectation{Zone: zone, Name: name, Domains: domains, Issuers: []string{testCA}})
+		findings, err := f.Look(t.Context(), Expectation{Zone: zone, Name: name, Domains: domains, CAs: CAs{Ours: []string{testCA}}})
 		if err != nil || len(findings) > 0 {
 			t.Error(findings, err)
 		}
@@ -107,7 +107,7 @@ func TestAHundredCertificatesOfAZoneShareOnePreflight(t *testing.T) {
 	inParallel(100, func(i int) {
 		name := fmt.Sprintf("_dnsauth.h%d.example.com", i)
 		findings, err := pass.Look(t.Context(), Expectation{
-			Zone: assigned("ns1.example.com", "ns2.example.com"), Name: name, Domains: []string{name[9:]}, Issuers: []string{testCA},
+			Zone: assigned("ns1.example.com", "ns2.example.com"), Name: name, Domains: []string{name[9:]}, CAs: CAs{Ours: []string{testCA}},
 		})
 		if err != nil || len(findings) > 0 {
 			t.Error(findings, err)

@@ -19,7 +19,8 @@ func (p *Prover) resolve(ctx context.Context, name string, qtype uint16) (*dns.M
 }
 
 // consult is resolve, and says who answered, such as "resolver 192.0.2.53:53". That
-// the name does not exist is believed only if no other resolver knows the name.
+// the name does not exist is believed only if no other resolver knows the name;
+// that it has no name servers, not at all.
 // When all resolvers are silent, none is asked again for a while.
 func (p *Prover) consult(ctx context.Context, name string, qtype uint16) (answer *dns.Msg, by string, err error) {
 	resolvers, err := p.resolvers()
@@ -38,6 +39,8 @@ func (p *Prover) consult(ctx context.Context, name string, qtype uint16) (answer
 			if inWords(said.err).State == stateSilent {
 				silent++
 			}
+		case withheld(said.answer, name, qtype):
+			reasons = append(reasons, said.by+": NODATA")
 		case said.answer.Rcode == dns.RcodeSuccess:
 			return said.answer, said.by, nil
 		case said.answer.Rcode != dns.RcodeNameError:
@@ -60,6 +63,13 @@ func (p *Prover) consult(ctx context.Context, name string, qtype uint16) (answer
 		p.mute.keep("", err)
 	}
 	return nil, "", err
+}
+
+// withheld says that the resolver answers a question for name servers without
+// one, as forwarders do that know addresses alone. Every zone has some, so it
+// does not tell, rather than say that there are none.
+func withheld(answer *dns.Msg, name string, qtype uint16) bool {
+	return answer.Rcode == dns.RcodeSuccess && qtype == dns.TypeNS && len(nsIn(answer, canonical(name)).names) == 0
 }
 
 // response is what came of a question to a resolver.

@@ -1,6 +1,7 @@
 package dnsvalidate
 
 import (
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -63,4 +64,67 @@ func TestASlowResolverIsNotTakenForASilentOneOnceItAnswers(t *testing.T) {
 			t.Fatal("it has answered and is left out")
 		}
 	}
+}
+
+func TestAResolverThatDoesNotHelpIsNamed(t *testing.T) {
+	servers := map[string]reply{"127.0.0.8": refers(ns1), "127.0.0.1": zoneWith(1, ns1), "127.0.0.5": lame(zoneWith(1, ns1))}
+	lies := sound(ns1)
+	tests := []struct {
+		name     string
+		resolver reply
+		says     []string
+	}{
+		{"it denies that anything exists", withCode(dns.RcodeNameError), []string{"find the name servers of example.com: resolver 127.0.0.9:PORT names none (NXDOMAIN)"}},
+		{"it lies about the addresses", changed(lies, func(m *dns.Msg) {
+			if m.Question[0].Name == "ns1.example.com." && m.Question[0].Qtype == dns.TypeA {
+				m.Answer = parseRecords([]string{"ns1.example.com. 60 A 127.0.0.5"})
+			}
+		}), []string{"ns1.example.com (127.0.0.5:PORT) lame (serial 1); resolver 127.0.0.9:PORT told that address", "no name server of example.com answers with authority"}},
+		{"it lies about the servers", knows(aOfNS1, "example.com. 60 NS ns.evil.test.", "ns.evil.test. 60 A 127.0.0.5"), []string{
+			"example.com is delegated to ns.evil.test, which AliDNS does not write to (says resolver 127.0.0.9:PORT)",
+			"ns.evil.test (127.0.0.5:PORT)",
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			prover := world(t, test.resolver, servers)
+			blocks, text := preflight(t, prover.NewPreflight(), assigned("ns1.example.com"))
+			for _, want := range test.says {
+				if want = strings.ReplaceAll(want, "PORT", prover.port); !blocks || !strings.Contains(text, want) {
+					t.Errorf("blocks %t: %s\nwithout %s", blocks, text, want)
+				}
+			}
+		})
+	}
+	for code, resolver := range map[string]reply{
+		"SERVFAIL": withCode(dns.RcodeServerFailure), "REFUSED": withCode(dns.RcodeRefused), "NODATA": withCode(dns.RcodeSuccess),
+	} {
+		t.Run(code+" is no word on the zone", func(t *testing.T) { // fault 158
+			prover := world(t, resolver, servers)
+			blocks, text := preflight(t, prover.NewPreflight(), assigned("ns1.example.com"))
+			want := "find the name servers of example.com: no resolver answers: resolver 127.0.0.9:" + prover.port + ": " + code
+			if blocks || !strings.Contains(text, want) {
+				t.Errorf("blocks %t: %s", blocks, text)
+			}
+		})
+	}
+	t.Run("another one is asked when it knows no name servers", func(t *testing.T) { // fault 158
+		prover := world(t, sound(ns1), map[string]reply{"127.0.0.1": zoneWith(1, ns1)}) // the parent's servers are out of reach
+		addressesAlone := changed(sound(), func(m *dns.Msg) {
+			if m.Question[0].Qtype == dns.TypeNS {
+				m.Answer, m.Ns = nil, nil
+			}
+		})
+		prover.settings.Resolvers = slices.Insert(prover.settings.Resolvers, 0, serve(t, "127.0.0.7", "0", addressesAlone))
+		if blocks, text := preflight(t, prover.NewPreflight(), assigned("ns1.example.com"), testZone); blocks || text != "" {
+			t.Errorf("blocks %t: %s", blocks, text)
+		}
+	})
+	t.Run("another one is asked when it denies that anything exists", func(t *testing.T) {
+		prover := world(t, sound(), servers)
+		prover.settings.Resolvers = slices.Insert(prover.settings.Resolvers, 0, serve(t, "127.0.0.7", "0", withCode(dns.RcodeNameError)))
+		if _, text := preflight(t, prover.NewPreflight(), assigned("ns1.example.com"), testZone); text != "" {
+			t.Error(text)
+		}
+	})
 }

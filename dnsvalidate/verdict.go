@@ -28,6 +28,7 @@ const (
 	stateAlias       State = "CNAME"               // the name is a CNAME, to Detail
 	stateNoRoute     State = "no route"            // such as an IPv6 address on a host without IPv6
 	stateCached      State = "negative cache"      // a public resolver remembers the absence; it holds up nothing
+	stateDelegated   State = "delegated"           // the name is in a zone below
 	stateBogus       State = "DNSSEC bogus"        // a public resolver answers only with checking disabled
 )
 
@@ -39,8 +40,23 @@ type ServerVerdict struct {
 	Detail   string
 	Duration time.Duration // until it answered, or was given up
 
-	soa       soa  // that came with the answer
-	recursive bool // offers recursion
+	soa       soa    // that came with the answer
+	referred  string // the zone to whose name servers it refers, or ""
+	subzone   string // that holds the name, of a server in stateDelegated
+	recursive bool   // offers recursion
+}
+
+// cut is the zone below zone that the server says the name lies in, or "". A
+// resolver's word does not count, nor that of a server without authority, which
+// may refer to where nobody delegates.
+func (v ServerVerdict) cut(zone string) string {
+	switch {
+	case v.State == stateLame && !v.recursive && below(v.referred, zone):
+		return v.referred
+	case v.State == stateNotYet && below(v.soa.zone, zone):
+		return v.soa.zone
+	}
+	return ""
 }
 
 // soa is what a server says of the zone it answers from; zero while unknown.

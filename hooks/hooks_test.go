@@ -31,11 +31,11 @@ func script(t *testing.T, body string) string {
 const printEnv = "env | grep -v ^PWD="
 
 func TestRunGivesTheContractsEnvironment(t *testing.T) {
-	t.Setenv("PATH", "/usr/bin:/bin")
+	t.Setenv("PATH", "/usr/sbin:/usr/bin")
 	t.Setenv("HOME", "/root")
 	t.Setenv("LANG", "C")
 	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "canary")
-	base := []string{"HOME=/root", "LANG=C", "PATH=/usr/bin:/bin"}
+	base := []string{"HOME=/root", "LANG=C", "PATH=/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin:/sbin:/bin"}
 	for _, test := range []struct {
 		name  string
 		event hooks.Event

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/textproto"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -13,6 +15,7 @@ import (
 	"dvagent/internal/secret"
 
 	"github.com/wneessen/go-mail"
+	"github.com/wneessen/go-mail/smtp"
 )
 
 // Mail is how e-mail is sent.
@@ -53,10 +56,35 @@ func (m Mail) send(ctx context.Context, message Message) error {
 	if err == nil {
 		err = deliver(ctx, client, letter)
 	}
-	if err != nil && password != "" { // a server may repeat it
-		return errors.New(strings.ReplaceAll(err.Error(), password, "***"))
+	if err != nil && password != "" { // a server may repeat it, in any spelling
+		return withoutText(err, password)
 	}
 	return err
+}
+
+// enhanced is a code of RFC 3463.
+var enhanced = regexp.MustCompile(`^[245]\.[0-9]{1,3}\.[0-9]{1,3}\b`)
+
+// withoutText says what a server answered by its codes alone.
+func withoutText(err error, password string) error {
+	var sending *mail.SendError
+	var answered *textproto.Error
+	var unreadable textproto.ProtocolError
+	switch {
+	case errors.As(err, &sending) && sending.ErrorCode() != 0:
+		return refused(sending.Reason.String()+": ", sending.ErrorCode(), sending.EnhancedStatusCode())
+	case errors.As(err, &sending):
+		return errors.New(sending.Reason.String())
+	case errors.As(err, &answered):
+		return refused("", answered.Code, enhanced.FindString(answered.Msg))
+	case errors.As(err, &unreadable), errors.Is(err, smtp.ErrUnexpectedServerResponse), errors.Is(err, smtp.ErrUnexpectedServerChallange):
+		return errors.New("the server's answer is not of SMTP")
+	}
+	return errors.New(secret.Cut(err.Error(), password))
+}
+
+func refused(step string, code int, enhanced string) error {
+	return errors.New(strings.TrimSpace(fmt.Sprintf("%sthe server answered %d %s", step, code, enhanced)))
 }
 
 // deliver returns when ctx is done, which the client knows of while it dials

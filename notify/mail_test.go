@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"io"
 	"mime"
 	"mime/quotedprintable"
@@ -78,6 +79,28 @@ func TestALetterThatIsNotTakenIsAnError(t *testing.T) {
 			}
 			err := Send(t.Context(), c, message)
 			if err == nil || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), canary) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// fault 169
+func TestAServerThatRepeatsThePasswordIsToldByItsCode(t *testing.T) {
+	repeated := base64.StdEncoding.EncodeToString([]byte("\x00dvagent\x00" + canary))
+	for _, tt := range []struct {
+		name string
+		sink notifytest.Sink
+		says string
+	}{
+		{"at its authentication", notifytest.Sink{Password: "other"}, "the server answered 535 5.7.8"},
+		{"at a recipient", notifytest.Sink{Password: canary, Refuses: "550 5.1.1 " + repeated}, "sending SMTP RCPT TO command: the server answered 550"},
+		{"without a code", notifytest.Sink{Password: canary, Refuses: "you said " + repeated}, "sending SMTP RCPT TO command"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := channelTo(newSink(t, &tt.sink))
+			c.Mail.Username, c.Mail.Password = "dvagent", literal(canary)
+			if err := Send(t.Context(), c, message); err == nil || err.Error() != "notify mail: "+tt.says {
 				t.Errorf("got %v", err)
 			}
 		})

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -18,7 +17,8 @@ import (
 	"time"
 
 	"dvagent/internal/address"
-	"dvagent/internal/line"
+	"dvagent/internal/hint"
+	"dvagent/internal/https"
 )
 
 // CheckURL says why raw cannot be the address of a webhook: http:// is allowed
@@ -48,13 +48,10 @@ func (c Channel) post(ctx context.Context, m Message) error {
 		return err
 	}
 	answer, err := exchange(ctx, signed, text)
-	if err == nil {
-		err = refusal(c.Kind, answer)
-	}
 	if err != nil {
-		return withheld(err, address, key)
+		return err
 	}
-	return nil
+	return refusal(c.Kind, answer)
 }
 
 // forms turn a message into an address and a body of JSON.
@@ -115,88 +112,78 @@ func sign(key, text string) string {
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// client follows no redirect: what is told is for that address alone. Proxies
-// of the environment are used, as for the API, and never for loopback.
+// client follows no redirect: what is told is for that address alone.
 var client = &http.Client{
-	Transport: &http.Transport{
-		Proxy:             http.ProxyFromEnvironment,
-		TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12},
-		DisableKeepAlives: true, // messages are rare
-	},
+	Transport:     https.NewTransport(nil),
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
 const maxAnswer = 64 << 10 // bytes
 
+// exchange posts the body. Its errors hold nothing that the server wrote, which
+// may be the address, spelt in whatever way.
 func exchange(ctx context.Context, address string, body []byte) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
-		return nil, err
+		return nil, errors.New("the address is no URL")
 	}
 	request.Header.Set("Content-Type", "application/json; charset=utf-8")
 	response, err := client.Do(request)
-	var whole *url.Error
-	if errors.As(err, &whole) {
-		return nil, whole.Err // the rest of it is the address
-	}
 	if err != nil {
-		return nil, err
+		return nil, https.Reason(err)
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if response.StatusCode/100 != 2 {
-		return nil, fmt.Errorf("the server answered %s", response.Status)
+		return nil, fmt.Errorf("the server answered %d %s", response.StatusCode, http.StatusText(response.StatusCode))
 	}
-	return answer, err
+	if err != nil {
+		return nil, https.Reason(err)
+	}
+	return answer, nil
 }
 
 // refusal is why a robot did not take a message that its server answered with
-// 200.
+// 200: the code alone, with advice on those that are documented.
 func refusal(kind string, answer []byte) error {
 	if kind == Webhook {
 		return nil
 	}
 	var said struct {
-		ErrCode *int   `json:"errcode"` // DingTalk, WeCom
-		ErrMsg  string `json:"errmsg"`
-		Code    *int   `json:"code"` // Feishu
-		Msg     string `json:"msg"`
+		ErrCode *int `json:"errcode"` // DingTalk, WeCom
+		Code    *int `json:"code"`    // Feishu
 	}
 	if json.Unmarshal(answer, &said) != nil {
 		return errors.New("the server's answer is no JSON")
 	}
-	code, message := said.ErrCode, said.ErrMsg
+	code := said.ErrCode
 	if kind == Feishu {
-		code, message = said.Code, said.Msg
+		code = said.Code
 	}
-	if code == nil {
+	switch {
+	case code == nil:
 		return errors.New("the server's answer has no code")
-	}
-	if *code != 0 {
-		return fmt.Errorf("the robot refused it with code %d: %q", *code, line.Of(message))
+	case *code != 0:
+		return hint.Add(fmt.Errorf("the robot refused it with code %d", *code), advice[kind][*code])
 	}
 	return nil
 }
 
-// withheld keeps what must not be told out of an error: the parts of the
-// address behind the host, and the secret.
-func withheld(err error, address, key string) error {
-	secrets := []string{address, key}
-	if u, parseErr := url.Parse(address); parseErr == nil {
-		secrets = append(secrets, u.RequestURI(), u.RawQuery)
-		secrets = append(secrets, strings.Split(u.Path, "/")...)
-		for _, values := range u.Query() {
-			secrets = append(secrets, values...)
-		}
-	}
-	text := err.Error()
-	for _, secret := range secrets {
-		if len(secret) >= 6 {
-			text = strings.NewReplacer(secret, "***", url.QueryEscape(secret), "***").Replace(text)
-		}
-	}
-	if text == err.Error() {
-		return err
-	}
-	return errors.New(text)
+// advice is on the codes that the services document.
+var advice = map[string]map[int]string{
+	DingTalk: {
+		300005: "the token is not known: compare the url with the robot's",
+		310000: "the robot's security settings refuse it: compare the secret, its keywords and its addresses",
+		660026: "too many messages: the robot takes 20 a minute",
+	},
+	Feishu: {
+		19001: "the robot is not known: compare the url with the robot's",
+		19021: "the signature is not accepted: compare the secret, and check the local clock",
+		19022: "the robot takes no message from this address",
+		19024: "the robot wants a keyword that the message has not",
+	},
+	WeCom: {
+		45009: "too many messages: the robot takes 20 a minute",
+		93000: "the key is not known: compare the url with the robot's",
+	},
 }

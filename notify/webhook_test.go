@@ -1,18 +1,24 @@
 package notify
 
 import (
+	"bufio"
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"dvagent/internal/hint"
 	"dvagent/internal/secret"
 )
 
@@ -176,6 +182,68 @@ func TestAFailureIsToldWithoutTheAddress(t *testing.T) {
 			}
 		})
 	}
+}
+
+// fault 169
+func TestAServerThatRepeatsTheTokenInAnotherSpellingIsToldByItsCode(t *testing.T) {
+	for spelling, token := range map[string]string{
+		"hex": hex.EncodeToString([]byte(canary)), "base64": base64.StdEncoding.EncodeToString([]byte(canary)), "upper case": strings.ToUpper(canary),
+		"reverse": reversed(canary),
+	} {
+		for _, tt := range []struct{ name, kind, answer, says string }{
+			{"DingTalk's refusal", DingTalk, body(`{"errcode":310000,"errmsg":"` + token + `"}`), "the robot refused it with code 310000"},
+			{"Feishu's refusal", Feishu, body(`{"code":19001,"msg":"` + token + `"}`), "the robot refused it with code 19001"},
+			{"WeCom's refusal", WeCom, body(`{"errcode":93000,"errmsg":"` + token + `"}`), "the robot refused it with code 93000"},
+			{"a status", Webhook, "HTTP/1.1 403 " + token + "\r\nContent-Length: 0\r\n\r\n", "the server answered 403 Forbidden"},
+			{"an answer that is not of HTTP", Webhook, token + "\r\n\r\n", "the answer cannot be read"},
+			{"a header that is none", Webhook, "HTTP/1.1 200 OK\r\n" + token + "\r\n\r\n", "the answer cannot be read"},
+		} {
+			t.Run(tt.name+" in "+spelling, func(t *testing.T) {
+				c := Channel{Name: "ops", Kind: tt.kind, URL: literal("http://" + rawServer(t, tt.answer) + "/" + canary)}
+				err := Send(t.Context(), c, message)
+				if err == nil || err.Error() != "notify ops: "+tt.says || strings.Contains(hint.Of(err), token) {
+					t.Errorf("got %v", err)
+				}
+				if tt.kind != Webhook && hint.Of(err) == "" {
+					t.Error("no hint")
+				}
+			})
+		}
+	}
+}
+
+func reversed(text string) string {
+	letters := []byte(text)
+	slices.Reverse(letters)
+	return string(letters)
+}
+
+func body(text string) string {
+	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(text), text)
+}
+
+// rawServer answers the first request of each connection with the text.
+func rawServer(t *testing.T, text string) (address string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			if request, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+				io.Copy(io.Discard, request.Body)
+				io.WriteString(conn, text)
+			}
+			conn.Close()
+		}
+	}()
+	return listener.Addr().String()
 }
 
 func TestAServerThatHangsEndsWithTheContext(t *testing.T) {

@@ -66,6 +66,7 @@ func (c Certificate) Apart() bool { return c.Follow || c.Package != "" }
 // DNS is [dns].
 type DNS struct {
 	Settings           dnsvalidate.Settings
+	CAAIssuers         []string      // further names in CAA that let a CA of Alibaba's issue
 	TTL                int           // of a validation record, in seconds
 	PropagationTimeout time.Duration // of one run, until every name server shows the record
 }

@@ -51,6 +51,7 @@ type dnsTable struct {
 	PropagationTimeout string   `toml:"propagation_timeout"`
 	Quorum             string   `toml:"quorum"`
 	Delegate           []string `toml:"delegate"`
+	CAAIssuers         []string `toml:"caa_issuers"`
 	TTL                int      `toml:"ttl"`
 }
 

@@ -29,6 +29,14 @@ func normaliseAll(names []string) ([]string, error) {
 	return domains, nil
 }
 
+// normaliseAny is normaliseAll where none may be given.
+func normaliseAny(names []string) ([]string, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	return normaliseAll(names)
+}
+
 func normalise(name string) (string, error) {
 	host, wildcard := strings.CutPrefix(strings.TrimSuffix(name, "."), "*.")
 	ascii, err := idna.Lookup.ToASCII(host)

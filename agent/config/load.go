@@ -135,11 +135,13 @@ func buildDNS(config *Config, doc document) error {
 			return at(key, err)
 		}
 	}
-	var delegate []string
-	if len(doc.DNS.Delegate) > 0 {
-		if delegate, err = normaliseAll(doc.DNS.Delegate); err != nil {
-			return at("dns.delegate", err)
-		}
+	delegate, err := normaliseAny(doc.DNS.Delegate)
+	if err != nil {
+		return at("dns.delegate", err)
+	}
+	issuers, err := normaliseAny(doc.DNS.CAAIssuers)
+	if err != nil {
+		return at("dns.caa_issuers", err)
 	}
 	if doc.DNS.TTL < 1 {
 		return at("dns.ttl", fmt.Errorf("%d seconds is less than 1", doc.DNS.TTL))
@@ -152,6 +154,7 @@ func buildDNS(config *Config, doc document) error {
 			Quorum:          quorum,
 			Delegate:        delegate,
 		},
+		CAAIssuers:         issuers,
 		TTL:                doc.DNS.TTL,
 		PropagationTimeout: propagationTimeout,
 	}

@@ -70,7 +70,7 @@ func (d *DNS) Foresee(ctx context.Context, s Subject, site Site) (findings []Fin
 	domains := site.Domains
 	err = d.zones.following(ctx, site.Place, func(at Place) error {
 		zone, unknown := d.withServers(ctx, at)
-		seen, err := d.freshPreflight().Look(ctx, dnsvalidate.Expectation{Zone: zone, Name: at.name, Domains: domains, Issuers: cas})
+		seen, err := d.freshPreflight().Look(ctx, dnsvalidate.Expectation{Zone: zone, Name: at.name, Domains: domains, CAs: d.cas()})
 		if err != nil {
 			return err
 		}
@@ -78,6 +78,12 @@ func (d *DNS) Foresee(ctx context.Context, s Subject, site Site) (findings []Fin
 		return d.list(ctx, s, at)
 	})
 	return findings, err
+}
+
+// cas are the CAs that may issue: those that CAS sells, by the names that they
+// have and by those that the operator knows of.
+func (d *DNS) cas() dnsvalidate.CAs {
+	return dnsvalidate.CAs{Ours: slices.Concat(caNames, d.zones.host.Config.DNS.CAAIssuers), Others: otherCAs}
 }
 
 // withServers asks AliDNS for the name servers that its list leaves out. Without

@@ -172,9 +172,3 @@ func expectedName(last, domain string, domains []string) string {
 	}
 	return UsualName(domain)
 }
-
-// cas are the CAA names of the CAs whose DV certificates CAS sells.
-var cas = []string{
-	"digicert.com", "digicert.cn", "geotrust.com", "rapidssl.com", "thawte.com", "symantec.com",
-	"globalsign.com", "cfca.com.cn", "vtrus.cn", "sectigo.com", "trust-provider.com",
-}

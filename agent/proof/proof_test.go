@@ -4,8 +4,29 @@ import (
 	"slices"
 	"testing"
 
+	"dvagent/agent/config"
 	"dvagent/agent/order"
+	"dvagent/agent/state"
 )
+
+// fault 159
+func TestACAIsKnownByEachNameThatItHonours(t *testing.T) {
+	configured := config.Config{DNS: config.DNS{CAAIssuers: []string{"ca.example"}}}
+	cas := NewDNS(NewZones(state.NewHost(&configured, nil, nil), nil)).cas()
+	for _, name := range []string{"digicert.com", "www.digicert.com", "digicert.ne.jp", "cybertrust.ne.jp", "globalsign.com", "ca.example"} {
+		if !slices.Contains(cas.Ours, name) {
+			t.Errorf("%s is not known", name)
+		}
+	}
+	for _, name := range cas.Others {
+		if slices.Contains(cas.Ours, name) {
+			t.Errorf("%s is of ours and of another", name)
+		}
+	}
+	if cas.Ours[0] != "digicert.com" {
+		t.Errorf("%s would be advised", cas.Ours[0])
+	}
+}
 
 func TestAChallengeIsWrittenOnlyAtNamesOfTheDomains(t *testing.T) {
 	two := []string{"example.com", "www.example.org"}

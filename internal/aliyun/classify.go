@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"dvagent/internal/https"
 )
 
 // codes maps the server's Code to what it means. A name that ends with a dot
@@ -187,6 +189,8 @@ func adviseTLS(err error) string {
 		return "the endpoint's certificate is not valid now: check the local clock, then the endpoint"
 	case errors.As(err, &name):
 		return "the endpoint's certificate is for another name: check the endpoint"
+	case errors.Is(err, https.ErrHandshake):
+		return "no TLS handshake succeeds, with a short hello neither: check the endpoint, and the firewall, proxy and MTU on the way"
 	}
 	return ""
 }

@@ -4,15 +4,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"time"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 	"golang.org/x/time/rate"
 
 	"dvagent/internal/address"
+	"dvagent/internal/https"
 )
 
 // Config says which account to use and how. Only Credentials has no usable
@@ -55,11 +54,14 @@ const (
 type Client struct {
 	cas, dns, sts service
 	region        string
-	keys          *keyring
-	session       *session
-	transport     http.RoundTripper
+	credentials   Credentials
+	found         *session // of the key that the sources give
+	assumed       *session // of the role that Credentials.RoleARN names
+	transport     *https.Transport
 	observe       func(Call)
 	pause         time.Duration
+
+	metadataService string
 }
 
 // service is one of Alibaba's APIs: where it answers and how fast it may be asked.
@@ -87,12 +89,14 @@ func New(config Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		region:    cmp.Or(config.Region, DefaultRegion),
-		keys:      newKeyring(config.Credentials),
-		session:   newSession(config.Credentials.RoleARN),
-		transport: transport,
-		observe:   config.Observe,
-		pause:     firstPause,
+		region:          cmp.Or(config.Region, DefaultRegion),
+		credentials:     config.Credentials,
+		found:           newSession(),
+		assumed:         newSession(),
+		transport:       transport,
+		observe:         config.Observe,
+		pause:           firstPause,
+		metadataService: metadataService,
 	}
 	perSecond := cmp.Or(config.RequestsPerSecond, DefaultRequestsPerSecond)
 	c.cas, err = newService("CAS", "yundun-cert", cmp.Or(config.CASEndpoint, DefaultCASEndpoint), perSecond)
@@ -158,15 +162,23 @@ func (c *Client) ask(ctx context.Context, to *service, request requests.AcsReque
 	}
 	answer, err = c.send(ctx, to, request, key, anyOf)
 	if err != nil && err.Kind == Credential {
-		c.keys.forget()
-		again = c.session.forget(key)
+		again = c.assumed.forget(key) || c.found.forget(key)
 	}
 	return answer, again, err
 }
 
-// send is one round trip: rate limit, signature, exchange, judgement.
+// send is a round trip that the key signs.
 func (c *Client) send(ctx context.Context, to *service, request requests.AcsRequest, key key, anyOf []string) (object, *Error) {
-	operation := request.GetActionName()
+	secrets := func() []string { return secretsOf(request, key) } // the signature is one of them
+	return c.roundTrip(ctx, to, request.GetActionName(), secrets, anyOf, func(x *exchange) error {
+		return sign(x, c.region, to.endpoint, request, key)
+	})
+}
+
+// roundTrip is rate limit, exchange and judgement. do sends the request through
+// the exchange; no error shows the secrets.
+func (c *Client) roundTrip(ctx context.Context, to *service, operation string, secrets func() []string, anyOf []string,
+	do func(*exchange) error) (object, *Error) {
 	if to.limit.Wait(ctx) != nil {
 		// Wait gives up early when its turn lies beyond the deadline; to whoever
 		// asks why, ctx has ended only then.
@@ -175,13 +187,13 @@ func (c *Client) send(ctx context.Context, to *service, request requests.AcsRequ
 	}
 	x := &exchange{ctx: ctx, transport: c.transport}
 	start := time.Now()
-	if err := sign(x, c.region, to.endpoint, request, key); !x.started {
-		return nil, local(operation, errors.New(redact(fmt.Sprint(err), secretsOf(request, key))))
+	if err := do(x); !x.started {
+		return nil, local(operation, cmp.Or(err, errUnsigned))
 	}
 	answer, err := judge(x, anyOf)
 	if err != nil {
 		err.Operation = operation
-		err.redact(secretsOf(request, key))
+		err.redact(secrets())
 		err.advise(to.ram, x.skew)
 	}
 	if c.observe != nil {

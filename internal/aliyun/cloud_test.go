@@ -21,15 +21,14 @@ const (
 	canaryToken  = "canaryToken/+=0123456789"
 )
 
-// metadata stands for the proxy that every test finds in its environment. No
-// call of the client may come to it; the SDK's look-up of an ECS role does.
-var metadata *cloud
+// proxy is what every test finds in its environment. Nothing may come to it. It
+// would answer questions for a key, too.
+var proxy = &cloud{reply: replyMetadata}
 
 func TestMain(m *testing.M) {
-	metadata = &cloud{reply: replyMetadata}
-	proxy := httptest.NewServer(metadata)
+	server := httptest.NewServer(proxy)
 	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} {
-		os.Setenv(name, proxy.URL)
+		os.Setenv(name, server.URL)
 	}
 	os.Setenv("NO_PROXY", "(") // not a regular expression, which the SDK expects
 	os.Setenv("no_proxy", "(")
@@ -111,7 +110,7 @@ func newTestClient(t testing.TB, address string, changes ...func(*Config)) *Clie
 		t.Fatal(err)
 	}
 	client.pause = time.Millisecond
-	t.Cleanup(client.transport.(*http.Transport).CloseIdleConnections)
+	t.Cleanup(client.transport.CloseIdleConnections)
 	return client
 }
 

@@ -4,19 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"dvagent/internal/secret"
-
-	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
-	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 )
 
 // Credentials say whose key signs the requests: a key given here; else, with
-// RAMRole, the role of the ECS instance we run on; else the SDK's own chain
-// (ALIBABA_CLOUD_… variables, OIDC, the CLI's and SDK's profiles, the instance's
-// role). With RoleARN that key asks STS for a session of the role.
+// RAMRole, the role of the ECS instance we run on; else whatever the chain finds
+// where Alibaba's tools keep keys (see sources). With RoleARN that key asks STS
+// for a session of the role.
 //
 // Secrets are read anew for each request, so that a rotated file counts at once.
 type Credentials struct {
@@ -45,44 +41,11 @@ func (c Credentials) check() error {
 // key is what one request is signed with.
 type key struct{ id, secret, token string }
 
-// keyring finds the account's key. The SDK's providers renew their sessions
-// themselves, but are not safe for concurrent use and know no context.
-type keyring struct {
-	config   Credentials
-	turn     chan struct{} // holds a value while provider is in use
-	mu       sync.Mutex
-	provider credentials.CredentialsProvider // nil until it is needed
-}
-
-func newKeyring(config Credentials) *keyring {
-	return &keyring{config: config, turn: make(chan struct{}, 1)}
-}
-
-func (k *keyring) key(ctx context.Context) (key, error) {
-	if !k.config.AccessKeyID.IsZero() {
-		return k.config.read()
-	}
-	select {
-	case k.turn <- struct{}{}:
-	case <-ctx.Done():
-		return key{}, ctx.Err()
-	}
-	type result struct {
-		key key
-		err error
-	}
-	done := make(chan result, 1)
-	go func() {
-		defer func() { <-k.turn }()
-		found, err := k.provide()
-		done <- result{found, err}
-	}()
-	select {
-	case r := <-done:
-		return r.key, r.err
-	case <-ctx.Done():
-		return key{}, ctx.Err()
-	}
+// grant is a key and when it expires; zero: it is good until it is changed where
+// it stands.
+type grant struct {
+	key
+	until time.Time
 }
 
 func (c Credentials) read() (found key, err error) {
@@ -105,88 +68,35 @@ func (c Credentials) read() (found key, err error) {
 	return found, nil
 }
 
-// provide asks the SDK. A provider that failed is dropped: the chain would
-// stay with the last one that it tried.
-func (k *keyring) provide() (found key, err error) {
-	defer func() {
-		if thrown := recover(); thrown != nil {
-			err = fmt.Errorf("the SDK gave up: %v", thrown)
-		}
-		if err != nil {
-			k.forget()
-		}
-	}()
-	given, err := k.current().GetCredentials()
-	if err != nil {
-		return key{}, err
-	}
-	return key{given.AccessKeyId, given.AccessKeySecret, given.SecurityToken}, nil
-}
-
-func (k *keyring) current() credentials.CredentialsProvider {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.provider == nil && k.config.RAMRole != "" {
-		k.provider = credentials.NewECSRAMRoleCredentialsProvider(k.config.RAMRole)
-	} else if k.provider == nil {
-		k.provider = credentials.NewDefaultCredentialsProvider()
-	}
-	return k.provider
-}
-
-// forget makes the next key come from the source again.
-func (k *keyring) forget() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.provider = nil
-}
-
 // key is the key to sign with now: the account's, or that of the role's session.
 func (c *Client) key(ctx context.Context) (key, *Error) {
-	if c.session.roleARN != "" {
-		return c.session.key(ctx, c.assumeRole)
+	arn := c.credentials.RoleARN
+	if arn == "" {
+		return c.ownKey(ctx)
 	}
-	return c.ownKey(ctx)
+	return c.assumed.key(ctx, func(ctx context.Context) (grant, *Error) {
+		own, err := c.ownKey(ctx)
+		if err != nil {
+			return grant{}, err
+		}
+		return c.assume(ctx, role{arn: arn, session: "dvagent"}, own)
+	})
 }
 
+// ownKey is the account's, before it assumes a role.
 func (c *Client) ownKey(ctx context.Context) (key, *Error) {
-	found, err := c.keys.key(ctx)
-	if err == nil {
-		return found, nil
+	if c.credentials.AccessKeyID.IsZero() {
+		return c.found.key(ctx, c.find)
 	}
-	e := local("", err)
-	if ctx.Err() == nil {
-		e.Err = errors.New(redact(err.Error(), nil))
-		e.Hint = "configure access_key_id and access_key_secret, a RAM role, or the variables of Alibaba's SDK"
+	found, err := c.credentials.read()
+	if err != nil {
+		return key{}, keyless(err)
 	}
-	return key{}, e
+	return found, nil
 }
 
-const sessionLength = time.Hour
-
-// assumeRole is STS's AssumeRole: a key for the role, and when it expires.
-func (c *Client) assumeRole(ctx context.Context) (key, time.Time, *Error) {
-	own, err := c.ownKey(ctx)
-	if err != nil {
-		return key{}, time.Time{}, err
-	}
-	request := &requests.RpcRequest{}
-	request.InitWithApiInfo("Sts", "2015-04-01", "AssumeRole", "sts", "openAPI")
-	request.FormParams = map[string]string{
-		"RoleArn":         c.session.roleARN,
-		"RoleSessionName": "dvagent",
-		"DurationSeconds": fmt.Sprint(int(sessionLength.Seconds())),
-	}
-	answer, err := c.send(ctx, &c.sts, request, own, []string{"Credentials"})
-	if err != nil {
-		return key{}, time.Time{}, err
-	}
-	given := answer.inner("Credentials")
-	found := key{given.text("AccessKeyId"), given.text("AccessKeySecret"), given.text("SecurityToken")}
-	expires, parseErr := time.Parse(time.RFC3339, given.text("Expiration"))
-	if found.id == "" || found.secret == "" || found.token == "" || parseErr != nil {
-		return key{}, time.Time{}, &Error{Operation: "AssumeRole", Kind: Malformed, Status: 200,
-			RequestID: answer.text("RequestId"), Err: errors.New("the answer has no whole session")}
-	}
-	return found, expires, nil
+func keyless(err error) *Error {
+	e := local("", err)
+	e.Hint = "configure access_key_id and access_key_secret, a RAM role, or the variables of Alibaba's SDK"
+	return e
 }

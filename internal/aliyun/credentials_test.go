@@ -2,7 +2,6 @@ package aliyun
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -51,101 +50,6 @@ func TestRotatedFileCountsAtOnce(t *testing.T) { // faults 11 and 79
 		if e := asOurs(t, err); e.Kind != Local || e.Hint == "" || len(cloud.seen()) != 2 {
 			t.Errorf("without a secret: %v is %s", e, e.Kind)
 		}
-	}
-}
-
-func TestKeyFromTheEnvironmentByTheSDKsChain(t *testing.T) {
-	cloud := newCloud(t, replyAsDocumented)
-	client := newTestClient(t, cloud.url, func(c *Config) { c.Credentials = Credentials{} })
-	for i, text := range []string{canarySecret, "another" + canarySecret} {
-		t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "chain-id")
-		t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", text)
-		if _, err := client.DescribeDomains(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if r := cloud.seen()[i]; r.get("AccessKeyId") != "chain-id" || r.Query.Has("SecurityToken") {
-			t.Errorf("signed by %q", r.get("AccessKeyId"))
-		}
-		checkSignature(t, cloud.seen()[i], text)
-	}
-}
-
-func TestChainThatFindsNothingIsAskedAgain(t *testing.T) {
-	for _, name := range []string{"ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN"} {
-		t.Setenv(name, "")
-	}
-	t.Setenv("HOME", t.TempDir())
-	t.Setenv("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")
-	cloud := newCloud(t, replyAsDocumented)
-	client := newTestClient(t, cloud.url, func(c *Config) { c.Credentials = Credentials{} })
-	_, err := client.DescribeDomains(t.Context())
-	if e := asOurs(t, err); e.Kind != Local || e.Hint == "" || len(cloud.seen()) != 0 {
-		t.Fatalf("%v is %s", e, e.Kind)
-	}
-	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", canaryID)
-	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", canarySecret)
-	if _, err := client.DescribeDomains(t.Context()); err != nil {
-		t.Errorf("once there is a key: %v", err)
-	}
-}
-
-// replyMetadata is the ECS metadata service, for the role "web" alone.
-func replyMetadata(_ int, r request) (int, string) {
-	switch r.Path {
-	case "/latest/api/token":
-		return 200, "metadata-token"
-	case "/latest/meta-data/ram/security-credentials/web":
-		return 200, sessionJSON("ecs-id", time.Now().Add(time.Hour), `,"Code":"Success"`)
-	case "/latest/meta-data/ram/security-credentials/slow":
-		time.Sleep(500 * time.Millisecond)
-	case "/latest/meta-data/ram/security-credentials/broken":
-		return 200, `{"AccessKeyId":"a","AccessKeySecret":"b","SecurityToken":"c"}`
-	}
-	return 404, ""
-}
-
-func sessionJSON(id string, until time.Time, more string) string {
-	return fmt.Sprintf(`{"AccessKeyId":%q,"AccessKeySecret":%q,"SecurityToken":%q,"Expiration":%q%s}`,
-		id, canarySecret, canaryToken, until.UTC().Format(time.RFC3339), more)
-}
-
-func TestRoleOfTheECSInstance(t *testing.T) {
-	cloud := newCloud(t, replyAsDocumented)
-	client := newTestClient(t, cloud.url, func(c *Config) { c.Credentials = Credentials{RAMRole: "web"} })
-	before := len(metadata.seen())
-	for range 3 {
-		if _, err := client.DescribeDomains(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if r := cloud.seen()[0]; r.get("AccessKeyId") != "ecs-id" || r.get("SecurityToken") != canaryToken {
-		t.Errorf("signed by %q", r.get("AccessKeyId"))
-	}
-	if asked := len(metadata.seen()) - before; asked != 2 { // the token and the session, once
-		t.Errorf("the metadata service was asked %d times", asked)
-	}
-	for _, role := range []string{"missing", "broken"} { // the SDK panics on the latter
-		client := newTestClient(t, cloud.url, func(c *Config) { c.Credentials = Credentials{RAMRole: role} })
-		_, err := client.DescribeDomains(t.Context())
-		if e := asOurs(t, err); e.Kind != Local {
-			t.Errorf("role %s: %v is %s", role, e, e.Kind)
-		}
-	}
-}
-
-func TestSlowSourceOfKeysEndsWithTheContext(t *testing.T) {
-	client := newTestClient(t, newCloud(t, replyAsDocumented).url, func(c *Config) { c.Credentials = Credentials{RAMRole: "slow"} })
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	start := time.Now()
-	for range 2 { // the second waits for its turn
-		_, err := client.DescribeDomains(ctx)
-		if e := asOurs(t, err); e.Kind != Local || !errors.Is(e, context.DeadlineExceeded) {
-			t.Errorf("%v is %s", e, e.Kind)
-		}
-	}
-	if took := time.Since(start); took > 120*time.Millisecond {
-		t.Errorf("took %s", took)
 	}
 }
 

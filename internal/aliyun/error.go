@@ -2,6 +2,7 @@ package aliyun
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -100,6 +101,13 @@ func (e *Error) Cause() string {
 	said := *e
 	said.RequestID, said.Err = "", nil
 	return said.Error()
+}
+
+// short is the error without what the server said beside its Code.
+func (e *Error) short() error {
+	said := *e
+	said.RequestID, said.Message, said.Err = "", "", nil
+	return errors.New(said.Error())
 }
 
 // worthAnotherTry says that a read may be repeated at once.

@@ -1,9 +1,10 @@
 package aliyun
 
 import (
-	"net/url"
 	"regexp"
 	"strings"
+
+	"dvagent/internal/secret"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 )
@@ -35,13 +36,7 @@ func redact(text string, secrets []string) string {
 	if privateKey.MatchString(text) {
 		return "(withheld: it speaks of a private key)"
 	}
-	for _, secret := range secrets {
-		if len(secret) < 4 {
-			continue
-		}
-		once := url.QueryEscape(secret)
-		text = strings.NewReplacer(secret, "***", once, "***", url.QueryEscape(once), "***").Replace(text)
-	}
+	text = secret.Cut(text, secrets...)
 	text = stringToSign.ReplaceAllString(text, "string to sign withheld")
 	text = webAddress.ReplaceAllString(text, "(address)")
 	if len(text) > maxMessage {
@@ -54,4 +49,20 @@ func (e *Error) redact(secrets []string) {
 	e.Message = redact(e.Message, secrets)
 	e.Code = redact(e.Code, secrets)
 	e.RequestID = redact(e.RequestID, secrets)
+	if e.Err == nil {
+		return
+	}
+	if text := redact(e.Err.Error(), secrets); text != e.Err.Error() {
+		e.Err = redacted{text, e.Err} // net/http quotes an answer that it cannot read
+	}
 }
+
+// redacted is an error that shows another text.
+type redacted struct {
+	text string
+	err  error
+}
+
+func (r redacted) Error() string { return r.text }
+
+func (r redacted) Unwrap() error { return r.err }

@@ -8,22 +8,18 @@ import (
 
 const sessionMargin = 5 * time.Minute // a session is renewed this long before it expires
 
-// session keeps the key of an assumed role for as long as it lasts.
+// session keeps a temporary key for as long as it lasts.
 type session struct {
-	roleARN string
-	turn    chan struct{} // holds a value while one caller assumes the role
-	mu      sync.Mutex
-	held    key
-	until   time.Time
+	turn chan struct{} // holds a value while one caller asks for a key
+	mu   sync.Mutex
+	held grant
 }
 
-func newSession(roleARN string) *session {
-	return &session{roleARN: roleARN, turn: make(chan struct{}, 1)}
-}
+func newSession() *session { return &session{turn: make(chan struct{}, 1)} }
 
-// key is the held one, or a new one from assume. What keeps assume from
-// answering is Unreachable to the caller, whose own request was not sent.
-func (s *session) key(ctx context.Context, assume func(context.Context) (key, time.Time, *Error)) (key, *Error) {
+// key is the held one, or a new one from ask. What keeps ask from answering is
+// Unreachable to the caller, whose own request was not sent.
+func (s *session) key(ctx context.Context, ask func(context.Context) (grant, *Error)) (key, *Error) {
 	select {
 	case s.turn <- struct{}{}:
 		defer func() { <-s.turn }()
@@ -33,7 +29,7 @@ func (s *session) key(ctx context.Context, assume func(context.Context) (key, ti
 	if held, ok := s.current(time.Now()); ok {
 		return held, nil
 	}
-	found, until, err := assume(ctx)
+	found, err := ask(ctx)
 	if err != nil {
 		if err.MayHaveBeenApplied() || err.Kind == Malformed {
 			err.Kind = Unreachable
@@ -45,14 +41,14 @@ func (s *session) key(ctx context.Context, assume func(context.Context) (key, ti
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held, s.until = found, until
-	return found, nil
+	s.held = found
+	return found.key, nil
 }
 
 func (s *session) current(now time.Time) (key, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.held, now.Before(s.until.Add(-sessionMargin))
+	return s.held.key, now.Before(s.held.until.Add(-sessionMargin))
 }
 
 // forget drops a key that the server did not accept; false when another is
@@ -60,9 +56,9 @@ func (s *session) current(now time.Time) (key, bool) {
 func (s *session) forget(refused key) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if refused != s.held || s.until.IsZero() {
+	if refused != s.held.key || s.held.until.IsZero() {
 		return false
 	}
-	s.until = time.Time{}
+	s.held = grant{}
 	return true
 }

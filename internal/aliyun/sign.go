@@ -2,7 +2,6 @@ package aliyun
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -26,11 +25,12 @@ func refuseDebug() error {
 
 // sign has the SDK sign request and send it through x. Its own client is not
 // safe for concurrent use, and cheap: one a request. The SDK panics on some
-// input, so what it throws becomes an error.
+// input. What it throws or says may hold what it was given, so an error only
+// says that it failed.
 func sign(x *exchange, region, endpoint string, request requests.AcsRequest, key key) (err error) {
 	defer func() {
-		if thrown := recover(); thrown != nil {
-			err = fmt.Errorf("the SDK gave up: %v", thrown)
+		if recover() != nil {
+			err = errUnsigned
 		}
 	}()
 	config := sdk.NewConfig()
@@ -39,7 +39,7 @@ func sign(x *exchange, region, endpoint string, request requests.AcsRequest, key
 	client, err := sdk.NewClientWithOptions(region, config,
 		credentials.NewStaticSTSCredentialsProvider(key.id, key.secret, key.token))
 	if err != nil {
-		return fmt.Errorf("prepare the SDK: %w", err)
+		return errUnsigned
 	}
 	// The SDK parses the proxy variables, NO_PROXY as regular expressions, and
 	// fails on those it does not like. x decides about proxies; these keep it
@@ -51,5 +51,10 @@ func sign(x *exchange, region, endpoint string, request requests.AcsRequest, key
 	scheme, host, _ := strings.Cut(strings.TrimRight(endpoint, "/"), "://")
 	request.SetScheme(scheme)
 	request.SetDomain(host) // without it the SDK asks a location service first
-	return client.DoAction(request, responses.NewCommonResponse())
+	if client.DoAction(request, responses.NewCommonResponse()) != nil {
+		return errUnsigned
+	}
+	return nil
 }
+
+var errUnsigned = errors.New("the SDK cannot sign the request")

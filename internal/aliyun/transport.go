@@ -3,45 +3,31 @@ package aliyun
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"os"
 	"sync/atomic"
 	"time"
+
+	"dvagent/internal/https"
 )
 
-const (
-	maxAnswer = 8 << 20 // bytes of a body
-	maxHeader = 64 << 10
-)
+const maxAnswer = 8 << 20 // bytes of a body
 
-// newTransport is net/http's own, proxies from the environment included (never
-// for loopback). It stays with HTTP/1.1: GODEBUG=http2debug would print
-// signatures, and each request has its connection to itself.
-func newTransport(caFile string) (*http.Transport, error) {
-	trust := &tls.Config{MinVersion: tls.VersionTLS12}
-	if caFile != "" {
-		roots, err := readRoots(caFile)
-		if err != nil {
-			return nil, err
-		}
-		trust.RootCAs = roots
+// newTransport trusts what caFile holds beside the system's roots.
+func newTransport(caFile string) (*https.Transport, error) {
+	if caFile == "" {
+		return https.NewTransport(nil), nil
 	}
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSClientConfig:        trust,
-		TLSHandshakeTimeout:    10 * time.Second,
-		MaxIdleConnsPerHost:    16,
-		IdleConnTimeout:        20 * time.Second, // before the server closes: a write there would go unanswered
-		MaxResponseHeaderBytes: maxHeader,
-	}, nil
+	roots, err := readRoots(caFile)
+	if err != nil {
+		return nil, err
+	}
+	return https.NewTransport(roots), nil
 }
 
 func readRoots(file string) (*x509.CertPool, error) {

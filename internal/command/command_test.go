@@ -147,14 +147,29 @@ func TestLookPath(t *testing.T) {
 	}
 }
 
-func TestBaseEnvHasDefaults(t *testing.T) {
-	for _, name := range []string{"PATH", "HOME", "LANG"} {
-		t.Setenv(name, "")
-	}
-	got := command.BaseEnv()
-	want := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "LANG=C.UTF-8"}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %q", got)
+// fault 162
+func TestCommandsHaveAPathOfTheirOwn(t *testing.T) {
+	const whole = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	for _, test := range []struct{ name, inherited, want string }{
+		{"none at all is a service's", "", whole},
+		{"cron's gets sbin", "/usr/bin:/bin", "/usr/bin:/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin"},
+		{"a whole one stays", whole, whole},
+		{"directories of one's own come first", "/opt/site/bin:" + whole, "/opt/site/bin:" + whole},
+		{"what is relative or empty is left out", ".:/usr/bin::bin", "/usr/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin:/bin"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Setenv("PATH", test.inherited)
+			t.Setenv("HOME", "")
+			t.Setenv("LANG", "")
+			env := command.BaseEnv()
+			if want := []string{"PATH=" + test.want, "HOME=/", "LANG=C.UTF-8"}; !slices.Equal(env, want) {
+				t.Errorf("got %q", env)
+			}
+			said := command.Run(t.Context(), command.Command{Argv: []string{"sh", "-c", `printf %s "$PATH"`}, Env: env})
+			if said.Output != test.want || said.Err != nil {
+				t.Errorf("a command has the PATH %q, %v", said.Output, said.Err)
+			}
+		})
 	}
 }
 

@@ -1,12 +1,14 @@
 package command
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"dvagent/internal/hint"
@@ -18,16 +20,29 @@ const (
 	defaultLang = "C.UTF-8"
 )
 
-// BaseEnv is this process's PATH, HOME and LANG, with defaults for those that are
-// not set, and nothing else.
+// BaseEnv is a PATH, HOME and LANG for commands, and nothing else. HOME and LANG
+// are this process's, or a default. PATH is that of a system's service, wherever
+// this process was started from: cron's lacks sbin, where nginx and many
+// servers' tools are. What this process's own PATH has comes first.
 func BaseEnv() []string {
-	variable := func(name, otherwise string) string {
-		if value := os.Getenv(name); value != "" {
-			otherwise = value
-		}
-		return name + "=" + otherwise
+	return []string{
+		"PATH=" + completePath(os.Getenv("PATH")),
+		"HOME=" + cmp.Or(os.Getenv("HOME"), defaultHome),
+		"LANG=" + cmp.Or(os.Getenv("LANG"), defaultLang),
 	}
-	return []string{variable("PATH", defaultPath), variable("HOME", defaultHome), variable("LANG", defaultLang)}
+}
+
+// completePath is inherited without its relative entries, which would mean
+// wherever a command happens to be, and with the default directories that it
+// lacks.
+func completePath(inherited string) string {
+	dirs := slices.DeleteFunc(filepath.SplitList(inherited), func(dir string) bool { return !filepath.IsAbs(dir) })
+	for _, dir := range filepath.SplitList(defaultPath) {
+		if !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	return strings.Join(dirs, string(filepath.ListSeparator))
 }
 
 // LookPath finds the program that Run would start for argv with BaseEnv. The
@@ -48,7 +63,7 @@ func lookPath(argv, env []string) (string, error) {
 	}
 	for _, dir := range filepath.SplitList(pathOf(env)) {
 		if !filepath.IsAbs(dir) {
-			continue // an empty or relative entry means wherever we happen to be
+			continue // of an Env that is not BaseEnv's
 		}
 		if path, err := executable(filepath.Join(dir, name)); err == nil {
 			return path, nil

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -19,6 +20,8 @@ func (a alidns) operations() operations {
 		"AddDomainRecord":          a.addDomainRecord,
 		"UpdateDomainRecord":       a.updateDomainRecord,
 		"DeleteDomainRecord":       a.deleteDomainRecord,
+		"DeleteSubDomainRecords":   a.deleteSubDomainRecords,
+		"DescribeDomainRecordInfo": a.describeDomainRecordInfo,
 		"DescribeDomainRecords":    a.describeDomainRecords,
 		"DescribeSubDomainRecords": a.describeSubDomainRecords,
 		"SetDomainRecordStatus":    a.setDomainRecordStatus,
@@ -80,6 +83,38 @@ func (a alidns) deleteDomainRecord(c *call) (object, error) {
 		return nil, errNotYourRecord
 	}
 	return object{"RecordId": id}, a.zones.remove(z, id)
+}
+
+// deleteSubDomainRecords counts in a string, as the API does.
+func (a alidns) deleteSubDomainRecords(c *call) (object, error) {
+	z, err := a.zone(c.params)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.params.require("RR"); err != nil {
+		return nil, err
+	}
+	removed, err := a.zones.removeAt(z, z.owner(c.params["RR"]), c.params["Type"])
+	return object{"RR": c.params["RR"], "TotalCount": strconv.Itoa(removed)}, err
+}
+
+func (a alidns) describeDomainRecordInfo(c *call) (object, error) {
+	if err := c.params.require("RecordId"); err != nil {
+		return nil, err
+	}
+	id := c.params["RecordId"]
+	z := a.zones.holding(id)
+	if z == nil {
+		return nil, errNotYourRecord
+	}
+	records := a.zones.records(z)
+	i := slices.IndexFunc(records, func(r Record) bool { return r.RecordID == id })
+	if i < 0 { // removed meanwhile
+		return nil, errNotYourRecord
+	}
+	info := records[i].object()
+	info["DomainId"], info["PunyCode"] = z.id, z.punycode
+	return info, nil
 }
 
 // setDomainRecordStatus takes a record out of the answers of the name servers, or puts it back.

@@ -32,6 +32,72 @@ func TestRecordsComeAndGo(t *testing.T) {
 	}
 }
 
+// fault 163
+func TestATTLBelowTheEditionsMinimumIsRefused(t *testing.T) {
+	s := start(t, quick)
+	c := newClient(t, s)
+	id, err := s.AddRecord("example.com", "b", "TXT", "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ttl, code := range map[string]string{"1": "QuotaExceeded.TTL", "599": "QuotaExceeded.TTL", "600": "", "": "", "86400": "", "86401": "InvalidParameter"} {
+		added := c.alidns("AddDomainRecord", "DomainName", "example.com", "RR", "a", "Type", "TXT", "Value", "of "+ttl, "TTL", ttl)
+		updated := c.alidns("UpdateDomainRecord", "RecordId", id, "RR", "b", "Type", "TXT", "Value", "of "+ttl, "TTL", ttl)
+		if added.text("Code") != code || updated.text("Code") != code {
+			t.Errorf("a TTL of %q: %s, %s", ttl, added.body, updated.body)
+		}
+	}
+}
+
+// fault 163
+func TestOneRecordIsDescribed(t *testing.T) {
+	s := start(t, quick)
+	c := newClient(t, s)
+	id, err := s.AddRecord("example.com", "_dnsauth", "TXT", "one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := c.alidns("DescribeDomainRecordInfo", "RecordId", id)
+	for name, want := range map[string]string{"RecordId": id, "DomainName": "example.com", "PunyCode": "example.com",
+		"RR": "_dnsauth", "Type": "TXT", "Value": "one", "Line": "default", "Status": enabled} {
+		if a.text(name) != want {
+			t.Errorf("%s is %q, want %q", name, a.text(name), want)
+		}
+	}
+	if a.fields["TTL"] != float64(600) || a.fields["Locked"] != false || a.text("DomainId") == "" {
+		t.Errorf("%s", a.body)
+	}
+	if a := c.alidns("DescribeDomainRecordInfo", "RecordId", "1"); a.text("Code") != "DomainRecordNotBelongToUser" {
+		t.Errorf("one that is not there: %s", a.body)
+	}
+}
+
+// fault 163
+func TestTheRecordsOfANameAreDeleted(t *testing.T) {
+	for _, test := range []struct{ name, rr, recordType, removed, left string }{
+		{"of one type", "_dnsauth", "TXT", "2", "A TXT"},
+		{"of every type without one", "_DNSAUTH", "", "3", "TXT"},
+		{"of a name that has none", "nobody", "", "0", "A TXT TXT TXT"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := start(t, quick)
+			for _, r := range [][3]string{{"_dnsauth", "A", "192.0.2.1"}, {"_dnsauth", "TXT", "one"}, {"_dnsauth", "TXT", "two"}, {"www", "TXT", "three"}} {
+				if _, err := s.AddRecord("example.com", r[0], r[1], r[2]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			a := newClient(t, s).alidns("DeleteSubDomainRecords", "DomainName", "example.com", "RR", test.rr, "Type", test.recordType)
+			var left []string
+			for _, r := range s.Records("example.com") {
+				left = append(left, r.Type)
+			}
+			if a.text("RR") != test.rr || a.text("TotalCount") != test.removed || strings.Join(left, " ") != test.left {
+				t.Errorf("%s leaves %v", a.body, left)
+			}
+		})
+	}
+}
+
 func TestARecordIsRefused(t *testing.T) {
 	s := start(t, quick)
 	for _, r := range [][3]string{{"_dnsauth", "TXT", "one"}, {"alias", "CNAME", "other.example.net"}} {

@@ -8,9 +8,11 @@ import (
 	"github.com/miekg/dns"
 )
 
-// issuers are the CAA values that allow this CA: its own, and that of the CA
-// behind Alibaba's DV certificates.
-var issuers = []string{home, "digicert.com"}
+// issuers are the CAA values that allow this CA: its own, and the common ones of
+// the CA behind Alibaba's DV certificates.
+var issuers = []string{
+	home, "digicert.com", "www.digicert.com", "digicert.ne.jp", "cybertrust.ne.jp", "geotrust.com", "rapidssl.com", "symantec.com", "thawte.com",
+}
 
 // forbidden tells whether the CAA records of a domain name other issuers alone.
 func (v *validator) forbidden(ctx context.Context, domain string) bool {

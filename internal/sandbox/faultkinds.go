@@ -13,7 +13,7 @@ var (
 	collected    = []string{"DescribeDVOrderResult", "DescribeCertificateState"}
 	instanceList = []string{"DescribeOrderInstanceList", "ListInstances", "ListUserCertificateOrder"}
 	contents     = []string{"DescribeDVOrderResult", "DescribeUserCertificateDetail", "GetUserCertificateDetail", "DescribeCertificateState"}
-	recordWrites = []string{"AddDomainRecord", "UpdateDomainRecord", "DeleteDomainRecord"}
+	recordWrites = []string{"AddDomainRecord", "UpdateDomainRecord", "DeleteDomainRecord", "DeleteSubDomainRecords"}
 	paged        = []string{
 		"DescribeOrderInstanceList", "DescribeUserCertificateList", "DescribeDomains",
 		"DescribeDomainRecords", "DescribeSubDomainRecords",
@@ -68,7 +68,6 @@ var refusalKinds = []kind{
 	{name: "dns-busy", about: "DnsSystemBusyness at a change of records", actions: recordWrites, refuse: code(400, "DnsSystemBusyness", "The DNS system is busy.")},
 	{name: "dns-change", about: "RecordForbidden.DNSChange at a change of records", actions: recordWrites, refuse: code(400, "RecordForbidden.DNSChange", "The DNS servers of the domain name are being changed.")},
 	{name: "duplicate", about: "DomainRecordDuplicate although there is no such record", actions: recordWrites[:2], refuse: func(*call) error { return errDuplicate }},
-	{name: "short-ttl", about: "a TTL below 600 is refused with QuotaExceeded.TTL", actions: recordWrites[:2], refuse: shortTTL},
 }
 
 // code refuses with a fixed Code.
@@ -79,14 +78,6 @@ func code(status int, code, message string) func(*call) error {
 func clockOff(c *call) error {
 	c.header.Set("Date", c.now.Add(time.Hour).UTC().Format(http.TimeFormat))
 	return errClock
-}
-
-func shortTTL(c *call) error {
-	ttl, err := c.params.integer("TTL", minTTL, 1, 86400)
-	if err != nil || ttl >= minTTL {
-		return nil
-	}
-	return refusal(http.StatusBadRequest, "QuotaExceeded.TTL", "The TTL is below the minimum of this edition, %d.", minTTL)
 }
 
 var orderKinds = []kind{

@@ -8,8 +8,7 @@ import (
 	"strings"
 )
 
-// minTTL is what the free edition says of itself, in seconds. A shorter one is
-// accepted all the same, unless the fault short-ttl refuses it.
+// minTTL is the free edition's, which every zone here is of, in seconds.
 const minTTL = 600
 
 var (
@@ -18,7 +17,9 @@ var (
 	errNotYourRecord = refusal(http.StatusBadRequest, "DomainRecordNotBelongToUser",
 		"The DNS record does not exist or does not belong to the current user.")
 	errDuplicate = refusal(http.StatusBadRequest, "DomainRecordDuplicate", "The DNS record already exists.")
-	errConflict  = refusal(http.StatusBadRequest, "DomainRecordConflict",
+	errShortTTL  = refusal(http.StatusBadRequest, "QuotaExceeded.TTL",
+		"The TTL is below the minimum of this edition, %d.", minTTL)
+	errConflict = refusal(http.StatusBadRequest, "DomainRecordConflict",
 		"The DNS record conflicts with an existing DNS record.")
 )
 
@@ -40,6 +41,9 @@ func newRecord(z *zone, p params) (Record, error) {
 	ttl, err := p.integer("TTL", minTTL, 1, 86400)
 	if err != nil {
 		return Record{}, err
+	}
+	if ttl < minTTL {
+		return Record{}, errShortTTL
 	}
 	priority, err := p.integer("Priority", 10, 0, math.MaxUint16)
 	if err != nil {
@@ -92,6 +96,16 @@ func (zs *zones) add(z *zone, r Record) error {
 func (zs *zones) remove(z *zone, recordID string) error {
 	return zs.change(z, func(records []Record) ([]Record, error) {
 		kept := slices.DeleteFunc(records, func(r Record) bool { return r.RecordID == recordID })
+		return kept, nil
+	})
+}
+
+// removeAt takes away the records of a name that are of a type, or of any, but
+// those that are locked. It tells how many.
+func (zs *zones) removeAt(z *zone, owner, recordType string) (removed int, err error) {
+	return removed, zs.change(z, func(records []Record) ([]Record, error) {
+		kept := slices.DeleteFunc(records, func(r Record) bool { return r.owner == owner && isType(r, recordType) && !r.Locked })
+		removed = len(records) - len(kept)
 		return kept, nil
 	})
 }

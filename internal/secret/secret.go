@@ -35,7 +35,8 @@ func (s Secret) Check() error {
 	return nil
 }
 
-// Resolve reads the secret as it is now, without a file's trailing newline.
+// Resolve reads the secret as it is now, without trailing newlines, wherever it
+// stands: they come with files, and with variables that are filled from files.
 // An empty one is an error.
 func (s Secret) Resolve() (string, error) {
 	found := s.Literal
@@ -45,11 +46,11 @@ func (s Secret) Resolve() (string, error) {
 		if err != nil {
 			return "", err
 		}
-		found = strings.TrimRight(string(text), "\r\n")
+		found = string(text)
 	case s.Env != "":
 		found = os.Getenv(s.Env)
 	}
-	if found == "" {
+	if found = strings.TrimRight(found, "\r\n"); found == "" {
 		return "", fmt.Errorf("%s is empty", s)
 	}
 	return found, nil

@@ -42,6 +42,22 @@ func TestASecretNeverShowsItself(t *testing.T) {
 	}
 }
 
+// fault 161
+func TestASecretEndsBeforeItsNewlines(t *testing.T) {
+	for _, text := range []string{canary, canary + "\n", canary + "\r\n", canary + "\n\n"} {
+		file := filepath.Join(t.TempDir(), "secret")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("CANARY", text)
+		for _, secret := range []Secret{{Literal: text}, {File: file}, {Env: "CANARY"}} {
+			if got, err := secret.Resolve(); got != canary || err != nil {
+				t.Errorf("%s of %q resolves to %d bytes, %v", secret, text, len(got), err)
+			}
+		}
+	}
+}
+
 func TestASecretHasOnePlace(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
@@ -70,7 +86,8 @@ func TestAnEmptySecretIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("EMPTY", "")
-	for _, secret := range []Secret{{}, {File: file}, {File: file + ".gone"}, {Env: "EMPTY"}} {
+	t.Setenv("BLANK", "\n")
+	for _, secret := range []Secret{{}, {File: file}, {File: file + ".gone"}, {Env: "EMPTY"}, {Env: "BLANK"}} {
 		if text, err := secret.Resolve(); text != "" || err == nil {
 			t.Errorf("%s: no error", secret)
 		}

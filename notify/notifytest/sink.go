@@ -68,7 +68,7 @@ func (s *Sink) talk(conn net.Conn) {
 		case verb == "AUTH":
 			given, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(command, "AUTH PLAIN "))
 			if string(given) != "\x00dvagent\x00"+s.Password {
-				say("535 5.7.8 %s is wrong", given)
+				say("535 5.7.8 %s is wrong, and so is %q", given, command)
 				continue
 			}
 			say("235 2.7.0 accepted")
