@@ -8,12 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"os"
 	"sync/atomic"
 	"time"
+
+	"dvagent/internal/openat"
 )
 
 const (
@@ -44,8 +46,15 @@ func newTransport(caFile string) (*http.Transport, error) {
 	}, nil
 }
 
+// maxRoots is how long ca_file may be. The roots of a whole system are 250 KiB.
+const maxRoots = 16 << 20
+
+// readRoots adds those of a file that nobody else can change.
 func readRoots(file string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(file)
+	found, err := openat.ReadFile(file, maxRoots)
+	if err == nil && found.Others != nil {
+		err = &fs.PathError{Op: "read", Path: file, Err: found.Others}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read ca_file: %w", err)
 	}
@@ -53,7 +62,7 @@ func readRoots(file string) (*x509.CertPool, error) {
 	if err != nil {
 		roots = x509.NewCertPool()
 	}
-	if !roots.AppendCertsFromPEM(text) {
+	if !roots.AppendCertsFromPEM(found.Data) {
 		return nil, fmt.Errorf("read ca_file: %s holds no PEM certificate", file)
 	}
 	return roots, nil
