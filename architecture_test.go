@@ -22,7 +22,7 @@ var allowed = map[string][]string{
 	"cmd/dvagent/demo":   {"agent", "agent/config", "agent/state", "deploy", "internal/bundle", "internal/hint", "internal/line", "internal/sandbox"},
 	"dashboard": {
 		"agent/config", "agent/order", "agent/state", "agent/view", // and not agent: it asks the service three questions
-		"internal/bundle", "internal/line", "internal/secret", "internal/words",
+		"internal/bundle", "internal/line", "internal/openat", "internal/secret", "internal/words",
 	},
 
 	"agent": {
@@ -31,12 +31,12 @@ var allowed = map[string][]string{
 	},
 	"agent/check": { // alone knows nginx
 		"agent/account", "agent/config", "agent/issue", "agent/order", "agent/proof", "agent/state", "deploy", "dnsvalidate", "notify",
-		"internal/aliyun", "internal/bundle", "internal/command", "internal/hint", "internal/nginx",
+		"internal/aliyun", "internal/bundle", "internal/command", "internal/hint", "internal/nginx", "internal/openat",
 	},
 	"agent/account":       {"agent/config", "agent/issue", "agent/issue/cas2018", "agent/issue/cas2020", "agent/order", "agent/state", "agent/upload", "internal/aliyun", "internal/hint"},
 	"agent/issue/cas2020": {"agent/config", "agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle", "internal/hint"},
 	"agent/issue/cas2018": {"agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle"},
-	"agent/issue":         {"agent/config", "agent/order", "agent/proof", "agent/state", "internal/atomicfile", "internal/bundle", "internal/hint"}, // no deployment, hook or notice
+	"agent/issue":         {"agent/config", "agent/order", "agent/proof", "agent/state", "internal/bundle", "internal/hint"}, // no deployment, hook or notice
 	"agent/proof":         {"agent/order", "agent/state", "dnsvalidate", "internal/aliyun", "internal/hint", "internal/line"},
 	"agent/install":       {"agent/rollout", "agent/state", "deploy", "hooks", "internal/bundle", "internal/command", "internal/hint"}, // no API
 	"agent/upload":        {"agent/rollout", "agent/state", "internal/bundle", "internal/hint"},                                        // no API
@@ -44,27 +44,28 @@ var allowed = map[string][]string{
 		"agent/config", "agent/notice", "agent/order", "agent/rollout", "agent/state", "deploy", "hooks", "internal/bundle", "internal/journal",
 	},
 	"agent/notice":  {"agent/state", "internal/atomicfile", "notify"},
-	"agent/state":   {"agent/config", "agent/order", "agent/rollout", "deploy", "hooks", "internal/atomicfile", "internal/bundle", "internal/hint", "internal/journal"},
-	"agent/config":  {"deploy", "dnsvalidate", "hooks", "internal/address", "internal/bundle", "internal/hint", "internal/secret", "notify"},
+	"agent/state":   {"agent/config", "agent/order", "agent/rollout", "deploy", "hooks", "internal/atomicfile", "internal/bundle", "internal/hint", "internal/journal", "internal/openat"},
+	"agent/config":  {"deploy", "dnsvalidate", "hooks", "internal/address", "internal/bundle", "internal/hint", "internal/openat", "internal/secret", "notify"},
 	"agent/order":   {"internal/atomicfile", "internal/journal"},
 	"agent/rollout": {"internal/journal"},
 
-	"deploy":      {"internal/address", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/secret"},
+	"deploy":      {"internal/address", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/openat", "internal/secret"},
 	"dnsvalidate": {"internal/aliyun", "internal/hint"},
 	"hooks":       {"internal/bundle", "internal/command", "internal/line"},
 	"notify":      {"internal/address", "internal/hint", "internal/https", "internal/line", "internal/secret"},
 
-	"internal/aliyun":     {"internal/address", "internal/hint", "internal/https", "internal/secret"},
+	"internal/aliyun":     {"internal/address", "internal/hint", "internal/https", "internal/openat", "internal/secret"},
 	"internal/address":    {"internal/hint"},
-	"internal/bundle":     {"internal/atomicfile", "internal/hint"},
+	"internal/bundle":     {"internal/atomicfile", "internal/hint", "internal/openat"},
 	"internal/command":    {"internal/hint", "internal/line"},
 	"internal/journal":    {"internal/atomicfile"},
 	"internal/nginx":      {"internal/command", "internal/hint"},
-	"internal/atomicfile": {},
+	"internal/atomicfile": {"internal/openat"},
+	"internal/openat":     {"internal/hint"},
 	"internal/hint":       {},
 	"internal/https":      {},
 	"internal/line":       {},
-	"internal/secret":     {},
+	"internal/secret":     {"internal/openat"},
 	"internal/terminal":   {},
 	"internal/words":      {},
 	"internal/sandbox":    {}, // shares no code with the client that it tests

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -132,6 +133,28 @@ func TestAPairThatTheTargetsHoldIsTakenOver(t *testing.T) {
 		t.Errorf("calls: %v", calls)
 	}
 	w.current()
+}
+
+// fault 166
+func TestAPairThatOneOfTwoTargetsHoldsIsNotGivenToTheOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{})
+	w.extra = w.target()
+	w.renewed(Renewal{})
+	b, second := w.pair(), filepath.Join(w.dir, "second.pem")
+	if err := os.RemoveAll(string(w.where())); err != nil {
+		t.Fatal(err)
+	}
+	w.extra += fmt.Sprintf("  [[certificate.deploy]]\n  combined = %q\n", second)
+	if planned := w.planned(); planned.Action == "take over" {
+		t.Errorf("%+v", planned)
+	}
+	if err := os.WriteFile(second, append(b.KeyPEM(), b.FullchainPEM()...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if planned := w.planned(); planned.Action != "take over" {
+		t.Errorf("%+v", planned)
+	}
 }
 
 func TestACertificateOfTheAccountIsTakenInsteadOfOrdering(t *testing.T) {

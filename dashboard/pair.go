@@ -3,30 +3,35 @@ package dashboard
 import (
 	"crypto/tls"
 	"log/slog"
-	"os"
 	"sync"
-	"time"
+
+	"dvagent/internal/bundle"
+	"dvagent/internal/openat"
 )
 
 // pair is the certificate and the key that the dashboard is served with. It is
-// read again when its files have changed; a pair that does not fit, as in the
+// taken anew when its files have changed; a pair that does not fit, as in the
 // middle of a change, leaves the one before in use.
 type pair struct {
 	cert, key string
 	log       *slog.Logger
 
 	mu     sync.Mutex
-	read   [2]time.Time // when the files were changed that were last read
+	seen   files // that were taken last
 	loaded *tls.Certificate
 	err    error
 }
+
+// files are what the files of a pair held, and why one could not be read.
+type files struct{ cert, key, err string }
 
 // get is for tls.Config. Without any pair yet, the handshake fails.
 func (p *pair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if changed := [2]time.Time{changedAt(p.cert), changedAt(p.key)}; changed != p.read || p.err != nil {
-		p.load(changed)
+	if now, err := p.read(); now != p.seen {
+		p.seen, p.err = now, err
+		p.load()
 	}
 	if p.loaded == nil {
 		return nil, p.err
@@ -34,24 +39,26 @@ func (p *pair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return p.loaded, nil
 }
 
-func (p *pair) load(changed [2]time.Time) {
-	news := changed != p.read
-	p.read = changed
-	var fresh tls.Certificate
-	if fresh, p.err = tls.LoadX509KeyPair(p.cert, p.key); p.err == nil {
-		p.loaded = &fresh
-		return
+func (p *pair) read() (files, error) {
+	cert, err := openat.ReadFile(p.cert, bundle.MaxBytes)
+	if err != nil {
+		return files{err: err.Error()}, err
 	}
-	if news {
-		p.log.Warn("the certificate of service.listen cannot be used", "error", p.err, "old_one_in_use", p.loaded != nil)
+	key, err := openat.ReadPrivate(p.key, bundle.MaxBytes)
+	if err != nil {
+		return files{err: err.Error()}, err
 	}
+	return files{cert: string(cert.Data), key: string(key.Data)}, nil
 }
 
-// changedAt is zero for a file that cannot be looked at.
-func changedAt(path string) time.Time {
-	info, err := os.Stat(path)
-	if err != nil {
-		return time.Time{}
+func (p *pair) load() {
+	var fresh tls.Certificate
+	if p.err == nil {
+		fresh, p.err = tls.X509KeyPair([]byte(p.seen.cert), []byte(p.seen.key))
 	}
-	return info.ModTime()
+	if p.err != nil {
+		p.log.Warn("the certificate of service.listen cannot be used", "error", p.err, "old_one_in_use", p.loaded != nil)
+		return
+	}
+	p.loaded = &fresh
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"os/user"
 	"path/filepath"
 	"strconv"
@@ -13,6 +12,7 @@ import (
 	"dvagent/internal/atomicfile"
 	"dvagent/internal/bundle"
 	"dvagent/internal/hint"
+	"dvagent/internal/openat"
 )
 
 // file is one path of a target, and the format, mode and owner it should have.
@@ -85,48 +85,62 @@ func id(name string, lookUp func(string) (string, error)) (int, error) {
 	return strconv.Atoi(number)
 }
 
+// directories are those of a target's files, by path. They stay open from the
+// first look at a file until all is in place: nobody puts others there meanwhile.
+type directories map[string]*openat.Dir
+
+// of opens the directory of path.
+func (d directories) of(path string) (*openat.Dir, error) {
+	parent := filepath.Dir(path)
+	if dir := d[parent]; dir != nil {
+		return dir, nil
+	}
+	dir, err := openat.Open(parent)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, hint.Add(err, "mkdir -p "+parent)
+	}
+	if err != nil {
+		return nil, err
+	}
+	d[parent] = dir
+	return dir, nil
+}
+
+func (d directories) close() {
+	for _, dir := range d {
+		dir.Close()
+	}
+}
+
 // original is what was at a path before we wrote.
 type original struct {
 	exists   bool
 	link     string // where it leads, if it is a symlink
+	foreign  bool   // it is a symlink that others could have made, and was not followed
 	data     []byte // read through the link; nil if that leads nowhere
 	mode     fs.FileMode
 	uid, gid int
+	others   error // who beside root and this process's user can change it
 }
 
-// readOriginal reads what is at path. An irregular or oversized file is an error:
-// it is no certificate, and must not be replaced.
-func readOriginal(path string) (original, error) {
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return original{}, missingDirectory(path)
-	}
+// read reads what is at path. An irregular or oversized file is an error: it is
+// no certificate, and must not be replaced.
+func (d directories) read(path string) (original, error) {
+	dir, err := d.of(path)
 	if err != nil {
 		return original{}, err
 	}
-	o := original{exists: true}
-	if info.Mode().Type() == fs.ModeSymlink {
-		if o.link, err = os.Readlink(path); err != nil {
-			return o, err
-		}
-		if info, err = os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return o, nil
-		} else if err != nil {
-			return o, err
-		}
+	f, err := dir.ReadFile(filepath.Base(path), bundle.MaxBytes)
+	foreign, missing := errors.Is(err, openat.ErrForeignLink), errors.Is(err, fs.ErrNotExist)
+	switch {
+	case missing && f.Link == "":
+		return original{}, nil
+	case missing || foreign:
+		return original{exists: true, link: f.Link, foreign: foreign}, nil
+	case err != nil:
+		return original{}, err
 	}
-	o.mode = info.Mode().Perm()
-	o.uid, o.gid = atomicfile.Owner(info)
-	o.data, err = bundle.ReadFile(path)
-	return o, err
-}
-
-func missingDirectory(path string) error {
-	dir := filepath.Dir(path)
-	if _, err := os.Stat(dir); err != nil {
-		return hint.Add(err, "mkdir -p "+dir)
-	}
-	return nil
+	return original{exists: true, link: f.Link, data: f.Data, mode: f.Mode, uid: f.UID, gid: f.GID, others: f.Others}, nil
 }
 
 // differs says how o differs from what f should be, or "" if it does not. A
@@ -135,6 +149,8 @@ func (f file) differs(o original, t Target, b *bundle.Bundle) string {
 	switch {
 	case !o.exists:
 		return "is missing"
+	case o.foreign:
+		return "is a link that another user could have made"
 	case o.data == nil:
 		return "is a link to nothing"
 	case !f.holds(t, o.data, b):
@@ -150,34 +166,36 @@ func (f file) differs(o original, t Target, b *bundle.Bundle) string {
 }
 
 // stage writes the content of f to a temporary file beside its path.
-func (f file) stage(t Target, b *bundle.Bundle) error {
+func (f file) stage(dir *openat.Dir, t Target, b *bundle.Bundle) error {
 	data, err := f.encode(t, b)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", f.path, err)
 	}
-	err = atomicfile.Stage(atomicfile.File{Path: f.path, Data: data, Mode: f.mode, UID: f.uid, GID: f.gid})
+	err = atomicfile.Stage(dir, atomicfile.File{Path: f.path, Data: data, Mode: f.mode, UID: f.uid, GID: f.gid})
 	if errors.Is(err, fs.ErrPermission) {
 		return hint.Add(err, "run as root, or let the agent's user write there and leave owner and group out")
 	}
 	return err
 }
 
-// restore puts o back at path; if it may not set the owner, without that.
-func (o original) restore(path string) error {
+// restore puts o back at path, in dir; if it may not set the owner, without that.
+// A link that was not followed is gone: ours would be followed.
+func (o original) restore(dir *openat.Dir, path string) error {
+	name := filepath.Base(path)
 	switch {
-	case !o.exists:
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	case !o.exists || o.foreign:
+		if err := dir.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		return atomicfile.SyncDir(filepath.Dir(path))
+		return dir.Sync()
 	case o.link != "":
-		return atomicfile.Symlink(o.link, path)
+		return atomicfile.Symlink(dir, o.link, name)
 	}
 	f := atomicfile.File{Path: path, Data: o.data, Mode: o.mode, UID: o.uid, GID: o.gid}
-	err := atomicfile.Write(f)
+	err := f.WriteIn(dir)
 	if errors.Is(err, fs.ErrPermission) {
 		f.UID, f.GID = atomicfile.Keep, atomicfile.Keep
-		err = atomicfile.Write(f)
+		err = f.WriteIn(dir)
 	}
 	return err
 }

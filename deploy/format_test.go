@@ -154,7 +154,9 @@ func TestAPasswordIsReadAnewForEachUse(t *testing.T) {
 	dir := t.TempDir()
 	target := deploy.Target{PFX: dir + "/bundle.pfx", JKS: dir + "/bundle.jks", Password: secret.Secret{File: dir + "/password"}}
 	for _, password := range []string{"canary-one", "canary-two"} {
-		write(t, target.Password.File, []byte(password+"\n"))
+		if err := os.WriteFile(target.Password.File, []byte(password+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 		if drift := deploy.Inspect(t.Context(), target, b); len(drift.Files) != 2 {
 			t.Errorf("with another password the files differ in %q", drift.Files)
 		}

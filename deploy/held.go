@@ -1,43 +1,76 @@
 package deploy
 
 import (
-	"bytes"
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"dvagent/internal/bundle"
 )
 
-// Held returns the pair that is in the target's files now, whoever wrote them.
-// All files must agree; the error says what is missing or does not match. Dates
-// and names are not checked.
-func Held(t Target) (*bundle.Bundle, error) {
-	files := make(map[string]original)
-	for _, path := range t.Paths() {
-		o, err := readOriginal(path)
+// Held returns the pair that is in the files of all these targets now, if nobody
+// beside root and this process's user can have put it there: in plain files of
+// theirs, in directories that nobody else can change. All files must agree; the
+// error says what is missing, does not match or is another's. Dates and names are
+// not checked.
+func Held(targets ...Target) (*bundle.Bundle, error) {
+	var all []content
+	for _, t := range targets {
+		files, err := readOwn(t)
 		if err != nil {
 			return nil, fmt.Errorf("read target: %w", err)
 		}
-		files[path] = o
+		parts, err := decode(t, files)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, parts...)
 	}
-	return held(t, files)
+	return pair(all)
 }
 
-// held is Held for files that have been read, by path.
+// readOwn reads the files of a target, which must be plain and nobody else's.
+func readOwn(t Target) (map[string]original, error) {
+	dirs := directories{}
+	defer dirs.close()
+	files := make(map[string]original)
+	for _, path := range t.Paths() {
+		o, err := dirs.read(path)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case o.link != "":
+			return nil, fmt.Errorf("%s is a symlink", path)
+		case o.others != nil:
+			return nil, fmt.Errorf("%s: %w", path, o.others)
+		}
+		files[path] = o
+	}
+	return files, nil
+}
+
+// held is the pair in files of one target that have been read, by path.
 func held(t Target, files map[string]original) (*bundle.Bundle, error) {
 	parts, err := decode(t, files)
 	if err != nil {
 		return nil, err
 	}
+	return pair(parts)
+}
+
+// pair is the one that all parts are of.
+func pair(parts []content) (*bundle.Bundle, error) {
 	var pair *bundle.Bundle
 	for _, p := range parts {
 		if p.certificates == nil {
 			continue
 		}
-		b, err := bundle.Parse(append(p.certificates, files[t.Chain].data...), keyFor(p, parts))
+		b, err := bundle.Parse(p.certificates, keyFor(p, parts))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", p.path, err)
 		}
@@ -51,10 +84,22 @@ func held(t Target, files map[string]original) (*bundle.Bundle, error) {
 	if pair == nil {
 		return nil, errors.New("the target names no file with a certificate")
 	}
+	for _, p := range parts {
+		if p.certificates == nil && p.key != nil && !holdsKey(p.key, pair) {
+			return nil, fmt.Errorf("%s holds another key than the files beside it", p.path)
+		}
+	}
 	return pair, nil
 }
 
-// content is the content of one file of a target, as PEM.
+func holdsKey(data []byte, pair *bundle.Bundle) bool {
+	return slices.ContainsFunc(bundle.PublicKeys(data), func(key crypto.PublicKey) bool {
+		return bundle.SameKey(pair.Leaf.PublicKey, key)
+	})
+}
+
+// content is the content of one file of a target, as PEM; certificates are
+// followed by those of the target's chain.
 type content struct {
 	path              string
 	certificates, key []byte
@@ -74,13 +119,15 @@ func decode(t Target, files map[string]original) ([]content, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		// A copy: a chain is appended to it.
-		parts = append(parts, content{path, bytes.Clone(certificates), key})
+		if certificates != nil {
+			certificates = slices.Concat(certificates, files[t.Chain].data)
+		}
+		parts = append(parts, content{path, certificates, key})
 	}
 	return parts, nil
 }
 
-// keyFor is the key in the same file as p, or else the first one of the target.
+// keyFor is the key in the same file as p, or else the first one.
 func keyFor(p content, parts []content) []byte {
 	if p.key != nil {
 		return p.key
@@ -129,9 +176,11 @@ func differences(t Target, b *bundle.Bundle) []string {
 	if err != nil {
 		return []string{err.Error()}
 	}
+	dirs := directories{}
+	defer dirs.close()
 	var found []string
 	for _, f := range files {
-		o, err := readOriginal(f.path)
+		o, err := dirs.read(f.path)
 		if err != nil {
 			found = append(found, err.Error())
 		} else if why := f.differs(o, t, b); why != "" {

@@ -3,15 +3,18 @@ package deploy
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"dvagent/internal/atomicfile"
+	"dvagent/internal/openat"
 )
 
 // attempt is one job under way.
 type attempt struct {
 	Result
 	files     []file
+	dirs      directories
 	originals map[string]original // by path
 	written   []file              // those that may have been renamed into place
 	restored  error               // why the previous files could not be put back
@@ -27,8 +30,9 @@ type attempt struct {
 // one run of each, and wait for no other jobs. A file that is already right is
 // not written again; no command runs for a target whose files are right and
 // whose probes show the leaf. A symlink in place of a file is replaced, never
-// written through. Files are staged beside their paths, all of a target's before
-// the first is renamed.
+// written through, and one on the way there is followed only where package openat
+// does. Files are staged beside their paths, all of a target's before the first
+// is renamed.
 //
 // When the check fails, or a handshake that worked before fails now, the
 // previous files are put back if they were a valid pair, and check and reload
@@ -37,7 +41,8 @@ type attempt struct {
 func Install(ctx context.Context, jobs []Job) []Result {
 	attempts := make([]*attempt, len(jobs))
 	for i, job := range jobs {
-		attempts[i] = &attempt{Result: Result{Job: job}}
+		attempts[i] = &attempt{Result: Result{Job: job}, dirs: directories{}}
+		defer attempts[i].dirs.close()
 	}
 	sideBySide(attempts, len(attempts), func(a *attempt) {
 		seen := probeTarget(ctx, a.Job.Target, a.Job.Bundle, inBoth)
@@ -97,7 +102,7 @@ func (a *attempt) read() (err error) {
 	}
 	a.originals = make(map[string]original)
 	for _, f := range a.files {
-		if a.originals[f.path], err = readOriginal(f.path); err != nil {
+		if a.originals[f.path], err = a.dirs.read(f.path); err != nil {
 			return err
 		}
 	}
@@ -108,15 +113,15 @@ func (a *attempt) read() (err error) {
 // noticed before anything has changed.
 func (a *attempt) replace(stale []file) error {
 	for i, f := range stale {
-		if err := f.stage(a.Job.Target, a.Job.Bundle); err != nil {
-			discard(stale[:i])
+		if err := f.stage(a.dir(f), a.Job.Target, a.Job.Bundle); err != nil {
+			a.discard(stale[:i])
 			return err
 		}
 	}
 	for _, f := range stale {
 		a.written = append(a.written, f) // also when only the directory's sync fails
-		if err := atomicfile.Commit(f.path); err != nil {
-			discard(stale)
+		if err := atomicfile.Commit(a.dir(f), filepath.Base(f.path)); err != nil {
+			a.discard(stale)
 			if again := a.restore(); again != nil {
 				return fmt.Errorf("%w; %w", err, again)
 			}
@@ -127,18 +132,21 @@ func (a *attempt) replace(stale []file) error {
 }
 
 // discard removes staged files as far as it can. Staging again replaces the rest.
-func discard(files []file) {
+func (a *attempt) discard(files []file) {
 	for _, f := range files {
-		_ = atomicfile.Discard(f.path)
+		_ = atomicfile.Discard(a.dir(f), filepath.Base(f.path))
 	}
 }
+
+// dir is the directory of a file that was read.
+func (a *attempt) dir(f file) *openat.Dir { return a.dirs[filepath.Dir(f.path)] }
 
 // restore puts back what was at every path that was written. It goes on after a
 // failure: a part of the old pair is no worse than none.
 func (a *attempt) restore() error {
 	var first error
 	for _, f := range a.written {
-		if err := a.originals[f.path].restore(f.path); err != nil && first == nil {
+		if err := a.originals[f.path].restore(a.dir(f), f.path); err != nil && first == nil {
 			first = fmt.Errorf("put the previous files back: %w", err)
 		}
 	}

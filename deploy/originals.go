@@ -38,7 +38,7 @@ func (j Job) copyOriginals(files map[string]original) (string, error) {
 		if o.data == nil {
 			continue
 		}
-		if there, err := os.ReadFile(filepath.Join(set, f.keptAs)); err == nil && bytes.Equal(there, o.data) {
+		if there, err := bundle.ReadFile(filepath.Join(set, f.keptAs)); err == nil && bytes.Equal(there, o.data) {
 			continue // if it were written again, the set would no longer be the oldest
 		}
 		saved := atomicfile.File{Path: filepath.Join(set, f.keptAs), Data: o.data, Mode: 0o600,

@@ -5,6 +5,7 @@ package check
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -21,6 +22,7 @@ import (
 	"dvagent/deploy"
 	"dvagent/internal/command"
 	"dvagent/internal/hint"
+	"dvagent/internal/openat"
 )
 
 // Finding is one thing that was checked.
@@ -47,7 +49,7 @@ func New(host *state.Host, accounts *account.Accounts) *Check {
 // and at the TLS servers of its nginx. It changes nothing, and contacts nothing
 // but what nginx -t does.
 func (c *Check) Host(ctx context.Context, now time.Time) []Finding {
-	findings := []Finding{checkStateDir(c.host.Config.StateDir), checkClock(now)}
+	findings := []Finding{checkStateDir(c.host.Dir), checkClock(now)}
 	for _, certificate := range c.host.Config.Certificates {
 		for _, target := range certificate.Deploy {
 			for _, finding := range checkTarget(certificate.Name, target) {
@@ -63,18 +65,21 @@ func (c *Check) Host(ctx context.Context, now time.Time) []Finding {
 	return append(findings, c.nginxServers(ctx, now)...)
 }
 
-func checkStateDir(dir string) Finding {
-	existing := dir
+func checkStateDir(dir state.Dir) Finding {
+	existing := string(dir)
 	for {
-		if _, err := os.Stat(existing); err == nil || existing == "/" {
+		if _, err := os.Lstat(existing); err == nil || existing == "/" {
 			break
 		}
 		existing = filepath.Dir(existing)
 	}
 	if err := unix.Access(existing, unix.W_OK|unix.X_OK); err != nil {
-		return Finding{Subject: "state_dir", Err: hint.Add(fmt.Errorf("%s cannot be written: %w", existing, err), "install -d -m 0700 "+dir)}
+		return Finding{Subject: "state_dir", Err: hint.Add(fmt.Errorf("%s cannot be written: %w", existing, err), "install -d -m 0700 "+string(dir))}
 	}
-	return Finding{Subject: "state_dir", OK: dir + " can be written"}
+	if err := state.Dir(existing).Safe(); err != nil {
+		return Finding{Subject: "state_dir", Err: err}
+	}
+	return Finding{Subject: "state_dir", OK: string(dir) + " can be written"}
 }
 
 // checkClock knows no better clock than the time when this was built.
@@ -94,6 +99,7 @@ func checkTarget(name string, target deploy.Target) []Finding {
 		}
 		findings = append(findings, finding)
 	}
+	findings = append(findings, checkOthers(name, target)...)
 	if err := checkOwner(target); err != nil {
 		findings = append(findings, Finding{Subject: name, Err: err})
 	}
@@ -106,6 +112,30 @@ func checkTarget(name string, target deploy.Target) []Finding {
 		findings = append(findings, Finding{Subject: name, Warning: true, Err: hint.Add(
 			fmt.Errorf("%s has no probe: whether the certificate is served will not be seen", target.String()),
 			`add probe = ["127.0.0.1:443"]`)})
+	}
+	return findings
+}
+
+// checkOthers says who else can change what lies where the files go, and who can
+// read the key.
+func checkOthers(name string, target deploy.Target) []Finding {
+	var findings []Finding
+	warn := func(err error) { findings = append(findings, Finding{Subject: name, Warning: true, Err: err}) }
+	for _, path := range target.Paths() {
+		dir, err := openat.Open(filepath.Dir(path))
+		switch {
+		case errors.Is(err, openat.ErrForeignLink):
+			findings = append(findings, Finding{Subject: name, Err: fmt.Errorf("%s will not be written: %w", path, err)})
+		case err == nil:
+			if others := dir.Others(); others != nil {
+				warn(fmt.Errorf("%s can be replaced by others than root and dvagent's user: %w", path, others))
+			}
+			dir.Close()
+		}
+	}
+	if mode := target.KeyMode.Perm(); mode&0o007 != 0 {
+		warn(hint.Add(fmt.Errorf("key_mode %04o lets every user of this host use the key of %s", mode, target.String()),
+			`key_mode = "0640" with a group lets one program read it`))
 	}
 	return findings
 }

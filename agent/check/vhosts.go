@@ -15,6 +15,7 @@ import (
 	"dvagent/internal/command"
 	"dvagent/internal/hint"
 	"dvagent/internal/nginx"
+	"dvagent/internal/openat"
 )
 
 // vhosts compares the TLS servers of one nginx with the managed certificates.
@@ -194,11 +195,11 @@ func (v vhosts) checkEnds(servers []nginx.Server) []Finding {
 // leafIn reads the first certificate of a PEM file, which nginx takes as the
 // leaf.
 func leafIn(path string) (*x509.Certificate, error) {
-	data, err := bundle.ReadFile(path)
+	file, err := openat.ReadFile(path, bundle.MaxBytes)
 	if err != nil {
 		return nil, err
 	}
-	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+	for block, rest := pem.Decode(file.Data); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
 			continue // a combined file begins with its key
 		}

@@ -3,8 +3,8 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
-	"os"
 
 	"dvagent/internal/address"
 	"dvagent/internal/hint"
@@ -68,10 +68,7 @@ func checkPair(s Service) error {
 	if err := absolute(s.TLSKey); err != nil {
 		return at("service.tls_key", err)
 	}
-	if _, err := os.Stat(s.TLSKey); errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err := checkPrivate(s.TLSKey); err != nil {
+	if err := checkPrivate(s.TLSKey); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return at("service.tls_key", fmt.Errorf("%s: %w", s.TLSKey, err))
 	}
 	return nil

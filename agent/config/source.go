@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"dvagent/internal/hint"
+	"dvagent/internal/openat"
 )
 
 // source is one file of the configuration: agent.toml, or one of conf.d.
@@ -21,7 +21,7 @@ type source struct {
 	file string
 	mode fs.FileMode
 	text string
-	err  error // why it could not be read
+	err  error // why it could not be read, or must not be used
 	doc  document
 }
 
@@ -69,43 +69,49 @@ func digest(sources []*source, err error) string {
 // their names. The error is about the directory.
 func readSources(path string) ([]*source, error) {
 	sources := []*source{readSource(path)}
-	entries, err := os.ReadDir(MoreDir(path))
-	for _, entry := range entries {
-		if name := entry.Name(); filepath.Ext(name) == ".toml" && name[0] != '.' {
-			sources = append(sources, readSource(filepath.Join(MoreDir(path), name)))
+	more, err := openat.Open(MoreDir(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return sources, nil
+	}
+	if err != nil {
+		return sources, &Error{File: MoreDir(path), Err: describe(err)}
+	}
+	defer more.Close()
+	names, err := more.Names()
+	for _, name := range names {
+		if filepath.Ext(name) == ".toml" && name[0] != '.' {
+			sources = append(sources, readFrom(more, filepath.Join(MoreDir(path), name)))
 		}
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil {
 		return sources, &Error{File: MoreDir(path), Err: describe(err)}
 	}
 	return sources, nil
 }
 
 func readSource(file string) *source {
-	s := &source{file: file}
-	info, err := os.Stat(file)
-	if err == nil {
-		s.mode = info.Mode()
+	dir, err := openat.Open(filepath.Dir(file))
+	if err != nil {
+		return &source{file: file, err: describe(err)}
 	}
-	if err != nil || !s.mode.IsRegular() { // a pipe would never end
-		s.err = err
-		return s
-	}
-	text, err := os.ReadFile(file)
-	s.text, s.err = string(text), err
-	return s
+	defer dir.Close()
+	return readFrom(dir, file)
 }
 
-// decodeSources checks who may read the files, and decodes each of them.
+// readFrom reads a file by its name in dir, its directory.
+func readFrom(dir *openat.Dir, file string) *source {
+	read, err := dir.ReadFile(filepath.Base(file), maxBytes)
+	if err != nil {
+		return &source{file: file, err: describe(err)}
+	}
+	return &source{file: file, mode: read.Mode, text: string(read.Data), err: read.Private(file)}
+}
+
+// decodeSources decodes the files, if each could be read, and by nobody else.
 func decodeSources(sources []*source) error {
-	private := guard{}
 	for i, s := range sources {
-		err := private.check(s.file)
-		if err == nil && s.err != nil {
-			err = describe(s.err)
-		}
-		if err != nil {
-			return &Error{File: s.file, Err: err, Hint: hint.Of(err)}
+		if s.err != nil {
+			return &Error{File: s.file, Err: s.err, Hint: hint.Of(s.err)}
 		}
 		if err := s.decode(i == 0); err != nil {
 			return s.locate(err)

@@ -1,14 +1,10 @@
 package issue
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 
 	"dvagent/agent/order"
 	"dvagent/agent/state"
-	"dvagent/internal/atomicfile"
 )
 
 // inherit gives a certificate the open order of one that is gone from the
@@ -66,18 +62,5 @@ func (d *Desk) move(o *order.Order, name string) error {
 			return err
 		}
 	}
-	return d.moveFiles(o.Certificate, name)
-}
-
-func (d *Desk) moveFiles(from, to string) error {
-	dir := d.host.Dir
-	if err := os.MkdirAll(dir.Certificate(to), 0o700); err != nil {
-		return err
-	}
-	for _, path := range []func(string) string{dir.Pending, dir.OrderJournal} {
-		if err := os.Rename(path(from), path(to)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return errors.Join(atomicfile.SyncDir(dir.Certificate(to)), atomicfile.SyncDir(dir.Certificate(from)))
+	return d.host.Dir.MoveOrder(o.Certificate, name)
 }

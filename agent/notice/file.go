@@ -51,7 +51,7 @@ const patience = 2 * time.Second
 // then. Nobody else changes it meanwhile, whichever process that is: it has a
 // lock of its own, which is held for no longer than change takes.
 func Update(path string, change func(*Book)) error {
-	lock, err := os.OpenFile(strings.TrimSuffix(path, ".json")+".lock", os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC, 0o600)
+	lock, err := os.OpenFile(strings.TrimSuffix(path, ".json")+".lock", os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return fmt.Errorf("lock notices: %w", err)
 	}

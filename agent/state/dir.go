@@ -3,12 +3,15 @@ package state
 import (
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 
 	"dvagent/agent/order"
 	"dvagent/agent/rollout"
 	"dvagent/internal/bundle"
 	"dvagent/internal/hint"
+	"dvagent/internal/openat"
 )
 
 // Dir is the path of a state directory. Its methods are the only place that
@@ -64,21 +67,45 @@ func (d Dir) Certificates() ([]string, error) {
 	return names, nil
 }
 
-// Prepare makes the directory and closes it to others.
+// Prepare makes the directory and closes it to others. It refuses one that
+// somebody beside root and this process's user can change all the same: what
+// lies in it is opened by name.
 func (d Dir) Prepare() error {
 	path := string(d)
-	if err := os.MkdirAll(path, 0o700); err != nil {
+	dir, err := openat.OpenOrMake(path, 0o700)
+	if err != nil {
 		return hint.Add(fmt.Errorf("make the state directory: %w", err), "install -d -m 0700 "+path)
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return fmt.Errorf("look at the state directory: %w", err)
-	}
-	if info.Mode().Perm()&0o077 == 0 {
-		return nil
-	}
-	if err := os.Chmod(path, 0o700); err != nil {
+	defer dir.Close()
+	if err := dir.Restrict(0o700); err != nil {
 		return hint.Add(fmt.Errorf("close the state directory to others: %w", err), "chmod 0700 "+path)
 	}
-	return nil
+	return d.safe(dir)
+}
+
+// Safe refuses a directory that somebody beside root and this process's user can
+// change.
+func (d Dir) Safe() error {
+	dir, err := openat.Open(string(d))
+	if err != nil {
+		return fmt.Errorf("open the state directory: %w", err)
+	}
+	defer dir.Close()
+	return d.safe(dir)
+}
+
+func (d Dir) safe(dir *openat.Dir) error {
+	err := dir.Others()
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("the state directory is not this user's alone: %w", err)
+	if uid := dir.Owner(); uid != 0 && uid != os.Geteuid() {
+		owner := strconv.Itoa(uid) // the state of an agent that runs as another user
+		if found, err := user.LookupId(owner); err == nil {
+			owner = found.Username
+		}
+		err = hint.Add(err, "run it as the directory's owner: runuser -u "+owner+" -- dvagent")
+	}
+	return err
 }

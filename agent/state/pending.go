@@ -13,14 +13,14 @@ import (
 	"dvagent/internal/bundle"
 )
 
-// Pending is the directory of the private keys that were made for orders and
+// pending is the directory of the private keys that were made for orders and
 // have no certificate yet.
-func (d Dir) Pending(certificate string) string {
+func (d Dir) pending(certificate string) string {
 	return filepath.Join(d.Certificate(certificate), "pending")
 }
 
 func (d Dir) pendingKey(certificate, id string) string {
-	return filepath.Join(d.Pending(certificate), id+".pem")
+	return filepath.Join(d.pending(certificate), id+".pem")
 }
 
 // MakeKey makes the private key for a certificate's order, in the place of any
@@ -36,7 +36,7 @@ func (d Dir) MakeKey(certificate, kind string) (id string, key []byte, err error
 	if err := d.DropKeys(certificate); err != nil { // what a kill left half-made
 		return "", nil, err
 	}
-	if err := atomicfile.MkdirAll(d.Pending(certificate), 0o700); err != nil {
+	if err := atomicfile.MkdirAll(d.pending(certificate), 0o700); err != nil {
 		return "", nil, fmt.Errorf("keep the key of an order: %w", err)
 	}
 	file := atomicfile.File{Path: d.pendingKey(certificate, id), Data: key, Mode: 0o600, UID: atomicfile.Keep, GID: atomicfile.Keep}
@@ -85,7 +85,7 @@ func (d Dir) AnyKey(certificate, id string) ([]byte, error) {
 // LastKey is the id of the key that was made last, or "": what is left of an
 // order whose journal was lost.
 func (d Dir) LastKey(certificate string) string {
-	entries, err := os.ReadDir(d.Pending(certificate))
+	entries, err := os.ReadDir(d.pending(certificate))
 	if err != nil {
 		return ""
 	}
@@ -106,8 +106,22 @@ func (d Dir) LastKey(certificate string) string {
 // DropKeys removes every pending key of a certificate, half-written ones too:
 // its order is over.
 func (d Dir) DropKeys(certificate string) error {
-	if err := os.RemoveAll(d.Pending(certificate)); err != nil {
+	if err := os.RemoveAll(d.pending(certificate)); err != nil {
 		return fmt.Errorf("remove the key of an order: %w", err)
 	}
 	return nil
+}
+
+// MoveOrder puts the open order of a certificate, with its key, under another
+// name. The journal moves last, so that a cut move can be made again.
+func (d Dir) MoveOrder(from, to string) error {
+	if err := os.MkdirAll(d.Certificate(to), 0o700); err != nil {
+		return err
+	}
+	for _, path := range []func(string) string{d.pending, d.OrderJournal} {
+		if err := os.Rename(path(from), path(to)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return errors.Join(atomicfile.SyncDir(d.Certificate(to)), atomicfile.SyncDir(d.Certificate(from)))
 }

@@ -134,20 +134,19 @@ func (s Snapshot) Fits(b *bundle.Bundle, now time.Time) bool {
 	return b.Verify(s.Config.Domains, now) == nil && now.Before(renewsAt(b.Leaf, s.Config))
 }
 
-// HeldByTargets is the pair that one of the targets holds already and that can
-// be kept, or nil.
+// HeldByTargets is the pair that all targets hold already and that can be kept,
+// or nil. What one holds is not given to another, whose readers may be others.
 func (s Snapshot) HeldByTargets() *bundle.Bundle {
-	for _, target := range s.Config.Deploy {
-		if b, err := deploy.Held(target); err == nil && s.Fits(b, Now()) {
-			return b
-		}
+	b, err := deploy.Held(s.Config.Deploy...)
+	if err != nil || !s.Fits(b, Now()) {
+		return nil
 	}
-	return nil
+	return b
 }
 
-// TakeOver makes the pair that a target holds already the first version, so
+// TakeOver makes the pair that the targets hold already the first version, so
 // that installing dvagent on a running host buys nothing. It returns nil when
-// no target holds one that can be kept.
+// they hold none that can be kept.
 func (s *Snapshot) TakeOver() (*bundle.Bundle, error) {
 	held := s.HeldByTargets()
 	if held == nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"dvagent/internal/openat"
 	"dvagent/internal/secret"
 )
 
@@ -84,10 +85,17 @@ func readHome(path string) ([]byte, error) {
 	return readSource(filepath.Join(home, path))
 }
 
+// maxSource is how long a file with credentials may be.
+const maxSource = 1 << 20
+
 // readSource leaves the path out of the error, which may be a secret in the
-// wrong variable.
+// wrong variable. A file that others could change gives no credentials.
 func readSource(path string) ([]byte, error) {
-	text, err := os.ReadFile(path)
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, errors.New("cannot be read")
+	}
+	file, err := openat.ReadFile(path, maxSource)
 	var number syscall.Errno
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -96,8 +104,10 @@ func readSource(path string) ([]byte, error) {
 		return nil, fmt.Errorf("cannot be read: %w", number)
 	case err != nil:
 		return nil, errors.New("cannot be read")
+	case file.Others != nil:
+		return nil, errors.New("can be changed by others")
 	}
-	return text, nil
+	return file.Data, nil
 }
 
 // isTrue says that a variable is set to true, however it is spelt.

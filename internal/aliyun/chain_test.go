@@ -193,7 +193,7 @@ func TestWhyThereIsNoKeyIsSaidWithoutWhatWasRead(t *testing.T) {
 		{"nothing at all", tools{}, "", "no access key: environment: ALIBABA_CLOUD_ACCESS_KEY_ID is not set; ~/.aliyun/config.json: is missing; ~/.alibabacloud/credentials: is missing; metadata service: the token of IMDSv2: HTTP 404"},
 		{"a CLI's file that is no JSON", tools{files: cli("secret: " + canarySecret)}, "", "~/.aliyun/config.json: is no JSON"},
 		{"a CLI's file with a number in quotes", tools{files: cli(`{"profiles":[{"expired_seconds":"` + canarySecret + `"}]}`)}, "", "~/.aliyun/config.json: is no JSON"},
-		{"a CLI's file that is a directory", tools{files: map[string]string{".aliyun/config.json/x": ""}}, "", "~/.aliyun/config.json: cannot be read: is a directory"},
+		{"a CLI's file that is a directory", tools{files: map[string]string{".aliyun/config.json/x": ""}}, "", "~/.aliyun/config.json: cannot be read"},
 		{"a CLI's profile of an unknown mode", tools{files: cli(`{"profiles":[{"mode":"` + canarySecret + `"}]}`)}, "", "~/.aliyun/config.json: the profile is of an unknown mode"},
 		{"a CLI's profile that is not there", tools{files: cli(configOfCLI), env: env("ALIBABA_CLOUD_PROFILE", canarySecret)}, "", "~/.aliyun/config.json: the profile is not there"},
 		{"CLI's profiles in a circle", tools{files: cli(configOfCLI), env: env("ALIBABA_CLOUD_PROFILE", "circle")}, "", "~/.aliyun/config.json: the profiles lead in a circle"},

@@ -7,13 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptrace"
-	"os"
 	"sync/atomic"
 	"time"
 
 	"dvagent/internal/https"
+	"dvagent/internal/openat"
 )
 
 const maxAnswer = 8 << 20 // bytes of a body
@@ -30,8 +31,15 @@ func newTransport(caFile string) (*https.Transport, error) {
 	return https.NewTransport(roots), nil
 }
 
+// maxRoots is how long ca_file may be. The roots of a whole system are 250 KiB.
+const maxRoots = 16 << 20
+
+// readRoots adds those of a file that nobody else can change.
 func readRoots(file string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(file)
+	found, err := openat.ReadFile(file, maxRoots)
+	if err == nil && found.Others != nil {
+		err = &fs.PathError{Op: "read", Path: file, Err: found.Others}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read ca_file: %w", err)
 	}
@@ -39,7 +47,7 @@ func readRoots(file string) (*x509.CertPool, error) {
 	if err != nil {
 		roots = x509.NewCertPool()
 	}
-	if !roots.AppendCertsFromPEM(text) {
+	if !roots.AppendCertsFromPEM(found.Data) {
 		return nil, fmt.Errorf("read ca_file: %s holds no PEM certificate", file)
 	}
 	return roots, nil

@@ -5,10 +5,11 @@ package atomicfile
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"dvagent/internal/openat"
 )
 
 // File is what a path shall hold. Keep as UID or GID leaves that id as the
@@ -23,67 +24,86 @@ type File struct {
 // Keep is the UID or GID that is not changed.
 const Keep = -1
 
-// Write is Stage and Commit.
-func Write(f File) error {
-	if err := Stage(f); err != nil {
+// name is what f.Path ends in: of a directory that is open, the rest no longer
+// counts.
+func (f File) name() string { return filepath.Base(f.Path) }
+
+// Write is Stage and Commit in the directory of f.Path.
+func Write(f File) error { return within(f.Path, f.WriteIn) }
+
+// WriteIn is Stage and Commit.
+func (f File) WriteIn(dir *openat.Dir) error {
+	if err := Stage(dir, f); err != nil {
 		return err
 	}
-	return Commit(f.Path)
+	return Commit(dir, f.name())
 }
 
-// Stage writes and syncs f under its temporary name, beside f.Path. That name
-// is always the same, so what a killed process left is cleared by the next
-// Stage instead of piling up.
-func Stage(f File) error {
-	if err := Discard(f.Path); err != nil {
+// within does something in the directory of path.
+func within(path string, do func(dir *openat.Dir) error) error {
+	dir, err := openat.Open(filepath.Dir(path))
+	if err != nil {
 		return err
 	}
-	err := Create(temporary(f.Path), f)
+	defer dir.Close()
+	return do(dir)
+}
+
+// Stage writes and syncs f under its temporary name in dir, the directory of
+// f.Path. That name is always the same, so what a killed process left is cleared
+// by the next Stage instead of piling up.
+func Stage(dir *openat.Dir, f File) error {
+	if err := Discard(dir, f.name()); err != nil {
+		return err
+	}
+	err := create(dir, temporary(f.name()), f)
 	if err != nil {
-		_ = Discard(f.Path) // the first error is the one to tell
+		_ = Discard(dir, f.name()) // the first error is the one to tell
 	}
 	return err
 }
 
-// Commit renames what was staged for path into place and syncs the directory.
-// A symlink at path is replaced, never followed.
-func Commit(path string) error {
-	if err := os.Rename(temporary(path), path); err != nil {
-		_ = Discard(path) // the first error is the one to tell
+// Commit renames what was staged for name into place and syncs the directory.
+// A symlink of that name is replaced, never followed.
+func Commit(dir *openat.Dir, name string) error {
+	if err := dir.Rename(temporary(name), name); err != nil {
+		_ = Discard(dir, name) // the first error is the one to tell
 		return err
 	}
-	return SyncDir(filepath.Dir(path))
+	return dir.Sync()
 }
 
-// Discard removes what was staged for path, if anything was.
-func Discard(path string) error {
-	if err := os.Remove(temporary(path)); !errors.Is(err, fs.ErrNotExist) {
+// Discard removes what was staged for name, if anything was.
+func Discard(dir *openat.Dir, name string) error {
+	if err := dir.Remove(temporary(name)); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
 }
 
-// Symlink makes path a link to target by one rename, replacing a file or link.
-func Symlink(target, path string) error {
-	if err := Discard(path); err != nil {
+// Symlink makes name a link to target by one rename, replacing a file or link.
+func Symlink(dir *openat.Dir, target, name string) error {
+	if err := Discard(dir, name); err != nil {
 		return err
 	}
-	if err := os.Symlink(target, temporary(path)); err != nil {
+	if err := dir.Symlink(target, temporary(name)); err != nil {
 		return err
 	}
-	return Commit(path)
+	return Commit(dir, name)
 }
 
-// temporary is the name that Stage uses before path has its new content. It
+// temporary is the name that Stage uses before name has its new content. It
 // starts with a dot, for servers that load every other file of a directory.
-func temporary(path string) string {
-	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".dvagent")
+func temporary(name string) string { return "." + name + ".dvagent" }
+
+// Create makes f and syncs it. It is an error when its path exists, be it a
+// dangling link.
+func Create(f File) error {
+	return within(f.Path, func(dir *openat.Dir) error { return create(dir, f.name(), f) })
 }
 
-// Create makes path with the data, mode and owner of f and syncs it; f.Path
-// is not looked at. It is an error when path exists, be it a dangling link.
-func Create(path string, f File) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+func create(dir *openat.Dir, name string, f File) error {
+	file, err := dir.Create(name)
 	if err != nil {
 		return err
 	}
@@ -118,7 +138,7 @@ func chown(file *os.File, uid, gid int) error {
 	if err != nil {
 		return err
 	}
-	hasUID, hasGID := Owner(info)
+	hasUID, hasGID := owner(info)
 	if (uid == Keep || uid == hasUID) && (gid == Keep || gid == hasGID) {
 		return nil
 	}
@@ -127,33 +147,21 @@ func chown(file *os.File, uid, gid int) error {
 
 // SyncDir makes the names in dir durable.
 func SyncDir(dir string) error {
-	d, err := os.Open(dir)
+	open, err := openat.Open(dir)
 	if err != nil {
 		return err
 	}
-	defer d.Close()
-	return d.Sync()
+	defer open.Close()
+	return open.Sync()
 }
 
 // MkdirAll makes dir and what is missing above it with the given mode,
 // whatever the umask, and syncs the directories that gained a name.
 func MkdirAll(dir string, mode fs.FileMode) error {
-	info, err := os.Stat(dir)
-	if err == nil && !info.IsDir() {
-		return fmt.Errorf("%s is not a directory", dir)
-	}
-	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+	made, err := openat.OpenOrMake(dir, mode)
+	if err != nil {
 		return err
 	}
-	parent := filepath.Dir(dir)
-	if err := MkdirAll(parent, mode); err != nil {
-		return err
-	}
-	if err := os.Mkdir(dir, mode); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	if err := os.Chmod(dir, mode); err != nil {
-		return err
-	}
-	return SyncDir(parent)
+	made.Close()
+	return nil
 }

@@ -6,27 +6,39 @@ import (
 	"testing"
 
 	"dvagent/internal/atomicfile"
+	"dvagent/internal/openat"
 )
 
 func file(path, data string) atomicfile.File {
 	return atomicfile.File{Path: path, Data: []byte(data), Mode: 0o640, UID: atomicfile.Keep, GID: atomicfile.Keep}
 }
 
+// open opens the directory of path.
+func open(t *testing.T, path string) *openat.Dir {
+	t.Helper()
+	dir, err := openat.Open(filepath.Dir(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(dir.Close)
+	return dir
+}
+
 func TestWrite(t *testing.T) {
 	for _, test := range []struct {
 		name    string
-		prepare func(path string) error
+		prepare func(t *testing.T, path string) error
 	}{
-		{"a new file is made", func(string) error { return nil }},
-		{"an old file is replaced", func(path string) error { return os.WriteFile(path, []byte("a longer content"), 0o666) }},
-		{"a dangling link is replaced", func(path string) error { return os.Symlink("nowhere", path) }},
-		{"what a killed process left is replaced", func(path string) error { // fault 59
-			return atomicfile.Stage(file(path, "half"))
+		{"a new file is made", func(*testing.T, string) error { return nil }},
+		{"an old file is replaced", func(_ *testing.T, path string) error { return os.WriteFile(path, []byte("a longer content"), 0o666) }},
+		{"a dangling link is replaced", func(_ *testing.T, path string) error { return os.Symlink("nowhere", path) }},
+		{"what a killed process left is replaced", func(t *testing.T, path string) error { // fault 59
+			return atomicfile.Stage(open(t, path), file(path, "half"))
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "file")
-			if err := test.prepare(path); err != nil {
+			if err := test.prepare(t, path); err != nil {
 				t.Fatal(err)
 			}
 			if err := atomicfile.Write(file(path, "content")); err != nil {
@@ -58,11 +70,12 @@ func TestDiscardForgetsWhatWasStaged(t *testing.T) {
 	if err := atomicfile.Write(file(path, "old")); err != nil {
 		t.Fatal(err)
 	}
-	if err := atomicfile.Stage(file(path, "new")); err != nil {
+	dir := open(t, path)
+	if err := atomicfile.Stage(dir, file(path, "new")); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := atomicfile.Discard(path); err != nil {
+		if err := atomicfile.Discard(dir, filepath.Base(path)); err != nil {
 			t.Fatal(err)
 		}
 	}

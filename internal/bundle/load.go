@@ -106,10 +106,11 @@ func modulus(blockType string, der []byte) *big.Int {
 
 func read(dir, name string) ([]byte, error) { return ReadFile(filepath.Join(dir, name)) }
 
-// ReadFile reads a regular file, or one behind a symlink, of at most 1 MiB. It
-// does not wait for the writer of a FIFO.
+// ReadFile reads a regular file of the state directory, where nobody else can put
+// anything (see package openat for other places), of at most MaxBytes. It follows
+// no symlink in the file's place, and does not wait for the writer of a FIFO.
 func ReadFile(path string) ([]byte, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -121,8 +122,8 @@ func ReadFile(path string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("not a regular file")}
 	}
-	if info.Size() > maxBytes {
+	if info.Size() > MaxBytes {
 		return nil, &fs.PathError{Op: "read", Path: path, Err: syscall.EFBIG}
 	}
-	return io.ReadAll(io.LimitReader(file, maxBytes))
+	return io.ReadAll(io.LimitReader(file, MaxBytes))
 }

@@ -19,11 +19,12 @@ const (
 	pkcs8Encrypted   = "ENCRYPTED PRIVATE KEY"
 )
 
-// What a hostile answer may cost: real bundles hold some five blocks of 2 KiB.
-const (
-	maxBytes  = 1 << 20
-	maxBlocks = 50
-)
+// MaxBytes is how long a file or an answer may be that holds a pair. Real
+// bundles hold some five blocks of 2 KiB.
+const MaxBytes = 1 << 20
+
+// maxBlocks bounds, with MaxBytes, what a hostile answer may cost.
+const maxBlocks = 50
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
@@ -55,8 +56,8 @@ func Parse(certificatePEM, keyPEM []byte) (*Bundle, error) {
 
 // blocks returns the PEM blocks in data, of bounded size and number.
 func blocks(data []byte) ([]*pem.Block, error) {
-	if len(data) > maxBytes {
-		return nil, fmt.Errorf("%d bytes are more than the %d of any real one", len(data), maxBytes)
+	if len(data) > MaxBytes {
+		return nil, fmt.Errorf("%d bytes are more than the %d of any real one", len(data), MaxBytes)
 	}
 	rest := bytes.TrimSpace(bytes.TrimPrefix(data, byteOrderMark))
 	var found []*pem.Block

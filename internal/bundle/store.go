@@ -14,6 +14,7 @@ import (
 
 	"dvagent/internal/atomicfile"
 	"dvagent/internal/hint"
+	"dvagent/internal/openat"
 )
 
 // Store keeps the versions of one certificate:
@@ -96,7 +97,7 @@ func (s *Store) build(id string, b *Bundle) error {
 
 func fill(dir string, b *Bundle) error {
 	for _, f := range b.files(dir) {
-		if err := atomicfile.Create(f.Path, f); err != nil {
+		if err := atomicfile.Create(f); err != nil {
 			return err
 		}
 	}
@@ -173,7 +174,12 @@ func (s *Store) link(id string) error {
 	if err := s.moveAside(current); err != nil {
 		return err
 	}
-	return atomicfile.Symlink(filepath.Join(versionsDir, id), current)
+	dir, err := openat.Open(s.dir)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return atomicfile.Symlink(dir, filepath.Join(versionsDir, id), currentLink)
 }
 
 // moveAside clears what is no symlink from where one shall be.

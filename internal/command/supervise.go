@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"os/signal"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -41,9 +43,11 @@ var errNoSupervisor = errors.New("this program does not begin with command.Super
 
 // Supervise returns at once, unless this process was started as the supervisor
 // of a command. Then it never returns: it supervises, reports and exits. A
-// program whose main or TestMain does not begin with it can run no command.
+// program whose main or TestMain does not begin with it can run no command. No
+// command gets a descriptor that the process was started with.
 func Supervise() {
 	supervises.Store(true)
+	keepDescriptors()
 	if len(os.Args) == 0 || os.Args[0] != supervisorName {
 		return
 	}
@@ -54,10 +58,25 @@ func Supervise() {
 	if err != nil {
 		os.Exit(2)
 	}
-	syscall.CloseOnExec(reportDescriptor)
 	r := supervise(os.Args[2], os.Args[3:], grace)
 	_ = json.NewEncoder(os.NewFile(reportDescriptor, "report")).Encode(r) // fails when the agent is gone
 	syscall.Exit(0)                                                       // os.Exit takes a second under the race detector
+}
+
+// keepDescriptors keeps what this process was started with, beside the three
+// standard descriptors, from the commands: a lock of the caller's that a server
+// in the background would hold, or a file that it may not read.
+func keepDescriptors() {
+	const first = 3
+	if unix.CloseRange(first, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) == nil {
+		return
+	}
+	entries, _ := os.ReadDir("/proc/self/fd") // a kernel before 5.11
+	for _, entry := range entries {
+		if fd, err := strconv.Atoi(entry.Name()); err == nil && fd >= first {
+			syscall.CloseOnExec(fd)
+		}
+	}
 }
 
 func supervise(path string, argv []string, grace time.Duration) report {

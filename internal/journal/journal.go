@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"dvagent/internal/atomicfile"
@@ -59,7 +60,7 @@ type Damage struct {
 // the first append; its directory must exist by then.
 func Open[F any](path string) (*Log[F], []F, error) {
 	log := &Log[F]{path: path}
-	file, err := os.Open(path)
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return log, nil, nil
 	}
@@ -162,7 +163,7 @@ func (l *Log[F]) Append(fact F) error {
 	if err != nil {
 		return fmt.Errorf("encode fact: %w", err)
 	}
-	file, err := os.OpenFile(l.path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	file, err := os.OpenFile(l.path, os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return fmt.Errorf("append to journal: %w", err)
 	}

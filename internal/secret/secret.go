@@ -1,5 +1,6 @@
 // Package secret says where a secret is, and reads it when it is needed. It
-// keeps nothing of what it reads, and does not look at who else may read it.
+// keeps nothing of what it reads, and reads no file that others may read or
+// change.
 package secret
 
 import (
@@ -9,6 +10,8 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+
+	"dvagent/internal/openat"
 )
 
 // Secret is where a secret is: in Literal itself, in a File, or in the
@@ -17,6 +20,9 @@ import (
 type Secret struct {
 	Literal, File, Env string
 }
+
+// maxBytes is how long a secret's file may be.
+const maxBytes = 1 << 20
 
 // IsZero says that no place is given.
 func (s Secret) IsZero() bool { return s == Secret{} }
@@ -42,11 +48,11 @@ func (s Secret) Resolve() (string, error) {
 	found := s.Literal
 	switch {
 	case s.File != "":
-		text, err := os.ReadFile(s.File)
+		file, err := openat.ReadPrivate(s.File, maxBytes)
 		if err != nil {
 			return "", err
 		}
-		found = string(text)
+		found = string(file.Data)
 	case s.Env != "":
 		found = os.Getenv(s.Env)
 	}

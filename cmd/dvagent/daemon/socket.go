@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"dvagent/agent"
@@ -27,7 +28,7 @@ func answer(ctx context.Context, dir state.Dir, service *agent.Service) error {
 		return err // left by a service that was killed
 	}
 	listener, err := atSocket(dir, func(name string) (*net.UnixListener, error) {
-		return net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
+		return listen(ctx, name)
 	})
 	if err != nil {
 		return err
@@ -40,6 +41,21 @@ func answer(ctx context.Context, dir state.Dir, service *agent.Service) error {
 		return err
 	}
 	return nil
+}
+
+// listen makes a socket for its owner alone, whatever the umask: its name never
+// has another mode.
+func listen(ctx context.Context, name string) (*net.UnixListener, error) {
+	private := net.ListenConfig{Control: func(_, _ string, socket syscall.RawConn) error {
+		var err error
+		failed := socket.Control(func(fd uintptr) { err = syscall.Fchmod(int(fd), 0o600) })
+		return errors.Join(failed, err)
+	}}
+	listener, err := private.Listen(ctx, "unix", name)
+	if err != nil {
+		return nil, err
+	}
+	return listener.(*net.UnixListener), nil
 }
 
 // atSocket does something with the name of a state directory's socket: one

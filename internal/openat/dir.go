@@ -1,0 +1,147 @@
+// Package openat opens directories and files on descriptors, one component of
+// the path after the other, and says who else could change what it came by. A
+// directory that it opened stays that directory, whatever becomes of its name. A
+// symlink is followed only where nobody but root and this process's user could
+// have put it; a device or a pipe is never opened. The package decides nothing
+// about who may change what: its callers do.
+package openat
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// Dir is an open directory. Its methods take the name of something in it, and
+// never follow a symlink of that name unless they say so. Errors are of
+// *fs.PathError.
+type Dir struct {
+	fd     int    // for its place alone (O_PATH): it need not be readable
+	path   string // without symlinks
+	uid    uint32
+	above  error // who could put another in its place
+	others error // the same, or who can change what it holds
+}
+
+// Path is where the directory was when it was opened, without symlinks.
+func (d *Dir) Path() string { return d.path }
+
+// Others says who beside root and this process's user can change what the
+// directory holds, or can put another directory in its place: whoever owns or
+// may write it, or one above it or above a symlink on the way. Where names can be
+// made but not taken away (as in /tmp), that is nobody. It is nil for nobody, and
+// has an operator's hint.
+func (d *Dir) Others() error { return d.others }
+
+// Close lets the directory go.
+func (d *Dir) Close() { _ = unix.Close(d.fd) }
+
+// failed is err, of a system call about name, as an error of package os; nil if
+// err is.
+func (d *Dir) failed(op, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &fs.PathError{Op: op, Path: filepath.Join(d.path, name), Err: err}
+}
+
+// open opens what name is, and is never led elsewhere.
+func (d *Dir) open(name string, flags int, mode fs.FileMode) (int, error) {
+	for {
+		fd, err := unix.Openat(d.fd, name, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC, uint32(mode.Perm()))
+		if err != unix.EINTR {
+			return fd, d.failed("open", name, err)
+		}
+	}
+}
+
+// self opens the directory for reading.
+func (d *Dir) self() (*os.File, error) {
+	fd, err := d.open(".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), d.path), nil
+}
+
+// Create makes a file that is not there yet, not even as a dangling symlink,
+// open for writing and for its owner alone.
+func (d *Dir) Create(name string) (*os.File, error) {
+	fd, err := d.open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), filepath.Join(d.path, name)), nil
+}
+
+// Rename gives what is called from the name to, in place of any file there.
+func (d *Dir) Rename(from, to string) error {
+	return d.failed("rename", to, unix.Renameat(d.fd, from, d.fd, to))
+}
+
+// Remove removes a file or a symlink. A directory is an error.
+func (d *Dir) Remove(name string) error {
+	return d.failed("remove", name, unix.Unlinkat(d.fd, name, 0))
+}
+
+// Symlink makes name a symlink to target. It must not be there yet.
+func (d *Dir) Symlink(target, name string) error {
+	return d.failed("symlink", name, unix.Symlinkat(target, d.fd, name))
+}
+
+// Sync makes the names in the directory durable.
+func (d *Dir) Sync() error {
+	self, err := d.self()
+	if err != nil {
+		return err
+	}
+	defer self.Close()
+	return self.Sync()
+}
+
+// Owner is the directory's user.
+func (d *Dir) Owner() int { return int(d.uid) }
+
+// Restrict gives a directory of root's or ours these permission bits if it has
+// any beside them, and looks again who else can change it.
+func (d *Dir) Restrict(mode fs.FileMode) error {
+	var info unix.Stat_t
+	if err := unix.Fstat(d.fd, &info); err != nil {
+		return d.failed("stat", "", err)
+	}
+	if !ours(info.Uid) || fs.FileMode(info.Mode)&fs.ModePerm&^mode == 0 {
+		return nil
+	}
+	if err := d.chmod(mode); err != nil {
+		return err
+	}
+	return d.look()
+}
+
+func (d *Dir) chmod(mode fs.FileMode) error {
+	self, err := d.self()
+	if err != nil {
+		return err
+	}
+	defer self.Close()
+	return self.Chmod(mode.Perm())
+}
+
+// Names lists what the directory holds, sorted.
+func (d *Dir) Names() ([]string, error) {
+	self, err := d.self()
+	if err != nil {
+		return nil, err
+	}
+	defer self.Close()
+	names, err := self.Readdirnames(-1)
+	slices.Sort(names)
+	return names, err
+}
+
+// reopened is the name under which this process opens, anew, what fd stands for.
+func reopened(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
