@@ -161,6 +161,7 @@ func cronJob(t *testing.T, text string) (path, command string) {
 	return path, command
 }
 
+// fault 175: the drop-in for hooks that make code while they run
 func TestUnitsAreSound(t *testing.T) {
 	units, err := filepath.Glob("systemd/dvagent*")
 	if err != nil || len(units) != 5 {
