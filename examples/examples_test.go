@@ -161,6 +161,7 @@ func cronJob(t *testing.T, text string) (path, command string) {
 	return path, command
 }
 
+// fault 175: the drop-in for hooks that make code while they run
 func TestUnitsAreSound(t *testing.T) {
 	units, err := filepath.Glob("systemd/dvagent*")
 	if err != nil || len(units) != 5 {
@@ -191,13 +192,17 @@ func TestUnitsAreSound(t *testing.T) {
 	if out := said(); out != "" {
 		t.Errorf("systemd-analyze: %s", out)
 	}
-	dropIns := filepath.Join(dir, "dvagent.service.d")
-	if err := os.Mkdir(dropIns, 0o755); err != nil {
-		t.Fatal(err)
+	for _, service := range []string{"dvagent.service.d", "dvagent-renew.service.d"} {
+		dropIns := filepath.Join(dir, service)
+		if err := os.Mkdir(dropIns, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"root.conf", "jit.conf"} {
+			write(t, filepath.Join(dropIns, name), adapted(t, "systemd/"+name))
+		}
 	}
-	write(t, filepath.Join(dropIns, "root.conf"), adapted(t, "systemd/root.conf"))
 	if out := said(); out != "" {
-		t.Errorf("systemd-analyze, with root.conf: %s", out)
+		t.Errorf("systemd-analyze, with the drop-ins: %s", out)
 	}
 }
 
@@ -205,12 +210,22 @@ func TestUnitsAreSound(t *testing.T) {
 // of dvagent.service: it stays with the first.
 var beforeNotifyReload = regexp.MustCompile(`(?m)^.*/dvagent\.service:\d+: Failed to parse service type, ignoring: notify-reload\n`)
 
+// fault 173
 func TestTheUnitsExposeLittle(t *testing.T) {
-	services := []string{"systemd/dvagent.service", "systemd/dvagent-renew.service"}
+	services := []string{"systemd/dvagent.service", "systemd/dvagent-renew.service", "systemd/dvagent-reload-nginx.service"}
 	_, restrictions, _ := strings.Cut(adapted(t, services[0]), "\nUser=dvagent\n")
 	restrictions, _, _ = strings.Cut(restrictions, "\n[Install]")
 	if _, same, _ := strings.Cut(adapted(t, services[1]), "\nUser=dvagent\n"); same != restrictions {
 		t.Errorf("after User= the services differ:\n%s\n%s", restrictions, same)
+	}
+	_, restrictions, _ = strings.Cut(restrictions, "\n\n")
+	reload := adapted(t, services[2])
+	for line := range strings.Lines(restrictions) {
+		name, _, _ := strings.Cut(line, "=")
+		own := name == "CapabilityBoundingSet" || name == "RestrictAddressFamilies"
+		if want := "\n" + line; !own && !strings.Contains(reload, want) || own && !strings.Contains(reload, "\n"+name+"=") {
+			t.Errorf("%s lacks %s", services[2], line)
+		}
 	}
 	need(t, "systemd-analyze")
 	for _, service := range services { // 15 is an exposure of 1.5
@@ -218,6 +233,46 @@ func TestTheUnitsExposeLittle(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v:\n%s", service, err, out)
 		}
+	}
+}
+
+// Six starts in ten seconds end a unit for ever, unless it says otherwise.
+//
+// fault 173
+func TestNoNumberOfReloadsEndsTheUnitsForEver(t *testing.T) {
+	for _, unit := range []string{"systemd/dvagent-reload-nginx.path", "systemd/dvagent-reload-nginx.service"} {
+		section, _, _ := strings.Cut(adapted(t, unit), "\n\n")
+		if !strings.Contains(section, "[Unit]\n") || !strings.HasSuffix(section, "\nStartLimitIntervalSec=0") {
+			t.Errorf("%s limits how often it starts: %q", unit, section)
+		}
+	}
+}
+
+// fault 173
+func TestABurstOfRequestsIsOneReload(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	request, reloads := filepath.Join(dir, "reload-nginx"), filepath.Join(dir, "reloads")
+	service := serviceCommands(adapted(t, "systemd/dvagent-reload-nginx.service",
+		"/run/dvagent/reload-nginx", request, "/bin/systemctl reload nginx.service", "echo >>"+reloads))
+	running := exec.Command("/bin/sh", "-c", service)
+	if err := running.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		write(t, request, "")
+		if _, err := os.Stat(reloads); err == nil {
+			t.Fatal("it reloads while it is still asked to")
+		}
+	}
+	if err := running.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if text := adapted(t, reloads); text != "\n" {
+		t.Errorf("%d reloads", len(text))
+	}
+	if _, err := os.Stat(request); err == nil {
+		t.Error("the request is still there, and would be heard again")
 	}
 }
 

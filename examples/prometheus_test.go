@@ -85,6 +85,7 @@ func metricsOfARun(t *testing.T) map[string]bool {
   timeout = "1s"
 [service]
 listen = "`+address+`"
+token = "of-twenty-characters"
 `)
 	service := exec.Command(dvagent, "--config", h.config, "run")
 	var log bytes.Buffer
@@ -99,7 +100,7 @@ listen = "`+address+`"
 	known := map[string]bool{"dvagent_certificate_order_step": true, "dvagent_api_errors_total": true, // shown while there are any
 		"dvagent_package_certificates_left": true, "dvagent_package_coming_renewals": true} // shown where a package is ordered from
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
-		answer, err := http.Get("http://" + address + "/metrics")
+		answer, err := http.Get("http://prometheus:of-twenty-characters@" + address + "/metrics")
 		if err != nil {
 			continue
 		}

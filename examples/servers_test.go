@@ -53,22 +53,28 @@ func setUnprivileged(t *testing.T, s site) (server []string, table string) {
 	const asked = "/run/dvagent/reload-nginx"
 	path := regexp.MustCompile(`(?m)^PathExists=(.+)$`).FindStringSubmatch(
 		adapted(t, "systemd/dvagent-reload-nginx.path", asked, s.path("reload-nginx")))
-	service := regexp.MustCompile(`(?m)^ExecStart=(.+)$`).FindAllStringSubmatch(
-		adapted(t, "systemd/dvagent-reload-nginx.service", asked, s.path("reload-nginx"),
-			"/bin/systemctl reload nginx.service", strings.Join(append(argv, "-s", "reload"), " ")), -1)
+	service := serviceCommands(adapted(t, "systemd/dvagent-reload-nginx.service", asked, s.path("reload-nginx"),
+		"/bin/systemctl reload nginx.service", strings.Join(append(argv, "-s", "reload"), " ")))
 	go func() {
 		for ; t.Context().Err() == nil; time.Sleep(10 * time.Millisecond) {
 			if _, err := os.Stat(path[1]); err != nil {
 				continue
 			}
-			for _, line := range service {
-				command := strings.Fields(line[1])
-				_ = exec.Command(command[0], command[1:]...).Run() // the probe tells
-			}
+			_ = exec.Command("/bin/sh", "-c", service).Run() // the probe tells
 		}
 	}()
 	return argv, adapted(t, "unprivileged/deploy.toml", asked, s.path("reload-nginx"),
 		"/etc/nginx/tls", s.dir, "127.0.0.1:443", s.address)
+}
+
+// serviceCommands are those of a unit, as a script. For the quotes that it uses,
+// systemd's rules are the shell's.
+func serviceCommands(unit string) string {
+	var lines []string
+	for _, m := range regexp.MustCompile(`(?m)^ExecStart=(.+)$`).FindAllStringSubmatch(unit, -1) {
+		lines = append(lines, m[1])
+	}
+	return strings.Join(lines, " && ")
 }
 
 const apacheConfig = `ServerRoot %[1]s

@@ -5,12 +5,15 @@ package packaging_test
 
 import (
 	"bytes"
+	"debug/buildinfo"
 	"debug/elf"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -25,9 +28,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// fault 176: what is linked in is named, and comes with its license
 func TestThePackagesInstallWhatAHostNeeds(t *testing.T) {
 	dist := t.TempDir()
 	build(t, "..", dist)
+	sumsHold(t, dist)
 	for _, architecture := range []struct {
 		name, deb, rpm string
 		machine        elf.Machine
@@ -37,6 +42,7 @@ func TestThePackagesInstallWhatAHostNeeds(t *testing.T) {
 	} {
 		binary := filepath.Join(dist, "dvagent-linux-"+architecture.name)
 		isStatic(t, binary, architecture.machine)
+		names(t, binary+".cdx.json", linked(t, binary))
 		for _, p := range []struct{ kind, file, unpack, zsh string }{
 			{"deb", "dvagent_" + version + "_" + architecture.deb + ".deb", `dpkg-deb -x "$0" .`, "vendor-completions"},
 			{"rpm", "dvagent-" + version + "-1." + architecture.rpm + ".rpm", `rpm --install --root "$PWD" --nodeps --noscripts --ignorearch "$0"`, "site-functions"},
@@ -53,12 +59,17 @@ func TestThePackagesInstallWhatAHostNeeds(t *testing.T) {
 					"usr/lib/sysusers.d/dvagent.conf":                  0o644,
 					"usr/share/doc/dvagent/agent.toml.example":         0o644,
 					"usr/share/doc/dvagent/examples/systemd/root.conf": 0o644,
+					"usr/share/doc/dvagent/docs/threats.md":            0o644,
+					"usr/share/doc/dvagent/sbom.cdx.json":              0o644,
+					"usr/share/doc/dvagent/licenses/go/LICENSE":        0o644,
 					"usr/share/man/man8/dvagent-renew.8.gz":            0o644,
 					"usr/share/bash-completion/completions/dvagent":    0o644,
 					"usr/share/fish/vendor_completions.d/dvagent.fish": 0o644,
 					"usr/share/zsh/" + p.zsh + "/_dvagent":             0o644,
 				})
 				same(t, binary, filepath.Join(root, "usr/bin/dvagent"))
+				same(t, binary+".cdx.json", filepath.Join(root, "usr/share/doc/dvagent/sbom.cdx.json"))
+				licensed(t, filepath.Join(root, "usr/share/doc/dvagent/licenses"), linked(t, binary))
 				unit, err := os.ReadFile(filepath.Join(root, "usr/lib/systemd/system/dvagent.service"))
 				if err != nil || !strings.Contains(string(unit), "\nExecStart=/usr/bin/dvagent run\n") {
 					t.Errorf("the unit does not start /usr/bin/dvagent: %v\n%s", err, unit)
@@ -72,6 +83,7 @@ func TestThePackagesInstallWhatAHostNeeds(t *testing.T) {
 	}
 }
 
+// fault 176
 func TestTheSameSourcesElsewhereGiveTheSameBytes(t *testing.T) {
 	elsewhere := filepath.Join(t.TempDir(), "some where", "else")
 	if err := os.MkdirAll(elsewhere, 0o755); err != nil {
@@ -82,7 +94,7 @@ func TestTheSameSourcesElsewhereGiveTheSameBytes(t *testing.T) {
 	build(t, "..", first, "amd64")
 	build(t, elsewhere, second, "amd64")
 	built, err := filepath.Glob(filepath.Join(first, "*"))
-	if err != nil || len(built) != 3 {
+	if err != nil || len(built) != 6 {
 		t.Fatalf("%d files were built: %v", len(built), err)
 	}
 	for _, path := range built {
@@ -99,6 +111,75 @@ func run(t *testing.T, name string, args ...string) {
 	t.Helper()
 	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
 		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
+	}
+}
+
+// linked are the modules of a binary, as PATH@VERSION, in the order of their paths.
+func linked(t *testing.T, binary string) []string {
+	t.Helper()
+	info, err := buildinfo.ReadFile(binary)
+	if err != nil || len(info.Deps) == 0 {
+		t.Fatalf("%s holds no module: %v", binary, err)
+	}
+	var modules []string
+	for _, module := range info.Deps {
+		modules = append(modules, module.Path+"@"+module.Version)
+	}
+	return modules
+}
+
+// names compares the components of an SBOM with the modules, besides Go's own.
+func names(t *testing.T, path string, modules []string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sbom struct {
+		BOMFormat  string `json:"bomFormat"`
+		Components []struct{ Name, Version string }
+	}
+	if err := json.Unmarshal(text, &sbom); err != nil || sbom.BOMFormat != "CycloneDX" {
+		t.Fatalf("%s is no SBOM: %v", path, err)
+	}
+	var named []string
+	for _, c := range sbom.Components {
+		if c.Name != "std" {
+			named = append(named, c.Name+"@"+c.Version)
+		}
+	}
+	slices.Sort(named)
+	if !slices.Equal(named, modules) || len(named) == len(sbom.Components) {
+		t.Errorf("%s names %q, and %q are linked in", path, named, modules)
+	}
+}
+
+// licensed wants a text for each module.
+func licensed(t *testing.T, dir string, modules []string) {
+	t.Helper()
+	for _, module := range modules {
+		texts, err := filepath.Glob(filepath.Join(dir, module, "*"))
+		if err != nil || !slices.ContainsFunc(texts, func(path string) bool {
+			info, err := os.Stat(path)
+			return err == nil && info.Mode().IsRegular() && info.Size() > 100
+		}) {
+			t.Errorf("%s has no license: %q, %v", module, texts, err)
+		}
+	}
+}
+
+// sumsHold checks the sum of each file that was built.
+func sumsHold(t *testing.T, dist string) {
+	t.Helper()
+	check := exec.Command("sha256sum", "--check", "--strict", "SHA256SUMS")
+	check.Dir = dist
+	out, err := check.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	built, err := filepath.Glob(filepath.Join(dist, "dvagent*"))
+	if sums := strings.Count(string(out), ": OK\n"); err != nil || sums != len(built) {
+		t.Errorf("%d sums of %d files: %v", sums, len(built), err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -15,8 +16,10 @@ import (
 type dump struct {
 	main    *file
 	files   map[string]*file   // of every name that a heading has
+	names   []string           // of files, sorted
 	matches map[string][]*file // of the include directives so far
 	size    int                // in directives, those of a file as often as it is included
+	read    int                // in bytes, likewise
 }
 
 // file is one of the files that make up the configuration.
@@ -42,6 +45,7 @@ func split(ctx context.Context, text string) (*dump, error) {
 		name := text[at[2]:at[3]]
 		d.files[name] = &file{name: name}
 	}
+	d.names = slices.Sorted(maps.Keys(d.files))
 	d.main = d.files[text[headings[0][2]:headings[0][3]]]
 	d.main.expected = true
 	last, start := d.main, 0
@@ -66,16 +70,13 @@ func split(ctx context.Context, text string) (*dump, error) {
 // named are the files that an include directive names, in the order of their
 // names. None is no error.
 func (d *dump) named(ctx context.Context, pattern string) ([]*file, error) {
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
 	pattern = absolute(path.Dir(d.main.name), pattern)
 	matches, known := d.matches[pattern]
 	if known {
-		return matches, nil
+		return matches, ctx.Err()
 	}
 	if strings.ContainsAny(pattern, "*?[") {
-		matches = d.glob(pattern)
+		matches = d.glob(ctx, pattern)
 	} else if f := d.files[pattern]; f != nil {
 		matches = []*file{f}
 	}
@@ -83,31 +84,38 @@ func (d *dump) named(ctx context.Context, pattern string) ([]*file, error) {
 		f.expected = true
 	}
 	d.matches[pattern] = matches
-	return matches, nil
+	return matches, ctx.Err()
 }
 
 const maxName = 4096 // bytes; the system opens no longer one
 
-// glob takes a pattern of glob(3).
-func (d *dump) glob(pattern string) []*file {
+// glob takes a pattern of glob(3). It looks at no name that begins otherwise:
+// where each of thousands of sites includes a directory of its own, a look at
+// all of them for each one would take the square of their number. It ends early
+// with ctx.
+func (d *dump) glob(ctx context.Context, pattern string) []*file {
 	var matches []*file
 	inGo := strings.ReplaceAll(pattern, "[!", "[^")
-	for name, f := range d.files {
+	beginning := pattern[:strings.IndexAny(pattern, `*?[\`)]
+	first, _ := slices.BinarySearch(d.names, beginning)
+	for _, name := range d.names[first:] {
+		if !strings.HasPrefix(name, beginning) || ctx.Err() != nil {
+			break
+		}
 		if max(len(name), len(pattern)) > maxName {
 			continue
 		}
 		if matched, _ := filepath.Match(inGo, name); matched || name == pattern {
-			matches = append(matches, f)
+			matches = append(matches, d.files[name])
 		}
 	}
-	slices.SortFunc(matches, func(a, b *file) int { return strings.Compare(a.name, b.name) })
 	return matches
 }
 
 // directives are the main file's with all that it includes. A file that nothing
 // includes is an error: it may be text in quotes that looks like a heading.
 func (d *dump) directives(ctx context.Context) ([]directive, error) {
-	directives, err := d.read(ctx, d.main, 0)
+	directives, err := d.readFile(ctx, d.main, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +127,13 @@ func (d *dump) directives(ctx context.Context) ([]directive, error) {
 	return directives, nil
 }
 
-func (d *dump) read(ctx context.Context, f *file, depth int) ([]directive, error) {
+// maxRead is far above what a configuration of thousands of sites includes.
+const maxRead = 16 * maxDump
+
+func (d *dump) readFile(ctx context.Context, f *file, depth int) ([]directive, error) {
+	if d.read += len(f.text); d.read > maxRead {
+		return nil, fmt.Errorf("the files that are included have more than %d bytes, %s among them", maxRead, f.name)
+	}
 	f.included = true
 	r := &reader{dump: d, file: f.name, text: f.text, line: 1}
 	return r.block(ctx, endOfFile, depth)
@@ -133,7 +147,7 @@ func (d *dump) include(ctx context.Context, pattern string, depth int) ([]direct
 	}
 	var all []directive
 	for _, f := range files {
-		directives, err := d.read(ctx, f, depth)
+		directives, err := d.readFile(ctx, f, depth)
 		if err != nil {
 			return nil, err
 		}

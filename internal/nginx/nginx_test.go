@@ -188,6 +188,41 @@ func TestADirectiveIsReadAsNginxReadsIt(t *testing.T) {
 	}
 }
 
+// The bound is far above what reading takes, and far below what the square of
+// the number would.
+//
+// fault 175
+func TestManySitesAreReadInTimeThatGrowsWithTheirNumber(t *testing.T) {
+	const sites = 30_000
+	var main, included strings.Builder
+	for i := range sites {
+		fmt.Fprintf(&main, "include /site/%d/*.conf;\n", i)
+		fmt.Fprintf(&included, "# configuration file /site/%d/a.conf:\nserver { listen 443 ssl; }\n", i)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	got, err := parse(ctx, "# configuration file /n:\nhttp {\n"+main.String()+"}\n"+included.String())
+	if err != nil || len(got) != sites {
+		t.Errorf("%d servers, error %v", len(got), err)
+	}
+}
+
+// fault 175
+func TestAPatternThatTakesTooLongIsGivenUpBetweenTwoNames(t *testing.T) {
+	pattern := "/*" + strings.Repeat("a", 2000) + "b*"
+	var included strings.Builder
+	for i := range 3000 {
+		fmt.Fprintf(&included, "# configuration file /%s%d:\na;\n", strings.Repeat("a", 4000), i)
+	}
+	begun := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	_, err := parse(ctx, "# configuration file /n:\ninclude "+pattern+";\n"+included.String())
+	if took := time.Since(begun); !errors.Is(err, context.DeadlineExceeded) || took > 5*time.Second {
+		t.Errorf("error %v after %s", err, took)
+	}
+}
+
 func TestADumpThatTakesTooLongIsGivenUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -213,6 +248,8 @@ func TestADumpThatIsNotUnderstoodSaysWhere(t *testing.T) {
 		{"a file that doubles itself", heading + strings.Repeat("include nginx.conf;", 20), "nested too deeply"},
 		{"quoted text that looks like a heading", heading + "a '\n# configuration file /etc/b:\ninclude /etc/c;';\n# configuration file /etc/c:\nc;\n",
 			"nothing includes /etc/c"},
+		{"a long comment that is included again and again", "# configuration file /n:\n" + strings.Repeat("include /a;", 1000) +
+			"\n# configuration file /a:\n#" + strings.Repeat("a", 1<<20), "more than 268435456 bytes, /a among them"},
 		{"files that grow", growing(), "more than 200000 directives"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
