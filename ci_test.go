@@ -53,9 +53,10 @@ func TestWhatThisMachineCannotBootIsSaidAtTheEnd(t *testing.T) {
 			if tt.boot != "" {
 				script(t, filepath.Join(tree, ".ci", "boot"), "#!/bin/sh\n"+tt.boot+"\n")
 			}
-			for _, tool := range []string{"bash", "sh", "env", "dirname", "mktemp", "rm", "grep", "mkdir", "touch", "tee", "cat", "realpath"} {
+			for _, tool := range []string{"bash", "sh", "env", "dirname", "mktemp", "rm", "grep", "mkdir", "touch", "tee", "cat", "realpath", "chmod"} {
 				link(t, tool, bin)
 			}
+			script(t, filepath.Join(bin, "setpriv"), "#!/bin/sh\n") // it runs the tests as nobody
 			run := exec.Command(filepath.Join(tree, ".ci", "run"), "two")
 			run.Env = []string{"PATH=" + bin}
 			out, err := run.CombinedOutput()

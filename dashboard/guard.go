@@ -17,7 +17,9 @@ import (
 // guarded answers only those who may ask, and tells a browser to trust nothing
 // but the page itself.
 func guarded(settings config.Service, log *slog.Logger, next http.Handler) http.Handler {
-	next = requireToken(settings.Token, log, next)
+	if !settings.Token.IsZero() {
+		next = requireToken(settings.Token, log, next)
+	}
 	if settings.OnLoopback() {
 		next = requireOwnName(next)
 	}
@@ -54,7 +56,6 @@ func requireOwnName(next http.Handler) http.Handler {
 
 // requireToken wants the token as a bearer's or, from a browser, as a password
 // to any name. It is read anew for each request, so that a rotated one counts.
-// While there is none, nobody is answered.
 func requireToken(token secret.Secret, log *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		want, err := token.Resolve()

@@ -20,7 +20,6 @@ import (
 	"dvagent/internal/bundle"
 	"dvagent/internal/bundle/bundletest"
 	"dvagent/internal/journal"
-	"dvagent/internal/secret"
 )
 
 const day = 24 * time.Hour
@@ -186,19 +185,14 @@ func (h *host) roll(p past, c config.Certificate, dir, version string) {
 	}
 }
 
-// open serves the dashboard on loopback, as Serve does, at an address that
-// holds the token.
+// open serves the dashboard on loopback, as Serve does.
 func (h *host) open() string {
 	server := httptest.NewServer(guarded(h.loopback(), slog.New(slog.DiscardHandler), h.board.handler(h.Context(), h.service)))
 	h.Cleanup(server.Close)
-	return withToken(server.URL)
+	return server.URL
 }
 
-func withToken(url string) string { return strings.Replace(url, "://", "://anyone:"+canary+"@", 1) }
-
-func (h *host) loopback() config.Service {
-	return config.Service{Listen: "127.0.0.1:0", Token: secret.Secret{Literal: canary}}
-}
+func (h *host) loopback() config.Service { return config.Service{Listen: "127.0.0.1:0"} }
 
 func opened(reason string) order.Fact { return order.Fact{Kind: order.Opened, Reason: reason} }
 func claimed(instance string) order.Fact {

@@ -50,6 +50,11 @@ func New(host *state.Host, accounts *account.Accounts) *Check {
 // but what nginx -t does.
 func (c *Check) Host(ctx context.Context, now time.Time) []Finding {
 	findings := []Finding{checkStateDir(c.host.Dir), checkClock(now)}
+	if s := c.host.Config.Service; s.Listen != "" && s.Token.IsZero() {
+		findings = append(findings, Finding{Subject: "service", Warning: true, Err: hint.Add(
+			fmt.Errorf("every user of this host, and each site on it that fetches what it is told to, can read what is shown at %s", s.Listen),
+			"set token_file in [service]; dvagent status needs no port")})
+	}
 	for _, certificate := range c.host.Config.Certificates {
 		for _, target := range certificate.Deploy {
 			for _, finding := range checkTarget(certificate.Name, target) {

@@ -4,11 +4,16 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"dvagent/agent/config"
+	"dvagent/agent/state"
 	"dvagent/deploy"
 	"dvagent/internal/hint"
+	"dvagent/internal/secret"
 )
 
 func TestATargetIsLookedAtForWhoElseCouldChangeIt(t *testing.T) {
@@ -56,6 +61,29 @@ func TestATargetIsLookedAtForWhoElseCouldChangeIt(t *testing.T) {
 			if len(found) != 1 || tt.err == "" || !strings.Contains(found[0].Err.Error(), tt.err) ||
 				found[0].Warning != tt.warning || !strings.HasPrefix(hint.Of(found[0].Err), tt.hint) {
 				t.Errorf("%+v, want %q", found, tt.err)
+			}
+		})
+	}
+}
+
+// fault 175
+func TestAPageThatEveryUserOfTheHostReadsIsWarnedOf(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		service config.Service
+		warned  bool
+	}{
+		{"there is none", config.Service{}, false},
+		{"without a token", config.Service{Listen: "127.0.0.1:9321"}, true},
+		{"with one", config.Service{Listen: "127.0.0.1:9321", Token: secret.Secret{Literal: "0123456789abcdef"}}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			host := state.NewHost(&config.Config{StateDir: t.TempDir(), Service: tt.service}, nil, nil)
+			warned := slices.ContainsFunc(New(host, nil).Host(t.Context(), time.Now()), func(f Finding) bool {
+				return f.Subject == "service" && f.Warning
+			})
+			if warned != tt.warned {
+				t.Errorf("warned: %v", warned)
 			}
 		})
 	}

@@ -91,7 +91,7 @@ type Service struct {
 	Listen   string // host:port, or empty
 	TLSCert  string // PEM, leaf and chain; empty: plain HTTP, on loopback alone
 	TLSKey   string
-	Token    secret.Secret // who asks has to know it; unset: nobody can ask, and Listen is empty
+	Token    secret.Secret // who asks has to know it; unset: nobody has to, on loopback alone
 }
 
 // Certificate returns the certificate of that name.
