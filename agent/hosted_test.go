@@ -211,7 +211,7 @@ func TestAnInstanceThatRenewsByItselfIsNotWaitedForInVain(t *testing.T) {
 		{"what it brought cannot be read, and it is an emergency", func(w *world, instance string) {
 			w.ages(-100*time.Hour, 2*time.Hour)
 			w.reissue(instance)
-			w.faults("code-NotFound:GetUserCertificateDetail:1")
+			w.faults("forbidden:GetUserCertificateDetail:1")
 		}, Renewal{}, "cannot be had"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -87,12 +87,16 @@ func (run *oneShot) pass(ctx context.Context) error {
 // forced is for agenda.
 func (run *oneShot) forced(name string) bool { return run.force[name] }
 
-// dropForce forgets --force where an order has claimed an instance or has come
-// and gone: a forced order is placed once, whoever finishes it.
-func (run *oneShot) dropForce(name string) {
+// noteForce forgets --force where an order has claimed an instance or has come
+// and gone: a forced order is placed once, whoever finishes it. Where the
+// instance was given back, it is wanted again.
+func (run *oneShot) noteForce(name string) {
 	o, err := order.Load(run.agent.host.Dir.Certificate(name))
-	if err != nil || o == nil || o.Instance != "" {
+	switch {
+	case err != nil || o == nil || o.Instance != "":
 		delete(run.force, name)
+	case o.Forced:
+		run.force[name] = true
 	}
 }
 
@@ -121,8 +125,8 @@ func waits(o state.Outcome) bool { return o.Class != state.Served && o.Retry }
 // take is for agenda: it notes whether another look may help.
 func (run *oneShot) take(outcome state.Outcome) {
 	name := outcome.Certificate
-	if run.force[name] {
-		run.dropForce(name)
+	if run.renewal.Force {
+		run.noteForce(name)
 	}
 	if outcome.Class == state.Failure || outcome.Class == state.NoInstance || outcome.Err != nil && outcome.Step == string(order.CleanUp) {
 		run.tries[name]++

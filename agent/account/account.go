@@ -24,6 +24,8 @@ type Accounts struct {
 	config  map[string]config.Account
 	clients map[string]*aliyun.Client
 
+	finding sync.Mutex // one at a time asks for the API
+
 	mu   sync.Mutex
 	apis map[string]string // that the accounts turned out to speak
 }
@@ -123,6 +125,11 @@ func (a *Accounts) API(account string) string {
 // says that it does not have the newer one: a refused permission, a failure or
 // silence decides nothing. The answer is kept for the life of the process.
 func (a *Accounts) find(ctx context.Context, account string, client *aliyun.Client) (issue.Catalogue, error) {
+	a.finding.Lock()
+	defer a.finding.Unlock()
+	if api := a.API(account); api != "" { // another one has asked meanwhile
+		return a.Catalogue(ctx, account, api)
+	}
 	listed, err := cas2020.Instances(ctx, client)
 	var fault *aliyun.Error
 	unknown := errors.As(err, &fault) && fault.Kind == aliyun.VersionUnknown

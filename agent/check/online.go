@@ -101,7 +101,7 @@ func (c *Check) spare(account string, slots []issue.Slot) Finding {
 		claim, _ := ledger.ClaimOf(account, certificate.Name)
 		renewals = append(renewals, s.Renewal(now, claim))
 	}
-	spare, coming := issue.Spare(ledger, account, slots), state.Foresee(renewals, "", now, until).Coming()
+	spare, coming := issue.Spare(c.host.Config, ledger, account, slots), state.Foresee(renewals, "", now, until).Coming()
 	text := fmt.Sprintf("%d spare DV instances for the %d renewals before %s", spare, coming, until.Format(time.DateOnly))
 	if spare < coming {
 		return Finding{Subject: subject, Warning: true, Err: hint.Add(errors.New(text), "buy more DV instances in time")}

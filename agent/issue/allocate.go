@@ -114,7 +114,8 @@ func (w *work) claimAgain(ctx context.Context, slots []Slot, instance string) (b
 	if slot.takesAnother(state.Now()) {
 		return w.takeLasting(slot, slots)
 	}
-	insisted := w.forced && w.order.FailuresSince(time.Time{}) > 0 // by an operator who was told
+	told := w.order.FailuresSince(time.Time{}) > w.order.FailuresSince(w.desk.scope.Since)
+	insisted := w.forced && told // by an operator, in a run of before
 	others, err := w.runsForOthers(ctx, slot)
 	if err != nil {
 		return false, err
@@ -174,7 +175,7 @@ func (s Slot) takesAnother(now time.Time) bool {
 
 // take claims a slot, unless another certificate was sooner.
 func (w *work) take(s Slot) (bool, error) {
-	claim := order.Claim{Instance: s.ID, Until: s.Until, API: w.issuer.Terms().API, Bare: !w.holds(s, w.order.Domains), Before: s.Latest}
+	claim := order.Claim{Instance: s.ID, Until: s.Until, API: w.issuer.Terms().API, Bare: !s.holds(w.order.Domains), Before: s.Latest}
 	taken, err := w.desk.ledger.Claim(w.order.Account, w.name(), claim)
 	if err != nil || !taken {
 		return false, err

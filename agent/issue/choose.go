@@ -22,10 +22,10 @@ func (w *work) claim(slots []Slot) error {
 	unfit := 0
 	for _, slot := range w.desk.spareOf(w.order.Account, slots) {
 		switch {
-		case slot.Use == Free && !w.fits(slot):
+		case slot.Use == Free && !slot.fits(w.snapshot.Config, w.order.Domains):
 			unfit++
 		case !w.usable(slot):
-		case w.holds(slot, w.order.Domains):
+		case slot.holds(w.order.Domains):
 			whole = append(whole, slot)
 		default:
 			bare = append(bare, slot)
@@ -72,17 +72,25 @@ func (w *work) instance(s Slot) order.Instance {
 func (w *work) usable(s Slot) bool {
 	had := cmp.Or(w.desk.ledger.Holder(w.instance(s)), w.desk.ledger.Had(w.instance(s))) == w.name()
 	free := s.Use == Free || s.takesAnother(state.Now()) && had
-	return free && w.allowed(s.ID) && w.fits(s) && (w.forced || !w.desk.ledger.RefusedTo(w.instance(s), w.name()))
+	return free && w.allowed(s.ID) && s.fits(w.snapshot.Config, w.order.Domains) && !w.refusedTo(s)
+}
+
+// refusedTo says that the server refused the slot to the certificate. An operator
+// who insists has it tried again, once in his run.
+func (w *work) refusedTo(s Slot) bool {
+	at, here := w.order.GivenBack[s.ID]
+	again := w.forced && !(here && at.After(w.desk.scope.Since))
+	return !again && w.desk.ledger.RefusedTo(w.instance(s), w.name())
 }
 
 // fits says that the slot is for so many names, and of a kind that the
 // certificate may consume.
-func (w *work) fits(s Slot) bool {
-	return (!s.Test || w.snapshot.Config.TestInstances) && w.holds(s, config.WithoutParents(w.order.Domains))
+func (s Slot) fits(c config.Certificate, domains []string) bool {
+	return (!s.Test || c.TestInstances) && s.holds(config.WithoutParents(domains))
 }
 
 // holds says that the slot is for so many names, as far as is told.
-func (w *work) holds(s Slot, domains []string) bool {
+func (s Slot) holds(domains []string) bool {
 	wildcards := 0
 	for _, domain := range domains {
 		if domain[0] == '*' {

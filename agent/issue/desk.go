@@ -115,16 +115,19 @@ func (d *Desk) Spare() map[string]int {
 	defer d.mu.Unlock()
 	spare := map[string]int{}
 	for account, slots := range d.slots {
-		spare[account] = Spare(d.ledger, account, d.unused(account, slots))
+		spare[account] = Spare(d.host.Config, d.ledger, account, d.unused(account, slots))
 	}
 	return spare
 }
 
-// Spare counts the free slots that no certificate has claimed.
-func Spare(ledger *order.Instances, account string, slots []Slot) int {
+// Spare counts the free slots that no certificate has claimed, and that some
+// certificate of the account may use.
+func Spare(cfg *config.Config, ledger *order.Instances, account string, slots []Slot) int {
 	n := 0
 	for _, slot := range slots {
-		if slot.Use == Free && ledger.Holder(order.Instance{Account: account, ID: slot.ID}) == "" {
+		mayUse := func(c config.Certificate) bool { return c.Account == account && !c.Apart() && slot.fits(c, c.Domains) }
+		free := slot.Use == Free && ledger.Holder(order.Instance{Account: account, ID: slot.ID}) == ""
+		if free && slices.ContainsFunc(cfg.Certificates, mayUse) {
 			n++
 		}
 	}
@@ -154,7 +157,7 @@ func (d *Desk) noteUsed(i order.Instance) {
 func (d *Desk) noteSpare(account string, slots []Slot) {
 	d.mu.Lock()
 	d.slots[account] = slots
-	spare := Spare(d.ledger, account, d.unused(account, slots))
+	spare := Spare(d.host.Config, d.ledger, account, d.unused(account, slots))
 	d.mu.Unlock()
 	d.host.Observe(state.Spare{Account: account, Instances: spare})
 }

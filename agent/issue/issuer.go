@@ -84,10 +84,11 @@ type Terms struct {
 // Ticket names an order to its Issuer.
 type Ticket struct {
 	Slot   string
-	Order  string // what Submit returned, or ""
-	Before string // the certificate that the slot had when it was claimed
-	Again  bool   // an earlier order of the certificate had the slot, and may have left its request there
-	KeyID  string // bundle.KeyID of our key, or "" where the issuer makes it
+	Order  string   // what Submit returned, or ""
+	Before string   // the certificate that the slot had when it was claimed
+	Again  bool     // an earlier order of the certificate had the slot, and may have left its request there
+	Former []string // those of keys that the order had before
+	KeyID  string   // bundle.KeyID of our key, or "" where the issuer makes it
 }
 
 // Slot is what an order can be placed on, such as an instance that was bought.

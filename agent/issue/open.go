@@ -42,6 +42,9 @@ func (d *Desk) ready(s *state.Snapshot, forced bool) (err error) {
 	if reason == "" && forced {
 		reason = state.ReasonForced
 	}
+	if claim, submitted := d.ledger.ClaimOf(s.Config.Account, s.Config.Name); reason == "" && submitted && !claim.Kept {
+		reason = state.ReasonUnfinished // its journal is lost, and it may have been paid for
+	}
 	if reason == "" {
 		return d.dropClaim(*s)
 	}
@@ -71,14 +74,18 @@ func (d *Desk) takeOver(s *state.Snapshot) error {
 	return nil
 }
 
-// dropClaim gives back a claim whose order is not known any more and not
-// needed either.
+// dropClaim ends a claim whose order is not known any more, was never submitted
+// and is not needed either. A subscription stays with its certificate.
 func (d *Desk) dropClaim(s state.Snapshot) error {
 	claim, _ := d.ledger.ClaimOf(s.Config.Account, s.Config.Name)
 	if claim.Instance == "" || claim.Kept {
 		return nil
 	}
-	return d.ledger.Note(order.InstanceReleased, order.Instance{Account: s.Config.Account, ID: claim.Instance}, s.Config.Name)
+	use := order.InstanceReleased
+	if !claim.Until.IsZero() {
+		use = order.InstanceKept
+	}
+	return d.ledger.Note(use, order.Instance{Account: s.Config.Account, ID: claim.Instance}, s.Config.Name)
 }
 
 // settle finishes what a killed process left of an ended order, and withdraws

@@ -81,12 +81,23 @@ func (w *work) submitToPackage(ctx context.Context) (verdict, error) {
 	}
 	if running := shown.ids(StockOrder.running); len(running) > 0 {
 		return advance, hint.Add(fmt.Errorf("%s for the same names already, and nothing is ordered beside it", are(running, "running")),
-			fmt.Sprintf("to go on with it: dvagent renew --adopt %s %s; to order anew, withdraw and delete it in the SSL console first", running[0], w.name()))
+			w.besideHint(running[0]))
 	}
 	if err := w.checkPace(); err != nil {
 		return advance, err
 	}
 	return advance, w.send(ctx, &order.Stock{Total: shown.Total, Used: shown.Used, Orders: shown.ids(nil)})
+}
+
+// besideHint is what to do about an order that runs for the same names: it is of
+// use where its key is.
+func (w *work) besideHint(id string) string {
+	anew := "to order anew, withdraw and delete it in the SSL console first"
+	adopt := fmt.Sprintf("to go on with it: dvagent renew --adopt %s %s", id, w.name())
+	if w.desk.host.Dir.LastKey(w.name()) == "" && !w.snapshot.Config.CloudKey {
+		return "no key for it is on this host: " + anew + "; where CAS made its key, " + adopt
+	}
+	return adopt + "; " + anew
 }
 
 // recallSubmission makes good for what the order's journal lost: a submission

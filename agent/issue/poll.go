@@ -65,7 +65,7 @@ func (w *work) open(ctx context.Context, s Shop) (err error) {
 }
 
 func (w *work) ticket() Ticket {
-	return Ticket{Slot: w.order.Instance, Order: w.order.ServerOrder, Before: w.order.Before, KeyID: w.order.Key,
+	return Ticket{Slot: w.order.Instance, Order: w.order.ServerOrder, Before: w.order.Before, KeyID: w.order.Key, Former: w.order.Former,
 		Again: w.desk.ledger.Had(instanceOf(w.order)) == w.name()}
 }
 

@@ -15,7 +15,7 @@ func (w *work) bereft() (bool, error) {
 		return false, nil
 	}
 	key := w.desk.keyLeft(c.Name)
-	if key == "" {
+	if key == "" || w.snapshot.Leaf != nil && bundle.LeafKeyID(w.snapshot.Leaf) == key { // its certificate is stored
 		return false, nil
 	}
 	return true, w.order.Keyed(key)
@@ -52,7 +52,11 @@ func (w *work) recogniseSlot(ctx context.Context, slots []Slot) (bool, error) {
 		if slot.Use != Busy && slot.Use != Again || !w.allowed(slot.ID) || w.desk.ledger.Holder(w.instance(slot)) != "" {
 			continue
 		}
-		report, ours, err := w.isOurs(ctx, Ticket{Slot: slot.ID, KeyID: w.order.Key})
+		ticket := Ticket{Slot: slot.ID, KeyID: w.order.Key}
+		if slot.Use == Busy { // what runs there is to bring another certificate
+			ticket.Before = slot.Latest
+		}
+		report, ours, err := w.isOurs(ctx, ticket)
 		if err != nil || !ours {
 			if err != nil {
 				return false, err
@@ -65,6 +69,9 @@ func (w *work) recogniseSlot(ctx context.Context, slots []Slot) (bool, error) {
 		taken, err := w.take(slot)
 		if err != nil || !taken {
 			return false, err
+		}
+		if report.State == Unused { // it was filled in, and never handed in
+			return true, nil
 		}
 		w.say(order.Allocate, "the order that runs on it is for the key that was left here")
 		return true, w.order.Submitted("", "")

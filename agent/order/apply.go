@@ -44,6 +44,9 @@ func (o *Order) applyStage(fact Fact) {
 			o.SubmittedAt = fact.At
 		}
 	case Keyed:
+		if o.Key != "" {
+			o.Former = append(o.Former, o.Key)
+		}
 		o.Key = fact.Key
 	case Collected:
 		o.Version = fact.Version
@@ -68,6 +71,10 @@ func (o *Order) applySubmission(fact Fact) {
 		o.Submitting = false
 		o.Submissions--
 	case Refused:
+		if o.GivenBack == nil {
+			o.GivenBack = map[string]time.Time{}
+		}
+		o.GivenBack[fact.Instance] = fact.At
 		o.Submitting, o.Instance, o.ClaimedAt, o.Adopted = false, "", time.Time{}, false
 		o.RefusalCode = fact.Code
 	case Seen:

@@ -44,11 +44,13 @@ type Order struct {
 	Package     string // that it draws on, or ""
 	Bare        bool   // the parents of wildcards come along, and are not asked for
 
-	RefusalCode  string // of the last instance that was given back
-	Instance     string // claimed, or empty; of a package a name that is the certificate's alone
+	GivenBack    map[string]time.Time // when each instance was that the server refused
+	RefusalCode  string               // of the last instance that was given back
+	Instance     string               // claimed, or empty; of a package a name that is the certificate's alone
 	ClaimedAt    time.Time
 	Adopted      bool
 	Before       string    // the certificate that the instance had already, by its id
+	Former       []string  // keys that it had before, and that are lost
 	Key          string    // bundle.KeyID of the private key that was made for it, or empty
 	Submitting   bool      // a submission was begun and its answer is not known
 	Submissions  int       // of this instance

@@ -19,7 +19,8 @@ const (
 	ReasonEmergency    = "emergency"
 	ReasonInWindow     = "in window"
 	ReasonForced       = "forced"
-	ReasonAdopted      = "adopted" // by an operator
+	ReasonAdopted      = "adopted"    // by an operator
+	ReasonUnfinished   = "unfinished" // an order that was submitted, and whose journal is lost
 )
 
 // Due names the first reason to order a certificate now, or is empty. The

@@ -7,9 +7,11 @@ package cas2020
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"dvagent/agent/issue"
@@ -26,6 +28,9 @@ type Issuer struct {
 	client *aliyun.Client
 	listed []aliyun.Instance2020 // what was read already, for the first Slots
 	stored func(context.Context) ([]aliyun.ListedCertificate, error)
+
+	mu     sync.Mutex
+	people []aliyun.ListedContact // once they were read
 }
 
 var (
@@ -36,7 +41,7 @@ var (
 // New makes an issuer for a pass. listed is what Instances has just returned, or
 // nil.
 func New(client *aliyun.Client, listed []aliyun.Instance2020) *Issuer {
-	return &Issuer{client, listed, storedOnce(client)}
+	return &Issuer{client: client, listed: listed, stored: storedOnce(client)}
 }
 
 // Instances lists the account's DV instances (ListInstances). It is not nil
@@ -47,6 +52,20 @@ func Instances(ctx context.Context, client *aliyun.Client) ([]aliyun.Instance202
 		return nil, err
 	}
 	return append([]aliyun.Instance2020{}, rows...), nil
+}
+
+// contacts are the account's, read once.
+func (i *Issuer) contacts(ctx context.Context) ([]aliyun.ListedContact, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.people == nil {
+		people, err := i.client.ListContact(ctx)
+		if err != nil {
+			return nil, err
+		}
+		i.people = append([]aliyun.ListedContact{}, people...)
+	}
+	return i.people, nil
 }
 
 // Terms are those of a subscription.
@@ -172,6 +191,10 @@ func hasNew(d aliyun.InstanceDetail, t issue.Ticket) bool {
 // that the instance holds may be a later one.
 func (i *Issuer) fetch(ctx context.Context, t issue.Ticket, d aliyun.InstanceDetail) (issue.Report, error) {
 	found, err := i.client.GetUserCertificateDetail(ctx, d.CertificateID)
+	var fault *aliyun.Error
+	if errors.As(err, &fault) && fault.Kind == aliyun.NotFound { // not yet: the instance is ahead of the store
+		return issue.Report{State: issue.Issued, Said: said(d)}, nil
+	}
 	if err != nil {
 		return issue.Report{}, err
 	}

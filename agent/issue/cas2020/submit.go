@@ -25,7 +25,7 @@ func (i *Issuer) Submit(ctx context.Context, t issue.Ticket, a issue.Application
 	if begun, err := begun(detail, t); begun || err != nil {
 		return issue.Receipt{}, err
 	}
-	if t.Before == "" && !t.Again && !ours(detail, t) {
+	if t.Before == "" && !t.Again && !ours(detail, t) && !wasOurs(detail, t) {
 		return issue.Receipt{}, taken{t.Slot}
 	}
 	contact, err := i.contact(ctx, a.Contact, t, detail)
@@ -47,6 +47,13 @@ func (i *Issuer) Submit(ctx context.Context, t issue.Ticket, a issue.Application
 	}
 	request, err = i.client.ApplyCertificate(ctx, t.Slot)
 	return issue.Receipt{Request: request}, notNow(err)
+}
+
+// wasOurs says that the instance holds a request for a key that the order had
+// before, and which is lost.
+func wasOurs(d aliyun.InstanceDetail, t issue.Ticket) bool {
+	id, err := bundle.RequestKeyID([]byte(d.CSR))
+	return err == nil && slices.Contains(t.Former, id)
 }
 
 // begun says that our application runs already. That another's does, or did since
@@ -125,7 +132,7 @@ func (i *Issuer) contact(ctx context.Context, c config.Contact, t issue.Ticket, 
 	if t.Before != "" && len(d.ContactIDs) > 0 {
 		return d.ContactIDs[0], nil
 	}
-	listed, err := i.client.ListContact(ctx)
+	listed, err := i.contacts(ctx)
 	if err != nil {
 		return 0, err
 	}
