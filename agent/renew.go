@@ -87,15 +87,19 @@ func (run *oneShot) pass(ctx context.Context) error {
 // forced is for agenda.
 func (run *oneShot) forced(name string) bool { return run.force[name] }
 
-// noteForce forgets --force where an order has claimed an instance or has come
-// and gone: a forced order is placed once, whoever finishes it. Where the
-// instance was given back, it is wanted again.
+// noteForce forgets --force where an order was placed in this run or has come and
+// gone: a forced order is placed once, whoever finishes it. Where the instance was
+// given back, it is wanted again.
 func (run *oneShot) noteForce(name string) {
 	o, err := order.Load(run.agent.host.Dir.Certificate(name))
-	switch {
-	case err != nil || o == nil || o.Instance != "":
+	if err != nil || o == nil {
 		delete(run.force, name)
-	case o.Forced:
+		return
+	}
+	placed := o.Instance != "" && o.SubmittingAt.After(run.started) && (o.Submitting || !o.SubmittedAt.IsZero())
+	if taken := o.Instance != "" && o.Adopted; placed || taken || o.Version != "" {
+		delete(run.force, name)
+	} else if o.Forced {
 		run.force[name] = true
 	}
 }

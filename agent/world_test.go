@@ -23,7 +23,7 @@ import (
 // TestMain lets many tests wait at the same time: they wait more than they work.
 func TestMain(m *testing.M) {
 	command.Supervise()
-	flag.Set("test.parallel", "6")
+	flag.Set("test.parallel", "12")
 	m.Run()
 }
 

@@ -1,5 +1,6 @@
-// Package account opens the configured accounts: a client for each, and the
-// issuer that sells its certificates. It calls nothing itself.
+// Package account opens the configured accounts: a client, an issuer and a vault
+// for each. It calls nothing itself, but for one list of instances, to find out
+// which API an account speaks.
 package account
 
 import (

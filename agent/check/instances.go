@@ -52,6 +52,10 @@ func unfitting(certificate config.Certificate, id string, slots []issue.Slot, le
 		return nil
 	case holder != "":
 		return fmt.Errorf("instance %s is claimed for %s", id, holder)
+	case !slots[i].Fits(certificate, certificate.Domains):
+		return errors.New("instance " + id + " is for tests, or for fewer names or wildcards")
+	case slots[i].Use == issue.Again && ledger.Had(order.Instance{Account: certificate.Account, ID: id}) != certificate.Name:
+		return errors.New("instance " + id + " has the certificate of somebody else")
 	case slots[i].Use == issue.Spent:
 		return errors.New("instance " + id + " is used up")
 	case slots[i].Use == issue.Busy:

@@ -11,8 +11,7 @@ import (
 	"dvagent/internal/hint"
 )
 
-// stock looks at the package that a certificate is ordered from, and at the
-// orders for its names that run there.
+// stock looks at the package that a certificate is ordered from.
 func (c *Check) stock(ctx context.Context, certificate config.Certificate) []Finding {
 	subject := certificate.Name
 	issuer, err := c.accounts.Issuer(ctx, issue.Shop{Account: certificate.Account, Package: certificate.Package})

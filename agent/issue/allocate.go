@@ -16,8 +16,8 @@ import (
 
 // allocate finds what the order can be done with: a certificate that the
 // account already has, an order of ours that is running, the instance of the
-// last order, or a spare one. Nothing is claimed before all was looked at that
-// would make the validation fail.
+// last order, or a spare one. What runs already is gone on with at once; anything
+// else is claimed only after all was looked at that would make the validation fail.
 func (w *work) allocate(ctx context.Context) (verdict, error) {
 	claim, submitted := w.desk.ledger.ClaimOf(w.snapshot.Config.Account, w.name())
 	if claim.Instance != "" && !claim.Kept {

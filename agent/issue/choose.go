@@ -22,7 +22,7 @@ func (w *work) claim(slots []Slot) error {
 	unfit := 0
 	for _, slot := range w.desk.spareOf(w.order.Account, slots) {
 		switch {
-		case slot.Use == Free && !slot.fits(w.snapshot.Config, w.order.Domains):
+		case slot.Use == Free && !slot.Fits(w.snapshot.Config, w.order.Domains):
 			unfit++
 		case !w.usable(slot):
 		case slot.holds(w.order.Domains):
@@ -72,7 +72,7 @@ func (w *work) instance(s Slot) order.Instance {
 func (w *work) usable(s Slot) bool {
 	had := cmp.Or(w.desk.ledger.Holder(w.instance(s)), w.desk.ledger.Had(w.instance(s))) == w.name()
 	free := s.Use == Free || s.takesAnother(state.Now()) && had
-	return free && w.allowed(s.ID) && s.fits(w.snapshot.Config, w.order.Domains) && !w.refusedTo(s)
+	return free && w.allowed(s.ID) && s.Fits(w.snapshot.Config, w.order.Domains) && !w.refusedTo(s)
 }
 
 // refusedTo says that the server refused the slot to the certificate. An operator
@@ -83,9 +83,9 @@ func (w *work) refusedTo(s Slot) bool {
 	return !again && w.desk.ledger.RefusedTo(w.instance(s), w.name())
 }
 
-// fits says that the slot is for so many names, and of a kind that the
+// Fits says that the slot is for so many names, and of a kind that the
 // certificate may consume.
-func (s Slot) fits(c config.Certificate, domains []string) bool {
+func (s Slot) Fits(c config.Certificate, domains []string) bool {
 	return (!s.Test || c.TestInstances) && s.holds(config.WithoutParents(domains))
 }
 

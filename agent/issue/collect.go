@@ -30,15 +30,12 @@ func (w *work) collect(ctx context.Context) (verdict, error) {
 	if w.assumed() && w.whose(*report) == others {
 		return advance, w.giveBack("", errOthers)
 	}
-	key := report.Key
-	if w.order.Key != "" || w.ownKey() && len(key) == 0 {
-		var err error
-		if key, err = w.desk.host.Dir.Key(w.name(), w.order.Key); err != nil {
-			return advance, err
-		}
-		if key == nil {
-			return advance, w.keyLost()
-		}
+	key, err := w.keyOf(*report)
+	if err != nil {
+		return advance, err
+	}
+	if key == nil {
+		return advance, w.keyLost()
 	}
 	b, err := w.verified(report.Chain, key)
 	var early *notYetError
@@ -49,6 +46,23 @@ func (w *work) collect(ctx context.Context) (verdict, error) {
 		return advance, w.unfit(err)
 	}
 	return advance, w.keep(b)
+}
+
+// keyOf is the private key of the certificate that came: the order's own, but for
+// an order that somebody else placed with a key which the issuer sends; nil: it
+// is lost.
+func (w *work) keyOf(r Report) ([]byte, error) {
+	sent := len(r.Key) > 0 && (w.order.Key == "" || isPair(r.Chain, r.Key))
+	if sent || !w.ownKey() {
+		return r.Key, nil
+	}
+	return w.desk.host.Dir.Key(w.name(), w.order.Key)
+}
+
+// isPair says that a private key is that of a chain's first certificate.
+func isPair(chain, key []byte) bool {
+	_, err := bundle.Parse(chain, key)
+	return err == nil
 }
 
 // aheadAtMost is how far the CA's clock may be ahead of ours.

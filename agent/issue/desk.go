@@ -125,7 +125,7 @@ func (d *Desk) Spare() map[string]int {
 func Spare(cfg *config.Config, ledger *order.Instances, account string, slots []Slot) int {
 	n := 0
 	for _, slot := range slots {
-		mayUse := func(c config.Certificate) bool { return c.Account == account && !c.Apart() && slot.fits(c, c.Domains) }
+		mayUse := func(c config.Certificate) bool { return c.Account == account && !c.Apart() && slot.Fits(c, c.Domains) }
 		free := slot.Use == Free && ledger.Holder(order.Instance{Account: account, ID: slot.ID}) == ""
 		if free && slices.ContainsFunc(cfg.Certificates, mayUse) {
 			n++

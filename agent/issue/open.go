@@ -42,7 +42,7 @@ func (d *Desk) ready(s *state.Snapshot, forced bool) (err error) {
 	if reason == "" && forced {
 		reason = state.ReasonForced
 	}
-	if claim, submitted := d.ledger.ClaimOf(s.Config.Account, s.Config.Name); reason == "" && submitted && !claim.Kept {
+	if reason == "" && d.unfinished(s.Config.Account, s.Config.Name) {
 		reason = state.ReasonUnfinished // its journal is lost, and it may have been paid for
 	}
 	if reason == "" {
@@ -50,6 +50,13 @@ func (d *Desk) ready(s *state.Snapshot, forced bool) (err error) {
 	}
 	s.Order, err = d.begin(*s, reason, forced)
 	return err
+}
+
+// unfinished says that the ledger knows a submission of the certificate which may
+// still bring one.
+func (d *Desk) unfinished(account, certificate string) bool {
+	claim, submitted := d.ledger.ClaimOf(account, certificate)
+	return submitted && !claim.Kept
 }
 
 // relink restores the link to the current version where it is gone.
@@ -102,10 +109,12 @@ func (d *Desk) settle(s state.Snapshot, forced bool) (*order.Order, error) {
 	if err := d.mend(s, o); err != nil {
 		return nil, err
 	}
-	if o.Instance != "" {
+	placed := o.Instance != "" && (o.Package == "" || o.Submissions > 0 || !o.SubmittedAt.IsZero())
+	if placed || d.unfinished(o.Account, o.Certificate) {
 		return o, nil
 	}
-	asConfigured := sameSet(o.Domains, s.Config.Domains) && o.Account == s.Config.Account && o.DNSAccount == s.Config.DNSAccount
+	asConfigured := sameSet(o.Domains, s.Config.Domains) && o.Account == s.Config.Account && o.DNSAccount == s.Config.DNSAccount &&
+		(o.Instance == "" || o.Package == s.Config.Package)
 	if asConfigured && !s.Config.Follow && (s.Due(state.Now()) != "" || forced) {
 		return o, nil
 	}
@@ -148,7 +157,7 @@ func (d *Desk) recallKey(c config.Certificate, o *order.Order) error {
 	if o.Key != "" || o.Adopted || c.CloudKey {
 		return nil
 	}
-	if id := d.keyLeft(c.Name); id != "" {
+	if id := d.host.Dir.LastKey(c.Name); id != "" {
 		return o.Keyed(id)
 	}
 	return nil
@@ -177,21 +186,31 @@ func (d *Desk) end(o *order.Order, outcome order.Outcome, why string) error {
 }
 
 // finish gives the claim of an ended order back, removes the key that was made
-// for it (a stored version has its own copy) and sets its journal aside. For an
-// order that was given up the server may still issue: its key stays until the
-// next one is made.
+// for it (a stored version has its own copy) and sets its journal aside.
 func (d *Desk) finish(o *order.Order) error {
 	if o.Instance != "" && d.ledger.Holder(instanceOf(o)) == o.Certificate {
 		if err := d.ledger.Note(useAfter(o), instanceOf(o), o.Certificate); err != nil {
 			return err
 		}
 	}
-	if o.Outcome != order.Abandoned || o.SubmittedAt.IsZero() && !o.Submitting {
-		if err := d.host.Dir.DropKeys(o.Certificate); err != nil {
-			return err
-		}
+	if err := d.putKeyAway(o); err != nil {
+		return err
 	}
 	return o.Archive()
+}
+
+// putKeyAway removes the keys of an order that brought its certificate. For one
+// that was given up the server may still issue: its key is set aside until the
+// next one is made. One that was never placed removes no key but its own.
+func (d *Desk) putKeyAway(o *order.Order) error {
+	dir := d.host.Dir
+	switch {
+	case o.Outcome == order.Issued || o.Outcome == order.KeyLost:
+		return dir.DropKeys(o.Certificate)
+	case o.Outcome == order.Abandoned && (o.Submitting || !o.SubmittedAt.IsZero()):
+		return dir.GiveKeysUp(o.Certificate)
+	}
+	return dir.DropKey(o.Certificate, o.Key)
 }
 
 // useAfter is what becomes of the instance of an ended order. One that lasts

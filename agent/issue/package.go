@@ -44,7 +44,12 @@ func (w *work) takeOfPackage(ctx context.Context) error {
 		return err
 	}
 	claim := order.Claim{Instance: order.PackageSlot(shop.Package, w.name()), Package: shop.Package, Bare: true, API: w.issuer.Terms().API}
-	if _, err := w.desk.ledger.Claim(w.order.Account, w.name(), claim); err != nil {
+	taken, err := w.desk.ledger.Claim(w.order.Account, w.name(), claim)
+	if err == nil && !taken { // by a certificate that had this name, and was renamed
+		holder := w.desk.ledger.Holder(order.Instance{Account: w.order.Account, ID: claim.Instance})
+		err = &undecidedError{"an order from package " + shop.Package + " under this name is still that of " + holder}
+	}
+	if err != nil {
 		return err
 	}
 	return w.order.Claim(claim)
@@ -67,15 +72,11 @@ func (w *work) submitToPackage(ctx context.Context) (verdict, error) {
 	if err := w.recallSubmission(); err != nil {
 		return advance, err
 	}
-	bereft, err := w.bereft()
-	if err != nil {
-		return advance, err
-	}
 	if w.order.Submitting {
 		return w.seek(shown)
 	}
-	if bereft {
-		if found, err := w.recognise(ctx, shown); found || err != nil {
+	if key := w.keyOfLost(); key != "" {
+		if found, err := w.recognise(ctx, shown, key); found || err != nil {
 			return advance, err
 		}
 	}
@@ -94,7 +95,7 @@ func (w *work) submitToPackage(ctx context.Context) (verdict, error) {
 func (w *work) besideHint(id string) string {
 	anew := "to order anew, withdraw and delete it in the SSL console first"
 	adopt := fmt.Sprintf("to go on with it: dvagent renew --adopt %s %s", id, w.name())
-	if w.desk.host.Dir.LastKey(w.name()) == "" && !w.snapshot.Config.CloudKey {
+	if !w.desk.host.Dir.HasKeys(w.name()) && !w.snapshot.Config.CloudKey {
 		return "no key for it is on this host: " + anew + "; where CAS made its key, " + adopt
 	}
 	return adopt + "; " + anew
@@ -140,6 +141,13 @@ func (w *work) seek(shown Stock) (verdict, error) {
 	return advance, w.unapplied()
 }
 
+func (w *work) foundFor(key, id string) error {
+	if err := w.order.Keyed(key); err != nil {
+		return err
+	}
+	return w.found(id)
+}
+
 func (w *work) found(id string) error {
 	w.say(order.Submit, "found order "+id+", whose answer was lost")
 	return w.order.Submitted("", id)
@@ -154,17 +162,17 @@ func (w *work) untold(what, adopt string) error {
 
 // recognise finds the order of a key that is left on the disk though journal and
 // ledger were lost: one that was issued for it, or else the one that is running.
-func (w *work) recognise(ctx context.Context, shown Stock) (bool, error) {
+func (w *work) recognise(ctx context.Context, shown Stock, key string) (bool, error) {
 	for _, o := range shown.Orders {
 		if !o.Issued {
 			continue
 		}
-		_, ours, err := w.isOurs(ctx, Ticket{Order: o.ID, KeyID: w.order.Key})
+		_, ours, err := w.isOurs(ctx, Ticket{Order: o.ID, KeyID: key})
 		if err != nil {
 			return false, err
 		}
 		if ours {
-			return true, w.found(o.ID)
+			return true, w.foundFor(key, o.ID)
 		}
 	}
 	running := shown.ids(StockOrder.running)
@@ -172,7 +180,7 @@ func (w *work) recognise(ctx context.Context, shown Stock) (bool, error) {
 	case 0:
 		return false, nil
 	case 1:
-		return true, w.found(running[0])
+		return true, w.foundFor(key, running[0])
 	}
 	return false, w.untold(are(running, "running")+" for these names, and which one is ours cannot be told", running[0])
 }
@@ -202,8 +210,8 @@ func (w *work) refusedByPackage(code string, refusal error) error {
 
 // isExhausted says that a package has nothing left.
 func isExhausted(err error) bool {
-	empty, says := err.(interface{ Exhausted() bool })
-	return says && empty.Exhausted()
+	var empty interface{ Exhausted() bool }
+	return errors.As(err, &empty) && empty.Exhausted()
 }
 
 // refusedOfPackage stops an order that the CA refused: another one would take
@@ -266,13 +274,27 @@ func (d *Desk) Adopt(ctx context.Context, s state.Snapshot, id string) error {
 	if err := w.recallSubmission(); err != nil {
 		return err
 	}
-	if key := d.host.Dir.LastKey(s.Config.Name); w.order.Key == "" && key != "" {
-		if err := w.order.Keyed(key); err != nil {
-			return err
-		}
+	if err := w.recallGivenUpKey(); err != nil {
+		return err
 	}
 	w.say(order.Submit, "adopted order "+id)
 	return w.order.Submitted("", id)
+}
+
+// recallGivenUpKey gives an order without a key the one that is left here, also of
+// an order that was given up.
+func (w *work) recallGivenUpKey() error {
+	dir := w.desk.host.Dir
+	if w.order.Key != "" {
+		return nil
+	}
+	if err := dir.TakeKeysBack(w.name()); err != nil {
+		return err
+	}
+	if key := dir.LastKey(w.name()); key != "" {
+		return w.order.Keyed(key)
+	}
+	return nil
 }
 
 // adoptable says why an order may not be put in the place of what is there.

@@ -7,26 +7,15 @@ import (
 	"dvagent/internal/bundle"
 )
 
-// bereft says that nothing but a key on the disk is left of an order: its journal
-// and the ledger's lines of it are lost. The key is the order's from now on.
-func (w *work) bereft() (bool, error) {
+// keyOfLost is the id of the key that is left of an order whose journal and lines
+// of the ledger are lost, or "". Nothing else is left of it.
+func (w *work) keyOfLost() string {
 	c := w.snapshot.Config
 	if w.order.Key != "" || w.order.Submissions > 0 || c.CloudKey || !w.issuer.Terms().OwnKey {
-		return false, nil
+		return ""
 	}
-	key := w.desk.keyLeft(c.Name)
-	if key == "" || w.snapshot.Leaf != nil && bundle.LeafKeyID(w.snapshot.Leaf) == key { // its certificate is stored
-		return false, nil
-	}
-	return true, w.order.Keyed(key)
-}
-
-// keyLeft is the id of the pending key that is left of an order, but for one that
-// was given up, or "".
-func (d *Desk) keyLeft(certificate string) string {
-	key := d.host.Dir.LastKey(certificate)
-	last, _ := order.Last(d.host.Dir.Certificate(certificate)) // where that is lost, the key counts
-	if last != nil && last.Outcome == order.Abandoned && last.Key == key {
+	key := w.desk.host.Dir.LastKey(c.Name)
+	if w.snapshot.Leaf != nil && bundle.LeafKeyID(w.snapshot.Leaf) == key { // its certificate is stored
 		return ""
 	}
 	return key
@@ -34,49 +23,54 @@ func (d *Desk) keyLeft(certificate string) string {
 
 // recogniseLost goes on with the order of a key that is left on the disk.
 func (w *work) recogniseLost(ctx context.Context) (bool, error) {
-	bereft, err := w.bereft()
-	if !bereft || err != nil {
-		return false, err
+	key := w.keyOfLost()
+	if key == "" {
+		return false, nil
 	}
 	slots, err := w.lists.slots()
 	if err != nil {
 		return false, err
 	}
-	return w.recogniseSlot(ctx, slots)
+	return w.recogniseSlot(ctx, slots, key)
 }
 
 // recogniseSlot finds the slot on which the order of the key is running, or was
-// issued.
-func (w *work) recogniseSlot(ctx context.Context, slots []Slot) (bool, error) {
+// issued. What cannot be told now is asked again: nothing is written before.
+func (w *work) recogniseSlot(ctx context.Context, slots []Slot, key string) (bool, error) {
 	for _, slot := range slots {
 		if slot.Use != Busy && slot.Use != Again || !w.allowed(slot.ID) || w.desk.ledger.Holder(w.instance(slot)) != "" {
 			continue
 		}
-		ticket := Ticket{Slot: slot.ID, KeyID: w.order.Key}
+		ticket := Ticket{Slot: slot.ID, KeyID: key}
 		if slot.Use == Busy { // what runs there is to bring another certificate
 			ticket.Before = slot.Latest
 		}
 		report, ours, err := w.isOurs(ctx, ticket)
-		if err != nil || !ours {
-			if err != nil {
-				return false, err
-			}
-			continue
-		}
-		if report.State == Issued {
-			slot.Latest = "" // it is what was ordered
-		}
-		taken, err := w.take(slot)
-		if err != nil || !taken {
+		if err != nil {
 			return false, err
 		}
-		if report.State == Unused { // it was filled in, and never handed in
-			return true, nil
+		if ours {
+			return w.goOn(slot, report, key)
 		}
-		w.say(order.Allocate, "the order that runs on it is for the key that was left here")
-		return true, w.order.Submitted("", "")
 	}
 	return false, nil
+}
+
+// goOn takes over the order that runs on a slot, or was issued there, for a key
+// of ours.
+func (w *work) goOn(slot Slot, report Report, key string) (bool, error) {
+	if report.State == Issued {
+		slot.Latest = "" // it is what was ordered
+	}
+	taken, err := w.take(slot)
+	if err != nil || !taken {
+		return false, err
+	}
+	if err := w.order.Keyed(key); err != nil || report.State == Unused { // then it was never handed in
+		return true, err
+	}
+	w.say(order.Allocate, "the order that runs on it is for the key that was left here")
+	return true, w.order.Submitted("", "")
 }
 
 // isOurs says that an order is for our key, as far as its report tells.

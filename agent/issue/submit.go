@@ -140,10 +140,17 @@ func (w *work) notAccepted(ctx context.Context, err error) error {
 // ours where its names are. While they are not known, the submission stays
 // undecided.
 func (w *work) assume(report Report) (verdict, error) {
-	switch w.whose(report) {
-	case others:
+	whose := w.whose(report)
+	if report.State == CARefused { // which tells no names, and is no success
+		whose = ours
+	}
+	switch waited := state.Now().Sub(w.order.SubmittingAt); {
+	case whose == others:
 		return advance, w.giveBack("", errOthers)
-	case unknown:
+	case whose == unknown && waited > w.desk.host.Config.Limits.OrderDeadline:
+		return advance, stop(fmt.Errorf("whose the order of instance %s is cannot be told after %s", w.order.Instance, waited.Round(time.Minute)),
+			"see the instance in the SSL console; to give it up: dvagent abandon "+w.name())
+	case whose == unknown:
 		next := nextPoll(state.Now(), w.order.SubmittingAt)
 		return wait(next, "the CA's challenge, which tells whose the order of instance "+w.order.Instance+" is"), nil
 	}

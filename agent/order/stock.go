@@ -17,7 +17,10 @@ type Left struct {
 func PackageSlot(product, certificate string) string { return product + "/" + certificate }
 
 // product is the package whose slot the entry is about.
-func (e instanceEntry) product() string { return strings.TrimSuffix(e.Instance, "/"+e.Certificate) }
+func (e instanceEntry) product() string {
+	product, _, _ := strings.Cut(e.Instance, "/")
+	return product
+}
 
 // stock is what the entries of one package amount to.
 type stock struct {

@@ -20,7 +20,7 @@ func (d Dir) pending(certificate string) string {
 }
 
 func (d Dir) pendingKey(certificate, id string) string {
-	return filepath.Join(d.pending(certificate), id+".pem")
+	return filepath.Join(d.pending(certificate), id+keySuffix)
 }
 
 // MakeKey makes the private key for a certificate's order, in the place of any
@@ -91,7 +91,7 @@ func (d Dir) LastKey(certificate string) string {
 	}
 	last, made := "", time.Time{}
 	for _, entry := range entries {
-		id, isKey := strings.CutSuffix(entry.Name(), ".pem")
+		id, isKey := strings.CutSuffix(entry.Name(), keySuffix)
 		info, err := entry.Info()
 		if !isKey || err != nil || info.ModTime().Before(made) {
 			continue
@@ -110,6 +110,57 @@ func (d Dir) DropKeys(certificate string) error {
 		return fmt.Errorf("remove the key of an order: %w", err)
 	}
 	return nil
+}
+
+// DropKey removes one pending key of a certificate, by its id.
+func (d Dir) DropKey(certificate, id string) error {
+	if id == "" {
+		return nil
+	}
+	if err := os.Remove(d.pendingKey(certificate, id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove the key of an order: %w", err)
+	}
+	return nil
+}
+
+const (
+	keySuffix     = ".pem"
+	givenUpSuffix = ".given-up"
+)
+
+// GiveKeysUp sets the pending keys of a certificate aside: their order was given
+// up, and only an operator takes them back.
+func (d Dir) GiveKeysUp(certificate string) error {
+	return d.renameKeys(certificate, keySuffix, givenUpSuffix)
+}
+
+// TakeKeysBack undoes GiveKeysUp.
+func (d Dir) TakeKeysBack(certificate string) error {
+	return d.renameKeys(certificate, givenUpSuffix, keySuffix)
+}
+
+func (d Dir) renameKeys(certificate, from, to string) error {
+	dir := d.pending(certificate)
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, entry := range entries {
+		id, found := strings.CutSuffix(entry.Name(), from)
+		if found {
+			err = errors.Join(err, os.Rename(filepath.Join(dir, entry.Name()), filepath.Join(dir, id+to)))
+		}
+	}
+	if err = errors.Join(err, atomicfile.SyncDir(dir)); err != nil {
+		return fmt.Errorf("set the key of an order aside: %w", err)
+	}
+	return nil
+}
+
+// HasKeys says that a pending key of the certificate is there, given up or not.
+func (d Dir) HasKeys(certificate string) bool {
+	entries, err := os.ReadDir(d.pending(certificate))
+	return err == nil && len(entries) > 0
 }
 
 // MoveOrder puts the open order of a certificate, with its key, under another

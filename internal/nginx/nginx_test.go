@@ -214,12 +214,11 @@ func TestAPatternThatTakesTooLongIsGivenUpBetweenTwoNames(t *testing.T) {
 	for i := range 3000 {
 		fmt.Fprintf(&included, "# configuration file /%s%d:\na;\n", strings.Repeat("a", 4000), i)
 	}
-	begun := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	_, err := parse(ctx, "# configuration file /n:\ninclude "+pattern+";\n"+included.String())
-	if took := time.Since(begun); !errors.Is(err, context.DeadlineExceeded) || took > 5*time.Second {
-		t.Errorf("error %v after %s", err, took)
+	if !errors.Is(err, context.DeadlineExceeded) { // else it was read to the end
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -1,7 +1,7 @@
-// Package cas2020 is an issue.Issuer on the instances of CAS 2020-04-07: each is
-// a subscription that yields one certificate after another, for a key that is
-// made here. It decides nothing about orders; it puts what the API says into the
-// words of package issue.
+// Package cas2020 is CAS 2020-04-07 for package issue: its instances (Issuer), each
+// a subscription that yields one certificate after another, for a key that is made
+// here, and its packages (Package); and for package upload (Vault). It decides
+// nothing about orders; it puts what the API says into the words of those packages.
 package cas2020
 
 import (
@@ -78,8 +78,11 @@ const longest = 199 * 24 * time.Hour
 // whose subscription ends first and still outlasts a certificate, so that none
 // is left over.
 func (i *Issuer) Slots(ctx context.Context) ([]issue.Slot, error) {
+	i.mu.Lock()
 	rows := i.listed
-	if i.listed = nil; rows == nil {
+	i.listed = nil
+	i.mu.Unlock()
+	if rows == nil {
 		var err error
 		if rows, err = Instances(ctx, i.client); err != nil {
 			return nil, err
@@ -151,7 +154,7 @@ func (i *Issuer) Report(ctx context.Context, t issue.Ticket) (issue.Report, erro
 	report.RequestKeyID, _ = bundle.RequestKeyID([]byte(detail.CSR)) // "" where there is none
 	switch {
 	case hasNew(detail, t):
-		return i.fetch(ctx, t, detail)
+		return i.fetch(ctx, t, detail, report)
 	case detail.Status.Over():
 		report.State, report.Said = issue.Over, "its subscription is over: "+report.Said
 	case detail.Status.Pending() && !ours(detail, t):
@@ -189,16 +192,17 @@ func hasNew(d aliyun.InstanceDetail, t issue.Ticket) bool {
 
 // fetch reads the new certificate. Its public key says whose it is: the request
 // that the instance holds may be a later one.
-func (i *Issuer) fetch(ctx context.Context, t issue.Ticket, d aliyun.InstanceDetail) (issue.Report, error) {
+func (i *Issuer) fetch(ctx context.Context, t issue.Ticket, d aliyun.InstanceDetail, report issue.Report) (issue.Report, error) {
 	found, err := i.client.GetUserCertificateDetail(ctx, d.CertificateID)
 	var fault *aliyun.Error
 	if errors.As(err, &fault) && fault.Kind == aliyun.NotFound { // not yet: the instance is ahead of the store
-		return issue.Report{State: issue.Issued, Said: said(d)}, nil
+		report.State = issue.Issued
+		return report, nil
 	}
 	if err != nil {
 		return issue.Report{}, err
 	}
-	report := issue.Report{State: issue.Issued, Said: said(d), Chain: []byte(found.Cert), Key: []byte(found.Key)}
+	report.State, report.Chain, report.Key = issue.Issued, []byte(found.Cert), []byte(found.Key)
 	if id, err := bundle.CertificateKeyID(report.Chain); err == nil && t.KeyID != "" && id != t.KeyID && !ours(d, t) {
 		return issue.Report{State: issue.Foreign, Said: "in use for the certificate request of somebody else"}, nil
 	}
