@@ -125,7 +125,7 @@ func (d Dir) DropKey(certificate, id string) error {
 
 const (
 	keySuffix     = ".pem"
-	givenUpSuffix = ".given-up"
+	givenUpSuffix = ".given-up" + keySuffix // whose name is no key's id
 )
 
 // GiveKeysUp sets the pending keys of a certificate aside: their order was given
@@ -147,7 +147,7 @@ func (d Dir) renameKeys(certificate, from, to string) error {
 	}
 	for _, entry := range entries {
 		id, found := strings.CutSuffix(entry.Name(), from)
-		if found {
+		if found && !strings.HasSuffix(id+keySuffix, givenUpSuffix) {
 			err = errors.Join(err, os.Rename(filepath.Join(dir, entry.Name()), filepath.Join(dir, id+to)))
 		}
 	}
