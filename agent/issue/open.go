@@ -201,7 +201,7 @@ func (d *Desk) finish(o *order.Order) error {
 
 // putKeyAway removes the keys of an order that brought its certificate. For one
 // that was given up the server may still issue: its key is set aside until the
-// next one is made. One that was never placed removes no key but its own.
+// next one is made, whatever orders come in between that are not placed.
 func (d *Desk) putKeyAway(o *order.Order) error {
 	dir := d.host.Dir
 	switch {
@@ -210,7 +210,7 @@ func (d *Desk) putKeyAway(o *order.Order) error {
 	case o.Outcome == order.Abandoned && (o.Submitting || !o.SubmittedAt.IsZero()):
 		return dir.GiveKeysUp(o.Certificate)
 	}
-	return dir.DropKey(o.Certificate, o.Key)
+	return dir.DropOpenKeys(o.Certificate)
 }
 
 // useAfter is what becomes of the instance of an ended order. One that lasts

@@ -112,12 +112,20 @@ func (d Dir) DropKeys(certificate string) error {
 	return nil
 }
 
-// DropKey removes one pending key of a certificate, by its id.
-func (d Dir) DropKey(certificate, id string) error {
-	if id == "" {
+// DropOpenKeys removes the pending keys of a certificate, half-written ones too, but
+// for those that were given up.
+func (d Dir) DropOpenKeys(certificate string) error {
+	dir := d.pending(certificate)
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err := os.Remove(d.pendingKey(certificate, id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for _, entry := range entries {
+		if !strings.HasSuffix(entry.Name(), givenUpSuffix) {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, entry.Name())))
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("remove the key of an order: %w", err)
 	}
 	return nil
