@@ -54,14 +54,22 @@ func (a alidns) addDomainRecord(c *call) (object, error) {
 	return object{"RecordId": r.RecordID}, a.zones.add(z, r)
 }
 
-func (a alidns) updateDomainRecord(c *call) (object, error) {
-	if err := c.params.require("RecordId"); err != nil {
-		return nil, err
+// record finds the zone that holds the record which RecordId names.
+func (a alidns) record(p params) (id string, z *zone, err error) {
+	if err := p.require("RecordId"); err != nil {
+		return "", nil, err
 	}
-	id := c.params["RecordId"]
-	z := a.zones.holding(id)
-	if z == nil {
-		return nil, errNotYourRecord
+	id = p["RecordId"]
+	if z = a.zones.holding(id); z == nil {
+		return "", nil, errNotYourRecord
+	}
+	return id, z, nil
+}
+
+func (a alidns) updateDomainRecord(c *call) (object, error) {
+	id, z, err := a.record(c.params)
+	if err != nil {
+		return nil, err
 	}
 	r, err := newRecord(z, c.params)
 	if err != nil {
@@ -74,13 +82,9 @@ func (a alidns) updateDomainRecord(c *call) (object, error) {
 }
 
 func (a alidns) deleteDomainRecord(c *call) (object, error) {
-	if err := c.params.require("RecordId"); err != nil {
+	id, z, err := a.record(c.params)
+	if err != nil {
 		return nil, err
-	}
-	id := c.params["RecordId"]
-	z := a.zones.holding(id)
-	if z == nil {
-		return nil, errNotYourRecord
 	}
 	return object{"RecordId": id}, a.zones.remove(z, id)
 }
@@ -99,13 +103,9 @@ func (a alidns) deleteSubDomainRecords(c *call) (object, error) {
 }
 
 func (a alidns) describeDomainRecordInfo(c *call) (object, error) {
-	if err := c.params.require("RecordId"); err != nil {
+	id, z, err := a.record(c.params)
+	if err != nil {
 		return nil, err
-	}
-	id := c.params["RecordId"]
-	z := a.zones.holding(id)
-	if z == nil {
-		return nil, errNotYourRecord
 	}
 	records := a.zones.records(z)
 	i := slices.IndexFunc(records, func(r Record) bool { return r.RecordID == id })
@@ -126,10 +126,9 @@ func (a alidns) setDomainRecordStatus(c *call) (object, error) {
 	if status != enabled && status != disabled {
 		return nil, invalidParameter("Status")
 	}
-	id := c.params["RecordId"]
-	z := a.zones.holding(id)
-	if z == nil {
-		return nil, errNotYourRecord
+	id, z, err := a.record(c.params)
+	if err != nil {
+		return nil, err
 	}
 	return object{"RecordId": id, "Status": c.params["Status"]}, a.zones.update(z, id, func(r Record) Record {
 		r.Status = status
