@@ -124,9 +124,10 @@ func (w *work) noteChallenges(asked []order.Challenge) error {
 	if len(asked) == 0 || slices.ContainsFunc(asked, unsaid) {
 		return nil
 	}
+	last, _ := order.LastName(w.desk.host.Dir.Certificate(w.name())) // without it no other label is known
 	var challenges []order.Challenge
 	for _, c := range asked {
-		checked, err := proof.Check(c, w.order.Domains, w.lastName())
+		checked, err := proof.Check(c, w.order.Domains, last)
 		if err != nil {
 			return stop(err, hint.Of(err)+"; to give the order up: dvagent abandon "+w.name())
 		}
@@ -141,15 +142,6 @@ func (w *work) noteChallenges(asked []order.Challenge) error {
 		}
 	}
 	return w.order.Challenged(challenges)
-}
-
-// lastName is the validation name of the last order, or "".
-func (w *work) lastName() string {
-	last, err := order.Last(w.desk.host.Dir.Certificate(w.name()))
-	if err != nil || last == nil || len(last.Challenges) == 0 {
-		return ""
-	}
-	return last.Challenges[0].Name
 }
 
 // refused records that the CA refused, removes the proofs and says what was to

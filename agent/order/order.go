@@ -121,6 +121,15 @@ func Load(dir string) (*Order, error) { return load(dir, OpenFile) }
 // Last reads the order that was archived last, as Load reads the open one.
 func Last(dir string) (*Order, error) { return load(dir, lastFile) }
 
+// LastName is the validation name of the order that was archived last, or "".
+func LastName(dir string) (string, error) {
+	last, err := Last(dir)
+	if err != nil || last == nil || len(last.Challenges) == 0 {
+		return "", err
+	}
+	return last.Challenges[0].Name, nil
+}
+
 // History reads the facts of the open order of the certificate whose directory
 // is dir, and of the one that was archived last; each may be empty.
 func History(dir string) (open, last []Fact, err error) {

@@ -144,11 +144,7 @@ func (r remembering) DeleteDomainRecord(ctx context.Context, recordID string) er
 // LastName is the validation name of the certificate's order that ended last,
 // or "".
 func (z *Zones) LastName(certificate string) (string, error) {
-	last, err := order.Last(z.host.Dir.Certificate(certificate))
-	if err != nil || last == nil || len(last.Challenges) == 0 {
-		return "", err
-	}
-	return last.Challenges[0].Name, nil
+	return order.LastName(z.host.Dir.Certificate(certificate))
 }
 
 // Trace looks at a name from its zone down, as the agent would, and keeps each
