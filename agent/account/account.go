@@ -132,8 +132,7 @@ func (a *Accounts) find(ctx context.Context, account string, client *aliyun.Clie
 		return a.Catalogue(ctx, account, api)
 	}
 	listed, err := cas2020.Instances(ctx, client)
-	var fault *aliyun.Error
-	unknown := errors.As(err, &fault) && fault.Kind == aliyun.VersionUnknown
+	unknown := aliyun.Is(err, aliyun.VersionUnknown)
 	if err != nil && !unknown {
 		return nil, err
 	}

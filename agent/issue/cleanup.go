@@ -107,7 +107,7 @@ func (d *Desk) sweep(ctx context.Context, entry order.OwedRecord) state.Outcome 
 }
 
 // leftAtServer says what goes on at the server after an order was given up.
-func (d *Desk) leftAtServer(o *order.Order) string {
+func leftAtServer(o *order.Order) string {
 	switch {
 	case o.Instance == "" || o.SubmittedAt.IsZero() && !o.Submitting:
 		return ""
@@ -142,6 +142,6 @@ func (d *Desk) Abandon(ctx context.Context, certificate string) (state.Outcome, 
 	if err := d.end(o, order.Abandoned, "given up by an operator"); err != nil {
 		return outcome, err
 	}
-	d.host.Say(certificate, "", "abandoned the order"+d.leftAtServer(o))
+	d.host.Say(certificate, "", "abandoned the order"+leftAtServer(o))
 	return d.Sweep(ctx, certificate), nil
 }

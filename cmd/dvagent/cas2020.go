@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,8 +61,7 @@ func (c cas2020) orders(ctx context.Context) (table [][]string, rows any, err er
 // needs no permission to list them.
 func (c cas2020) packageOrders(ctx context.Context) ([]subscriptionRow, error) {
 	placed, err := c.client.ListUserCertificateOrder(ctx, aliyun.OrderFilter{OrderType: "CPACK"})
-	var fault *aliyun.Error
-	if errors.As(err, &fault) && fault.Kind == aliyun.Forbidden && !c.usesPackages() {
+	if aliyun.Is(err, aliyun.Forbidden) && !c.usesPackages() {
 		return nil, nil
 	}
 	var rows []subscriptionRow

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -49,6 +50,12 @@ type Error struct {
 	Status    int    // HTTP status, 0 without an answer
 	Hint      string // what the operator can do; may be empty
 	Err       error  // the cause when it is not the server's Code
+}
+
+// Is says that err is a failure of one of the kinds.
+func Is(err error, kinds ...Kind) bool {
+	var e *Error
+	return errors.As(err, &e) && slices.Contains(kinds, e.Kind)
 }
 
 // Error is such as

@@ -6,7 +6,6 @@ package cas2018
 import (
 	"cmp"
 	"context"
-	"errors"
 	"iter"
 	"slices"
 	"strconv"
@@ -153,17 +152,13 @@ func (i *Issuer) Stored(ctx context.Context, names []string, after time.Time) it
 // meanwhile.
 func fetch(ctx context.Context, client *aliyun.Client, id int64) (*bundle.Bundle, error) {
 	detail, err := client.DescribeUserCertificateDetail(ctx, id)
-	var api *aliyun.Error
-	if errors.As(err, &api) && (api.Kind == aliyun.Malformed || api.Kind == aliyun.NotFound) {
+	if aliyun.Is(err, aliyun.Malformed, aliyun.NotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	b, err := bundle.Parse([]byte(detail.Cert), []byte(detail.Key))
-	if err != nil {
-		return nil, nil
-	}
+	b, _ := bundle.Parse([]byte(detail.Cert), []byte(detail.Key))
 	return b, nil
 }
 

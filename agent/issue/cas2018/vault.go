@@ -3,7 +3,6 @@ package cas2018
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 
 	"dvagent/agent/upload"
@@ -43,8 +42,7 @@ func (v Vault) Holds(ctx context.Context, e upload.Entry, leaf *x509.Certificate
 // Put is for upload.Vault (CreateUserCertificate).
 func (v Vault) Put(ctx context.Context, name string, b *bundle.Bundle) (upload.Entry, error) {
 	id, err := v.client.CreateUserCertificate(ctx, name, string(b.FullchainPEM()), string(b.KeyPEM()))
-	var fault *aliyun.Error
-	if errors.As(err, &fault) && fault.Kind == aliyun.Duplicate {
+	if aliyun.Is(err, aliyun.Duplicate) {
 		return upload.Entry{}, fmt.Errorf("%w: %w", upload.ErrTaken, err)
 	}
 	return upload.Entry{Name: name, ID: id}, err

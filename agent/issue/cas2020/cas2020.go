@@ -7,7 +7,6 @@ package cas2020
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -194,8 +193,7 @@ func hasNew(d aliyun.InstanceDetail, t issue.Ticket) bool {
 // that the instance holds may be a later one.
 func (i *Issuer) fetch(ctx context.Context, t issue.Ticket, d aliyun.InstanceDetail, report issue.Report) (issue.Report, error) {
 	found, err := i.client.GetUserCertificateDetail(ctx, d.CertificateID)
-	var fault *aliyun.Error
-	if errors.As(err, &fault) && fault.Kind == aliyun.NotFound { // not yet: the instance is ahead of the store
+	if aliyun.Is(err, aliyun.NotFound) { // not yet: the instance is ahead of the store
 		report.State = issue.Issued
 		return report, nil
 	}

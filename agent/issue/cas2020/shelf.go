@@ -2,7 +2,6 @@ package cas2020
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"slices"
 	"strconv"
@@ -64,16 +63,12 @@ func serves(row aliyun.ListedCertificate, domains []string, after time.Time) boo
 // meanwhile.
 func (i *Issuer) pair(ctx context.Context, id int64) (*bundle.Bundle, error) {
 	detail, err := i.client.GetUserCertificateDetail(ctx, id)
-	var api *aliyun.Error
-	if errors.As(err, &api) && (api.Kind == aliyun.Malformed || api.Kind == aliyun.NotFound) {
+	if aliyun.Is(err, aliyun.Malformed, aliyun.NotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	b, err := bundle.Parse([]byte(detail.Cert), []byte(detail.Key))
-	if err != nil {
-		return nil, nil
-	}
+	b, _ := bundle.Parse([]byte(detail.Cert), []byte(detail.Key))
 	return b, nil
 }

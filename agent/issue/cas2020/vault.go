@@ -3,7 +3,6 @@ package cas2020
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 
 	"dvagent/agent/upload"
@@ -37,8 +36,7 @@ func (v Vault) List(ctx context.Context) ([]upload.Entry, error) {
 // the list has said.
 func (v Vault) Holds(ctx context.Context, e upload.Entry, leaf *x509.Certificate) (bool, error) {
 	detail, err := v.client.GetUserCertificateDetail(ctx, e.ID)
-	var fault *aliyun.Error
-	if errors.As(err, &fault) && (fault.Kind == aliyun.NotFound || fault.Kind == aliyun.Malformed) {
+	if aliyun.Is(err, aliyun.NotFound, aliyun.Malformed) {
 		return false, nil
 	}
 	return err == nil && bundle.HasLeaf([]byte(detail.Cert), leaf), err
@@ -48,8 +46,7 @@ func (v Vault) Holds(ctx context.Context, e upload.Entry, leaf *x509.Certificate
 // identifier, which is read afterwards.
 func (v Vault) Put(ctx context.Context, name string, b *bundle.Bundle) (upload.Entry, error) {
 	id, err := v.client.UploadUserCertificate(ctx, name, string(b.FullchainPEM()), string(b.KeyPEM()))
-	var fault *aliyun.Error
-	if errors.As(err, &fault) && fault.Kind == aliyun.Duplicate {
+	if aliyun.Is(err, aliyun.Duplicate) {
 		return upload.Entry{}, fmt.Errorf("%w: %w", upload.ErrTaken, err)
 	}
 	if err != nil {
