@@ -111,7 +111,7 @@ func gather(addresses []string, probe func(address string) []Listener) []Listene
 }
 
 // probeListeners makes the offered handshakes with each listener of a probe.
-func probeListeners(ctx context.Context, text, serverName string, offers []offer) []Listener {
+func probeListeners(ctx context.Context, text string, what sought, offers []offer) []Listener {
 	p, err := parseProbe(text)
 	if err != nil {
 		return []Listener{{text, []Handshake{{Address: text, Err: err}}}}
@@ -122,20 +122,20 @@ func probeListeners(ctx context.Context, text, serverName string, offers []offer
 		return []Listener{{text, []Handshake{{Address: text, Err: err}}}}
 	}
 	return gather(hosts, func(host string) []Listener {
-		return []Listener{{text, p.handshakes(ctx, host, serverName, offers)}}
+		return []Listener{{text, p.handshakes(ctx, host, what, offers)}}
 	})
 }
 
 // handshakes stops at the first that fails, unless TLS 1.2 was refused. It does
 // not cut a handshake short at the target's deadline, so that one that fails is
 // the server's doing.
-func (p probe) handshakes(ctx context.Context, host, serverName string, offers []offer) []Handshake {
+func (p probe) handshakes(ctx context.Context, host string, what sought, offers []offer) []Handshake {
 	var made []Handshake
 	for _, o := range offers {
 		if o.pause > 0 && !sleep(ctx, o.pause, time.Now().Add(o.pause)) {
 			break
 		}
-		h := p.handshake(ctx, host, serverName, o.newest)
+		h := p.handshake(ctx, host, what, o.newest)
 		made = append(made, h)
 		if h.Err != nil && !h.refused12() {
 			break

@@ -22,11 +22,17 @@ type Handshake struct {
 	NotBefore, NotAfter time.Time
 	Err                 error // nil when the handshake succeeded
 
-	newest uint16 // version of TLS that was offered
+	newest   uint16 // version of TLS that was offered
+	answered bool   // the server took up the hello, whatever happened then
+	kind     string // of the leaf's key
 }
 
-// handshakeTimeout bounds one handshake, with the connection and STARTTLS.
-const handshakeTimeout = 5 * time.Second
+// handshakeTimeout bounds one handshake, with the connection and STARTTLS;
+// narrowerTimeout bounds all those with a server that did not answer it.
+const (
+	handshakeTimeout = 5 * time.Second
+	narrowerTimeout  = 2 * time.Second
+)
 
 // connections bounds how many are open at once in this process, so that
 // thousands of probes without an answer do not use up the file descriptors.
@@ -55,27 +61,60 @@ func parseProbe(text string) (p probe, err error) {
 	return p, nil
 }
 
-// Probe makes one TLS handshake (1.2 or newer) with a probe, as CheckProbe
-// describes it, sending serverName. The certificate is not verified: it is to be
-// compared with that of a bundle.
+// Probe looks with one probe, as CheckProbe describes it, at what its server
+// shows to a client that sends serverName. The certificate is not verified: it is
+// to be compared with that of a bundle.
 func Probe(ctx context.Context, text, serverName string) Handshake {
 	p, err := parseProbe(text)
 	if err != nil {
 		return Handshake{Address: text, Err: err}
 	}
-	return p.handshake(ctx, p.host, serverName, tls.VersionTLS13)
+	return p.handshake(ctx, p.host, sought{name: serverName}, tls.VersionTLS13)
 }
 
-// handshake offers TLS from 1.2 to newest at one of the probe's addresses.
-func (p probe) handshake(ctx context.Context, host, serverName string, newest uint16) Handshake {
-	h := Handshake{Address: p.at(host), newest: newest}
+// handshake is the one that tells what a client of TLS up to newest is shown at
+// one of the probe's addresses: the first that is answered, or the first of all.
+// Where it shows a leaf of another kind than the one that is sought, the server
+// may have both: then it is one that the leaf fits, if that is what it shows.
+func (p probe) handshake(ctx context.Context, host string, what sought, newest uint16) Handshake {
 	select {
 	case connections <- struct{}{}:
 		defer func() { <-connections }()
 	case <-ctx.Done():
-		h.Err = fmt.Errorf("connect: %w", context.Cause(ctx))
+		return Handshake{Address: p.at(host), newest: newest, Err: fmt.Errorf("connect: %w", context.Cause(ctx))}
+	}
+	h := p.answer(ctx, host, what.name, newest)
+	if what.leaf == nil || h.Err != nil || h.kind == kind(what.leaf.PublicKey) {
 		return h
 	}
+	fit := p.offer(ctx, host, what.name, fitting(what.leaf))
+	if fit.Err != nil || fit.Fingerprint != bundle.Fingerprint(what.leaf) {
+		return h
+	}
+	fit.newest = newest
+	return fit
+}
+
+// answer offers less and less until the server answers.
+func (p probe) answer(ctx context.Context, host, serverName string, newest uint16) Handshake {
+	first := p.offer(ctx, host, serverName, wide(newest))
+	if first.answered || !first.Connected {
+		return first
+	}
+	ctx, cancel := context.WithTimeout(ctx, narrowerTimeout)
+	defer cancel()
+	for _, offer := range narrower(newest) {
+		if h := p.offer(ctx, host, serverName, offer); h.answered {
+			h.newest = newest
+			return h
+		}
+	}
+	return first
+}
+
+// offer makes one connection and one handshake.
+func (p probe) offer(ctx context.Context, host, serverName string, offered hello) Handshake {
+	h := Handshake{Address: p.at(host), newest: offered.newest}
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(host, p.port))
@@ -92,7 +131,7 @@ func (p probe) handshake(ctx context.Context, host, serverName string, newest ui
 			return h
 		}
 	}
-	h.shake(ctx, conn, serverName)
+	h.shake(ctx, conn, offered.config(serverName))
 	return h
 }
 
@@ -107,19 +146,15 @@ func (p probe) at(host string) string {
 	return p.scheme + "://" + net.JoinHostPort(host, p.port)
 }
 
-func (h *Handshake) shake(ctx context.Context, conn net.Conn, serverName string) {
+func (h *Handshake) shake(ctx context.Context, conn net.Conn, config *tls.Config) {
 	asked := false
-	client := tls.Client(conn, &tls.Config{
-		ServerName:         serverName,
-		MinVersion:         tls.VersionTLS12,
-		MaxVersion:         h.newest,
-		InsecureSkipVerify: true,
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			asked = true
-			return new(tls.Certificate), nil
-		},
-	})
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		asked = true
+		return new(tls.Certificate), nil
+	}
+	client := tls.Client(conn, config)
 	err := client.HandshakeContext(ctx)
+	h.answered = client.ConnectionState().Version != 0
 	// The server asks after it has proved that it has its key. If it then refuses
 	// us because we have no certificate, its own is still good.
 	if err != nil && !asked {
@@ -131,7 +166,7 @@ func (h *Handshake) shake(ctx context.Context, conn net.Conn, serverName string)
 
 func (h *Handshake) note(certificates []*x509.Certificate) {
 	leaf := certificates[0]
-	h.Fingerprint, h.NotBefore, h.NotAfter = bundle.Fingerprint(leaf), leaf.NotBefore, leaf.NotAfter
+	h.Fingerprint, h.NotBefore, h.NotAfter, h.kind = bundle.Fingerprint(leaf), leaf.NotBefore, leaf.NotAfter, kind(leaf.PublicKey)
 	for _, c := range certificates[1:] {
 		h.Chain = append(h.Chain, bundle.Fingerprint(c))
 	}

@@ -25,7 +25,7 @@ func TestProbe(t *testing.T) {
 	}{
 		{"TLS 1.3", &tls.Config{MinVersion: tls.VersionTLS13}, ""},
 		{"TLS 1.2", &tls.Config{MaxVersion: tls.VersionTLS12}, ""},
-		{"TLS 1.1 is not spoken", &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, "protocol version"},
+		{"TLS 1.1", &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, ""}, // fault 149
 		{"a client certificate is asked for in TLS 1.2", &tls.Config{MaxVersion: tls.VersionTLS12, ClientAuth: tls.RequireAnyClientCert}, ""},
 		{"a client certificate is asked for in TLS 1.3", &tls.Config{ClientAuth: tls.RequireAnyClientCert}, ""},
 		{"a key that does not match, in TLS 1.2", &tls.Config{MaxVersion: tls.VersionTLS12, Certificates: []tls.Certificate{wrong}, ClientAuth: tls.RequireAnyClientCert}, "handshake with 127.0.0.1:"},

@@ -38,7 +38,9 @@ func sideBySide[T any](all []T, limit int, do func(T)) {
 
 // probeTarget probes each listener of the target once.
 func probeTarget(ctx context.Context, t Target, b *bundle.Bundle, offers []offer) []Listener {
-	return gather(t.Probe, func(text string) []Listener { return probeListeners(ctx, text, serverName(t, b), offers) })
+	return gather(t.Probe, func(text string) []Listener {
+		return probeListeners(ctx, text, sought{serverName(t, b), b.Leaf}, offers)
+	})
 }
 
 // serverName is a name that the leaf covers. No client asks for a wildcard, so a
@@ -95,9 +97,9 @@ func (a *attempt) prove(ctx, patient context.Context, giveUp func()) {
 // what it shows is enough, the deadline has come or patient ends. None of these
 // cuts a handshake short, so that one that fails is the server's doing.
 func (a *attempt) probe(ctx, patient context.Context, deadline time.Time, enough func([]Listener) bool) {
-	name := serverName(a.Job.Target, a.Job.Bundle)
+	what := sought{serverName(a.Job.Target, a.Job.Bundle), a.Job.Bundle.Leaf}
 	probe := func(text string) []Listener {
-		return withoutRefused12(probeListeners(ctx, text, name, closely), a.worked)
+		return withoutRefused12(probeListeners(ctx, text, what, closely), a.worked)
 	}
 	a.Served = gather(a.Job.Target.Probe, func(text string) []Listener {
 		seen := probe(text)

@@ -1,0 +1,88 @@
+package deploy
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"slices"
+	"strings"
+)
+
+// sought is what a probe looks for.
+type sought struct {
+	name string            // sent as SNI
+	leaf *x509.Certificate // nil for whatever is served
+}
+
+// hello is what a handshake offers. A server may choose its leaf by it, or not
+// answer one that asks for more than it understands.
+type hello struct {
+	newest uint16        // version of TLS; the oldest is 1.0
+	suites []uint16      // below TLS 1.3
+	groups []tls.CurveID // nil for Go's own, which with ML-KEM are too long for some networks
+}
+
+// wide offers all that some client may offer. What is weak does no harm: no more
+// than the leaf is wanted.
+func wide(newest uint16) hello { return hello{newest, suites(everyKey), nil} }
+
+// narrower are for a server that does not answer the wide hello.
+func narrower(newest uint16) []hello {
+	var all []hello
+	for _, version := range []uint16{tls.VersionTLS13, tls.VersionTLS12, tls.VersionTLS11} {
+		if version <= newest {
+			all = append(all, hello{version, suites(everyKey), []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384}})
+		}
+	}
+	return all
+}
+
+// fitting only lets a server choose a leaf of the same kind. In TLS 1.3 a client
+// says by its signature algorithms which leaves it takes, and Go's lets nobody
+// choose these; below, the cipher suites say it.
+func fitting(leaf *x509.Certificate) hello {
+	h := hello{newest: tls.VersionTLS12}
+	switch key := leaf.PublicKey.(type) {
+	case *rsa.PublicKey:
+		h.suites = suites(func(suite string) bool { return !forECDSA(suite) })
+	case *ecdsa.PublicKey:
+		h.suites = suites(forECDSA)
+		h.groups = []tls.CurveID{tls.X25519, map[string]tls.CurveID{
+			"P-256": tls.CurveP256, "P-384": tls.CurveP384, "P-521": tls.CurveP521}[key.Params().Name]}
+	}
+	return h
+}
+
+// kind is the same for keys between which no hello tells.
+func kind(key crypto.PublicKey) string {
+	switch key := key.(type) {
+	case *rsa.PublicKey:
+		return "RSA"
+	case *ecdsa.PublicKey:
+		return "ECDSA " + key.Params().Name
+	}
+	return ""
+}
+
+func everyKey(string) bool { return true }
+
+func forECDSA(suite string) bool { return strings.Contains(suite, "_ECDSA_") }
+
+// suites are those that Go knows, the insecure ones too, by their names.
+func suites(fit func(name string) bool) []uint16 {
+	var ids []uint16
+	for _, suite := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+		if fit(suite.Name) {
+			ids = append(ids, suite.ID)
+		}
+	}
+	return ids
+}
+
+// config takes any certificate: the leaf is to be compared.
+func (h hello) config(serverName string) *tls.Config {
+	return &tls.Config{ServerName: serverName, InsecureSkipVerify: true,
+		MinVersion: tls.VersionTLS10, MaxVersion: h.newest, CipherSuites: h.suites, CurvePreferences: h.groups}
+}
