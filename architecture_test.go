@@ -45,7 +45,7 @@ var allowed = map[string][]string{
 	},
 	"agent/notice":  {"agent/state", "internal/atomicfile", "notify"},
 	"agent/state":   {"agent/config", "agent/order", "agent/rollout", "deploy", "hooks", "internal/atomicfile", "internal/bundle", "internal/hint", "internal/journal", "internal/openat"},
-	"agent/config":  {"deploy", "dnsvalidate", "hooks", "internal/address", "internal/bundle", "internal/hint", "internal/openat", "internal/secret", "notify"},
+	"agent/config":  {"deploy", "dnsvalidate", "hooks", "internal/address", "internal/bundle", "internal/command", "internal/hint", "internal/openat", "internal/secret", "notify"},
 	"agent/order":   {"internal/atomicfile", "internal/journal"},
 	"agent/rollout": {"internal/journal"},
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -206,10 +205,13 @@ func checkPaths(key string, target deploy.Target) error {
 		if err := absolute(path); err != nil {
 			return at(key+"."+format, err)
 		}
-		if written[filepath.Clean(path)] {
+		if base := path[strings.LastIndexByte(path, '/')+1:]; base == "" || base == "." || base == ".." {
+			return at(key+"."+format, fmt.Errorf("%s is a directory: add the file's name", path))
+		}
+		if written[realPath(path)] {
 			return at(key+"."+format, fmt.Errorf("%s is written twice", path))
 		}
-		written[filepath.Clean(path)] = true
+		written[realPath(path)] = true
 	}
 	if len(written) == 0 {
 		return at(key, fmt.Errorf("names no file to write (%s)", either(deploy.Formats())))
@@ -277,7 +279,7 @@ func (o owners) checkUnique(by owner, certificate Certificate) error {
 	for i, target := range certificate.Deploy {
 		for format, path := range target.Files() {
 			claims = append(claims, claim{key: fmt.Sprintf("%s.deploy[%d].%s", by.key, i, format),
-				what: "file " + filepath.Clean(path), text: "the file " + path})
+				what: "file " + realPath(path), text: "the file " + path})
 		}
 	}
 	for _, c := range claims {

@@ -66,6 +66,9 @@ func build(sources []*source) (*Config, error) {
 			return nil, s.locate(err)
 		}
 	}
+	if err := refuseOverwriting(config, sources); err != nil {
+		return nil, err
+	}
 	return config, nil
 }
 
