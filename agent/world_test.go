@@ -23,6 +23,7 @@ import (
 // TestMain lets many tests wait at the same time: they wait more than they work.
 func TestMain(m *testing.M) {
 	command.Supervise()
+	os.Setenv("LC_ALL", "C") // whoever runs them, they expect English
 	flag.Set("test.parallel", "12")
 	m.Run()
 }

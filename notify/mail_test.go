@@ -36,7 +36,7 @@ func TestALetterArrives(t *testing.T) {
 	s := newSink(t, &notifytest.Sink{Password: canary})
 	c := channelTo(s)
 	c.Mail.Username, c.Mail.Password = "dvagent", literal(canary)
-	m := message
+	m := twoFailed
 	m.Notices = append(m.Notices, Notice{"bücher.example", "the CA said 不行\r\n.\r\nRCPT TO:<x@y>"})
 	if err := Send(t.Context(), c, m); err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func TestALetterThatIsNotTakenIsAnError(t *testing.T) {
 			if tt.password != "" {
 				c.Mail.Username, c.Mail.Password = "dvagent", literal(tt.password)
 			}
-			err := Send(t.Context(), c, message)
+			err := Send(t.Context(), c, twoFailed)
 			if err == nil || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), canary) {
 				t.Errorf("got %v", err)
 			}
@@ -100,7 +100,7 @@ func TestAServerThatRepeatsThePasswordIsToldByItsCode(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := channelTo(newSink(t, &tt.sink))
 			c.Mail.Username, c.Mail.Password = "dvagent", literal(canary)
-			if err := Send(t.Context(), c, message); err == nil || err.Error() != "notify mail: "+tt.says {
+			if err := Send(t.Context(), c, twoFailed); err == nil || err.Error() != "notify mail: "+tt.says {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -109,7 +109,7 @@ func TestAServerThatRepeatsThePasswordIsToldByItsCode(t *testing.T) {
 
 func TestALetterThatWasTakenIsSentWhateverComesThen(t *testing.T) {
 	s := newSink(t, &notifytest.Sink{HangsUp: true})
-	if err := Send(t.Context(), channelTo(s), message); err != nil {
+	if err := Send(t.Context(), channelTo(s), twoFailed); err != nil {
 		t.Error(err)
 	}
 	if len(s.Letters) != 1 {

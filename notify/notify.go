@@ -12,6 +12,7 @@ import (
 
 	"dvagent/internal/hint"
 	"dvagent/internal/line"
+	"dvagent/internal/message"
 	"dvagent/internal/secret"
 )
 
@@ -63,6 +64,8 @@ type Message struct {
 	Host    string // whose dvagent speaks
 	At      time.Time
 	Notices []Notice
+
+	Language message.Language // of what people read; the JSON of a webhook is English
 }
 
 const (
@@ -101,9 +104,9 @@ func Send(ctx context.Context, c Channel, m Message) error {
 func (m Message) title() string {
 	what := strings.ReplaceAll(m.Event, "_", " ")
 	if len(m.Notices) == 1 {
-		return line.Of(fmt.Sprintf("dvagent on %s: %s: %s", m.Host, what, m.Notices[0].Subject))
+		return line.Of(m.Language.Sprintf("dvagent on %s: %s: %s", m.Host, what, m.Notices[0].Subject))
 	}
-	return line.Of(fmt.Sprintf("dvagent on %s: %s: %d subjects", m.Host, what, len(m.Notices)))
+	return line.Of(m.Language.Sprintf("dvagent on %s: %s: %d subjects", m.Host, what, len(m.Notices)))
 }
 
 // body has a line for each notice, as far as there is room.
@@ -111,10 +114,10 @@ func (m Message) body() string {
 	var lines []string
 	for i, n := range m.Notices {
 		if i == most {
-			lines = append(lines, fmt.Sprintf("and %d more: see dvagent status", len(m.Notices)-most))
+			lines = append(lines, m.Language.Sprintf("and %d more: see dvagent status", len(m.Notices)-most))
 			break
 		}
-		lines = append(lines, line.Of(n.Subject+": "+n.Text))
+		lines = append(lines, line.Of(n.Subject+": "+m.Language.Text(n.Text)))
 	}
 	return cut(strings.Join(lines, "\n"))
 }

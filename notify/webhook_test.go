@@ -27,7 +27,7 @@ func literal(text string) secret.Secret { return secret.Secret{Literal: text} }
 // canary stands in addresses and secrets, and nowhere else.
 const canary = "canary-4f1d8c7e"
 
-var message = Message{Event: Failed, Host: "web1", At: time.Unix(1_800_000_000, 0),
+var twoFailed = Message{Event: Failed, Host: "web1", At: time.Unix(1_800_000_000, 0),
 	Notices: []Notice{{"www", "submit: no <at user_id=\"all\"></at>\x1b[2J"}, {"shop", "the same"}}}
 
 // robot answers like the service of its kind: it takes what is signed with its
@@ -111,7 +111,7 @@ func TestEachRobotTakesTheMessage(t *testing.T) {
 			if tt.key != "" {
 				c.Secret = literal(tt.key)
 			}
-			if err := Send(t.Context(), c, message); err != nil {
+			if err := Send(t.Context(), c, twoFailed); err != nil {
 				t.Fatal(err)
 			}
 			text := strings.Join(r.texts, "\n--\n")
@@ -173,7 +173,7 @@ func TestAFailureIsToldWithoutTheAddress(t *testing.T) {
 			}
 			defer server.Close()
 			c := Channel{Name: "ops", Kind: DingTalk, URL: literal(server.URL + "/" + canary + "?access_token=" + canary), Secret: literal("SEC-" + canary)}
-			err := Send(t.Context(), c, message)
+			err := Send(t.Context(), c, twoFailed)
 			if err == nil || !strings.Contains(err.Error(), tt.says) || !strings.HasPrefix(err.Error(), "notify ops: ") {
 				t.Errorf("got %v", err)
 			}
@@ -200,7 +200,7 @@ func TestAServerThatRepeatsTheTokenInAnotherSpellingIsToldByItsCode(t *testing.T
 		} {
 			t.Run(tt.name+" in "+spelling, func(t *testing.T) {
 				c := Channel{Name: "ops", Kind: tt.kind, URL: literal("http://" + rawServer(t, tt.answer) + "/" + canary)}
-				err := Send(t.Context(), c, message)
+				err := Send(t.Context(), c, twoFailed)
 				if err == nil || err.Error() != "notify ops: "+tt.says || strings.Contains(hint.Of(err), token) {
 					t.Errorf("got %v", err)
 				}
@@ -254,7 +254,7 @@ func TestAServerThatHangsEndsWithTheContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	err := Send(ctx, Channel{Name: "ops", Kind: WeCom, URL: literal(server.URL + "/?key=" + canary)}, message)
+	err := Send(ctx, Channel{Name: "ops", Kind: WeCom, URL: literal(server.URL + "/?key=" + canary)}, twoFailed)
 	if err == nil || strings.Contains(err.Error(), canary) || time.Since(start) > 5*time.Second {
 		t.Errorf("got %v after %s", err, time.Since(start))
 	}

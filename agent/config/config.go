@@ -9,6 +9,7 @@ import (
 	"dvagent/deploy"
 	"dvagent/dnsvalidate"
 	"dvagent/hooks"
+	"dvagent/internal/message"
 	"dvagent/internal/secret"
 	"dvagent/notify"
 )
@@ -26,6 +27,7 @@ type Config struct {
 	Notify       []notify.Channel
 	Limits       Limits
 	Service      Service
+	Language     message.Language // of what people read; "": as the environment asks
 }
 
 // Account is one [account.NAME]. What is empty has the default of Alibaba's

@@ -13,6 +13,11 @@ type document struct {
 	Notify      []notifyTable           `toml:"notify"`
 	Limits      limitsTable             `toml:"limits"`
 	Service     serviceTable            `toml:"service"`
+	Messages    messagesTable           `toml:"messages"`
+}
+
+type messagesTable struct {
+	Language string `toml:"language"`
 }
 
 type accountTable struct {
@@ -153,5 +158,6 @@ func newDocument() document {
 		DNS:      dnsTable{PropagationTimeout: "10m", Quorum: "all", TTL: 600},
 		Limits:   limitsTable{SubmissionsPerDay: 3, ParallelOrders: 4, OrderDeadline: "48h", Forecast: "30d"},
 		Service:  serviceTable{Interval: "1h"},
+		Messages: messagesTable{Language: autoLanguage},
 	}
 }

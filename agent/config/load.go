@@ -12,6 +12,7 @@ import (
 	"dvagent/hooks"
 	"dvagent/internal/address"
 	"dvagent/internal/hint"
+	"dvagent/internal/message"
 )
 
 // Load reads and checks the configuration at path and in conf.d beside it.
@@ -47,7 +48,7 @@ func build(sources []*source) (*Config, error) {
 	main := sources[0]
 	config := &Config{Accounts: map[string]Account{}}
 	for _, build := range []func(*Config, document) error{
-		buildStateDir, buildLimits, buildAccounts, buildDNS, buildNotify, buildService,
+		buildStateDir, buildLimits, buildAccounts, buildDNS, buildNotify, buildService, buildMessages,
 	} {
 		if err := build(config, main.doc); err != nil {
 			return nil, main.locate(err)
@@ -77,6 +78,21 @@ func buildStateDir(config *Config, doc document) error {
 		return at("state_dir", err)
 	}
 	config.StateDir = doc.StateDir
+	return nil
+}
+
+// autoLanguage leaves the language to the environment, or to the browser.
+const autoLanguage = "auto"
+
+func buildMessages(config *Config, doc document) error {
+	language := message.Language(doc.Messages.Language)
+	switch {
+	case language == autoLanguage:
+	case slices.Contains(message.Languages, language):
+		config.Language = language
+	default:
+		return at("messages.language", fmt.Errorf("%q is none of %s, %s, %s", language, autoLanguage, message.English, message.Chinese))
+	}
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package notice
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"dvagent/agent/state"
+	"dvagent/internal/message"
 	"dvagent/notify"
 )
 
@@ -46,7 +48,7 @@ func notifyOne(ctx context.Context, host *state.Host, channel notify.Channel) (n
 	if err != nil || len(owed) == 0 {
 		return until, err
 	}
-	told, failure := send(ctx, channel, owed)
+	told, failure := send(ctx, channel, language(host), owed)
 	if failure != nil && ctx.Err() == nil {
 		next = state.Now().Add(backoff(failures))
 		host.Log.Warn("a notification failed", "channel", channel.Name, "error", failure, "retry_at", next)
@@ -61,10 +63,10 @@ func notifyOne(ctx context.Context, host *state.Host, channel notify.Channel) (n
 
 // send makes a message of the troubles of each event. It returns those that the
 // channel took.
-func send(ctx context.Context, channel notify.Channel, owed []Trouble) (told []Trouble, err error) {
+func send(ctx context.Context, channel notify.Channel, language message.Language, owed []Trouble) (told []Trouble, err error) {
 	name, _ := os.Hostname()
 	for _, event := range notify.Events {
-		m := notify.Message{Event: event, Host: name, At: state.Now()}
+		m := notify.Message{Event: event, Host: name, At: state.Now(), Language: language}
 		var troubles []Trouble
 		for _, t := range owed {
 			if eventOf(t) == event {
@@ -81,6 +83,11 @@ func send(ctx context.Context, channel notify.Channel, owed []Trouble) (told []T
 		told = append(told, troubles...)
 	}
 	return told, nil
+}
+
+// language is that of the configuration, or of the environment that dvagent runs in.
+func language(host *state.Host) message.Language {
+	return cmp.Or(host.Config.Language, message.OfEnvironment(os.Getenv))
 }
 
 // tryFor is for how long a try keeps other processes from making the same.

@@ -68,7 +68,7 @@ func subjects(host *state.Host) map[string]bool {
 }
 
 func packageSubject(product, account string) string {
-	return "package " + product + " of " + accountSubject + account
+	return fmt.Sprintf("package %s of account %s", product, account)
 }
 
 // note notes the troubles of one certificate. What fails in passing, and an

@@ -17,6 +17,7 @@ import (
 	"dvagent/agent/state"
 	"dvagent/internal/hint"
 	"dvagent/internal/line"
+	"dvagent/internal/message"
 )
 
 // Exit codes, as documented for users.
@@ -35,7 +36,8 @@ type cli struct {
 	stdout, stderr      io.Writer
 	configPath          string
 	logLevel, logFormat string
-	started             bool // the command line was understood
+	chosen              message.Language // by the configuration
+	started             bool             // the command line was understood
 }
 
 // exitError ends a command that has already said everything.
@@ -108,9 +110,9 @@ func (c *cli) exitCode(err error) int {
 
 // complain prints an error and its hint in one line.
 func (c *cli) complain(err error) {
-	text := "dvagent: " + line.Of(err.Error())
+	text := "dvagent: " + c.language().Text(line.Of(err.Error()))
 	if advice := hint.Of(err); advice != "" {
-		text += " (hint: " + line.Of(advice) + ")"
+		text += c.language().Sprintf(" (hint: %s)", line.Of(advice))
 	}
 	fmt.Fprintln(c.stderr, text)
 }
@@ -145,6 +147,7 @@ func (c *cli) open() (*state.Host, *account.Accounts, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	c.chosen = cfg.Language
 	host := state.NewHost(cfg, nil, nil)
 	accounts, err := account.Open(host)
 	if err != nil {
@@ -160,6 +163,7 @@ func (c *cli) worker(log *slog.Logger, observe state.Observer) (*agent.Agent, *c
 	if err != nil {
 		return nil, nil, err
 	}
+	c.chosen = cfg.Language
 	a, err := agent.New(cfg, log, observe)
 	if err == nil {
 		err = state.Dir(cfg.StateDir).Prepare()
@@ -206,7 +210,7 @@ func (c *cli) finish(outcomes []state.Outcome, quiet bool) error {
 			c.complain(hint.Add(fmt.Errorf("%s: %w", outcome.Certificate, outcome.Err), outcome.Hint()))
 		}
 		if !quiet || outcome.Err == nil && outcome.Class != state.Served {
-			fmt.Fprintf(c.stdout, "%s: %s\n", outcome.Certificate, describe(outcome))
+			c.printf("%s: %s\n", outcome.Certificate, describe(outcome))
 		}
 	}
 	if code := outcomeCode(outcomes); code != exitOK {

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"dvagent/internal/line"
+	"dvagent/internal/message"
 	"dvagent/internal/terminal"
 	"dvagent/internal/words"
 )
@@ -17,7 +21,23 @@ func (c *cli) printJSON(v any) error {
 }
 
 // screen is standard output as people see it: with colours and a width, or plain.
-func (c *cli) screen() terminal.Screen { return terminal.Of(c.stdout) }
+func (c *cli) screen() terminal.Screen { return c.screenOf(c.stdout) }
+
+func (c *cli) screenOf(w io.Writer) terminal.Screen {
+	screen := terminal.Of(w)
+	screen.Say = c.language().Text
+	return screen
+}
+
+// language is what the configuration chooses, once it is read, or the environment.
+func (c *cli) language() message.Language {
+	return cmp.Or(c.chosen, message.OfEnvironment(os.Getenv))
+}
+
+// printf prints a text of the catalogue to standard output.
+func (c *cli) printf(format string, args ...any) {
+	fmt.Fprint(c.stdout, c.language().Sprintf(format, args...))
+}
 
 // table prints rows in aligned columns; the first row is their titles.
 func (c *cli) table(rows ...[]string) error {

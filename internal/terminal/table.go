@@ -1,6 +1,9 @@
 package terminal
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Column is a column of a table.
 type Column struct {
@@ -22,9 +25,10 @@ const (
 // Table sets rows in columns, each row with one cell for each column. On a
 // terminal columns go that can be spared, and the last one is wrapped.
 func (s Screen) Table(columns []Column, rows [][]Cell) string {
+	rows = s.translated(rows)
 	head := make([]Cell, len(columns))
 	for i, column := range columns {
-		head[i] = Cell{column.Title, Bold}
+		head[i] = Cell{s.say(column.Title), Bold}
 	}
 	rows = append([][]Cell{head}, rows...)
 	widths := make([]int, len(columns))
@@ -39,6 +43,18 @@ func (s Screen) Table(columns []Column, rows [][]Cell) string {
 		s.row(&text, row, shown, widths)
 	}
 	return text.String()
+}
+
+// translated are rows in the reader's language; those of the caller stay.
+func (s Screen) translated(rows [][]Cell) [][]Cell {
+	all := make([][]Cell, len(rows))
+	for i, row := range rows {
+		all[i] = slices.Clone(row)
+		for j := range all[i] {
+			all[i][j].Text = s.say(row[j].Text)
+		}
+	}
+	return all
 }
 
 // fit chooses the columns to show, and narrows the first and the last.

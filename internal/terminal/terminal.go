@@ -18,6 +18,7 @@ import (
 type Screen struct {
 	Width, Height int // in cells; 0 off a terminal
 	Colours       bool
+	Say           func(text string) string // puts text into the reader's language; nil leaves it as it is
 }
 
 // Of looks at what w writes to. There are no colours when the environment has
@@ -53,6 +54,13 @@ func (s Screen) Paint(style Style, text string) string {
 		return text
 	}
 	return "\x1b[" + string(style) + "m" + text + "\x1b[0m"
+}
+
+func (s Screen) say(text string) string {
+	if s.Say == nil {
+		return text
+	}
+	return s.Say(text)
 }
 
 // cells knows how wide text is. Characters of ambiguous width are narrow,
@@ -95,6 +103,7 @@ func wrap(text string, width int) []string {
 
 // Paragraph sets text beside its lead, wrapped to the screen.
 func (s Screen) Paragraph(lead, text Cell) string {
+	lead.Text, text.Text = s.say(lead.Text), s.say(text.Text)
 	indent, width := widthOf(lead.Text), 0
 	if s.Width > 0 {
 		width = max(s.Width-indent, 1)

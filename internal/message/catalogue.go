@@ -1,0 +1,194 @@
+package message
+
+import (
+	_ "embed"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/BurntSushi/toml"
+)
+
+// Each entry of zh.toml is an English text and its translation. Both have the
+// same verbs of package fmt, which are holes: in order, or with numbers as in %[2]s.
+//
+//go:embed zh.toml
+var zh string
+
+// catalogue translates texts that were made from its entries.
+type catalogue struct {
+	exact   map[string]string
+	entries []entry // with holes, those with the most letters first
+
+	mu    sync.Mutex
+	known map[string]string // what was translated before
+}
+
+// entry is a text with holes.
+type entry struct {
+	english *regexp.Regexp
+	longest string // the longest part of the English text that is no hole
+	letters int    // that are in no hole
+	chinese string
+}
+
+const (
+	// deepest bounds how many texts lie within one another.
+	deepest = 8
+	// remembered bounds how many translations are kept: a page of thousands of
+	// certificates says the same of most.
+	remembered = 4096
+	// longestText bounds the texts that are looked at: what is longer is output
+	// of a program, and not ours.
+	longestText = 4096
+)
+
+var chinese = sync.OnceValue(func() *catalogue {
+	c, err := parse(zh)
+	if err != nil {
+		panic(err) // the file is compiled in, and a test reads it
+	}
+	return c
+})
+
+func parse(text string) (*catalogue, error) {
+	c := &catalogue{known: map[string]string{}}
+	if _, err := toml.Decode(text, &c.exact); err != nil {
+		return nil, fmt.Errorf("decode the catalogue: %w", err)
+	}
+	for english, chinese := range c.exact {
+		if len(verbs(english)) > 0 {
+			c.entries = append(c.entries, newEntry(english, chinese))
+		}
+	}
+	slices.SortFunc(c.entries, func(a, b entry) int {
+		if a.letters != b.letters {
+			return b.letters - a.letters
+		}
+		return strings.Compare(a.english.String(), b.english.String())
+	})
+	return c, nil
+}
+
+var verb = regexp.MustCompile(`%(?:%|(?:\[\d+\])?[-+ #0]*[\d.]*[a-zA-Z])`)
+
+// verbs are where the holes of a format stand; "%%" is none.
+func verbs(format string) [][]int {
+	return slices.DeleteFunc(verb.FindAllStringIndex(format, -1), func(at []int) bool { return format[at[0]:at[1]] == "%%" })
+}
+
+func newEntry(english, chinese string) entry {
+	e := entry{chinese: chinese}
+	var pattern strings.Builder
+	pattern.WriteString(`(?s)^`)
+	part := func(text string) {
+		text = strings.ReplaceAll(text, "%%", "%")
+		pattern.WriteString(regexp.QuoteMeta(text))
+		e.letters += len(text)
+		if len(text) > len(e.longest) {
+			e.longest = text
+		}
+	}
+	end := 0
+	for _, hole := range verbs(english) {
+		part(english[end:hole[0]])
+		pattern.WriteString(patternOf(english[hole[0]:hole[1]]))
+		end = hole[1]
+	}
+	part(english[end:])
+	pattern.WriteString(`$`)
+	e.english = regexp.MustCompile(pattern.String())
+	return e
+}
+
+// patternOf matches what fmt makes of a verb.
+func patternOf(verb string) string {
+	switch verb[len(verb)-1] {
+	case 'd':
+		return `(-?\d+)`
+	case 'q':
+		return `("(?:[^"\\]|\\.)*")`
+	case 'f', 'x', 'o':
+		return `(-?[\da-f.]+)`
+	}
+	return `(.+?)`
+}
+
+// text looks for the entry of the whole text, and then for entries of its parts.
+func (c *catalogue) text(english string, depth int) string {
+	if depth == 0 || len(english) > longestText {
+		return english
+	}
+	if chinese, found := c.exact[english]; found {
+		return chinese
+	}
+	c.mu.Lock()
+	chinese, found := c.known[english]
+	c.mu.Unlock()
+	if found {
+		return chinese
+	}
+	chinese = c.find(english, depth)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.known) >= remembered {
+		clear(c.known)
+	}
+	c.known[english] = chinese
+	return chinese
+}
+
+func (c *catalogue) find(english string, depth int) string {
+	for _, e := range c.entries {
+		if !strings.Contains(english, e.longest) {
+			continue
+		}
+		if found := e.english.FindStringSubmatch(english); found != nil {
+			args := make([]any, len(found)-1)
+			for i, arg := range found[1:] {
+				args[i] = c.text(arg, depth-1)
+			}
+			return fmt.Sprintf(allStrings(e.chinese), args...)
+		}
+	}
+	for _, glue := range glues {
+		if joined := c.parts(english, glue, depth); joined != english {
+			return joined
+		}
+	}
+	return english
+}
+
+// parts translates what a glue joins; it is english where the catalogue has no
+// part of it.
+func (c *catalogue) parts(english string, glue glue, depth int) string {
+	parts, some := strings.Split(english, glue.english), false
+	for i, part := range parts {
+		parts[i] = c.text(part, depth-1)
+		some = some || parts[i] != part
+	}
+	if !some {
+		return english
+	}
+	return strings.Join(parts, glue.chinese)
+}
+
+type glue struct{ english, chinese string }
+
+// glues join sentences, and an error with its cause.
+var glues = []glue{{"; ", "；"}, {": ", "："}, {", ", "，"}}
+
+// allStrings makes each verb one for what fmt has made of it before.
+func allStrings(format string) string {
+	return verb.ReplaceAllStringFunc(format, func(verb string) string {
+		if verb == "%%" {
+			return verb
+		}
+		if i := strings.Index(verb, "]"); i >= 0 {
+			return verb[:i+1] + "s"
+		}
+		return "%s"
+	})
+}
