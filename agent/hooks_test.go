@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,26 +13,42 @@ import (
 	"dvagent/internal/sandbox"
 )
 
-// fault 66
-func TestAHookThatHangsIsWaitedForOnceInAPass(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, sandbox.Options{})
-	log, script := filepath.Join(w.dir, "log"), filepath.Join(w.dir, "hook")
-	text := fmt.Sprintf("#!/bin/sh\necho run >> %s\nsleep 600\n", log)
-	if err := os.WriteFile(script, []byte(text), 0o755); err != nil {
+// hooked is a world with certificates that are in place, and a hook of script
+// that listens to deployed and writes the names of those it runs for into a log.
+func hooked(t *testing.T, script string, names ...string) (w *world, ran func() string) {
+	t.Helper()
+	w = newWorld(t, sandbox.Options{})
+	log, path := filepath.Join(w.dir, "log"), filepath.Join(w.dir, "hook")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\necho $DVAGENT_CERTIFICATE >> "+log+"\n"+script), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	target := func(name string) string {
 		return fmt.Sprintf("\n  [[certificate.deploy]]\n  fullchain = %q\n  key = %q\n", filepath.Join(w.dir, name+".pem"), filepath.Join(w.dir, name+".key"))
 	}
-	w.extra = target("www")
-	for _, name := range []string{"a", "b"} {
+	w.name, w.domains = names[0], fmt.Sprintf("[\"%s.example.com\"]", names[0])
+	w.extra = target(names[0])
+	for _, name := range names[1:] {
 		w.extra += fmt.Sprintf("[[certificate]]\nname = %q\ndomains = [\"%s.example.com\"]\n", name, name) + target(name)
 	}
-	if _, err := w.agent().Renew(t.Context(), Renewal{Timeout: 30 * time.Second, Caller: tester}); err != nil {
-		t.Fatal(err)
+	w.renewedAll()
+	w.extra += fmt.Sprintf("[[hook]]\non = [\"deployed\"]\ncommand = [%q]\ntimeout = \"1s\"\n", path)
+	return w, func() string {
+		t.Helper()
+		names, err := os.ReadFile(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Remove(log); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(strings.Fields(string(names)), " ")
 	}
-	w.extra += fmt.Sprintf("[[hook]]\non = [\"deployed\"]\ncommand = [%q]\ntimeout = \"1s\"\n", script)
+}
+
+// fault 66
+func TestAHookThatHangsIsWaitedForTwiceInAPass(t *testing.T) {
+	t.Parallel()
+	w, ran := hooked(t, "sleep 600\n", "a", "b", "c", "d")
 	outcomes, err := w.agent().Deploy(t.Context(), Redeployment{Caller: tester})
 	if err != nil {
 		t.Fatal(err)
@@ -40,11 +58,54 @@ func TestAHookThatHangsIsWaitedForOnceInAPass(t *testing.T) {
 			t.Errorf("%+v", o)
 		}
 	}
-	runs, err := os.ReadFile(log)
-	if err != nil {
-		t.Fatal(err)
+	if names := ran(); names != "a b" || len(outcomes) != 4 {
+		t.Errorf("%d outcomes, and the hook ran for %s", len(outcomes), names)
 	}
-	if string(runs) != "run\n" || len(outcomes) != 3 {
-		t.Errorf("%d outcomes, and the hook wrote %q", len(outcomes), runs)
+}
+
+// fault 154
+func TestAHookThatHangsForOneCertificateRunsForTheOthers(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, hangs string
+		runs        []string // in one pass after the other
+	}{
+		{"for one that comes first", "a", []string{"a b c d", "a"}},
+		{"for two, who come last the next time", "a|b", []string{"a b", "c d, a b"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w, ran := hooked(t, "case $DVAGENT_CERTIFICATE in "+tt.hangs+") sleep 600;; esac\n", "a", "b", "c", "d")
+			if _, err := w.agent().Deploy(t.Context(), Redeployment{Caller: tester}); err != nil {
+				t.Fatal(err)
+			}
+			for i, want := range tt.runs {
+				if i > 0 { // as by cron
+					if _, err := w.agent().Renew(t.Context(), Renewal{NoWait: true, Timeout: time.Minute, Caller: tester}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if names := ran(); !inGroups(names, want) {
+					t.Errorf("pass %d: the hook ran for %s, want %s", i+1, names, want)
+				}
+			}
+		})
 	}
+}
+
+// inGroups says whether names come in the order of groups, and within one in any.
+func inGroups(names, groups string) bool {
+	left := strings.Fields(names)
+	for group := range strings.SplitSeq(groups, ", ") {
+		want := strings.Fields(group)
+		if len(left) < len(want) {
+			return false
+		}
+		slices.Sort(left[:len(want)])
+		if !slices.Equal(left[:len(want)], want) {
+			return false
+		}
+		left = left[len(want):]
+	}
+	return len(left) == 0
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -19,11 +18,31 @@ import (
 
 // RunHooks runs the hooks of what has happened to the items, one after the
 // other. It comes last: however long a hook takes, what is issued is in place.
+// Those for which one was run in vain come after the others, who may have waited
+// for them the last time.
 func (r *Rollout) RunHooks(ctx context.Context, items []*Item) {
 	r.noteUnheard(items, hooks.Issued)
-	for _, item := range items {
+	for _, item := range slices.SortedStableFunc(slices.Values(items), laterInVain) {
 		item.try(r.host, func() error { return r.runAll(ctx, item) })
 	}
+}
+
+func laterInVain(a, b *Item) int {
+	switch inVain := a.hookFailed(); {
+	case inVain == b.hookFailed():
+		return 0
+	case inVain:
+		return 1
+	}
+	return -1
+}
+
+// hookFailed says that a hook was run for the certificate, and failed, when it
+// was tried last. One that was not run because it hangs did not.
+func (i *Item) hookFailed() bool {
+	return i.Snapshot.Rollout != nil && slices.ContainsFunc(hooks.Events, func(event string) bool {
+		return i.Snapshot.Rollout.Targets[event].Failure.Command != nil
+	})
 }
 
 // runAll runs the hooks of one certificate: of its failures, of its issuance,
@@ -111,8 +130,6 @@ func (r *Rollout) runFailed(ctx context.Context, s state.Snapshot, cause error) 
 }
 
 // run runs the hooks that listen to the event and returns the first failure.
-// One that hung is not run again in this pass: the certificates would wait for
-// it one after the other.
 func (r *Rollout) run(ctx context.Context, event hooks.Event) (first error) {
 	defer r.host.Alive()
 	for _, hook := range r.host.Config.Hooks {
@@ -125,21 +142,25 @@ func (r *Rollout) run(ctx context.Context, event hooks.Event) (first error) {
 	return first
 }
 
+// mostHung is for how many certificates a hook may hang in a pass. Then the
+// others would wait for it one after the other.
+const mostHung = 2
+
+// runHook runs a hook, if it listens to the event and does not hang: for this
+// certificate, or for so many that it would for the others.
 func (r *Rollout) runHook(ctx context.Context, hook hooks.Hook, event hooks.Event) error {
+	if !slices.Contains(hook.On, event.Name) {
+		return nil
+	}
 	key := strings.Join(hook.Command, "\x00")
-	if _, hung := r.hung.Load(key); hung && slices.Contains(hook.On, event.Name) {
+	if hung := r.hung[key]; len(hung) >= mostHung || slices.Contains(hung, event.Certificate) {
 		return errHung
 	}
-	begun := time.Now()
-	results := hooks.Run(ctx, []hooks.Hook{hook}, event)
-	if len(results) == 0 {
-		return nil // it does not listen
+	result := hooks.Run(ctx, []hooks.Hook{hook}, event)[0]
+	if result.Err != nil && result.Duration >= hook.Limit() {
+		r.hung[key] = append(r.hung[key], event.Certificate)
 	}
-	err := results[0].Err
-	if err != nil && time.Since(begun) >= hook.Limit() {
-		r.hung.Store(key, true)
-	}
-	return err
+	return result.Err
 }
 
 // errHung is why a hook was not run.

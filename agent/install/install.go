@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -27,11 +26,13 @@ import (
 type Rollout struct {
 	host  *state.Host
 	scope state.Scope
-	hung  sync.Map // commands of hooks that ran into their time limit in this pass
+	hung  map[string][]string // the certificates for which a hook ran into its time limit in this pass, by its command
 }
 
 // New makes the rollout of a pass.
-func New(host *state.Host, scope state.Scope) *Rollout { return &Rollout{host: host, scope: scope} }
+func New(host *state.Host, scope state.Scope) *Rollout {
+	return &Rollout{host: host, scope: scope, hung: map[string][]string{}}
+}
 
 // Item is a certificate that is rolled out.
 type Item struct {
