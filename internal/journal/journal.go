@@ -5,7 +5,6 @@
 package journal
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -22,10 +21,7 @@ import (
 )
 
 // version of the format, in the first line of each file.
-const (
-	version = 1
-	maxLine = 1 << 20
-)
+const version = 1
 
 // header is a first line, with a checksum like the others: a flipped bit does
 // not make a file one of a later version.
@@ -76,8 +72,7 @@ func Open[F any](path string) (*Log[F], []F, error) {
 }
 
 func (l *Log[F]) read(file io.Reader) (facts []F, err error) {
-	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, maxLine)
+	lines, overlong := scan(file)
 	for first := true; lines.Scan(); first = false {
 		line := lines.Bytes()
 		switch {
@@ -94,10 +89,7 @@ func (l *Log[F]) read(file io.Reader) (facts []F, err error) {
 		}
 	}
 	l.lines = len(facts)
-	if errors.Is(lines.Err(), bufio.ErrTooLong) {
-		l.damage++
-		return facts, nil
-	}
+	l.damage += *overlong
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("read journal %s: %w", l.path, err)
 	}
@@ -152,12 +144,16 @@ func encode(fact any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fmt.Appendf(nil, "%s %s\n", checksum(body), body), nil
+	line := fmt.Appendf(nil, "%s %s\n", checksum(body), body)
+	if len(line) > maxLine {
+		return nil, fmt.Errorf("%w: %d bytes", ErrTooLong, len(line))
+	}
+	return line, nil
 }
 
 // Append writes one fact at the end of the file and fsyncs it. The file is
 // made, readable by its owner alone, when it is not there. After an error the
-// fact may or may not be there.
+// fact may or may not be there; after ErrTooLong it is not.
 func (l *Log[F]) Append(fact F) error {
 	line, err := encode(fact)
 	if err != nil {
