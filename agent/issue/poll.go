@@ -117,12 +117,18 @@ func (w *work) ownKey() bool {
 	return w.order.Key != "" || w.issuer.Terms().OwnKey && !w.snapshot.Config.CloudKey
 }
 
+// mostChallenges bounds the records that one order may ask for: one for each name.
+const mostChallenges = 300
+
 // noteChallenges records the challenges, once each is checked: no name that a
 // server gave is used before.
 func (w *work) noteChallenges(asked []order.Challenge) error {
 	unsaid := func(c order.Challenge) bool { return c.Value == "" }
 	if len(asked) == 0 || slices.ContainsFunc(asked, unsaid) {
 		return nil
+	}
+	if len(asked) > mostChallenges {
+		return stop(fmt.Errorf("the CA wants %d validations", len(asked)), "ask Alibaba Cloud's support; to give the order up: dvagent abandon "+w.name())
 	}
 	last, _ := order.LastName(w.desk.host.Dir.Certificate(w.name())) // without it no other label is known
 	var challenges []order.Challenge

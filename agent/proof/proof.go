@@ -86,6 +86,9 @@ type Sight struct {
 // what he likes. last is the last order's name, whose label is known. A relative
 // name that may belong to several registered domains makes a challenge in each.
 func Check(c order.Challenge, domains []string, last string) ([]order.Challenge, error) {
+	if n := max(len(c.Kind), len(c.Domain), len(c.Name), len(c.Value)); n > longest {
+		return nil, hint.Add(fmt.Errorf("the CA wants a validation with a text of %d bytes", n), refused)
+	}
 	if c.Kind != order.TXT && c.Kind != order.CNAME {
 		return nil, hint.Add(fmt.Errorf("the CA wants a validation of type %q", c.Kind), "dvagent can only write TXT and CNAME records")
 	}
@@ -116,6 +119,10 @@ func Check(c order.Challenge, domains []string, last string) ([]order.Challenge,
 
 // refused is the hint for what nobody should write.
 const refused = "this is not a name to write at: ask Alibaba Cloud's support"
+
+// longest bounds each text of a challenge: it is written into a zone and kept in
+// journals.
+const longest = 1 << 10
 
 var (
 	token  = regexp.MustCompile(`^[0-9A-Za-z_-]{16,}$`)       // no policy, and no proof of another kind

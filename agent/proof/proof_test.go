@@ -2,6 +2,7 @@ package proof
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"dvagent/agent/config"
@@ -51,6 +52,7 @@ func TestAChallengeIsWrittenOnlyAtNamesOfTheDomains(t *testing.T) {
 		{"a token at a host", order.Challenge{Kind: order.TXT, Domain: "example.com", Name: "example.com", Value: "2026112700000000abcdef"}, two, []string{"example.com"}},
 		{"a policy at a host", order.Challenge{Kind: order.TXT, Domain: "example.com", Name: "example.com", Value: "v=spf1 +all"}, two, nil},
 		{"a host", order.Challenge{Kind: order.TXT, Name: "www"}, two, nil},
+		{"a value of any length", order.Challenge{Kind: order.CNAME, Name: "_0a1b2c3d4e.example.com", Value: strings.Repeat("x", longest+1)}, two, nil}, // fault 174
 		{"a file", order.Challenge{Kind: "FILE", Name: "_dnsauth.example.com"}, two, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 // looked up as documented, and else without regard to case.
 type object map[string]any
 
-const maxDepth = 32 // of nested XML; JSON has its own limit
+const maxDepth = 32 // of an answer
 
 var utf8BOM = []byte("\xef\xbb\xbf")
 
@@ -28,6 +28,9 @@ func decode(body []byte) (object, error) {
 	}
 	if body[0] == '<' {
 		return decodeXML(body)
+	}
+	if err := countJSON(json.NewDecoder(bytes.NewReader(body))); err != nil {
+		return nil, err
 	}
 	var answer object
 	decoder := json.NewDecoder(bytes.NewReader(body))
@@ -53,7 +56,8 @@ func decodeXML(body []byte) (object, error) {
 		if !ok {
 			continue
 		}
-		value, err := element(decoder, maxDepth)
+		left := mostValues
+		value, err := element(decoder, maxDepth, &left)
 		answer, isObject := value.(object)
 		if err != nil || !isObject || strings.EqualFold(root.Name.Local, "html") {
 			return nil, errors.New("the answer is not XML of the API")
@@ -63,10 +67,10 @@ func decodeXML(body []byte) (object, error) {
 }
 
 // element reads up to the end tag: an object when there are elements inside,
-// one that comes twice being a list, else the text.
-func element(decoder *xml.Decoder, depth int) (any, error) {
-	if depth == 0 {
-		return nil, errors.New("nested too deep")
+// one that comes twice being a list, else the text. left is how many there may be.
+func element(decoder *xml.Decoder, depth int, left *int) (any, error) {
+	if *left--; depth == 0 || *left < 0 {
+		return nil, errTooMany
 	}
 	var text strings.Builder
 	var inside object
@@ -84,7 +88,7 @@ func element(decoder *xml.Decoder, depth int) (any, error) {
 			}
 			return strings.TrimSpace(text.String()), nil
 		case xml.StartElement:
-			value, err := element(decoder, depth-1)
+			value, err := element(decoder, depth-1, left)
 			if err != nil {
 				return nil, err
 			}

@@ -72,11 +72,11 @@ func (c *Client) DescribeOrderInstanceList(ctx context.Context) ([]Instance, err
 		id       int64
 	}
 	identify := func(i Instance) identity { return identity{i.InstanceID, i.ID} }
-	return pages(action, usualSize, identify, func(_, start int) ([]Instance, int64, error) {
+	return pages(action, usualSize, identify, func(_, start int) (object, []Instance, error) {
 		answer, err := c.read(ctx, &c.cas, cas2018(action, map[string]string{
 			"StartIndex": strconv.Itoa(start),
 		}), "OrderList", "TotalCount")
-		return each(answer.rows("OrderList"), instanceFrom), answer.number("TotalCount"), err
+		return answer, each(answer.rows("OrderList"), instanceFrom), err
 	})
 }
 
@@ -95,12 +95,12 @@ func instanceFrom(row object) Instance {
 func (c *Client) DescribeUserCertificateList(ctx context.Context) ([]Certificate, error) {
 	const action, size = "DescribeUserCertificateList", 50
 	identify := func(c Certificate) int64 { return c.ID }
-	return pages(action, size, identify, func(page, _ int) ([]Certificate, int64, error) {
+	return pages(action, size, identify, func(page, _ int) (object, []Certificate, error) {
 		answer, err := c.read(ctx, &c.cas, cas2018(action, map[string]string{
 			"CurrentPage": strconv.Itoa(page),
 			"ShowSize":    strconv.Itoa(size),
 		}), "CertificateList", "TotalCount")
-		return each(answer.rows("CertificateList"), certificateFrom), answer.number("TotalCount"), err
+		return answer, each(answer.rows("CertificateList"), certificateFrom), err
 	})
 }
 

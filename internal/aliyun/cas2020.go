@@ -33,11 +33,11 @@ type listing[T any, K comparable] struct {
 // readAll reads every page.
 func readAll[T any, K comparable](ctx context.Context, c *Client, l listing[T, K]) ([]T, error) {
 	const size = 50 // every list takes it
-	return pages(l.action, size, l.identity, func(page, _ int) ([]T, int64, error) {
+	return pages(l.action, size, l.identity, func(page, _ int) (object, []T, error) {
 		parameters := map[string]string{"CurrentPage": strconv.Itoa(page), "ShowSize": strconv.Itoa(size)}
 		maps.Copy(parameters, l.filter)
 		answer, err := c.read(ctx, &c.cas, cas2020(l.action, parameters), l.rows, "TotalCount")
-		return each(answer.rows(l.rows), l.from), answer.number("TotalCount"), err
+		return answer, each(answer.rows(l.rows), l.from), err
 	})
 }
 

@@ -89,6 +89,10 @@ func judge(x *exchange, anyOf []string) (object, *Error) {
 	case !answer.hasAny(anyOf):
 		e.Kind, e.Err = Malformed, fmt.Errorf("the answer has no %s", strings.Join(anyOf, " or "))
 	default:
+		if err := answer.bounded(); err != nil {
+			e.Kind, e.Err = Malformed, err
+			break
+		}
 		return answer, nil
 	}
 	return nil, e

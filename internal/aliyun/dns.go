@@ -13,13 +13,13 @@ import (
 func (c *Client) DescribeDomains(ctx context.Context) ([]Domain, error) {
 	const size = 100
 	identify := func(d Domain) string { return d.Name }
-	return pages("DescribeDomains", size, identify, func(page, _ int) ([]Domain, int64, error) {
+	return pages("DescribeDomains", size, identify, func(page, _ int) (object, []Domain, error) {
 		answer, err := c.read(ctx, &c.dns, func() requests.AcsRequest {
 			request := alidns.CreateDescribeDomainsRequest()
 			request.PageNumber, request.PageSize = requests.NewInteger(page), requests.NewInteger(size)
 			return request
 		}, "Domains", "TotalCount")
-		return each(answer.inner("Domains").rows("Domain"), domainFrom), answer.number("TotalCount"), err
+		return answer, each(answer.inner("Domains").rows("Domain"), domainFrom), err
 	})
 }
 
@@ -71,7 +71,7 @@ func (c *Client) DescribeDomainRecords(ctx context.Context, zone, rrKeyword, rec
 
 func (c *Client) records(ctx context.Context, zone, action string, request func(page int) requests.AcsRequest) ([]Record, error) {
 	identify := func(r Record) string { return r.RecordID }
-	return pages(action, recordsPerPage, identify, func(page, _ int) ([]Record, int64, error) {
+	return pages(action, recordsPerPage, identify, func(page, _ int) (object, []Record, error) {
 		answer, err := c.read(ctx, &c.dns, func() requests.AcsRequest { return request(page) }, "DomainRecords", "TotalCount")
 		rows := each(answer.inner("DomainRecords").rows("Record"), recordFrom)
 		for i := range rows {
@@ -79,7 +79,7 @@ func (c *Client) records(ctx context.Context, zone, action string, request func(
 				rows[i].Zone = zone
 			}
 		}
-		return rows, answer.number("TotalCount"), err
+		return answer, rows, err
 	})
 }
 

@@ -15,16 +15,16 @@ var errEndless = errors.New("the list does not end")
 // believed alone: the list is over when a page brings nothing new, or when the
 // total was reached by a page that does not look full, its length being no
 // multiple of size.
-func pages[T any, K comparable](action string, size int, identity func(T) K, fetch func(page, start int) ([]T, int64, error)) ([]T, error) {
+func pages[T any, K comparable](action string, size int, identity func(T) K, fetch func(page, start int) (object, []T, error)) ([]T, error) {
 	var all []T
 	seen := map[K]bool{}
-	start := 0
-	for page := 1; page <= maxPages && len(all) <= maxRows; page++ {
-		rows, total, err := fetch(page, start)
+	start, bytes := 0, 0
+	for page := 1; page <= maxPages && len(all) <= maxRows && bytes <= mostOfList; page++ {
+		answer, rows, err := fetch(page, start)
 		if err != nil {
 			return nil, err
 		}
-		start += len(rows)
+		start, bytes = start+len(rows), bytes+answer.size()
 		before := len(all)
 		for _, row := range rows {
 			if id := identity(row); !seen[id] {
@@ -33,7 +33,7 @@ func pages[T any, K comparable](action string, size int, identity func(T) K, fet
 			}
 		}
 		full := len(rows)%size == 0
-		if len(all) == before || !full && int64(len(all)) == total {
+		if len(all) == before || !full && int64(len(all)) == answer.number("TotalCount") {
 			return all, nil
 		}
 	}

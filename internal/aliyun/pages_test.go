@@ -101,9 +101,9 @@ func TestInstancesArePagedByStartIndex(t *testing.T) { // fault 21
 
 func TestListWithoutEndIsCutOff(t *testing.T) { // fault 21
 	fetches := 0
-	_, err := pages("List", 10, func(i int) int { return i }, func(page, start int) ([]int, int64, error) {
+	_, err := pages("List", 10, func(i int) int { return i }, func(page, start int) (object, []int, error) {
 		fetches++
-		return []int{page}, 1 << 40, nil
+		return object{"TotalCount": "1000000000"}, []int{page}, nil
 	})
 	if e := asOurs(t, err); e.Kind != Malformed || fetches != maxPages {
 		t.Errorf("%v after %d fetches", e, fetches)

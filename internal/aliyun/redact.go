@@ -33,6 +33,9 @@ func secretsOf(request requests.AcsRequest, key key) []string {
 
 // redact shortens what others wrote to what may be shown and logged.
 func redact(text string, secrets []string) string {
+	if len(text) > mostText {
+		return "(withheld: it is too long)"
+	}
 	if privateKey.MatchString(text) {
 		return "(withheld: it speaks of a private key)"
 	}
