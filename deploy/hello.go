@@ -22,18 +22,20 @@ type hello struct {
 	newest uint16        // version of TLS; the oldest is 1.0
 	suites []uint16      // below TLS 1.3
 	groups []tls.CurveID // nil for Go's own, which with ML-KEM are too long for some networks
+	second bool          // after version 2 of the PROXY protocol's header, where the probe has one
 }
 
 // wide offers all that some client may offer. What is weak does no harm: no more
 // than the leaf is wanted.
-func wide(newest uint16) hello { return hello{newest, suites(everyKey), nil} }
+func wide(newest uint16) hello { return hello{newest: newest, suites: suites(everyKey)} }
 
 // narrower are for a server that does not answer the wide hello.
 func narrower(newest uint16) []hello {
 	var all []hello
 	for _, version := range []uint16{tls.VersionTLS13, tls.VersionTLS12, tls.VersionTLS11} {
 		if version <= newest {
-			all = append(all, hello{version, suites(everyKey), []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384}})
+			all = append(all, hello{newest: version, suites: suites(everyKey),
+				groups: []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384}})
 		}
 	}
 	return all
@@ -42,8 +44,8 @@ func narrower(newest uint16) []hello {
 // fitting only lets a server choose a leaf of the same kind. In TLS 1.3 a client
 // says by its signature algorithms which leaves it takes, and Go's lets nobody
 // choose these; below, the cipher suites say it.
-func fitting(leaf *x509.Certificate) hello {
-	h := hello{newest: tls.VersionTLS12}
+func fitting(leaf *x509.Certificate, second bool) hello {
+	h := hello{newest: tls.VersionTLS12, second: second}
 	switch key := leaf.PublicKey.(type) {
 	case *rsa.PublicKey:
 		h.suites = suites(func(suite string) bool { return !forECDSA(suite) })

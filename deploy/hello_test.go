@@ -150,24 +150,31 @@ func TestWhatOpenSSLOffersIsProbed(t *testing.T) {
 			h := newHost(t)
 			b := h.put(t, h.issueFor(t, keys[test.key]))
 			h.address = freeAddress(t)
-			server := exec.Command("openssl", append([]string{"s_server", "-quiet", "-accept", h.address,
-				"-cert", h.path("fullchain.pem"), "-key", h.path("key.pem")}, strings.Fields(test.flags)...)...)
-			if err := server.Start(); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				_ = server.Process.Kill()
-				_ = server.Wait() // its status is not what is tested
-			})
-			for range 200 {
-				if deploy.Probe(t.Context(), h.address, "example.com").Connected {
-					break
-				}
-				time.Sleep(10 * time.Millisecond)
-			}
+			startServer(t, h.address, exec.Command("openssl", append([]string{"s_server", "-quiet", "-accept", h.address,
+				"-cert", h.path("fullchain.pem"), "-key", h.path("key.pem")}, strings.Fields(test.flags)...)...))
 			h.serves(t, b)
 		})
 	}
+}
+
+// startServer waits until it takes connections at the address.
+func startServer(t *testing.T, address string, server *exec.Cmd) {
+	t.Helper()
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = server.Process.Kill()
+		_ = server.Wait() // its status is not what is tested
+	})
+	for range 1000 {
+		if conn, err := net.Dial("tcp", address); err == nil {
+			_ = conn.Close()
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatal("the server takes no connection")
 }
 
 // fault 149

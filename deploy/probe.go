@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"time"
@@ -23,15 +24,17 @@ type Handshake struct {
 	Err                 error // nil when the handshake succeeded
 
 	newest   uint16 // version of TLS that was offered
+	second   bool   // by version 2 of the PROXY protocol
+	begun    bool   // a hello was sent
 	answered bool   // the server took up the hello, whatever happened then
 	kind     string // of the leaf's key
 }
 
 // handshakeTimeout bounds one handshake, with the connection and STARTTLS;
-// narrowerTimeout bounds all those with a server that did not answer it.
+// otherwiseTimeout bounds all those with a server that did not answer it.
 const (
 	handshakeTimeout = 5 * time.Second
-	narrowerTimeout  = 2 * time.Second
+	otherwiseTimeout = 2 * time.Second
 )
 
 // connections bounds how many are open at once in this process, so that
@@ -39,10 +42,16 @@ const (
 var connections = make(chan struct{}, 128)
 
 // probe is the parts of one of Target.Probe.
-type probe struct{ scheme, host, port string }
+type probe struct {
+	scheme     string // with "://"; what messages begin with
+	prelude    func(net.Conn) error
+	proxied    bool // the PROXY protocol comes first
+	host, port string
+}
 
 // CheckProbe says why text is no probe: host:port for TLS from the first byte,
-// or with smtp://, imap://, pop3:// or postgres:// in front for STARTTLS.
+// or with smtp://, imap://, pop3:// or postgres:// in front for STARTTLS. With
+// proxy:// or proxy+smtp:// and so on the PROXY protocol comes before that.
 func CheckProbe(text string) error {
 	_, err := parseProbe(text)
 	return err
@@ -51,8 +60,11 @@ func CheckProbe(text string) error {
 func parseProbe(text string) (p probe, err error) {
 	place := text
 	if scheme, rest, found := strings.Cut(text, "://"); found {
-		if p.scheme, place = scheme, rest; preludes[scheme] == nil {
-			return p, fmt.Errorf("%q begins with none of %s", text, strings.Join(schemes(), ", "))
+		p.scheme, place = scheme+"://", rest
+		inner, proxied := strings.CutPrefix(scheme+"+", "proxy+")
+		p.proxied, p.prelude = proxied, preludes[strings.TrimSuffix(inner, "+")]
+		if p.prelude == nil && (!proxied || inner != "") {
+			return p, fmt.Errorf("%q begins with none of %s, or proxy+ and one of these", text, strings.Join(schemes(), ", "))
 		}
 	}
 	if p.host, p.port, err = address.Split(place); err != nil {
@@ -87,7 +99,7 @@ func (p probe) handshake(ctx context.Context, host string, what sought, newest u
 	if what.leaf == nil || h.Err != nil || h.kind == kind(what.leaf.PublicKey) {
 		return h
 	}
-	fit := p.offer(ctx, host, what.name, fitting(what.leaf))
+	fit := p.offer(ctx, host, what.name, fitting(what.leaf, h.second))
 	if fit.Err != nil || fit.Fingerprint != bundle.Fingerprint(what.leaf) {
 		return h
 	}
@@ -95,16 +107,13 @@ func (p probe) handshake(ctx context.Context, host string, what sought, newest u
 	return fit
 }
 
-// answer offers less and less until the server answers.
+// answer offers one thing after another until the server answers.
 func (p probe) answer(ctx context.Context, host, serverName string, newest uint16) Handshake {
 	first := p.offer(ctx, host, serverName, wide(newest))
-	if first.answered || !first.Connected {
-		return first
-	}
-	ctx, cancel := context.WithTimeout(ctx, narrowerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, otherwiseTimeout)
 	defer cancel()
-	for _, offer := range narrower(newest) {
-		if h := p.offer(ctx, host, serverName, offer); h.answered {
+	for _, offered := range p.otherwise(first) {
+		if h := p.offer(ctx, host, serverName, offered); h.answered {
 			h.newest = newest
 			return h
 		}
@@ -112,9 +121,26 @@ func (p probe) answer(ctx context.Context, host, serverName string, newest uint1
 	return first
 }
 
+// otherwise is what to offer where the first handshake was not answered.
+func (p probe) otherwise(first Handshake) []hello {
+	var all []hello
+	if first.answered || !first.Connected {
+		return nil
+	}
+	if p.proxied {
+		second := wide(first.newest)
+		second.second = true
+		all = append(all, second)
+	}
+	if p.proxied || first.begun {
+		all = append(all, narrower(first.newest)...)
+	}
+	return all
+}
+
 // offer makes one connection and one handshake.
 func (p probe) offer(ctx context.Context, host, serverName string, offered hello) Handshake {
-	h := Handshake{Address: p.at(host), newest: offered.newest}
+	h := Handshake{Address: p.at(host), newest: offered.newest, second: offered.second}
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(host, p.port))
@@ -123,28 +149,39 @@ func (p probe) offer(ctx context.Context, host, serverName string, offered hello
 		return h
 	}
 	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // STARTTLS knows no context
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // what comes before TLS knows no context
 	h.Connected = true
-	if prelude := preludes[p.scheme]; prelude != nil {
-		if err := prelude(conn); err != nil {
-			h.fail("STARTTLS", fmt.Errorf("STARTTLS with %s: %w", h.Address, err))
-			return h
-		}
+	if step, err := p.begin(conn, offered.second); err != nil {
+		h.fail(step, fmt.Errorf("%s with %s: %w", step, h.Address, err))
+		return h
 	}
 	h.shake(ctx, conn, offered.config(serverName))
 	return h
+}
+
+// begin brings a new connection to the point where TLS begins. With an error
+// comes the step that failed.
+func (p probe) begin(conn net.Conn, second bool) (step string, err error) {
+	if p.proxied {
+		header := proxied(conn)
+		if second {
+			header = local
+		}
+		if _, err := io.WriteString(conn, header); err != nil {
+			return "PROXY protocol", err
+		}
+	}
+	if p.prelude == nil {
+		return "", nil
+	}
+	return "STARTTLS", p.prelude(conn)
 }
 
 // fail notes err, whose cause is the step that failed and the address.
 func (h *Handshake) fail(step string, err error) { h.Err = failure{err, h.Address + ": " + step} }
 
 // at is an address of the probe as messages name it.
-func (p probe) at(host string) string {
-	if p.scheme == "" {
-		return net.JoinHostPort(host, p.port)
-	}
-	return p.scheme + "://" + net.JoinHostPort(host, p.port)
-}
+func (p probe) at(host string) string { return p.scheme + net.JoinHostPort(host, p.port) }
 
 func (h *Handshake) shake(ctx context.Context, conn net.Conn, config *tls.Config) {
 	asked := false
@@ -153,6 +190,7 @@ func (h *Handshake) shake(ctx context.Context, conn net.Conn, config *tls.Config
 		return new(tls.Certificate), nil
 	}
 	client := tls.Client(conn, config)
+	h.begun = true
 	err := client.HandshakeContext(ctx)
 	h.answered = client.ConnectionState().Version != 0
 	// The server asks after it has proved that it has its key. If it then refuses

@@ -3,7 +3,9 @@ package deploy_test
 import (
 	"bufio"
 	"crypto/tls"
+	"maps"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -58,6 +60,9 @@ func (s talk) hold(conn net.Conn, starts string, config *tls.Config) {
 			return
 		}
 		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "EHLO ") && s.answers[line] == "" {
+			line = "EHLO"
+		}
 		if _, err := conn.Write([]byte(s.answers[line])); err != nil {
 			return
 		}
@@ -77,12 +82,12 @@ func TestProbeSpeaksSTARTTLS(t *testing.T) {
 		err                  string
 	}{
 		{"smtp", "smtp", "STARTTLS", talk{"220-mail.example.com\r\n220 ESMTP\r\n", map[string]string{
-			"EHLO localhost": "250-mail.example.com\r\n250-PIPELINING\r\n250 STARTTLS\r\n", "STARTTLS": "220 2.0.0 Ready\r\n"}}, ""},
+			"EHLO": "250-mail.example.com\r\n250-PIPELINING\r\n250 STARTTLS\r\n", "STARTTLS": "220 2.0.0 Ready\r\n"}}, ""},
 		{"imap", "imap", "a STARTTLS", talk{"* OK [CAPABILITY IMAP4rev1 STARTTLS] ready\r\n", map[string]string{
 			"a STARTTLS": "* BYE not really\r\na OK Begin\r\n"}}, ""},
 		{"pop3", "pop3", "STLS", talk{"+OK ready\r\n", map[string]string{"STLS": "+OK Begin\r\n"}}, ""},
 		{"a mail server without TLS", "smtp", "", talk{"220 ESMTP\r\n", map[string]string{
-			"EHLO localhost": "250 mail.example.com\r\n", "STARTTLS": "502 5.5.1 \x1b[31mnot implemented\r\n"}},
+			"EHLO": "250 mail.example.com\r\n", "STARTTLS": "502 5.5.1 \x1b[31mnot implemented\r\n"}},
 			`the server answers "502 5.5.1 \x1b[31mnot implemented"`}, // fault 76
 		{"a server that turns guests away", "smtp", "", talk{"554 no\r\n", nil}, `the server answers "554 no"`},
 		{"another protocol", "imap", "", talk{"220 ESMTP\r\n", nil}, `the server answers "220 ESMTP"`},
@@ -92,6 +97,38 @@ func TestProbeSpeaksSTARTTLS(t *testing.T) {
 			got := deploy.Probe(t.Context(), address, "example.com")
 			checkError(t, got.Err, test.err)
 			if shows(got, b) != (test.err == "") || !got.Connected || got.Address != address {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// fault 151
+func TestAMailServerThatIsStrictWithStrangersIsProbed(t *testing.T) {
+	b := bundletest.NewCA(t, "Test").Issue(t, bundletest.Leaf{Names: []string{"example.com"}})
+	config := &tls.Config{Certificates: []tls.Certificate{*pairOf(t, b)}}
+	own, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready := map[string]string{"STARTTLS": "220 Ready\r\n"}
+	for _, test := range []struct {
+		name        string
+		takes, with string // the name that is taken, and what is said to others
+		err         string
+	}{
+		{"an address alone is taken", "[127.0.0.1]", "550 who are you\r\n", ""},
+		{"and the refusal has several lines", "[127.0.0.1]", "504-need a name\r\n504 that is yours\r\n", ""},
+		{"the host's name alone is taken", own, "501 no address\r\n", ""},
+		{"nothing is taken", "", "550-go\r\n550 away\r\n", `the server answers "550-go"`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			answers := maps.Clone(ready)
+			answers["EHLO"], answers["EHLO "+test.takes] = test.with, "250-mx\r\n250 STARTTLS\r\n"
+			address := "smtp://" + speak(t, func(conn net.Conn) { talk{"220 mx\r\n", answers}.hold(conn, "STARTTLS", config) })
+			got := deploy.Probe(t.Context(), address, "example.com")
+			checkError(t, got.Err, test.err)
+			if shows(got, b) != (test.err == "") {
 				t.Errorf("%+v", got)
 			}
 		})
@@ -147,7 +184,13 @@ func TestCheckProbe(t *testing.T) {
 		"localhost:https":       "",
 		"smtp://[::1]:25":       "",
 		"postgres://db:5432":    "",
-		"https://127.0.0.1:443": `"https://127.0.0.1:443" begins with none of imap://, pop3://, postgres://, smtp://`,
+		"https://127.0.0.1:443": `"https://127.0.0.1:443" begins with none of imap://, pop3://, postgres://, proxy://, smtp://, or proxy+ and one of these`,
+		"proxy://127.0.0.1:443": "",
+		"proxy+smtp://mx:25":    "",
+		"smtp+proxy://mx:25":    "begins with none of",
+		"proxy+proxy://mx:25":   "begins with none of",
+		"proxy+://mx:25":        "begins with none of",
+		"://mx:25":              "begins with none of",
 		"127.0.0.1":             "is not host:port",
 		":443":                  "is not host:port",
 		"imap://127.0.0.1":      "is not host:port",
