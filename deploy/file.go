@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"sync"
 
 	"dvagent/internal/atomicfile"
 	"dvagent/internal/bundle"
@@ -22,6 +23,9 @@ type file struct {
 	mode     fs.FileMode
 	uid, gid int
 }
+
+// name is what the path ends in.
+func (f file) name() string { return filepath.Base(f.path) }
 
 // files resolves the target's paths, modes and owner.
 func (t Target) files() ([]file, error) {
@@ -85,30 +89,43 @@ func id(name string, lookUp func(string) (string, error)) (int, error) {
 	return strconv.Atoi(number)
 }
 
-// directories are those of a target's files, by path. They stay open from the
-// first look at a file until all is in place: nobody puts others there meanwhile.
-type directories map[string]*openat.Dir
-
-// of opens the directory of path.
-func (d directories) of(path string) (*openat.Dir, error) {
-	parent := filepath.Dir(path)
-	if dir := d[parent]; dir != nil {
-		return dir, nil
-	}
-	dir, err := openat.Open(parent)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, hint.Add(err, "mkdir -p "+parent)
-	}
-	if err != nil {
-		return nil, err
-	}
-	d[parent] = dir
-	return dir, nil
+// directories are those of targets' files, by path. They stay open from the first
+// look at a file until all is in place: nobody puts others there meanwhile.
+type directories struct {
+	mu     sync.Mutex
+	opened map[string]func() (*openat.Dir, error)
 }
 
-func (d directories) close() {
-	for _, dir := range d {
-		dir.Close()
+func newDirectories() *directories {
+	return &directories{opened: map[string]func() (*openat.Dir, error){}}
+}
+
+// of opens the directory of path, once.
+func (d *directories) of(path string) (*openat.Dir, error) {
+	parent := filepath.Dir(path)
+	d.mu.Lock()
+	open := d.opened[parent]
+	if open == nil {
+		open = sync.OnceValues(func() (*openat.Dir, error) { return openDirectory(parent) })
+		d.opened[parent] = open
+	}
+	d.mu.Unlock()
+	return open()
+}
+
+func openDirectory(path string) (*openat.Dir, error) {
+	dir, err := openat.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, hint.Add(err, "mkdir -p "+path)
+	}
+	return dir, enough(err)
+}
+
+func (d *directories) close() {
+	for _, open := range d.opened {
+		if dir, err := open(); err == nil {
+			dir.Close()
+		}
 	}
 }
 
@@ -125,7 +142,7 @@ type original struct {
 
 // read reads what is at path. An irregular or oversized file is an error: it is
 // no certificate, and must not be replaced.
-func (d directories) read(path string) (original, error) {
+func (d *directories) read(path string) (original, error) {
 	dir, err := d.of(path)
 	if err != nil {
 		return original{}, err
@@ -174,28 +191,6 @@ func (f file) stage(dir *openat.Dir, t Target, b *bundle.Bundle) error {
 	err = atomicfile.Stage(dir, atomicfile.File{Path: f.path, Data: data, Mode: f.mode, UID: f.uid, GID: f.gid})
 	if errors.Is(err, fs.ErrPermission) {
 		return hint.Add(err, "run as root, or let the agent's user write there and leave owner and group out")
-	}
-	return err
-}
-
-// restore puts o back at path, in dir; if it may not set the owner, without that.
-// A link that was not followed is gone: ours would be followed.
-func (o original) restore(dir *openat.Dir, path string) error {
-	name := filepath.Base(path)
-	switch {
-	case !o.exists || o.foreign:
-		if err := dir.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		return dir.Sync()
-	case o.link != "":
-		return atomicfile.Symlink(dir, o.link, name)
-	}
-	f := atomicfile.File{Path: path, Data: o.data, Mode: o.mode, UID: o.uid, GID: o.gid}
-	err := f.WriteIn(dir)
-	if errors.Is(err, fs.ErrPermission) {
-		f.UID, f.GID = atomicfile.Keep, atomicfile.Keep
-		err = f.WriteIn(dir)
 	}
 	return err
 }

@@ -35,7 +35,7 @@ func Held(targets ...Target) (*bundle.Bundle, error) {
 
 // readOwn reads the files of a target, which must be plain and nobody else's.
 func readOwn(t Target) (map[string]original, error) {
-	dirs := directories{}
+	dirs := newDirectories()
 	defer dirs.close()
 	files := make(map[string]original)
 	for _, path := range t.Paths() {
@@ -176,7 +176,7 @@ func differences(t Target, b *bundle.Bundle) []string {
 	if err != nil {
 		return []string{err.Error()}
 	}
-	dirs := directories{}
+	dirs := newDirectories()
 	defer dirs.close()
 	var found []string
 	for _, f := range files {

@@ -3,21 +3,18 @@ package deploy
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
-
-	"dvagent/internal/atomicfile"
-	"dvagent/internal/openat"
 )
 
 // attempt is one job under way.
 type attempt struct {
 	Result
 	files     []file
-	dirs      directories
+	dirs      *directories
 	originals map[string]original // by path
 	written   []file              // those that may have been renamed into place
 	restored  error               // why the previous files could not be put back
+	unsynced  []string            // what is in place, and may be lost with the power
 	was       []Listener          // what the probes showed before the first write
 	due       bool                // its commands have to run
 	applied   bool                // they have run, without error
@@ -32,17 +29,19 @@ type attempt struct {
 // whose probes show the leaf. A symlink in place of a file is replaced, never
 // written through, and one on the way there is followed only where package openat
 // does. Files are staged beside their paths, all of a target's before the first
-// is renamed.
+// is renamed, and those that they replace keep a second name until the end: what
+// comes after the first rename, or undoes it, needs neither space nor a descriptor.
 //
 // When the check fails, or a handshake that worked before fails now, the
 // previous files are put back if they were a valid pair, and check and reload
 // run once more. If the old leaf is still served, or a connection is refused,
 // the new files stay. Either way Err says so.
 func Install(ctx context.Context, jobs []Job) []Result {
+	dirs := newDirectories()
+	defer dirs.close()
 	attempts := make([]*attempt, len(jobs))
 	for i, job := range jobs {
-		attempts[i] = &attempt{Result: Result{Job: job}, dirs: directories{}}
-		defer attempts[i].dirs.close()
+		attempts[i] = &attempt{Result: Result{Job: job}, dirs: dirs}
 	}
 	sideBySide(attempts, len(attempts), func(a *attempt) {
 		seen := probeTarget(ctx, a.Job.Target, a.Job.Bundle, inBoth)
@@ -56,7 +55,8 @@ func Install(ctx context.Context, jobs []Job) []Result {
 	})
 	results := make([]Result, len(jobs))
 	for i, a := range attempts {
-		a.Warnings = warnings(a.Served, a.Job.Bundle)
+		a.Warnings = append(warnings(a.Served, a.Job.Bundle), a.unsynced...)
+		a.dropAsides()
 		if a.Originals != "" {
 			a.pruneOriginals()
 		}
@@ -107,48 +107,4 @@ func (a *attempt) read() (err error) {
 		}
 	}
 	return nil
-}
-
-// replace stages all files before it renames the first, so that a full disk is
-// noticed before anything has changed.
-func (a *attempt) replace(stale []file) error {
-	for i, f := range stale {
-		if err := f.stage(a.dir(f), a.Job.Target, a.Job.Bundle); err != nil {
-			a.discard(stale[:i])
-			return err
-		}
-	}
-	for _, f := range stale {
-		a.written = append(a.written, f) // also when only the directory's sync fails
-		if err := atomicfile.Commit(a.dir(f), filepath.Base(f.path)); err != nil {
-			a.discard(stale)
-			if again := a.restore(); again != nil {
-				return fmt.Errorf("%w; %w", err, again)
-			}
-			return err
-		}
-	}
-	return nil
-}
-
-// discard removes staged files as far as it can. Staging again replaces the rest.
-func (a *attempt) discard(files []file) {
-	for _, f := range files {
-		_ = atomicfile.Discard(a.dir(f), filepath.Base(f.path))
-	}
-}
-
-// dir is the directory of a file that was read.
-func (a *attempt) dir(f file) *openat.Dir { return a.dirs[filepath.Dir(f.path)] }
-
-// restore puts back what was at every path that was written. It goes on after a
-// failure: a part of the old pair is no worse than none.
-func (a *attempt) restore() error {
-	var first error
-	for _, f := range a.written {
-		if err := a.originals[f.path].restore(a.dir(f), f.path); err != nil && first == nil {
-			first = fmt.Errorf("put the previous files back: %w", err)
-		}
-	}
-	return first
 }

@@ -121,7 +121,7 @@ func (r *Rollout) Install(ctx context.Context, items []*Item) {
 			}
 		}
 	}
-	inspect(ctx, all)
+	r.inspect(ctx, all)
 	var jobs []deploy.Job
 	for _, c := range all {
 		if c.item.complete = c.item.try(r.host, func() error { return r.compare(ctx, c) }); c.item.complete {
@@ -204,16 +204,26 @@ func (r *Rollout) heldUp(t rollout.Target, step string) *state.Outcome {
 // side by side. A probe that nobody answers takes seconds.
 const inspectedAtOnce = 128
 
-func inspect(ctx context.Context, all []*candidate) {
+func (r *Rollout) inspect(ctx context.Context, all []*candidate) {
 	var group errgroup.Group
 	group.SetLimit(inspectedAtOnce)
 	for _, c := range all {
 		group.Go(func() error {
+			r.clear(c)
 			c.drifts = deploy.InspectAll(ctx, c.targets, c.bundle)
 			return nil
 		})
 	}
 	_ = group.Wait() // what cannot be read or reached is a drift
+}
+
+// clear removes what an earlier installation has left beside the files.
+func (r *Rollout) clear(c *candidate) {
+	for _, target := range c.targets {
+		if err := deploy.Clear(target); err != nil {
+			r.host.Log.Warn("what an earlier installation left, which may hold a key, cannot be removed", "certificate", c.item.name(), "error", err)
+		}
+	}
 }
 
 // compare decides which targets of a certificate are installed, and notes that

@@ -17,10 +17,10 @@ func refusals() []refusal {
 		"state/certificates/example.com", "state/certificates/example.com/order.journal",
 		"state/certificates/example.com/last-order.journal", "state/certificates/example.com/rollout.journal",
 		"state/certificates/example.com/pending", "state/certificates/example.com/versions", "state/certificates/example.com/.current.dvagent",
-		"state/certificates/example.com/current", ".www.pem.dvagent", "www.pem", ".www.key.dvagent", "www.key",
+		"state/certificates/example.com/current", ".www.pem.dvagent", "www.pem", ".www.key.dvagent", "www.key", ".",
 	} {
-		for _, call := range []string{"openat", "write", "fsync", "fchmod", "mkdirat", "symlinkat", "renameat"} {
-			for _, errno := range []string{"ENOSPC", "EIO", "EROFS", "EACCES"} {
+		for _, call := range []string{"openat", "write", "fsync", "fchmod", "mkdirat", "symlinkat", "renameat", "linkat", "unlinkat"} {
+			for _, errno := range []string{"ENOSPC", "EIO", "EROFS", "EACCES", "ENFILE"} {
 				all = append(all, refusal{path, call, errno})
 			}
 		}

@@ -66,12 +66,15 @@ func Stage(dir *openat.Dir, f File) error {
 // Commit renames what was staged for name into place and syncs the directory.
 // A symlink of that name is replaced, never followed.
 func Commit(dir *openat.Dir, name string) error {
-	if err := dir.Rename(temporary(name), name); err != nil {
+	if err := Place(dir, name); err != nil {
 		_ = Discard(dir, name) // the first error is the one to tell
 		return err
 	}
 	return dir.Sync()
 }
+
+// Place is Commit without the sync: it is one rename, and needs no descriptor.
+func Place(dir *openat.Dir, name string) error { return dir.Rename(temporary(name), name) }
 
 // Discard removes what was staged for name, if anything was.
 func Discard(dir *openat.Dir, name string) error {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,6 +26,9 @@ type Dir struct {
 	uid    uint32
 	above  error // who could put another in its place
 	others error // the same, or who can change what it holds
+
+	mu   sync.Mutex
+	held *os.File // open for reading, by Hold
 }
 
 // Path is where the directory was when it was opened, without symlinks.
@@ -38,7 +42,27 @@ func (d *Dir) Path() string { return d.path }
 func (d *Dir) Others() error { return d.others }
 
 // Close lets the directory go.
-func (d *Dir) Close() { _ = unix.Close(d.fd) }
+func (d *Dir) Close() {
+	if d.held != nil {
+		_ = d.held.Close() // it was only synced
+	}
+	_ = unix.Close(d.fd)
+}
+
+// Hold opens what Sync needs, so that it needs no descriptor later. It is an
+// error where the directory may not be read.
+func (d *Dir) Hold() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.held != nil {
+		return nil
+	}
+	self, err := d.self()
+	if err == nil {
+		d.held = self
+	}
+	return err
+}
 
 // failed is err, of a system call about name, as an error of package os; nil if
 // err is.
@@ -83,6 +107,12 @@ func (d *Dir) Rename(from, to string) error {
 	return d.failed("rename", to, unix.Renameat(d.fd, from, d.fd, to))
 }
 
+// Link gives what is called from the name to as well. That must not be there
+// yet. Of a symlink, the link itself gets the name.
+func (d *Dir) Link(from, to string) error {
+	return d.failed("link", to, unix.Linkat(d.fd, from, d.fd, to, 0))
+}
+
 // Remove removes a file or a symlink. A directory is an error.
 func (d *Dir) Remove(name string) error {
 	return d.failed("remove", name, unix.Unlinkat(d.fd, name, 0))
@@ -95,6 +125,12 @@ func (d *Dir) Symlink(target, name string) error {
 
 // Sync makes the names in the directory durable.
 func (d *Dir) Sync() error {
+	d.mu.Lock()
+	held := d.held
+	d.mu.Unlock()
+	if held != nil {
+		return held.Sync()
+	}
 	self, err := d.self()
 	if err != nil {
 		return err
