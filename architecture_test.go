@@ -18,8 +18,8 @@ var allowed = map[string][]string{
 		"internal/aliyun", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/line",
 		"internal/message", "internal/sandbox", "internal/terminal", "internal/words",
 	},
-	"cmd/dvagent/daemon": {"agent", "agent/config", "agent/state", "agent/view", "dashboard", "internal/hint", "internal/line"},
-	"cmd/dvagent/demo":   {"agent", "agent/config", "agent/state", "deploy", "internal/bundle", "internal/hint", "internal/line", "internal/sandbox"},
+	"cmd/dvagent/daemon": {"agent", "agent/config", "agent/state", "agent/view", "dashboard", "internal/hint", "internal/line", "internal/words"},
+	"cmd/dvagent/demo":   {"agent", "agent/config", "agent/state", "deploy", "internal/bundle", "internal/hint", "internal/line", "internal/sandbox", "internal/words"},
 	"dashboard": {
 		"agent/config", "agent/order", "agent/state", "agent/view", // and not agent: it asks the service three questions
 		"internal/bundle", "internal/line", "internal/openat", "internal/secret", "internal/words",
@@ -27,36 +27,36 @@ var allowed = map[string][]string{
 
 	"agent": {
 		"agent/account", "agent/config", "agent/install", "agent/issue", "agent/notice", "agent/order", "agent/proof",
-		"agent/state", "agent/upload", "agent/view", "internal/bundle", "internal/command", "internal/hint",
+		"agent/state", "agent/upload", "agent/view", "internal/bundle", "internal/command", "internal/hint", "internal/words",
 	},
 	"agent/check": { // alone knows nginx
 		"agent/account", "agent/config", "agent/issue", "agent/order", "agent/proof", "agent/state", "deploy", "dnsvalidate", "notify",
-		"internal/aliyun", "internal/bundle", "internal/command", "internal/hint", "internal/nginx", "internal/openat",
+		"internal/aliyun", "internal/bundle", "internal/command", "internal/hint", "internal/nginx", "internal/openat", "internal/words",
 	},
 	"agent/account":       {"agent/config", "agent/issue", "agent/issue/cas2018", "agent/issue/cas2020", "agent/order", "agent/state", "agent/upload", "internal/aliyun", "internal/hint"},
 	"agent/issue/cas2020": {"agent/config", "agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle", "internal/hint"},
 	"agent/issue/cas2018": {"agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle"},
-	"agent/issue":         {"agent/config", "agent/order", "agent/proof", "agent/state", "internal/bundle", "internal/hint"}, // no deployment, hook or notice
+	"agent/issue":         {"agent/config", "agent/order", "agent/proof", "agent/state", "internal/bundle", "internal/hint", "internal/words"}, // no deployment, hook or notice
 	"agent/proof":         {"agent/order", "agent/state", "dnsvalidate", "internal/aliyun", "internal/hint", "internal/line"},
 	"agent/install":       {"agent/rollout", "agent/state", "deploy", "hooks", "internal/bundle", "internal/command", "internal/hint"}, // no API
 	"agent/upload":        {"agent/rollout", "agent/state", "internal/bundle", "internal/hint"},                                        // no API
 	"agent/view": { // neither the API nor DNS: no look at the page calls one
-		"agent/config", "agent/notice", "agent/order", "agent/rollout", "agent/state", "deploy", "hooks", "internal/bundle", "internal/journal",
+		"agent/config", "agent/notice", "agent/order", "agent/rollout", "agent/state", "deploy", "hooks", "internal/bundle", "internal/journal", "internal/words",
 	},
-	"agent/notice":  {"agent/state", "internal/atomicfile", "internal/message", "notify"},
-	"agent/state":   {"agent/config", "agent/order", "agent/rollout", "deploy", "hooks", "internal/atomicfile", "internal/bundle", "internal/hint", "internal/journal", "internal/openat"},
+	"agent/notice":  {"agent/state", "internal/atomicfile", "internal/message", "notify", "internal/words"},
+	"agent/state":   {"agent/config", "agent/order", "agent/rollout", "deploy", "hooks", "internal/atomicfile", "internal/bundle", "internal/hint", "internal/journal", "internal/openat", "internal/words"},
 	"agent/config":  {"deploy", "dnsvalidate", "hooks", "internal/address", "internal/bundle", "internal/command", "internal/hint", "internal/message", "internal/openat", "internal/secret", "notify"},
 	"agent/order":   {"internal/atomicfile", "internal/journal"},
 	"agent/rollout": {"internal/journal"},
 
-	"deploy":      {"internal/address", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/openat", "internal/secret"},
+	"deploy":      {"internal/address", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/openat", "internal/secret", "internal/words"},
 	"dnsvalidate": {"internal/aliyun", "internal/hint"},
 	"hooks":       {"internal/bundle", "internal/command", "internal/line"},
 	"notify":      {"internal/address", "internal/hint", "internal/https", "internal/line", "internal/message", "internal/secret"},
 
 	"internal/aliyun":     {"internal/address", "internal/hint", "internal/https", "internal/openat", "internal/secret"},
 	"internal/address":    {"internal/hint"},
-	"internal/bundle":     {"internal/atomicfile", "internal/hint", "internal/openat"},
+	"internal/bundle":     {"internal/atomicfile", "internal/hint", "internal/openat", "internal/words"},
 	"internal/command":    {"internal/hint", "internal/line"},
 	"internal/journal":    {"internal/atomicfile"},
 	"internal/nginx":      {"internal/command", "internal/hint"},

@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+
+	"dvagent/internal/words"
 
 	"dvagent/agent/config"
 	"dvagent/agent/install"
@@ -121,7 +122,7 @@ func (a *Agent) rollBack(name string) error {
 		return fmt.Errorf("the version before cannot be used: %w", err)
 	}
 	if state.Now().After(leaf.NotAfter) {
-		return fmt.Errorf("the version before, %s, expired on %s", previous, leaf.NotAfter.Format(time.DateOnly))
+		return fmt.Errorf("the version before, %s, expired on %s", previous, words.Date(leaf.NotAfter))
 	}
 	if err := s.Rollout.Hold(previous); err != nil {
 		return err

@@ -80,6 +80,9 @@ func newOneShot(a *Agent, r Renewal, names map[string]bool) *oneShot {
 func (run *oneShot) pass(ctx context.Context) error {
 	return run.agent.underLock(ctx, run.renewal.Caller, state.Scope{Since: run.started}, func(p *pass) error {
 		p.run(ctx, run)
+		if len(run.last) == len(run.agent.host.Config.Certificates) {
+			run.agent.passed(run.renewal.Caller.Who)
+		}
 		return nil
 	})
 }

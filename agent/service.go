@@ -114,6 +114,7 @@ func (s *Service) rest(ctx context.Context) bool {
 func (s *Service) pass(ctx context.Context) error {
 	return s.agent.underLock(ctx, s.caller, state.Scope{Unconfigured: true}, func(p *pass) error {
 		p.run(ctx, s)
+		s.agent.passed(s.caller.Who)
 		return nil
 	})
 }

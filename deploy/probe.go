@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"dvagent/internal/words"
+
 	"dvagent/internal/address"
 	"dvagent/internal/bundle"
 )
@@ -229,5 +231,5 @@ func (h Handshake) String() string {
 		return h.Err.Error()
 	}
 	return fmt.Sprintf("%s serves the certificate of %s (…%s)",
-		h.Address, h.NotBefore.UTC().Format(time.DateOnly), h.Fingerprint[len(h.Fingerprint)-4:])
+		h.Address, words.Date(h.NotBefore), h.Fingerprint[len(h.Fingerprint)-4:])
 }

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"time"
 
+	"dvagent/internal/words"
+
 	"golang.org/x/sys/unix"
 
 	"dvagent/agent/account"
@@ -90,9 +92,9 @@ func checkStateDir(dir state.Dir) Finding {
 // checkClock knows no better clock than the time when this was built.
 func checkClock(now time.Time) Finding {
 	if now.Year() < 2026 {
-		return Finding{Subject: "clock", Err: fmt.Errorf("it shows %s, which has passed", now.Format(time.DateOnly))}
+		return Finding{Subject: "clock", Err: fmt.Errorf("it shows %s, which has passed", words.Date(now))}
 	}
-	return Finding{Subject: "clock", OK: "shows " + now.Format(time.RFC3339)}
+	return Finding{Subject: "clock", OK: "shows " + words.Minute(now)}
 }
 
 func checkTarget(name string, target deploy.Target) []Finding {

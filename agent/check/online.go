@@ -8,7 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
+
+	"dvagent/internal/words"
 
 	"dvagent/agent/config"
 	"dvagent/agent/issue"
@@ -102,7 +103,7 @@ func (c *Check) spare(account string, slots []issue.Slot) Finding {
 		renewals = append(renewals, s.Renewal(now, claim))
 	}
 	spare, coming := issue.Spare(c.host.Config, ledger, account, slots), state.Foresee(renewals, "", now, until).Coming()
-	text := fmt.Sprintf("%d spare DV instances for the %d renewals before %s", spare, coming, until.Format(time.DateOnly))
+	text := fmt.Sprintf("%d spare DV instances for the %d renewals before %s", spare, coming, words.Date(until))
 	if spare < coming {
 		return Finding{Subject: subject, Warning: true, Err: hint.Add(errors.New(text), "buy more DV instances in time")}
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"dvagent/internal/words"
+
 	"dvagent/agent/config"
 	"dvagent/internal/bundle"
 	"dvagent/internal/command"
@@ -185,7 +187,7 @@ func (v vhosts) checkEnds(servers []nginx.Server) []Finding {
 				findings = append(findings, vhostWarning(err))
 			} else if v.now.After(leaf.NotAfter.Add(-soon(leaf))) {
 				findings = append(findings, vhostWarning(fmt.Errorf("%s, which is not managed by dvagent, is valid until %s",
-					path, leaf.NotAfter.Format(time.DateOnly))))
+					path, words.Date(leaf.NotAfter))))
 			}
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"dvagent/internal/words"
+
 	"dvagent/agent/order"
 	"dvagent/agent/proof"
 	"dvagent/agent/state"
@@ -218,7 +220,7 @@ func (w *work) checkPace() error {
 	if n < w.desk.host.Config.Limits.SubmissionsPerDay {
 		return nil
 	}
-	next := oldest.Add(24 * time.Hour).Format(time.RFC3339)
+	next := words.Minute(oldest.Add(24 * time.Hour))
 	return hint.Add(fmt.Errorf("submitted %d times within 24 hours, %w", n, errPace),
 		fmt.Sprintf("the next submission is possible after %s; limits.submissions_per_day sets the limit", next))
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"dvagent/internal/words"
+
 	"dvagent/agent/order"
 	"dvagent/agent/state"
 	"dvagent/internal/bundle"
@@ -73,7 +75,7 @@ const aheadAtMost = time.Hour
 type notYetError struct{ validFrom time.Time }
 
 func (e *notYetError) Error() string {
-	return "the certificate to become valid, at " + e.validFrom.Format(time.RFC3339) + ": the CA's clock, or ours, is off"
+	return "the certificate to become valid, at " + words.Minute(e.validFrom) + ": the CA's clock, or ours, is off"
 }
 
 // verified makes a bundle of what the server sent, or says why it may not be
@@ -91,7 +93,7 @@ func (w *work) verified(chain, key []byte) (*bundle.Bundle, error) {
 		return nil, err
 	}
 	if w.older(b.Leaf) {
-		return nil, fmt.Errorf("the certificate ends on %s, before the installed one", b.Leaf.NotAfter.Format(time.DateOnly))
+		return nil, fmt.Errorf("the certificate ends on %s, before the installed one", words.Date(b.Leaf.NotAfter))
 	}
 	return b, nil
 }
@@ -149,6 +151,6 @@ func (w *work) keep(b *bundle.Bundle) error {
 	if err := w.order.Collect(b.ID()); err != nil {
 		return err
 	}
-	w.say(order.Collect, fmt.Sprintf("stored version %s, valid until %s", b.ID(), b.Leaf.NotAfter.Format(time.DateOnly)))
+	w.say(order.Collect, fmt.Sprintf("stored version %s, valid until %s", b.ID(), words.Date(b.Leaf.NotAfter)))
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"dvagent/internal/words"
+
 	"dvagent/agent/state"
 	"dvagent/internal/hint"
 )
@@ -72,7 +74,7 @@ func (f *follower) keep(found *Stored) error {
 		return err
 	}
 	f.tell(state.Progress{Text: fmt.Sprintf("took certificate %s of the account, valid until %s",
-		found.ID, found.Bundle.Leaf.NotAfter.Format(time.DateOnly))})
+		found.ID, words.Date(found.Bundle.Leaf.NotAfter))})
 	return f.snapshot.Followed()
 }
 
@@ -115,7 +117,7 @@ func (f *follower) fail(ctx context.Context, err error) state.Outcome {
 		return state.Outcome{Certificate: f.snapshot.Config.Name, Class: state.Pending, Step: state.StepFollow, Waiting: state.Interrupted}
 	}
 	if until := f.snapshot.ServesUntil(); state.Transient(err) && !until.IsZero() {
-		err = hint.Add(err, strings.TrimPrefix(hint.Of(err)+"; the present certificate is valid until "+until.Format(time.DateOnly), "; "))
+		err = hint.Add(err, strings.TrimPrefix(hint.Of(err)+"; the present certificate is valid until "+words.Date(until), "; "))
 	}
 	_, inARow := f.snapshot.FollowFailure()
 	next := f.now.Add(state.BeforeEmergency(state.Backoff(inARow, err), f.snapshot.Leaf, f.now))

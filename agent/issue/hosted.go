@@ -4,7 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
+
+	"dvagent/internal/words"
 
 	"dvagent/agent/order"
 	"dvagent/agent/state"
@@ -72,7 +73,7 @@ func (w *work) takeHosted(ctx context.Context, slot Slot) (bool, error) {
 		return false, err
 	}
 	w.say(order.Collect, fmt.Sprintf("took what the account renewed by itself on instance %s, valid until %s: nothing is applied for",
-		slot.ID, b.Leaf.NotAfter.Format(time.DateOnly)))
+		slot.ID, words.Date(b.Leaf.NotAfter)))
 	return true, w.order.CollectFrom(order.Claim{Instance: slot.ID, API: w.issuer.Terms().API}, b.ID())
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"dvagent/internal/words"
+
 	"dvagent/agent/order"
 	"dvagent/agent/state"
 	"dvagent/internal/hint"
@@ -169,7 +171,7 @@ func (w *work) fail(ctx context.Context, step order.Step, err error) state.Outco
 		return w.interrupted(step, err)
 	}
 	if state.Transient(err) && w.snapshot.Leaf != nil && w.snapshot.Broken == nil {
-		until := "the present certificate is valid until " + w.snapshot.Leaf.NotAfter.Format(time.DateOnly)
+		until := "the present certificate is valid until " + words.Date(w.snapshot.Leaf.NotAfter)
 		err = hint.Add(err, strings.TrimPrefix(hint.Of(err)+"; "+until, "; "))
 	}
 	var stopped stopError

@@ -3,7 +3,8 @@ package issue
 import (
 	"fmt"
 	"slices"
-	"time"
+
+	"dvagent/internal/words"
 
 	"dvagent/agent/config"
 	"dvagent/agent/order"
@@ -77,7 +78,7 @@ func (d *Desk) takeOver(s *state.Snapshot) error {
 		return err
 	}
 	d.host.Say(s.Config.Name, "", fmt.Sprintf("took over the certificate in place, valid until %s: nothing is ordered",
-		held.Leaf.NotAfter.Format(time.DateOnly)))
+		words.Date(held.Leaf.NotAfter)))
 	return nil
 }
 

@@ -3,7 +3,8 @@ package issue
 import (
 	"context"
 	"fmt"
-	"time"
+
+	"dvagent/internal/words"
 
 	"dvagent/agent/order"
 	"dvagent/agent/state"
@@ -26,7 +27,7 @@ func (w *work) reuse(ctx context.Context) (bool, error) {
 			continue
 		}
 		w.say(order.Allocate, fmt.Sprintf("took certificate %s of the account, valid until %s: nothing is ordered",
-			stored.ID, stored.Bundle.Leaf.NotAfter.Format(time.DateOnly)))
+			stored.ID, words.Date(stored.Bundle.Leaf.NotAfter)))
 		return true, w.keep(stored.Bundle)
 	}
 	return false, nil

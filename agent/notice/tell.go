@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"dvagent/internal/words"
+
 	"dvagent/agent/state"
 	"dvagent/internal/message"
 	"dvagent/notify"
@@ -139,7 +141,7 @@ func textOf(t Trouble) string {
 
 		notify.SubscriptionEnds: "has a subscription or a spare instance for its renewal again",
 	}[t.Event]
-	return fmt.Sprintf("%s; nothing is to be done. It was told on %s", over, t.Began.Format(time.RFC3339))
+	return fmt.Sprintf("%s; nothing is to be done. It was told on %s", over, words.Minute(t.Began))
 }
 
 // NotifyAtEnd tells what a one-shot has found, in bounded time. What cannot be

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"dvagent/internal/words"
+
 	"dvagent/agent/state"
 	"dvagent/notify"
 )
@@ -111,9 +113,9 @@ func (s Seen) trouble(event string, now time.Time) Trouble {
 	switch {
 	case leaf == nil:
 	case now.After(leaf.NotAfter):
-		said = append(said, "the certificate expired on "+leaf.NotAfter.Format(time.RFC3339))
+		said = append(said, "the certificate expired on "+words.Minute(leaf.NotAfter))
 	default:
-		said = append(said, "the present certificate is valid until "+leaf.NotAfter.Format(time.RFC3339))
+		said = append(said, "the present certificate is valid until "+words.Minute(leaf.NotAfter))
 	}
 	advice := o.Hint()
 	if advice == "" {
@@ -144,7 +146,7 @@ func (a Account) noteInstances(b *Book, renewals []state.Renewal, now, until tim
 	if seen {
 		noteForecast(b, accountSubject+a.Name, forecast, spare.Instances, now, fmt.Sprintf(
 			"%d certificates want an instance before %s, and %d paid DV instances were spare on %s; to do: buy more DV instances",
-			coming, until.Format(time.DateOnly), spare.Instances, spare.At.Format(time.DateOnly)))
+			coming, words.Date(until), spare.Instances, words.Date(spare.At)))
 	}
 }
 
@@ -156,7 +158,7 @@ func (a Account) notePackages(b *Book, renewals []state.Renewal, now, until time
 		forecast := state.Foresee(renewals, r.Package, now, until)
 		noteForecast(b, packageSubject(r.Package, a.Name), forecast, r.Left.Certificates, now, fmt.Sprintf(
 			"had %d certificates left on %s for the %d renewals before %s; to do: %s",
-			r.Left.Certificates, r.Left.At.Format(time.DateOnly), forecast.Coming(), until.Format(time.DateOnly), state.PackageHint))
+			r.Left.Certificates, words.Date(r.Left.At), forecast.Coming(), words.Date(until), state.PackageHint))
 	}
 }
 

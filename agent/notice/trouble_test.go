@@ -25,9 +25,9 @@ func TestACertificateInItsEmergencyWindowIsToldWhenItsRenewalIsStuck(t *testing.
 		want    string
 	}{
 		{"before the window", 80, broken, ""},
-		{"within it and stuck", 91, broken, "submit: no route; the present certificate is valid until 2026-04-11T00:00:00Z; to do: see dvagent status www"},
+		{"within it and stuck", 91, broken, "submit: no route; the present certificate is valid until 2026-04-11 00:00 UTC; to do: see dvagent status www"},
 		{"within it and on the way", 91, state.Outcome{Certificate: "www", Class: state.Pending, Waiting: "issuance"}, ""},
-		{"expired", 101, broken, "submit: no route; the certificate expired on 2026-04-11T00:00:00Z; to do: see dvagent status www"},
+		{"expired", 101, broken, "submit: no route; the certificate expired on 2026-04-11 00:00 UTC; to do: see dvagent status www"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			book := &Book{Troubles: map[string]Trouble{}}

@@ -52,6 +52,8 @@ func (d Dir) Socket() string { return d.join("service.sock") }
 
 func (d Dir) lock() string { return d.join("lock") }
 
+func (d Dir) serviceLock() string { return d.join("service.lock") }
+
 // Certificates names those that have a directory, configured or not.
 func (d Dir) Certificates() ([]string, error) {
 	entries, err := os.ReadDir(d.join("certificates"))

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"dvagent/internal/words"
+
 	"dvagent/agent/order"
 )
 
@@ -64,7 +66,7 @@ func (r Renewal) Shortfall(certificate string, now time.Time) string {
 		return ""
 	}
 	return fmt.Sprintf("package %s had no certificate left on %s, and the renewal of %s on %s wants one", r.Package,
-		r.Left.At.UTC().Format(time.DateOnly), certificate, r.At.UTC().Format(time.DateOnly))
+		words.Date(r.Left.At), certificate, words.Date(r.At))
 }
 
 // subscriptionEnds is for a renewal that no claim yields.
@@ -80,8 +82,8 @@ func (r Renewal) subscriptionEnds(certificate string, now time.Time) string {
 	if c.Until.After(r.At) {
 		before = "too soon for"
 	}
-	return fmt.Sprintf("the subscription of %s %s on %s, %s the renewal of %s on %s", c.Instance, ends, c.Until.UTC().Format(time.DateOnly),
-		before, certificate, r.At.UTC().Format(time.DateOnly))
+	return fmt.Sprintf("the subscription of %s %s on %s, %s the renewal of %s on %s", c.Instance, ends, words.Date(c.Until),
+		before, certificate, words.Date(r.At))
 }
 
 // Forecast counts an account's certificates that want an instance, or one of a

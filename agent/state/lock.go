@@ -26,15 +26,39 @@ type Caller struct {
 	LockWait time.Duration // how long the caller waits itself
 }
 
+// ServiceCaller is who the service is.
+const ServiceCaller = "dvagent run"
+
 // lockPause is the time between two tries.
 const lockPause = 50 * time.Millisecond
 
 // Lock takes the lock of the directory. It waits as long as the caller may, and
 // then fails with *HeldError.
-func (d Dir) Lock(ctx context.Context, c Caller) (*Lock, error) {
+func (d Dir) Lock(ctx context.Context, c Caller) (*Lock, error) { return lock(ctx, d.lock(), c) }
+
+// LockService is Lock for the right to be the service of the directory, which is
+// held for as long as the service runs. Others do their work beside it.
+func (d Dir) LockService(ctx context.Context, c Caller) (*Lock, error) {
+	return lock(ctx, d.serviceLock(), c)
+}
+
+// service is who has the right to be the service; "" when nobody is seen to have it.
+func (d Dir) service() string {
+	file, err := os.OpenFile(d.serviceLock(), os.O_RDONLY|syscall.O_CLOEXEC|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
+		return ""
+	}
+	return holder(file)
+}
+
+func lock(ctx context.Context, path string, c Caller) (*Lock, error) {
 	deadline := Now().Add(c.LockWait)
 	for {
-		lock, err := tryLock(d.lock(), c.Who)
+		lock, err := tryLock(path, c.Who)
 		var held *HeldError
 		if err == nil || !errors.As(err, &held) || Now().After(deadline) {
 			return lock, err

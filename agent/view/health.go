@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"dvagent/internal/words"
 )
 
 // standstill is how long nothing may move: no call, no file, no command within
@@ -39,7 +41,7 @@ func (g *Glance) Healthy(now time.Time) error {
 			continue
 		}
 		if emergencies++; emergencies <= mostNamed {
-			wrong = append(wrong, fmt.Sprintf("certificate %s ends on %s", seen.Name, seen.NotAfter.Format(time.RFC3339)))
+			wrong = append(wrong, fmt.Sprintf("certificate %s ends on %s", seen.Name, words.Minute(seen.NotAfter)))
 		}
 	}
 	if emergencies > mostNamed {

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"time"
 
+	"dvagent/internal/words"
+
 	"golang.org/x/sync/errgroup"
 
 	"dvagent/agent/config"
@@ -116,7 +118,7 @@ func (p *Planned) decide(s state.Snapshot, now time.Time) {
 	case s.UploadOwed():
 		p.Action, p.Next = actionUpload, "upload version "+s.Current+" to account "+s.Config.Account
 	default:
-		p.Action, p.Next = ActionNone, "nothing until "+p.RenewsAt.Format(time.RFC3339)+p.of(", then ")
+		p.Action, p.Next = ActionNone, "nothing until "+words.Minute(p.RenewsAt)+p.of(", then ")
 		if p.Follows {
 			p.Next = "follows; " + p.Next
 		}

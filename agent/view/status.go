@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"time"
 
+	"dvagent/internal/words"
+
 	"golang.org/x/sync/errgroup"
 
 	"dvagent/agent/config"
@@ -25,7 +27,9 @@ import (
 // Status is how everything stands, as `status --json` prints it.
 type Status struct {
 	At           time.Time           `json:"at"`
-	Service      *ServiceStatus      `json:"service,omitempty"` // the one that runs, if one does
+	Service      *ServiceStatus      `json:"service,omitempty"`    // the one that runs, if one does
+	LastPass     *state.Passed       `json:"last_pass,omitempty"`  // when all that is configured was last looked at
+	Unattended   *state.Unattended   `json:"unattended,omitempty"` // where no service runs
 	StateDir     string              `json:"state_dir"`
 	Certificates []CertificateStatus `json:"certificates"`
 	Orphans      []OrphanStatus      `json:"orphans,omitempty"` // open orders of certificates that are not configured
@@ -166,7 +170,7 @@ func ReadStatus(ctx context.Context, host *state.Host, now time.Time, names ...s
 	if err != nil {
 		return Status{}, err
 	}
-	status := Status{At: now, StateDir: host.Config.StateDir}
+	status := Status{At: now, StateDir: host.Config.StateDir, LastPass: host.Dir.Passed()}
 	var certificates []config.Certificate
 	for _, certificate := range host.Config.Certificates {
 		if selected[certificate.Name] {
@@ -365,7 +369,7 @@ func (c CertificateStatus) next() string {
 	if c.Held {
 		return fmt.Sprintf("held at version %s; to end that: dvagent deploy --latest %s", c.Version, c.Name)
 	}
-	nothing := "nothing until " + c.RenewsAt.UTC().Format(time.RFC3339)
+	nothing := "nothing until " + words.Minute(c.RenewsAt)
 	switch {
 	case c.Follows:
 		return "follows; " + nothing
@@ -374,5 +378,5 @@ func (c CertificateStatus) next() string {
 	case c.Package != "":
 		return nothing + ", then from package " + c.Package + ", which has none left"
 	}
-	return nothing + ", then of another instance: this one is a subscription until " + c.SubscriptionEnds.UTC().Format(time.DateOnly)
+	return nothing + ", then of another instance: this one is a subscription until " + words.Date(c.SubscriptionEnds)
 }

@@ -12,7 +12,7 @@ import (
 func TestStatusAndPlanSayWhichInstanceARenewalIsOf(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	days := func(n int) time.Time { return now.AddDate(0, 0, n) }
-	const nothing = "nothing until 2026-03-31T12:00:00Z"
+	const nothing = "nothing until 2026-03-31 12:00 UTC"
 	for _, tt := range []struct {
 		name         string
 		claim        order.Claim
@@ -57,7 +57,7 @@ func TestStatusAndPlanSayWhichInstanceARenewalIsOf(t *testing.T) {
 
 func TestStatusAndPlanSayWhichPackageARenewalIsFrom(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	const nothing = "nothing until 2026-03-31T12:00:00Z"
+	const nothing = "nothing until 2026-03-31 12:00 UTC"
 	empty := &order.Left{At: now.AddDate(0, 0, -40)}
 	for _, tt := range []struct {
 		name          string

@@ -10,6 +10,7 @@ import (
 
 	"dvagent/agent/check"
 	"dvagent/agent/state"
+	"dvagent/cmd/dvagent/daemon"
 	"dvagent/internal/hint"
 	"dvagent/internal/line"
 )
@@ -72,7 +73,8 @@ func (c *cli) check(cmd *cobra.Command, wanted checks) error {
 	}
 	fmt.Fprintf(c.stdout, "ok    configuration: %s, certificates: %d\n", host.Config.Path, len(host.Config.Certificates))
 	here := check.New(host, accounts)
-	findings := here.Host(cmd.Context(), time.Now())
+	running := daemon.Service(cmd.Context(), host.Dir) != nil
+	findings := append(here.Host(cmd.Context(), time.Now()), here.Attended(running, time.Now()))
 	if wanted.online {
 		findings = append(findings, here.Online(cmd.Context())...)
 	}

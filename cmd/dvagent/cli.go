@@ -9,6 +9,8 @@ import (
 	"os"
 	"time"
 
+	"dvagent/internal/words"
+
 	"github.com/spf13/cobra"
 
 	"dvagent/agent"
@@ -220,7 +222,7 @@ func (c *cli) finish(outcomes []state.Outcome, quiet bool) error {
 }
 
 func describe(o state.Outcome) string {
-	next := o.Next.Format(time.RFC3339)
+	next := words.Minute(o.Next)
 	if o.Step == state.StepFollow && o.Waiting != "" {
 		return "follows: " + line.Of(o.Waiting)
 	}

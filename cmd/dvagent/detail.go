@@ -223,7 +223,7 @@ func (t *statusPrinter) lastOrder(o *view.LastOrder) {
 
 func (t *statusPrinter) history(events []view.OrderEvent) {
 	for _, e := range events {
-		stamp := "  " + e.At.Local().Format(time.DateTime) + "  "
+		stamp := "  " + words.Second(e.At) + "  "
 		t.WriteString(t.Paragraph(terminal.Cell{Text: stamp, Style: terminal.Faint}, terminal.Cell{Text: line.Of(e.Text)}))
 	}
 }

@@ -72,8 +72,9 @@ func planText(s terminal.Screen, plan view.Plan, all bool) string {
 		}
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s: %d with something to do now, %d to renew in the next 30 days\n\n",
+	fmt.Fprintf(&text, "%s: %d with something to do now, %d to renew in the next 30 days\n",
 		words.Count(len(plan.Certificates), "certificate"), now, coming)
+	text.WriteString(s.Paint(terminal.Faint, "dates are by the clock of this host, "+words.Clock(plan.At)) + "\n\n")
 	text.WriteString(s.Table(planColumns, rows))
 	if later := len(plan.Certificates) - len(rows); later > 0 {
 		fmt.Fprintf(&text, "and %d that renew later; dvagent plan --all lists them\n", later)

@@ -74,14 +74,15 @@ func day(t, now time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return t.Local().Format(time.DateOnly) + " (" + words.Away(t, now) + ")"
+	return words.Date(t) + " (" + words.Away(t, now) + ")"
 }
 
+// minute is a time to the minute.
 func minute(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return t.Local().Format("2006-01-02 15:04")
+	return words.Minute(t)
 }
 
 // moment is a time to the minute and how far off it is.
@@ -89,5 +90,5 @@ func moment(t, now time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return minute(t) + " (" + words.Away(t, now) + ")"
+	return words.Minute(t) + " (" + words.Away(t, now) + ")"
 }

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"dvagent/internal/hint"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +22,7 @@ func (c *cli) sandboxCommand() *cobra.Command {
 	var o sandbox.Options
 	var specs sandboxSpecs
 	var configOut string
+	var force bool
 	cmd := &cobra.Command{
 		Use:   "sandbox",
 		Short: "Stand in for Alibaba Cloud on this machine",
@@ -27,7 +32,7 @@ func (c *cli) sandboxCommand() *cobra.Command {
 			if err := specs.read(&o); err != nil {
 				return usageError{err}
 			}
-			if err := checkSandbox(o); err != nil {
+			if err := cmp.Or(checkSandbox(o), checkConfigOut(configOut, force)); err != nil {
 				return usageError{err}
 			}
 			for _, count := range []*int{&o.Instances, &o.Names, &o.Wildcards} {
@@ -54,6 +59,7 @@ func (c *cli) sandboxCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&configOut, "config-out", "", "write an agent.toml that uses this sandbox to `FILE`")
+	flags.BoolVar(&force, "force", false, "with --config-out: replace the file that is there")
 	flags.StringArrayVar(&specs.faults, "fault", nil, "a `KIND[:ACTION[:N]]` of fault; may be given again")
 	flags.Uint64Var(&o.Seed, "seed", 1, "chooses among random faults")
 	addSandboxServers(cmd, &o)
@@ -146,6 +152,17 @@ func faultHelp() string {
 		fmt.Fprintf(&help, "  %-*s %s\n", width, kind.Name, kind.Description)
 	}
 	return help.String()
+}
+
+// checkConfigOut refuses to replace a file unless that was asked for.
+func checkConfigOut(path string, force bool) error {
+	if path == "" || force {
+		return nil
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return hint.Add(fmt.Errorf("--config-out: %s is there already", path), "--force replaces it")
+	}
+	return nil
 }
 
 // writeAgentConfig writes a configuration whose state directory is beside it.

@@ -26,7 +26,7 @@ import (
 const watchPause = 2 * time.Second
 
 func (c *cli) statusCommand() *cobra.Command {
-	var asJSON, watch bool
+	var asJSON, watch, asCode bool
 	cmd := &cobra.Command{
 		Use:               "status [NAME]",
 		Short:             "Show how each certificate stands, or one in detail; works while the service runs",
@@ -40,11 +40,15 @@ func (c *cli) statusCommand() *cobra.Command {
 			if watch {
 				return c.watchStatus(cmd.Context(), asJSON, names)
 			}
-			err := c.showStatus(*status, asJSON, len(names) > 0)
-			return cmp.Or(err, wrong)
+			err := cmp.Or(c.showStatus(*status, asJSON, len(names) > 0), wrong)
+			if code := statusCode(*status); err == nil && asCode && code != exitOK {
+				return exitError{code}
+			}
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&asCode, "exit-code", false, "exit with 1, 3, 4 or 5 where not all is well, as renew does")
 	cmd.Flags().BoolVar(&watch, "watch", false, "show it anew every two seconds, on a terminal, until q is typed")
 	return cmd
 }
@@ -61,7 +65,9 @@ func (c *cli) status(ctx context.Context, names []string) (*view.Status, error) 
 	if err != nil {
 		return nil, err
 	}
-	status.Service = daemon.Service(ctx, host.Dir)
+	if status.Service = daemon.Service(ctx, host.Dir); status.Service == nil {
+		status.Unattended = host.Dir.Unattended(status.At)
+	}
 	return &status, nil
 }
 
@@ -103,7 +109,7 @@ func statusText(s terminal.Screen, status view.Status, detail bool) string {
 	t := &statusPrinter{Screen: s, now: status.At}
 	if detail && len(status.Certificates) == 1 {
 		t.detail(status.Certificates[0])
-		t.service(status.Service)
+		t.service(status)
 		return t.String()
 	}
 	slices.SortStableFunc(status.Certificates, func(a, b view.CertificateStatus) int {
@@ -111,12 +117,12 @@ func statusText(s terminal.Screen, status view.Status, detail bool) string {
 	})
 	t.summary(status)
 	t.rows(status)
-	t.service(status.Service)
+	t.service(status)
 	for _, c := range status.Certificates {
 		t.troubles(c)
 	}
 	for _, n := range status.Notify {
-		t.say("%s; tried again at %s", line.Of(n.Error), minute(n.RetryAt))
+		t.say("%s; tried again at %s", line.Of(n.Error), words.Minute(n.RetryAt))
 	}
 	for _, r := range status.Records {
 		t.say("%s: the TXT record %s in zone %s is in place or still to be removed", r.Certificate, line.Of(r.Name), line.Of(r.Zone))
@@ -162,6 +168,7 @@ func (t *statusPrinter) summary(status view.Status) {
 	if n := len(status.Orphans); n > 0 {
 		t.paint(terminal.Yellow, words.Count(n, "open order")+" of no configured certificate")
 	}
+	t.paint(terminal.Faint, "dates are by the clock of this host, "+words.Clock(t.now))
 	t.WriteString("\n")
 }
 
@@ -188,16 +195,22 @@ func (t *statusPrinter) rows(status view.Status) {
 	t.WriteString(t.Table(statusColumns, rows))
 }
 
-// service tells of passes of the running service that fail, and of a
+// service tells that none runs, of passes of the running one that fail, and of a
 // configuration that it does not use.
-func (t *statusPrinter) service(s *view.ServiceStatus) {
+func (t *statusPrinter) service(status view.Status) {
+	if u := status.Unattended; u != nil && u.Alarm {
+		t.paint(terminal.Red, fmt.Sprintf("service: %s (hint: %s)", line.Of(u.Text), state.UnattendedHint))
+	} else if u != nil {
+		t.say("service: %s", line.Of(u.Text))
+	}
+	s := status.Service
 	if s != nil && s.PassError != nil {
 		t.paint(terminal.Red, fmt.Sprintf("service: since %s each pass fails, and nothing is renewed: %s",
-			minute(s.PassError.Since), line.Of(s.PassError.Error)))
+			words.Minute(s.PassError.Since), line.Of(s.PassError.Error)))
 	}
 	if s != nil && s.ConfigError != nil {
 		t.say("service: since %s the configuration cannot be used, and the one of %s stays: %s",
-			minute(s.ConfigError.Since), minute(s.ConfigAt), line.Of(s.ConfigError.Error))
+			words.Minute(s.ConfigError.Since), words.Minute(s.ConfigAt), line.Of(s.ConfigError.Error))
 	}
 }
 
@@ -252,7 +265,7 @@ func (t *statusPrinter) failedCommand(of string, f *view.FailedCommand) {
 		return
 	}
 	t.say("%s: %s: exit code %d at %s; it wrote: %s", of, line.Of(f.Program), f.ExitCode,
-		minute(f.At), line.Of(strings.ReplaceAll(cmp.Or(f.Output, "nothing"), "\n", " / ")))
+		words.Minute(f.At), line.Of(strings.ReplaceAll(cmp.Or(f.Output, "nothing"), "\n", " / ")))
 }
 
 func orderOf(c view.CertificateStatus) string {

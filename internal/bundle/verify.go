@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"dvagent/internal/words"
 )
 
 // Verify says in one line why b may not be served for names at now, or nil.
@@ -53,12 +55,11 @@ func CoversName(names []string, name string) bool {
 }
 
 func verifyDates(c *x509.Certificate, now time.Time) error {
-	const minute = "2006-01-02 15:04 UTC"
 	if now.Before(c.NotBefore) {
-		return fmt.Errorf("the certificate of %q is not valid before %s", title(c), c.NotBefore.UTC().Format(minute))
+		return fmt.Errorf("the certificate of %q is not valid before %s", title(c), words.Minute(c.NotBefore))
 	}
 	if now.After(c.NotAfter) {
-		return fmt.Errorf("the certificate of %q expired on %s", title(c), c.NotAfter.UTC().Format(minute))
+		return fmt.Errorf("the certificate of %q expired on %s", title(c), words.Minute(c.NotAfter))
 	}
 	return nil
 }

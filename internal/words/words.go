@@ -1,12 +1,30 @@
-// Package words puts durations, distances in time, counts and answers into words
-// for people, such as "in 12 days". It knows no calendar and no time zone, and
-// does not format dates.
+// Package words puts times, durations, counts and answers into words for people,
+// such as "in 12 days". Each time that people are shown is by one clock, this
+// host's, and names its zone, unless it is a date alone.
 package words
 
 import (
 	"fmt"
 	"time"
 )
+
+// Date is the day of a time, by this host's clock: "2026-11-26".
+func Date(t time.Time) string { return t.Local().Format(time.DateOnly) }
+
+// Minute is a time to the minute: "2026-11-26 15:04 CST".
+func Minute(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST") }
+
+// Second is a time to the second: "2026-11-26 15:04:05 CST".
+func Second(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") }
+
+// Clock names the clock that dates are by: "CST (UTC+08:00)", or "UTC".
+func Clock(now time.Time) string {
+	name, offset := now.Local().Zone()
+	if offset == 0 {
+		return name
+	}
+	return name + " (UTC" + now.Local().Format("-07:00") + ")"
+}
 
 // units are the ones that a duration is told in, largest first.
 var units = []struct {
@@ -35,7 +53,8 @@ func BriefSpan(d time.Duration) string {
 	return fmt.Sprintf("%d s", d/time.Second)
 }
 
-// Away is how far off a time is, to the second: "in 12 days", "3 minutes ago".
+// Away is how far off a time is, to the second: "in 12 days", "3 minutes ago",
+// "now".
 func Away(t, now time.Time) string { return away(t.Sub(now).Round(time.Second), Span) }
 
 // BriefAway is Away where room is short: "in 47 h", "3 min ago". It is "" for the
@@ -48,7 +67,10 @@ func BriefAway(t, now time.Time) string {
 }
 
 func away(d time.Duration, span func(time.Duration) string) string {
-	if d < 0 {
+	switch {
+	case d.Abs() < time.Second:
+		return "now"
+	case d < 0:
 		return span(-d) + " ago"
 	}
 	return "in " + span(d)

@@ -1,6 +1,7 @@
 package words_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ func TestATimeIsToldByHowFarOffItIs(t *testing.T) {
 		{"less than two minutes", 119 * time.Second, "in 119 seconds", "in 119 s"},
 		{"one second", time.Second, "in 1 second", "in 1 s"},
 		{"almost two minutes", 2*time.Minute - 100*time.Millisecond, "in 2 minutes", "in 119 s"},
-		{"just now", -100 * time.Millisecond, "in 0 seconds", "0 s ago"},
+		{"now", -100 * time.Millisecond, "now", "now"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			at := now.Add(tt.after)
@@ -44,5 +45,30 @@ func TestOneIsCountedInTheSingular(t *testing.T) {
 		if got := words.Count(n, "order"); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// fault 184
+func TestEachTimeIsByTheClockOfThisHostWhicheverItCameBy(t *testing.T) {
+	defer func(zone *time.Location) { time.Local = zone }(time.Local)
+	for _, tt := range []struct {
+		zone                        *time.Location
+		date, minute, second, clock string
+	}{
+		{time.UTC, "2026-11-25", "2026-11-25 16:04 UTC", "2026-11-25 16:04:05 UTC", "UTC"},
+		{time.FixedZone("CST", 8*60*60), "2026-11-26", "2026-11-26 00:04 CST", "2026-11-26 00:04:05 CST", "CST (UTC+08:00)"},
+	} {
+		t.Run(tt.clock, func(t *testing.T) {
+			time.Local = tt.zone
+			for _, at := range []time.Time{
+				time.Date(2026, 11, 25, 16, 4, 5, 0, time.UTC),
+				time.Date(2026, 11, 25, 11, 4, 5, 0, time.FixedZone("EST", -5*60*60)),
+			} {
+				if got := []string{words.Date(at), words.Minute(at), words.Second(at), words.Clock(at)}; !slices.Equal(got,
+					[]string{tt.date, tt.minute, tt.second, tt.clock}) {
+					t.Errorf("got %q", got)
+				}
+			}
+		})
 	}
 }

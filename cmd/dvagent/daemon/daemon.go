@@ -52,6 +52,11 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	lock, err := state.Dir(cfg.StateDir).LockService(ctx, o.Caller)
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
 	d.config, d.service = cfg, agent.NewService(a, d.replaced, o.Caller)
 	d.log.Info("started", "certificates", len(cfg.Certificates), "config", cfg.Path, "state_dir", cfg.StateDir)
 	err = d.run(ctx)

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"dvagent/internal/words"
+
 	sd "github.com/coreos/go-systemd/v22/daemon"
 
 	"dvagent/agent/state"
@@ -86,7 +88,7 @@ func (s *systemd) progress(p state.Progress) {
 }
 
 func (s *systemd) resting(r state.Rest) {
-	until := r.Until.Format(time.RFC3339)
+	until := words.Minute(r.Until)
 	if len(r.Open) == 0 {
 		s.status("nothing to do until %s", until)
 		return

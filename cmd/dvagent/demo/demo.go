@@ -20,6 +20,8 @@ import (
 	"strings"
 	"time"
 
+	"dvagent/internal/words"
+
 	"dvagent/agent"
 	"dvagent/agent/config"
 	"dvagent/agent/state"
@@ -229,7 +231,7 @@ func notServed(o state.Outcome) error {
 func (d *demo) handshake(ctx context.Context) deploy.Handshake {
 	h := deploy.Probe(ctx, d.server.address, "example.com")
 	if h.Err == nil {
-		d.say("a TLS handshake shows the certificate …%s, valid until %s", tail(h), h.NotAfter.Format(time.DateOnly))
+		d.say("a TLS handshake shows the certificate …%s, valid until %s", tail(h), words.Date(h.NotAfter))
 	}
 	return h
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"dvagent/internal/words"
+
 	"dvagent/internal/sandbox"
 )
 
@@ -16,7 +18,7 @@ func (d *demo) summary(context.Context) error {
 	instances, left, sent := d.instancesUsed(), d.recordsLeft(), keysSent(d.sandbox.History())
 	handshakes, failed := d.traffic.counts()
 	d.row("served first", "…"+tail(d.first))
-	d.row("served now", "…"+tail(d.second)+", valid until "+d.second.NotAfter.Format(time.DateOnly))
+	d.row("served now", "…"+tail(d.second)+", valid until "+words.Date(d.second.NotAfter))
 	d.row("instances used", fmt.Sprintf("%d of %d", instances, len(d.sandbox.Instances())))
 	d.row("private keys sent", fmt.Sprint(sent))
 	d.row("TXT records left", fmt.Sprint(left))

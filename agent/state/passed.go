@@ -1,0 +1,80 @@
+package state
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	"dvagent/internal/atomicfile"
+	"dvagent/internal/words"
+)
+
+// Passed is when all that is configured was last looked at, and by whom.
+type Passed struct {
+	At time.Time `json:"at"`
+	By string    `json:"by"` // such as dvagent renew
+}
+
+func (d Dir) passed() string { return d.join("passed.json") }
+
+// NotePassed notes that all that is configured was looked at. It is no more than
+// a hint to people, so it is written once a minute at most.
+func (d Dir) NotePassed(p Passed) error {
+	if last := d.Passed(); last != nil && p.At.Sub(last.At).Abs() < time.Minute && last.By == p.By {
+		return nil
+	}
+	text, err := json.Marshal(p)
+	if err == nil {
+		err = atomicfile.Write(atomicfile.File{Path: d.passed(), Data: append(text, '\n'), Mode: 0o600, UID: atomicfile.Keep, GID: atomicfile.Keep})
+	}
+	if err != nil {
+		return fmt.Errorf("note that all was looked at: %w", err)
+	}
+	return nil
+}
+
+// Passed is what NotePassed noted last; nil: nothing that can be read.
+func (d Dir) Passed() *Passed {
+	text, err := os.ReadFile(d.passed())
+	var p Passed
+	if err != nil || json.Unmarshal(text, &p) != nil || p.At.IsZero() {
+		return nil
+	}
+	return &p
+}
+
+// longUnattended is how long a timer may take from one renew to the next.
+const longUnattended = 48 * time.Hour
+
+// Unattended is what may renew here although no service answers.
+type Unattended struct {
+	Text  string `json:"text"`
+	Alarm bool   `json:"alarm"` // nothing does that could be seen
+}
+
+// Unattended is for where no service answers.
+func (d Dir) Unattended(now time.Time) *Unattended {
+	if holder := d.service(); holder != "" {
+		return &Unattended{Text: "the service does not answer: " + holder}
+	}
+	last := d.Passed()
+	if last == nil {
+		return &Unattended{Alarm: true, Text: "nothing renews here: no service runs, and no renew has been run yet"}
+	}
+	alarm, service := now.Sub(last.At) > longUnattended, last.By == ServiceCaller
+	format := map[bool]map[bool]string{
+		true: {
+			true:  "nothing renews here: no service runs, and the last one worked %s (%s)",
+			false: "nothing renews here: no service runs, and the last renew was %s (%s)",
+		},
+		false: {
+			true:  "no service runs; the last one worked %s (%s)",
+			false: "no service runs; the last renew was %s (%s)",
+		},
+	}[alarm][service]
+	return &Unattended{Alarm: alarm, Text: fmt.Sprintf(format, words.Away(last.At, now), words.Minute(last.At))}
+}
+
+// UnattendedHint is what to do where nothing renews.
+const UnattendedHint = "let the service run (systemctl enable --now dvagent), or dvagent renew by cron or a timer"
