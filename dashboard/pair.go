@@ -54,6 +54,9 @@ func (p *pair) read() (files, error) {
 func (p *pair) load() {
 	var fresh tls.Certificate
 	if p.err == nil {
+		_, p.err = bundle.KeyID([]byte(p.seen.key)) // which bounds it
+	}
+	if p.err == nil {
 		fresh, p.err = tls.X509KeyPair([]byte(p.seen.cert), []byte(p.seen.key))
 	}
 	if p.err != nil {

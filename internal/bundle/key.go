@@ -73,7 +73,7 @@ func CertificateKeyID(chainPEM []byte) (string, error) {
 	if block == nil {
 		return "", fmt.Errorf("read certificate: it is no PEM")
 	}
-	leaf, err := x509.ParseCertificate(block.Bytes)
+	leaf, err := parseCertificate(block.Bytes)
 	if err != nil {
 		return "", fmt.Errorf("read certificate: %w", err)
 	}
@@ -116,6 +116,9 @@ func parseRequest(requestPEM []byte) (*x509.CertificateRequest, error) {
 	block, _ := pem.Decode(requestPEM)
 	if block == nil {
 		return nil, fmt.Errorf("read certificate request: it is no PEM")
+	}
+	if err := boundDER(block.Bytes); err != nil {
+		return nil, fmt.Errorf("read certificate request: %w", err)
 	}
 	request, err := x509.ParseCertificateRequest(block.Bytes)
 	if err != nil {

@@ -23,9 +23,6 @@ const (
 // bundles hold some five blocks of 2 KiB.
 const MaxBytes = 1 << 20
 
-// maxBlocks bounds, with MaxBytes, what a hostile answer may cost.
-const maxBlocks = 50
-
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
 // Parse makes a bundle of PEM as it comes from a CA or a disk. It takes CRLF,
@@ -83,12 +80,15 @@ func parseCertificates(data []byte) ([]*x509.Certificate, error) {
 		if block.Type != certificateBlock {
 			continue
 		}
-		c, err := x509.ParseCertificate(block.Bytes)
+		c, err := parseCertificate(block.Bytes)
 		if err != nil {
 			return nil, err
 		}
 		if !slices.ContainsFunc(certificates, c.Equal) {
 			certificates = append(certificates, c)
+		}
+		if len(certificates) > maxCertificates {
+			return nil, fmt.Errorf("more than %d certificates", maxCertificates)
 		}
 	}
 	if len(certificates) == 0 {
@@ -138,6 +138,9 @@ func keyBlock(data []byte) (*pem.Block, error) {
 // decodeKey keeps the decoder's own words out of its errors: they may quote
 // what was read.
 func decodeKey(block *pem.Block) (crypto.Signer, error) {
+	if err := boundKey(block); err != nil {
+		return nil, err
+	}
 	var key any
 	var err error
 	switch block.Type {
@@ -191,7 +194,7 @@ func PublicKeys(data []byte) []crypto.PublicKey {
 	for _, block := range found {
 		switch block.Type {
 		case certificateBlock:
-			c, err := x509.ParseCertificate(block.Bytes)
+			c, err := parseCertificate(block.Bytes)
 			if err != nil {
 				return nil
 			}
@@ -272,7 +275,7 @@ func selfSigned(c *x509.Certificate) bool { return signed(c, c) }
 // title is what a person would call c.
 func title(c *x509.Certificate) string {
 	if len(c.DNSNames) > 0 {
-		return c.DNSNames[0]
+		return shortened(c.DNSNames[0])
 	}
-	return c.Subject.String()
+	return shortened(c.Subject.String())
 }

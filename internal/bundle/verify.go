@@ -32,7 +32,7 @@ func (b *Bundle) Verify(names []string, now time.Time) error {
 func verifyNames(leaf *x509.Certificate, names []string) error {
 	for _, name := range names {
 		if !Covers(leaf, name) {
-			return fmt.Errorf("the certificate does not cover %q: it is for %q", name, leaf.DNSNames)
+			return fmt.Errorf("the certificate does not cover %q: it is for %s", name, shortened(fmt.Sprintf("%q", leaf.DNSNames)))
 		}
 	}
 	return nil
@@ -66,7 +66,7 @@ func verifyDates(c *x509.Certificate, now time.Time) error {
 
 func (b *Bundle) verifyChain(now time.Time) error {
 	if len(b.Chain) == 0 {
-		return fmt.Errorf("the chain is missing: no certificate of the issuer %q", b.Leaf.Issuer)
+		return fmt.Errorf("the chain is missing: no certificate of the issuer %q", shortened(b.Leaf.Issuer.String()))
 	}
 	c := b.Leaf
 	for _, issuer := range b.Chain {
