@@ -26,6 +26,7 @@ type Target struct {
 	Fullchain, Key, Cert, Chain, Combined, PFX, JKS string // any of
 
 	Password      secret.Secret // of PFX and JKS, read anew for each use; in no error
+	JKSAlias      string        // of the entry in JKS; default DefaultJKSAlias
 	LegacyPFX     bool          // the old ciphers, for readers older than OpenSSL 3
 	KeyFormat     string        // "" as it came, "pkcs1" or "pkcs8"
 	Owner, Group  string        // name or number; "" leaves them as the process makes them

@@ -22,6 +22,7 @@ type file struct {
 	path     string
 	mode     fs.FileMode
 	uid, gid int
+	before   []byte // what is there, once it was read
 }
 
 // name is what the path ends in.
@@ -36,7 +37,7 @@ func (t Target) files() ([]file, error) {
 	var files []file
 	for _, format := range formats {
 		if path := format.path(t); path != "" {
-			files = append(files, file{format, path, t.modeOf(format), uid, gid})
+			files = append(files, file{format: format, path: path, mode: t.modeOf(format), uid: uid, gid: gid})
 		}
 	}
 	return files, nil
@@ -184,7 +185,7 @@ func (f file) differs(o original, t Target, b *bundle.Bundle) string {
 
 // stage writes the content of f to a temporary file beside its path.
 func (f file) stage(dir *openat.Dir, t Target, b *bundle.Bundle) error {
-	data, err := f.encode(t, b)
+	data, err := f.encode(t, b, f.before)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", f.path, err)
 	}

@@ -17,7 +17,9 @@ type format struct {
 	keptAs string // the name of an original that is kept
 	path   func(Target) string
 	secret bool // it holds the key
-	encode func(Target, *bundle.Bundle) ([]byte, error)
+
+	// encode makes the file anew. A key store keeps what else it held before.
+	encode func(t Target, b *bundle.Bundle, before []byte) ([]byte, error)
 
 	// decode returns what a file holds as PEM; nil for a part that the format
 	// has not.
@@ -44,8 +46,8 @@ var formats = []format{
 		path: func(t Target) string { return t.JKS }},
 }
 
-func part(pem func(*bundle.Bundle) []byte) func(Target, *bundle.Bundle) ([]byte, error) {
-	return func(_ Target, b *bundle.Bundle) ([]byte, error) { return pem(b), nil }
+func part(pem func(*bundle.Bundle) []byte) func(Target, *bundle.Bundle, []byte) ([]byte, error) {
+	return func(_ Target, b *bundle.Bundle, _ []byte) ([]byte, error) { return pem(b), nil }
 }
 
 func onlyKey(_ Target, data []byte) ([]byte, []byte, error)          { return nil, data, nil }
@@ -53,7 +55,7 @@ func onlyCertificates(_ Target, data []byte) ([]byte, []byte, error) { return da
 func both(_ Target, data []byte) ([]byte, []byte, error)             { return data, data, nil }
 func neither(Target, []byte) ([]byte, []byte, error)                 { return nil, nil, nil }
 
-func encodeKey(t Target, b *bundle.Bundle) ([]byte, error) {
+func encodeKey(t Target, b *bundle.Bundle, _ []byte) ([]byte, error) {
 	switch t.KeyFormat {
 	case "":
 		return b.KeyPEM(), nil
@@ -74,8 +76,8 @@ func encodeKey(t Target, b *bundle.Bundle) ([]byte, error) {
 	return nil, fmt.Errorf("key_format %q is neither pkcs1 nor pkcs8", t.KeyFormat)
 }
 
-func encodeCombined(t Target, b *bundle.Bundle) ([]byte, error) {
-	key, err := encodeKey(t, b)
+func encodeCombined(t Target, b *bundle.Bundle, _ []byte) ([]byte, error) {
+	key, err := encodeKey(t, b, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +87,7 @@ func encodeCombined(t Target, b *bundle.Bundle) ([]byte, error) {
 // holds says whether data is b in this format.
 func (f format) holds(t Target, data []byte, b *bundle.Bundle) bool {
 	if !f.opaque {
-		want, err := f.encode(t, b)
+		want, err := f.encode(t, b, nil)
 		return err == nil && bytes.Equal(data, want)
 	}
 	certificates, key, err := f.decode(t, data)

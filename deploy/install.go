@@ -101,10 +101,11 @@ func (a *attempt) read() (err error) {
 		return err
 	}
 	a.originals = make(map[string]original)
-	for _, f := range a.files {
+	for i, f := range a.files {
 		if a.originals[f.path], err = a.dirs.read(f.path); err != nil {
 			return err
 		}
+		a.files[i].before = a.originals[f.path].data
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -13,19 +14,13 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 )
 
-// alias is the name of a Java keystore's only entry, which a server uses when its
-// configuration names none.
-const alias = "dvagent"
+// DefaultJKSAlias is the name of a Java key store's entry of which a Target does
+// not say any. A server uses the only entry when its configuration names none.
+const DefaultJKSAlias = "dvagent"
 
-func (t Target) password() (string, error) {
-	password, err := t.Password.Resolve()
-	if err != nil {
-		return "", fmt.Errorf("read the password: %w", err)
-	}
-	return password, nil
-}
+func (t Target) alias() string { return cmp.Or(t.JKSAlias, DefaultJKSAlias) }
 
-func encodePFX(t Target, b *bundle.Bundle) ([]byte, error) {
+func encodePFX(t Target, b *bundle.Bundle, _ []byte) ([]byte, error) {
 	password, err := t.password()
 	if err != nil {
 		return nil, err
@@ -57,10 +52,15 @@ func decodePFX(t Target, data []byte) (certificates, key []byte, err error) {
 	return certificatesPEM(raw), pkcs8PEM(der), nil
 }
 
-func encodeJKS(t Target, b *bundle.Bundle) ([]byte, error) {
-	password, err := t.password()
+// encodeJKS keeps what a key store that is there holds beside the entry.
+func encodeJKS(t Target, b *bundle.Bundle, before []byte) ([]byte, error) {
+	password, err := t.javaPassword()
 	if err != nil {
 		return nil, err
+	}
+	store, err := openJKS(before, password)
+	if err != nil {
+		store = keystore.New()
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(b.Key)
 	if err != nil {
@@ -70,42 +70,40 @@ func encodeJKS(t Target, b *bundle.Bundle) ([]byte, error) {
 	for _, c := range append([]*x509.Certificate{b.Leaf}, b.Chain...) {
 		entry.CertificateChain = append(entry.CertificateChain, keystore.Certificate{Type: "X509", Content: c.Raw})
 	}
-	store := keystore.New(keystore.WithMinPasswordLen(minJKSPassword))
-	if err := store.SetPrivateKeyEntry(alias, entry, []byte(password)); err != nil {
+	if err := store.SetPrivateKeyEntry(t.alias(), entry, password); err != nil {
 		return nil, err
 	}
 	var out bytes.Buffer
-	err = store.Store(&out, []byte(password))
+	err = store.Store(&out, password)
 	return out.Bytes(), err
 }
 
-// minJKSPassword is keytool's limit: it opens no keystore with a shorter password.
-const minJKSPassword = 6
+func openJKS(data, password []byte) (keystore.KeyStore, error) {
+	store := keystore.New()
+	if err := store.Load(bytes.NewReader(data), password); err != nil {
+		return store, fmt.Errorf("decode jks: %w", err)
+	}
+	return store, nil
+}
 
 func decodeJKS(t Target, data []byte) (certificates, key []byte, err error) {
-	password, err := t.password()
+	password, err := t.javaPassword()
 	if err != nil {
 		return nil, nil, err
 	}
-	store := keystore.New()
-	if err := store.Load(bytes.NewReader(data), []byte(password)); err != nil {
-		return nil, nil, fmt.Errorf("decode jks: %w", err)
+	store, err := openJKS(data, password)
+	if err != nil {
+		return nil, nil, err
 	}
-	for _, name := range store.Aliases() {
-		if !store.IsPrivateKeyEntry(name) {
-			continue
-		}
-		entry, err := store.GetPrivateKeyEntry(name, []byte(password))
-		if err != nil {
-			return nil, nil, fmt.Errorf("decode jks: %w", err)
-		}
-		var raw [][]byte
-		for _, c := range entry.CertificateChain {
-			raw = append(raw, c.Content)
-		}
-		return certificatesPEM(raw), pkcs8PEM(entry.PrivateKey), nil
+	entry, err := store.GetPrivateKeyEntry(t.alias(), password)
+	if err != nil {
+		return nil, nil, fmt.Errorf("decode jks: its entry %q: %w", t.alias(), err)
 	}
-	return nil, nil, errors.New("decode jks: no entry with a private key")
+	var raw [][]byte
+	for _, c := range entry.CertificateChain {
+		raw = append(raw, c.Content)
+	}
+	return certificatesPEM(raw), pkcs8PEM(entry.PrivateKey), nil
 }
 
 func certificatesPEM(raw [][]byte) []byte {

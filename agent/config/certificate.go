@@ -14,7 +14,6 @@ import (
 	"dvagent/deploy"
 	"dvagent/internal/bundle"
 	"dvagent/internal/hint"
-	"dvagent/internal/secret"
 )
 
 var (
@@ -94,6 +93,9 @@ func buildCertificate(config *Config, contacts map[string]Contact, key string, t
 		built, err := buildTarget(fmt.Sprintf("%s.deploy[%d]", key, i), domains, target)
 		if err != nil {
 			return certificate, err
+		}
+		if built.KeyFormat == "pkcs1" && certificate.KeyType == "ec256" && !certificate.CloudKey && !certificate.Follow {
+			return certificate, at(fmt.Sprintf("%s.deploy[%d].key_format", key, i), errors.New("pkcs1 is for RSA keys, and key_type is ec256"))
 		}
 		certificate.Deploy = append(certificate.Deploy, built)
 	}
@@ -187,8 +189,7 @@ func buildTarget(key string, domains []string, table deployTable) (deploy.Target
 	if target.KeyMode, err = parseMode(table.KeyMode); err != nil {
 		return target, at(key+".key_mode", err)
 	}
-	target.Password, err = buildPassword(key, table)
-	return target, err
+	return target, buildKeyStore(key, table, &target)
 }
 
 // probeName is a host name that the domain covers.
@@ -229,22 +230,6 @@ func parseMode(text string) (fs.FileMode, error) {
 		return 0, fmt.Errorf("%q is not a mode such as \"0640\"", text)
 	}
 	return fs.FileMode(mode), nil
-}
-
-// buildPassword is for a pfx or jks target, which must have a password.
-func buildPassword(key string, table deployTable) (secret.Secret, error) {
-	if table.PFX == "" && table.JKS == "" {
-		return secret.Secret{}, nil
-	}
-	key += ".password"
-	password, err := buildSecret(key, table.Password, table.PasswordFile, table.PasswordEnv)
-	if err != nil {
-		return password, err
-	}
-	if _, err := password.Resolve(); err != nil {
-		return password, at(key, fmt.Errorf("a pfx or jks file needs a password: %w", err))
-	}
-	return password, nil
 }
 
 // claim is something that only one certificate can have.

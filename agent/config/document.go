@@ -88,6 +88,7 @@ type deployTable struct {
 	Password        string   `toml:"password"`
 	PasswordFile    string   `toml:"password_file"`
 	PasswordEnv     string   `toml:"password_env"`
+	JKSAlias        string   `toml:"jks_alias"`
 	PFXLegacy       bool     `toml:"pfx_legacy"`
 	KeyFormat       string   `toml:"key_format"`
 	Owner           string   `toml:"owner"`

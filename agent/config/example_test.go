@@ -144,6 +144,7 @@ func TestTheExampleShowsTheDefaults(t *testing.T) {
 		{"account.sts_endpoint", account.STSEndpoint, aliyun.DefaultSTSEndpoint},
 		{"certificate.renew_before", certificate.RenewBefore, defaultRenewBefore},
 		{"certificate.deploy.pfx_legacy", target.PFXLegacy, false},
+		{"certificate.deploy.jks_alias", target.JKSAlias, deploy.DefaultJKSAlias},
 		{"certificate.deploy.mode", target.Mode, fmt.Sprintf("%04o", deploy.DefaultMode)},
 		{"certificate.deploy.key_mode", target.KeyMode, fmt.Sprintf("%04o", deploy.DefaultKeyMode)},
 		{"certificate.deploy.timeout", duration(t, target.Timeout), command.DefaultTimeout},
