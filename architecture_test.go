@@ -16,7 +16,7 @@ var allowed = map[string][]string{
 		"cmd/dvagent/daemon", "cmd/dvagent/demo", "dashboard",
 		"agent", "agent/account", "agent/check", "agent/config", "agent/order", "agent/state", "agent/upload", "agent/view",
 		"internal/aliyun", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/line",
-		"internal/message", "internal/sandbox", "internal/terminal", "internal/words",
+		"internal/message", "internal/openat", "internal/sandbox", "internal/terminal", "internal/unit", "internal/words",
 	},
 	"cmd/dvagent/daemon": {"agent", "agent/config", "agent/state", "agent/view", "dashboard", "internal/hint", "internal/line", "internal/words"},
 	"cmd/dvagent/demo":   {"agent", "agent/config", "agent/state", "deploy", "internal/bundle", "internal/hint", "internal/line", "internal/sandbox", "internal/words"},
@@ -68,6 +68,7 @@ var allowed = map[string][]string{
 	"internal/message":    {},
 	"internal/secret":     {"internal/openat"},
 	"internal/terminal":   {},
+	"internal/unit":       {"internal/openat"},
 	"internal/words":      {},
 	"internal/sandbox":    {}, // shares no code with the client that it tests
 

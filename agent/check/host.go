@@ -4,6 +4,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,7 +84,7 @@ func checkStateDir(dir state.Dir) Finding {
 	if err := unix.Access(existing, unix.W_OK|unix.X_OK); err != nil {
 		return Finding{Subject: "state_dir", Err: hint.Add(fmt.Errorf("%s cannot be written: %w", existing, err), "install -d -m 0700 "+string(dir))}
 	}
-	if err := state.Dir(existing).Safe(); err != nil {
+	if err := cmp.Or(state.Dir(existing).Safe(), dir.Usable()); err != nil {
 		return Finding{Subject: "state_dir", Err: err}
 	}
 	return Finding{Subject: "state_dir", OK: string(dir) + " can be written"}

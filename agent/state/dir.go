@@ -3,9 +3,7 @@ package state
 import (
 	"fmt"
 	"os"
-	"os/user"
 	"path/filepath"
-	"strconv"
 
 	"dvagent/agent/order"
 	"dvagent/agent/rollout"
@@ -82,7 +80,10 @@ func (d Dir) Prepare() error {
 	if err := dir.Restrict(0o700); err != nil {
 		return hint.Add(fmt.Errorf("close the state directory to others: %w", err), "chmod 0700 "+path)
 	}
-	return d.safe(dir)
+	if err := d.safe(dir); err != nil {
+		return err
+	}
+	return d.Usable()
 }
 
 // Safe refuses a directory that somebody beside root and this process's user can
@@ -103,11 +104,8 @@ func (d Dir) safe(dir *openat.Dir) error {
 	}
 	err = fmt.Errorf("the state directory is not this user's alone: %w", err)
 	if uid := dir.Owner(); uid != 0 && uid != os.Geteuid() {
-		owner := strconv.Itoa(uid) // the state of an agent that runs as another user
-		if found, err := user.LookupId(owner); err == nil {
-			owner = found.Username
-		}
-		err = hint.Add(err, "run it as the directory's owner: runuser -u "+owner+" -- dvagent")
+		// It is the state of an agent that runs as another user.
+		err = hint.Add(err, "run it as the directory's owner: runuser -u "+userName(uid)+" -- dvagent")
 	}
 	return err
 }

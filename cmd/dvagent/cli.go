@@ -65,9 +65,12 @@ func (c *cli) command() *cobra.Command {
 	flags.StringVar(&c.configPath, "config", cmp.Or(os.Getenv("DVAGENT_CONFIG"), "/etc/dvagent/agent.toml"), "configuration `FILE` (environment DVAGENT_CONFIG)")
 	flags.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&c.logFormat, "log-format", "text", "text or json")
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		c.started = true
-		return c.checkLogFlags()
+		if err := c.checkLogFlags(); err != nil {
+			return err
+		}
+		return c.asOwner(cmd)
 	}
 	root.AddCommand(c.runCommand(), c.renewCommand(), c.planCommand(), c.statusCommand(), c.checkCommand(),
 		c.deployCommand(), c.rollbackCommand(), c.abandonCommand(), c.ordersCommand(), c.certsCommand(),

@@ -29,6 +29,9 @@ func (c *cli) planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := host.Dir.Usable(); err != nil {
+				return usageError{err}
+			}
 			plan := view.ReadPlan(cmd.Context(), host, time.Now())
 			if asJSON {
 				return c.printJSON(plan)

@@ -55,7 +55,7 @@ func (c *cli) statusCommand() *cobra.Command {
 
 // status reads how things stand. Where the configuration cannot be used, the
 // service that runs says how they stand under the one that it uses, and the
-// error comes beside that.
+// error comes beside that; so does one of a state that the service cannot use.
 func (c *cli) status(ctx context.Context, names []string) (*view.Status, error) {
 	host, _, err := c.open()
 	if err != nil {
@@ -67,6 +67,9 @@ func (c *cli) status(ctx context.Context, names []string) (*view.Status, error) 
 	}
 	if status.Service = daemon.Service(ctx, host.Dir); status.Service == nil {
 		status.Unattended = host.Dir.Unattended(status.At)
+	}
+	if err := host.Dir.Usable(); err != nil {
+		return &status, usageError{err}
 	}
 	return &status, nil
 }

@@ -24,6 +24,7 @@ type Dir struct {
 	fd     int    // for its place alone (O_PATH): it need not be readable
 	path   string // without symlinks
 	uid    uint32
+	gid    uint32
 	above  error // who could put another in its place
 	others error // the same, or who can change what it holds
 
@@ -141,6 +142,14 @@ func (d *Dir) Sync() error {
 
 // Owner is the directory's user.
 func (d *Dir) Owner() int { return int(d.uid) }
+
+// Group is the directory's group.
+func (d *Dir) Group() int { return int(d.gid) }
+
+// Give makes the directory a user's and a group's.
+func (d *Dir) Give(uid, gid int) error {
+	return d.failed("chown", "", unix.Fchownat(d.fd, "", uid, gid, unix.AT_EMPTY_PATH))
+}
 
 // Restrict gives a directory of root's or ours these permission bits if it has
 // any beside them, and looks again who else can change it.

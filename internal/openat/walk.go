@@ -103,7 +103,7 @@ func (d *Dir) look() error {
 	if err := unix.Fstat(d.fd, &info); err != nil {
 		return d.failed("stat", "", err)
 	}
-	d.uid = info.Uid
+	d.uid, d.gid = info.Uid, info.Gid
 	if d.others = d.above; d.above == nil {
 		d.others = directoryOthers(d.fd, &info, d.path)
 	}

@@ -1,0 +1,63 @@
+package unit
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestAUnitIsReadAsSystemdReadsIt(t *testing.T) {
+	const shipped = "[Unit]\nUser=nobody\n[Service]\nExecStart=/usr/bin/dvagent run\nUser=dvagent\nStateDirectory=dvagent more\n" +
+		"LoadCredential=secret:/etc/dvagent/secret\nLoadCredential=token:/etc/dvagent/token\n"
+	for _, tt := range []struct {
+		name  string
+		files map[string]string
+		want  Unit
+		found bool
+	}{
+		{"there is none", nil, Unit{}, false},
+		{"the package's", map[string]string{"lib/dvagent.service": shipped},
+			Unit{"dvagent.service", "dvagent", "/var/lib/dvagent", map[string]string{"secret": "/etc/dvagent/secret", "token": "/etc/dvagent/token"}}, true},
+		{"without a user it is root's", map[string]string{"lib/dvagent.service": "[Service]\nExecStart=/bin/true\n"},
+			Unit{"dvagent.service", "root", "", map[string]string{}}, true},
+		{"the administrator's comes first", map[string]string{"lib/dvagent.service": shipped, "etc/dvagent.service": "[Service]\nUser=tls\n"},
+			Unit{"dvagent.service", "tls", "", map[string]string{}}, true},
+		{"drop-ins change it in the order of their names",
+			map[string]string{"lib/dvagent.service": shipped, "etc/dvagent.service.d/20.conf": "[Service]\nUser=second\n",
+				"lib/dvagent.service.d/10.conf": "[Service]\nUser=first\nLoadCredential=\nLoadCredential=secret:/elsewhere\n", "etc/dvagent.service.d/30.bak": "[Service]\nUser=no\n"},
+			Unit{"dvagent.service", "second", "/var/lib/dvagent", map[string]string{"secret": "/elsewhere"}}, true},
+		{"a drop-in of the administrator's replaces one of its name",
+			map[string]string{"lib/dvagent.service": shipped, "etc/dvagent.service.d/a.conf": "[Service]\n", "lib/dvagent.service.d/a.conf": "[Service]\nUser=root\n"},
+			Unit{"dvagent.service", "dvagent", "/var/lib/dvagent", map[string]string{"secret": "/etc/dvagent/secret", "token": "/etc/dvagent/token"}}, true},
+		{"one that is masked is none", map[string]string{"lib/dvagent.service": shipped, "etc/dvagent.service": "->/dev/null"}, Unit{}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			for name, text := range tt.files {
+				put(t, filepath.Join(dir, name), text)
+			}
+			t.Setenv("SYSTEMD_UNIT_PATH", filepath.Join(dir, "etc")+":"+filepath.Join(dir, "lib"))
+			got, found := Find("dvagent.service")
+			if found != tt.found || got.Name != tt.want.Name || got.User != tt.want.User || got.StateDirectory != tt.want.StateDirectory ||
+				!maps.Equal(got.Credentials, tt.want.Credentials) {
+				t.Errorf("%+v, %v", got, found)
+			}
+		})
+	}
+}
+
+func put(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	err := os.WriteFile(path, []byte(text), 0o644)
+	if text == "->/dev/null" {
+		os.Remove(path)
+		err = os.Symlink("/dev/null", path)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
