@@ -21,8 +21,8 @@ var allowed = map[string][]string{
 	"cmd/dvagent/daemon": {"agent", "agent/config", "agent/state", "agent/view", "dashboard", "internal/hint", "internal/line", "internal/words"},
 	"cmd/dvagent/demo":   {"agent", "agent/config", "agent/state", "deploy", "internal/bundle", "internal/hint", "internal/line", "internal/sandbox", "internal/words"},
 	"dashboard": {
-		"agent/config", "agent/order", "agent/state", "agent/view", // and not agent: it asks the service three questions
-		"internal/bundle", "internal/line", "internal/openat", "internal/secret", "internal/words",
+		"agent/config", "agent/order", "agent/state", "agent/view", // and not agent: it asks the service
+		"internal/bundle", "internal/line", "internal/message", "internal/openat", "internal/secret", "internal/words",
 	},
 
 	"agent": {

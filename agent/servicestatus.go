@@ -41,6 +41,16 @@ func (s *Service) Glance() (*view.Glance, error) {
 	})
 }
 
+// Detail is how a certificate was last seen, with its versions and the history
+// of its orders. An unknown one is a *state.UnknownError.
+func (s *Service) Detail(name string) (*view.Seen, error) {
+	glance, err := s.Glance()
+	if err != nil {
+		return nil, err
+	}
+	return glance.Detail(s.shown.Load().host, name)
+}
+
 // Refuse notes that a changed configuration cannot be used. It answers false
 // when that is known already.
 func (s *Service) Refuse(err error) (news bool) {

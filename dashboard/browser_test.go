@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -91,7 +92,7 @@ func dial(t *testing.T, portFile string) *websocket.Conn {
 	return nil
 }
 
-type message struct {
+type devtools struct {
 	ID      int             `json:"id,omitempty"`
 	Session string          `json:"sessionId,omitempty"`
 	Method  string          `json:"method,omitempty"`
@@ -108,7 +109,7 @@ func (b *browser) call(method string, params, result any) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := websocket.JSON.Send(b.conn, message{ID: b.last, Session: b.session, Method: method, Params: text}); err != nil {
+	if err := websocket.JSON.Send(b.conn, devtools{ID: b.last, Session: b.session, Method: method, Params: text}); err != nil {
 		b.Fatal(err)
 	}
 	for {
@@ -129,10 +130,10 @@ func (b *browser) call(method string, params, result any) {
 }
 
 // receive takes one message and notes what the page does.
-func (b *browser) receive() message {
+func (b *browser) receive() devtools {
 	b.Helper()
 	b.conn.SetReadDeadline(time.Now().Add(30 * time.Second))
-	var m message
+	var m devtools
 	if err := websocket.JSON.Receive(b.conn, &m); err != nil {
 		b.Fatal(err)
 	}
@@ -211,20 +212,20 @@ const unnamed = `[...document.querySelectorAll("svg:not([aria-hidden]), input:no
 	!(e.getAttribute("aria-label") || e.getAttribute("aria-labelledby") && document.getElementById(e.getAttribute("aria-labelledby")) || e.labels && e.labels.length ||
 	/^(A|BUTTON)$/.test(e.tagName) && e.textContent.trim())).map(e => e.outerHTML.slice(0, 80)).join("\n")`
 
-// The pages of hosts with 0, 1, 25 and 1,000 certificates are looked at, light
-// and dark, wide and narrow.
+// The pages of hosts with 0, 1, 25 and 3,000 certificates, and of single ones, are
+// looked at: light and dark, wide and narrow, in English and in Chinese.
 func TestThePageIsGoodToReadInABrowser(t *testing.T) {
 	b := newBrowser(t)
 	pictures := t.TempDir()
 	if dir := os.Getenv("DVAGENT_PICTURES"); dir != "" {
 		pictures = dir
 	}
-	thousand := make([]past, 1000)
-	for i := range thousand {
-		thousand[i] = past{name: fmt.Sprintf("host%d", i), bare: true}
+	thousands := make([]past, 3000)
+	for i := range thousands {
+		thousands[i] = past{name: fmt.Sprintf("host%d", i), bare: true}
 	}
 	for name, all := range map[string][]past{
-		"none": nil, "one": {{name: "www", age: 30 * day, left: 60 * day}}, "states": everyState(), "thousand": thousand,
+		"none": nil, "one": {{name: "www", age: 30 * day, left: 60 * day}}, "states": everyState(), "thousands": thousands,
 	} {
 		h := newHost(t, all...)
 		h.busy()
@@ -235,32 +236,55 @@ func TestThePageIsGoodToReadInABrowser(t *testing.T) {
 		}
 		for _, scheme := range []string{"light", "dark"} {
 			for _, width := range widths {
-				t.Run(fmt.Sprintf("%s %s %d", name, scheme, width), func(t *testing.T) {
-					b.T = t
-					b.open(address, scheme, width)
-					b.screenshot(filepath.Join(pictures, fmt.Sprintf("%s-%s-%d.png", name, scheme, width)))
-					for what, script := range map[string]string{"too wide": tooWide, "too faint": tooFaint, "without a name": unnamed} {
-						if found := b.evaluate(script); found != "" {
-							t.Errorf("%s:\n%s", what, found)
-						}
-					}
-					ground := b.evaluate(`getComputedStyle(document.body).backgroundColor`)
-					if dark := ground == "rgb(18, 21, 25)"; dark != (scheme == "dark") {
-						t.Errorf("the ground is %s", ground)
-					}
-				})
+				b.lookAt(t, pictures, sight{name, address, "en", scheme, width})
+			}
+			b.lookAt(t, pictures, sight{name, address, "zh-CN", scheme, 390})
+		}
+		if name != "states" {
+			continue
+		}
+		for _, one := range []string{"www", "intranet", "static", "damaged"} {
+			for _, width := range []int{1280, 320} {
+				b.lookAt(t, pictures, sight{one, address + "/certificate?name=" + one, "en", "light", width})
+				b.lookAt(t, pictures, sight{one, address + "/certificate?name=" + one, "zh-CN", "dark", width})
 			}
 		}
 	}
 	b.T = t
 	for _, request := range b.requests {
-		if u, err := url.Parse(request); err != nil || u.Hostname() != "127.0.0.1" || u.Path != "/" && u.Path != "/favicon.ico" {
+		if u, err := url.Parse(request); err != nil || u.Hostname() != "127.0.0.1" || !slices.Contains([]string{"/", "/certificate", "/favicon.ico"}, u.Path) {
 			t.Errorf("the page asks for %s", request)
 		}
 	}
 	if len(b.requests) == 0 {
 		t.Error("no request was seen at all")
 	}
+}
+
+// sight is one way to look at a page.
+type sight struct {
+	name, address, language, scheme string
+	width                           int
+}
+
+// lookAt takes a picture and says what is not good to read.
+func (b *browser) lookAt(t *testing.T, pictures string, v sight) {
+	name := fmt.Sprintf("%s-%s-%s-%d", v.name, v.language, v.scheme, v.width)
+	t.Run(name, func(t *testing.T) {
+		b.T = t
+		b.call("Network.setExtraHTTPHeaders", object{"headers": object{"Accept-Language": v.language}}, nil)
+		b.open(v.address, v.scheme, v.width)
+		b.screenshot(filepath.Join(pictures, name+".png"))
+		for what, script := range map[string]string{"too wide": tooWide, "too faint": tooFaint, "without a name": unnamed} {
+			if found := b.evaluate(script); found != "" {
+				t.Errorf("%s:\n%s", what, found)
+			}
+		}
+		ground := b.evaluate(`getComputedStyle(document.body).backgroundColor`)
+		if dark := ground == "rgb(18, 21, 25)"; dark != (v.scheme == "dark") {
+			t.Errorf("the ground is %s", ground)
+		}
+	})
 }
 
 // busy lets the host have done something lately.

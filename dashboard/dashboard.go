@@ -14,6 +14,7 @@ import (
 	"dvagent/agent/state"
 	"dvagent/agent/view"
 	"dvagent/internal/line"
+	"dvagent/internal/message"
 )
 
 // Service is the running service that is shown; *agent.Service is one.
@@ -22,6 +23,9 @@ type Service interface {
 	Glance() (*view.Glance, error)
 	// Status reads every target and shakes hands with every probe.
 	Status(ctx context.Context, names ...string) (view.Status, error)
+	// Detail is how one certificate was last seen, with its versions and the
+	// history of its orders; an unknown one is a *state.UnknownError.
+	Detail(name string) (*view.Seen, error)
 }
 
 // Build says what program it is.
@@ -40,6 +44,7 @@ type Dashboard struct {
 	events []event // the newest last
 	spare  map[string]spareSeen
 	reload reload
+	speaks message.Language // what the configuration chooses; "": the browser does
 }
 
 // event is a state.Progress as it is shown.
@@ -88,6 +93,14 @@ func (d *Dashboard) Observe(e state.Event) {
 	case state.Spare:
 		d.noteSpare(e)
 	}
+}
+
+// Speak sets the language that the configuration chooses, whatever the browser
+// asks for; "" leaves it to the browser.
+func (d *Dashboard) Speak(language message.Language) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.speaks = language
 }
 
 // Reloaded says how a reading of the configuration ended; with an error the

@@ -10,12 +10,15 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"time"
 
+	"dvagent/agent/config"
 	"dvagent/agent/order"
 	"dvagent/agent/view"
+	"dvagent/internal/message"
 	"dvagent/internal/words"
 )
 
@@ -30,12 +33,31 @@ const (
 var (
 	//go:embed page.html
 	pageText string
+	//go:embed certificate.html
+	certificateText string
 	//go:embed page.css
 	style string
 
-	pageTemplate = template.Must(template.New("page").Parse(pageText))
-	styleSource  = "'sha256-" + hashOf(style) + "'"
+	templates   = parsePages()
+	styleSource = "'sha256-" + hashOf(style) + "'"
 )
+
+// parsePages makes the pages of each language: say puts a text into it.
+func parsePages() map[message.Language]*template.Template {
+	all := map[message.Language]*template.Template{}
+	for _, language := range message.Languages {
+		say := func(text string, args ...any) string {
+			if len(args) == 0 {
+				return language.Text(text)
+			}
+			return language.Sprintf(text, args...)
+		}
+		pages := template.Must(template.New("page").Funcs(template.FuncMap{"say": say}).Parse(pageText))
+		template.Must(pages.New("certificate").Parse(certificateText))
+		all[language] = pages
+	}
+	return all
+}
 
 // hashOf is what a Content-Security-Policy knows an inline style by.
 func hashOf(text string) string {
@@ -43,10 +65,21 @@ func hashOf(text string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// page is what the template shows; all text is ready to be read.
+// frame is what every page has.
+type frame struct {
+	Language message.Language
+	Title    string
+	Style    template.CSS
+	Build    Build
+	Refresh  int    // seconds; 0: never
+	Reloaded string // when the configuration at work was read
+}
+
+// page is what the template shows; its texts are English, and the template puts
+// them into the reader's language.
 type page struct {
-	Style       template.CSS
-	Build       Build
+	Frame       frame
+	Host        string
 	At          string
 	Refresh     int // seconds; 0: never
 	Query       string
@@ -68,7 +101,6 @@ type page struct {
 	Records     []view.RecordStatus
 	MoreRecords int
 	Events      []shownEvent
-	Reloaded    string
 }
 
 type total struct {
@@ -82,6 +114,7 @@ type alarm struct{ Title, Text, Hint string }
 
 type row struct {
 	Name, Domains, More string
+	Link                string // to its own page
 	State               badge
 	Bar                 *bar
 	Ends, EndsIn        string
@@ -98,6 +131,7 @@ type openOrder struct {
 	Steps                                               []stepShown
 	Trouble                                             trouble
 	Stopped                                             bool
+	History                                             []shownFact // on the page of the certificate
 }
 
 type stepShown struct {
@@ -115,13 +149,49 @@ func (d *Dashboard) servePage(w http.ResponseWriter, r *http.Request, service Se
 		http.Error(w, clean(err.Error()), http.StatusInternalServerError)
 		return
 	}
+	p := d.page(glance, r.URL.Query())
+	p.Frame = d.frame(d.language(r), p.title())
+	p.Frame.Refresh = p.Refresh
+	show(w, "page", p.Frame.Language, p)
+}
+
+// show fills in the template of that name.
+func show(w http.ResponseWriter, name string, language message.Language, content any) {
 	var text bytes.Buffer
-	if err := pageTemplate.Execute(&text, d.page(glance, r.URL.Query())); err != nil {
+	if err := templates[language].ExecuteTemplate(&text, name, content); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Language", string(language))
+	w.Header().Set("Vary", "Accept-Language")
 	w.Write(text.Bytes())
+}
+
+// language is the one that the configuration chooses, or the browser.
+func (d *Dashboard) language(r *http.Request) message.Language {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return cmp.Or(d.speaks, message.OfBrowser(r.Header.Get("Accept-Language")))
+}
+
+func (d *Dashboard) frame(language message.Language, title string) frame {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return frame{Language: language, Title: language.Text(title), Style: template.CSS(style), Build: d.build, Reloaded: clock(d.reload.at)}
+}
+
+func (p *page) title() string {
+	if p.Well {
+		return "✓ dvagent: " + p.Headline
+	}
+	return "! dvagent: " + p.Headline
+}
+
+// hostname is empty where the host has none.
+func hostname() string {
+	name, _ := os.Hostname()
+	return name
 }
 
 // looked is a certificate with its state at the time of the page.
@@ -131,7 +201,7 @@ type looked struct {
 }
 
 func (d *Dashboard) page(g *view.Glance, query url.Values) page {
-	p := page{Style: template.CSS(style), Build: d.build, At: clock(g.At), Total: len(g.Certificates),
+	p := page{Host: hostname(), At: clock(g.At), Total: len(g.Certificates),
 		Query: query.Get("q"), State: query.Get("state"), Records: g.Records[:min(len(g.Records), mostRecords)]}
 	p.MoreRecords = len(g.Records) - len(p.Records)
 	if query.Has("refresh") {
@@ -141,7 +211,9 @@ func (d *Dashboard) page(g *view.Glance, query url.Values) page {
 	for i := range g.Certificates {
 		all[i] = looked{&g.Certificates[i], badgeOf(g.Certificates[i].State)}
 	}
-	slices.SortStableFunc(all, func(a, b looked) int { return a.NotAfter.Compare(b.NotAfter) })
+	slices.SortStableFunc(all, func(a, b looked) int {
+		return cmp.Or(cmp.Compare(a.Seen.State.Rank(), b.Seen.State.Rank()), a.NotAfter.Compare(b.NotAfter))
+	})
 	p.showTotals(all)
 	p.showTroubles(all, g.At)
 	p.showRows(all, g.At)
@@ -151,7 +223,6 @@ func (d *Dashboard) page(g *view.Glance, query url.Values) page {
 	p.showStocks(g, d.spare)
 	p.showAlarms(g, d.reload)
 	p.showEvents(d.events, g.At)
-	p.Reloaded = clock(d.reload.at)
 	p.summarise(g.PassError != nil)
 	return p
 }
@@ -219,14 +290,14 @@ func (p *page) matches(c looked) bool {
 		return false
 	}
 	has := func(text string) bool { return strings.Contains(text, strings.ToLower(p.Query)) }
-	return has(c.Name) || slices.ContainsFunc(c.Domains, has)
+	shown := func(domain string) bool { return has(domain) || has(config.Shown(domain)) }
+	return has(c.Name) || slices.ContainsFunc(c.Domains, shown)
 }
 
 func rowOf(c looked, a axis, now time.Time) row {
 	r := row{
-		Name: c.Name, State: c.badge, Next: clean(c.Next),
-		Domains: strings.Join(c.Domains[:min(len(c.Domains), mostNames)], ", "),
-		Ends:    date(c.NotAfter), EndsIn: words.BriefAway(c.NotAfter, now), Renews: date(c.RenewsAt), RenewsIn: words.BriefAway(c.RenewsAt, now),
+		Name: c.Name, Link: linkTo(c.Name), State: c.badge, Next: clean(c.Next), Domains: domains(c.Domains[:min(len(c.Domains), mostNames)]),
+		Ends: date(c.NotAfter), EndsIn: words.BriefAway(c.NotAfter, now), Renews: date(c.RenewsAt), RenewsIn: words.BriefAway(c.RenewsAt, now),
 		Deployed: "–", Served: "–",
 	}
 	if more := len(c.Domains) - mostNames; more > 0 {
@@ -236,7 +307,7 @@ func rowOf(c looked, a axis, now time.Time) row {
 	case c.Package != "":
 		r.Source = "package " + clean(c.Package)
 	case !c.SubscriptionEnds.IsZero():
-		r.Source = "subscription " + clean(c.Instance) + " until " + date(c.SubscriptionEnds)
+		r.Source = fmt.Sprintf("subscription %s until %s", clean(c.Instance), date(c.SubscriptionEnds))
 	}
 	for _, warning := range c.Warnings {
 		r.Warnings = append(r.Warnings, clean(warning))
@@ -254,6 +325,19 @@ func rowOf(c looked, a axis, now time.Time) row {
 		r.Bar = a.bar(c.Seen, now)
 	}
 	return r
+}
+
+// domains are names as people write them.
+func domains(names []string) string {
+	var shown []string
+	for _, name := range names {
+		shown = append(shown, config.Shown(name))
+	}
+	return strings.Join(shown, ", ")
+}
+
+func linkTo(certificate string) string {
+	return "certificate?" + url.Values{"name": {certificate}}.Encode()
 }
 
 func (p *page) showOrders(all []looked, g *view.Glance) {
@@ -292,6 +376,7 @@ func orderOf(certificate string, o view.OrderStatus, now time.Time) openOrder {
 		shown.WaitsFor = ""
 		shown.Trouble = trouble{clean(o.Error), clean(o.Hint), again(o.RetryAt, now)}
 	}
+	shown.History = shownFacts(o.History)
 	passed := true
 	for _, step := range order.Steps() {
 		current := string(step) == o.Step
@@ -305,11 +390,14 @@ func orderOf(certificate string, o view.OrderStatus, now time.Time) openOrder {
 func sourceOf(o view.OrderStatus) string {
 	switch {
 	case o.Package != "" && o.ServerOrder != "":
-		return "order " + clean(o.ServerOrder) + " from package " + clean(o.Package)
+		return fmt.Sprintf("order %s from package %s", clean(o.ServerOrder), clean(o.Package))
 	case o.Package != "":
 		return "from package " + clean(o.Package)
 	}
-	return "instance " + cmp.Or(clean(o.Instance), "none yet")
+	if o.Instance == "" {
+		return "no instance yet"
+	}
+	return "instance " + clean(o.Instance)
 }
 
 func (p *page) showAlarms(g *view.Glance, r reload) {
@@ -334,11 +422,11 @@ func (p *page) showAlarms(g *view.Glance, r reload) {
 
 func (p *page) showOrphans(orphans []view.OrphanStatus) {
 	for _, orphan := range orphans[:min(len(orphans), mostTroubles)] {
-		title, text, what := "An order of ", "", orphan.Next
+		title, text, what := "An order of %s, which is not configured", "", orphan.Next
 		if orphan.Error != "" {
-			title, text, what = "Unreadable state of ", clean(orphan.Error), "mend it, or move its directory away"
+			title, text, what = "Unreadable state of %s, which is not configured", clean(orphan.Error), "mend it, or move its directory away"
 		}
-		p.Alarms = append(p.Alarms, alarm{title + clean(orphan.Certificate) + ", which is not configured", text, what})
+		p.Alarms = append(p.Alarms, alarm{fmt.Sprintf(title, clean(orphan.Certificate)), text, what})
 	}
 	if more := len(orphans) - mostTroubles; more > 0 {
 		p.Alarms = append(p.Alarms, alarm{fmt.Sprintf("And %d more that are not configured", more), "", "see dvagent status"})

@@ -66,13 +66,14 @@ func TestEachStateIsSeen(t *testing.T) {
 	}
 }
 
-func TestThoseThatEndSoonestComeFirst(t *testing.T) {
-	h := newHost(t, past{name: "late", age: day, left: 90 * day}, past{name: "soon", age: 80 * day, left: 20 * day}, past{name: "none"})
+func TestTheMostUrgentComesFirstAndOfThoseTheOneThatEndsSoonest(t *testing.T) {
+	h := newHost(t, past{name: "late", age: day, left: 90 * day}, past{name: "soon", age: 10 * day, left: 80 * day},
+		past{name: "broken", age: day, left: 99 * day, failed: "connection refused"}, past{name: "none"})
 	var names []string
 	for _, r := range h.page("").Rows {
 		names = append(names, r.Name)
 	}
-	if fmt.Sprint(names) != "[none soon late]" {
+	if fmt.Sprint(names) != "[broken none soon late]" {
 		t.Errorf("got %v", names)
 	}
 }

@@ -86,6 +86,7 @@ func (d *Dashboard) handler(ctx context.Context, service Service) http.Handler {
 		}
 		fmt.Fprintln(w, "ok")
 	})
+	mux.HandleFunc("GET /certificate", func(w http.ResponseWriter, r *http.Request) { d.serveCertificate(w, r, service) })
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { d.servePage(w, r, service) })
 	return mux
 }

@@ -50,7 +50,7 @@ func (s stock) alarm() alarm {
 	a := alarm{"Too few instances in account " + s.Account,
 		fmt.Sprintf("%s spare, and %d certificates want one within the forecast.", s.Spare, s.Coming), "buy DV instances"}
 	if s.Package != "" {
-		a.Title, a.Hint = "Too little left of package "+s.Package+" in account "+s.Account, state.PackageHint
+		a.Title, a.Hint = fmt.Sprintf("Too little left of package %s in account %s", s.Package, s.Account), state.PackageHint
 	}
 	return a
 }

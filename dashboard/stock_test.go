@@ -49,7 +49,7 @@ func TestAnOrderIsShownWithWhatItIsOf(t *testing.T) {
 		want  string
 	}{
 		{"an instance", []order.Fact{opened("missing"), claimed("cas-1")}, "instance cas-1"},
-		{"none yet", []order.Fact{opened("missing")}, "instance none yet"},
+		{"none yet", []order.Fact{opened("missing")}, "no instance yet"},
 		{"a package", []order.Fact{opened("missing"), ofPackage}, "from package p"},
 		{"a package, with the server's number", []order.Fact{opened("missing"), ofPackage, number}, "order 4711 from package p"},
 	} {

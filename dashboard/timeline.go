@@ -132,7 +132,8 @@ func date(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.UTC().Format(time.DateOnly)
+	return t.Local().Format(time.DateOnly)
 }
 
-func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
+// clock is a time of this host, with its zone.
+func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") }

@@ -37,6 +37,20 @@ func normaliseAny(names []string) ([]string, error) {
 	return normaliseAll(names)
 }
 
+// Shown is a domain as people write it: in their letters, where it is kept as an
+// A-label.
+func Shown(domain string) string {
+	host, wildcard := strings.CutPrefix(domain, "*.")
+	shown, err := idna.Display.ToUnicode(host)
+	switch {
+	case err != nil:
+		return domain
+	case wildcard:
+		return "*." + shown
+	}
+	return shown
+}
+
 func normalise(name string) (string, error) {
 	host, wildcard := strings.CutPrefix(strings.TrimSuffix(name, "."), "*.")
 	ascii, err := idna.Lookup.ToASCII(host)

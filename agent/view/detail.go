@@ -55,6 +55,26 @@ func apiOf(account config.Account, latest string) *API {
 	return &api
 }
 
+// Detail is a certificate of the glance with its versions and orders, read anew.
+// One that the glance does not have is a *state.UnknownError.
+func (g *Glance) Detail(host *state.Host, name string) (*Seen, error) {
+	for i := range g.Certificates {
+		if g.Certificates[i].Name != name {
+			continue
+		}
+		seen := g.Certificates[i]
+		if seen.Order != nil {
+			order := *seen.Order // the glance is shared
+			seen.Order = &order
+		}
+		if seen.Error != "" {
+			return &seen, nil
+		}
+		return &seen, addDetail(host, &seen.CertificateStatus)
+	}
+	return nil, &state.UnknownError{Name: name}
+}
+
 // addDetail adds what is wanted only when one certificate is asked for.
 func addDetail(host *state.Host, c *CertificateStatus) error {
 	store, dir := host.Dir.Store(c.Name), host.Dir.Certificate(c.Name)

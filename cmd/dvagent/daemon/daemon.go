@@ -58,6 +58,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer lock.Unlock()
 	d.config, d.service = cfg, agent.NewService(a, d.replaced, o.Caller)
+	d.board.Speak(cfg.Language)
 	d.log.Info("started", "certificates", len(cfg.Certificates), "config", cfg.Path, "state_dir", cfg.StateDir)
 	err = d.run(ctx)
 	d.log.Info("stopped")
@@ -124,6 +125,7 @@ func (d *daemon) reload(ctx context.Context) error {
 	fresh, err := d.replace(ctx)
 	d.board.Reloaded(err)
 	if err == nil {
+		d.board.Speak(fresh.Language)
 		d.log.Info("took the new configuration", "certificates", len(fresh.Certificates))
 		d.warnOfListen(fresh.Service)
 	} else if d.service.Refuse(err) {
