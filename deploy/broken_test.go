@@ -33,7 +33,7 @@ func within(t *testing.T, bound time.Duration, what string, holds func() bool) {
 
 // shows says whether a handshake with the host shows b.
 func (h *host) shows(t *testing.T, b *bundle.Bundle) bool {
-	return shows(deploy.Probe(t.Context(), h.address, "example.com"), b)
+	return shows(deploy.Probe(t.Context(), h.address, "example.com", nil), b)
 }
 
 func TestABrokenServerWaitsForNoOther(t *testing.T) {

@@ -54,7 +54,7 @@ func TestInstallIsProvedBySTARTTLSWithDovecot(t *testing.T) {
 	job.Target.Probe = []string{"imap://" + h.address}
 	job.Target.Reload = []string{"doveadm", "-c", config, "reload"}
 	job.Target.Timeout = 20 * time.Second
-	for deadline := time.Now().Add(20 * time.Second); deploy.Probe(t.Context(), job.Target.Probe[0], "example.com").Err != nil; {
+	for deadline := time.Now().Add(20 * time.Second); deploy.Probe(t.Context(), job.Target.Probe[0], "example.com", nil).Err != nil; {
 		if time.Now().After(deadline) {
 			log, _ := os.ReadFile(h.path("dovecot.log"))
 			t.Fatalf("dovecot does not answer: %s", log)

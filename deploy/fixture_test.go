@@ -142,7 +142,7 @@ func (h *host) holds(t *testing.T, b *bundle.Bundle) {
 // serves fails the test unless a handshake shows b.
 func (h *host) serves(t *testing.T, b *bundle.Bundle) {
 	t.Helper()
-	if seen := deploy.Probe(t.Context(), h.address, "example.com"); !shows(seen, b) {
+	if seen := deploy.Probe(t.Context(), h.address, "example.com", nil); !shows(seen, b) {
 		t.Errorf("%s, want %s", seen, b.ID())
 	}
 }

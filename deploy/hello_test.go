@@ -216,7 +216,7 @@ func TestAServerThatDoesNotAnswerTheWideHelloGetsANarrowerOne(t *testing.T) {
 					_, _ = conn.Read(make([]byte, 1)) // until the client goes
 				}
 			})
-			got := deploy.Probe(t.Context(), address, "example.com")
+			got := deploy.Probe(t.Context(), address, "example.com", nil)
 			if shows(got, b) != test.shown {
 				t.Errorf("%+v", got)
 			}

@@ -74,7 +74,7 @@ func startNginx(t testing.TB, h *host, targets ...*deploy.Target) (master *os.Pr
 		_ = server.Wait() // its status is not what is tested
 	})
 	for range 1000 {
-		if deploy.Probe(t.Context(), h.address, "example.com").Err == nil {
+		if deploy.Probe(t.Context(), h.address, "example.com", nil).Err == nil {
 			return server.Process
 		}
 		time.Sleep(5 * time.Millisecond)

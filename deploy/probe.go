@@ -76,14 +76,15 @@ func parseProbe(text string) (p probe, err error) {
 }
 
 // Probe looks with one probe, as CheckProbe describes it, at what its server
-// shows to a client that sends serverName. The certificate is not verified: it is
-// to be compared with that of a bundle.
-func Probe(ctx context.Context, text, serverName string) Handshake {
+// shows to a client that sends serverName. Where the server has leaves of several
+// kinds, it is the one of leaf's kind, if it is leaf; nil takes any. The
+// certificate is not verified: it is to be compared.
+func Probe(ctx context.Context, text, serverName string, leaf *x509.Certificate) Handshake {
 	p, err := parseProbe(text)
 	if err != nil {
 		return Handshake{Address: text, Err: err}
 	}
-	return p.handshake(ctx, p.host, sought{name: serverName}, tls.VersionTLS13)
+	return p.handshake(ctx, p.host, sought{serverName, leaf}, tls.VersionTLS13)
 }
 
 // handshake is the one that tells what a client of TLS up to newest is shown at

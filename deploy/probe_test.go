@@ -40,7 +40,7 @@ func TestProbe(t *testing.T) {
 				t.Fatal(err)
 			}
 			new(host).serve(t, listener)
-			got := deploy.Probe(t.Context(), listener.Addr().String(), "example.com")
+			got := deploy.Probe(t.Context(), listener.Addr().String(), "example.com", nil)
 			checkError(t, got.Err, test.err)
 			if !got.Connected || shows(got, b) != (test.err == "") {
 				t.Errorf("got %+v", got)
@@ -59,7 +59,7 @@ func TestProbeOfASilentServerEnds(t *testing.T) {
 	}
 	defer listener.Close()
 	start := time.Now()
-	got := deploy.Probe(t.Context(), listener.Addr().String(), "example.com")
+	got := deploy.Probe(t.Context(), listener.Addr().String(), "example.com", nil)
 	if got.Err == nil || !got.Connected || time.Since(start) > 20*time.Second {
 		t.Errorf("after %s: %+v", time.Since(start), got)
 	}

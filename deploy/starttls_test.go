@@ -94,7 +94,7 @@ func TestProbeSpeaksSTARTTLS(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			address := test.scheme + "://" + speak(t, func(conn net.Conn) { test.talk.hold(conn, test.starts, config) })
-			got := deploy.Probe(t.Context(), address, "example.com")
+			got := deploy.Probe(t.Context(), address, "example.com", nil)
 			checkError(t, got.Err, test.err)
 			if shows(got, b) != (test.err == "") || !got.Connected || got.Address != address {
 				t.Errorf("%+v", got)
@@ -126,7 +126,7 @@ func TestAMailServerThatIsStrictWithStrangersIsProbed(t *testing.T) {
 			answers := maps.Clone(ready)
 			answers["EHLO"], answers["EHLO "+test.takes] = test.with, "250-mx\r\n250 STARTTLS\r\n"
 			address := "smtp://" + speak(t, func(conn net.Conn) { talk{"220 mx\r\n", answers}.hold(conn, "STARTTLS", config) })
-			got := deploy.Probe(t.Context(), address, "example.com")
+			got := deploy.Probe(t.Context(), address, "example.com", nil)
 			checkError(t, got.Err, test.err)
 			if shows(got, b) != (test.err == "") {
 				t.Errorf("%+v", got)
@@ -146,7 +146,7 @@ func TestProbeAsksPostgresForTLS(t *testing.T) {
 			_, _ = conn.Write([]byte(answer)) // the client's side is looked at
 			_ = tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{*pairOf(t, b)}}).Handshake()
 		})
-		got := deploy.Probe(t.Context(), "postgres://"+address, "example.com")
+		got := deploy.Probe(t.Context(), "postgres://"+address, "example.com", nil)
 		checkError(t, got.Err, want)
 		if shows(got, b) != (want == "") {
 			t.Errorf("%q: %+v", answer, got)
@@ -170,7 +170,7 @@ func TestProbeEndsWithAServerThatDoesNot(t *testing.T) {
 				}
 			})
 			start := time.Now()
-			got := deploy.Probe(t.Context(), test.scheme+address, "example.com")
+			got := deploy.Probe(t.Context(), test.scheme+address, "example.com", nil)
 			if got.Err == nil || !strings.Contains(got.Err.Error(), test.err) || time.Since(start) > 3*time.Second {
 				t.Errorf("after %s: %v", time.Since(start), got.Err)
 			}

@@ -48,9 +48,9 @@ func New(host *state.Host, accounts *account.Accounts) *Check {
 	return &Check{host, accounts, proof.NewZones(host, accounts)}
 }
 
-// Host looks at paths, permissions, commands and the clock of this host,
-// and at the TLS servers of its nginx. It changes nothing, and contacts nothing
-// but what nginx -t does.
+// Host looks at paths, permissions, commands and the clock of this host, at the
+// TLS servers of its nginx, and at what the probes show. It changes nothing, and
+// contacts nothing but the probes and what nginx -t does.
 func (c *Check) Host(ctx context.Context, now time.Time) []Finding {
 	findings := []Finding{checkStateDir(c.host.Dir), checkClock(now)}
 	if s := c.host.Config.Service; s.Listen != "" && s.Token.IsZero() {
@@ -70,6 +70,7 @@ func (c *Check) Host(ctx context.Context, now time.Time) []Finding {
 	for _, hook := range c.host.Config.Hooks {
 		findings = append(findings, checkCommand("hook", hook.Command))
 	}
+	findings = append(findings, c.probes(ctx)...)
 	return append(findings, c.nginxServers(ctx, now)...)
 }
 

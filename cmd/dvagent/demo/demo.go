@@ -229,7 +229,7 @@ func notServed(o state.Outcome) error {
 }
 
 func (d *demo) handshake(ctx context.Context) deploy.Handshake {
-	h := deploy.Probe(ctx, d.server.address, "example.com")
+	h := deploy.Probe(ctx, d.server.address, "example.com", nil)
 	if h.Err == nil {
 		d.say("a TLS handshake shows the certificate …%s, valid until %s", tail(h), words.Date(h.NotAfter))
 	}
