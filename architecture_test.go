@@ -45,11 +45,11 @@ var allowed = map[string][]string{
 	},
 	"agent/notice":  {"agent/state", "internal/atomicfile", "internal/message", "notify", "internal/words"},
 	"agent/state":   {"agent/config", "agent/order", "agent/rollout", "deploy", "hooks", "internal/atomicfile", "internal/bundle", "internal/hint", "internal/journal", "internal/openat", "internal/words"},
-	"agent/config":  {"deploy", "dnsvalidate", "hooks", "internal/address", "internal/bundle", "internal/command", "internal/hint", "internal/message", "internal/openat", "internal/secret", "notify"},
+	"agent/config":  {"deploy", "dnsvalidate", "hooks", "internal/address", "internal/bundle", "internal/command", "internal/hint", "internal/message", "internal/openat", "internal/secret", "internal/users", "notify"},
 	"agent/order":   {"internal/atomicfile", "internal/journal"},
 	"agent/rollout": {"internal/journal"},
 
-	"deploy":      {"internal/address", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/openat", "internal/secret", "internal/words"},
+	"deploy":      {"internal/address", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/openat", "internal/secret", "internal/users", "internal/words"},
 	"dnsvalidate": {"internal/aliyun", "internal/hint"},
 	"hooks":       {"internal/bundle", "internal/command", "internal/line"},
 	"notify":      {"internal/address", "internal/hint", "internal/https", "internal/line", "internal/message", "internal/secret"},
@@ -69,6 +69,7 @@ var allowed = map[string][]string{
 	"internal/secret":     {"internal/openat"},
 	"internal/terminal":   {},
 	"internal/unit":       {"internal/openat"},
+	"internal/users":      {"internal/command", "internal/hint"},
 	"internal/words":      {},
 	"internal/sandbox":    {}, // shares no code with the client that it tests
 

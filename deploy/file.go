@@ -2,18 +2,18 @@ package deploy
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"sync"
 
 	"dvagent/internal/atomicfile"
 	"dvagent/internal/bundle"
 	"dvagent/internal/hint"
 	"dvagent/internal/openat"
+	"dvagent/internal/users"
 )
 
 // file is one path of a target, and the format, mode and owner it should have.
@@ -29,8 +29,8 @@ type file struct {
 func (f file) name() string { return filepath.Base(f.path) }
 
 // files resolves the target's paths, modes and owner.
-func (t Target) files() ([]file, error) {
-	uid, gid, err := t.owner()
+func (t Target) files(ctx context.Context) ([]file, error) {
+	uid, gid, err := t.owner(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -50,44 +50,25 @@ func (t Target) modeOf(f format) fs.FileMode {
 	return cmp.Or(t.Mode, DefaultMode).Perm()
 }
 
-func (t Target) owner() (uid, gid int, err error) {
-	uid, err = id(t.Owner, func(name string) (string, error) {
-		u, err := user.Lookup(name)
-		if err != nil {
-			return "", err
+func (t Target) owner(ctx context.Context) (uid, gid int, err error) {
+	uid, gid = atomicfile.Keep, atomicfile.Keep
+	if t.Owner != "" {
+		if uid, err = users.UID(ctx, t.Owner); err != nil {
+			return 0, 0, fmt.Errorf("look up owner: %w", err)
 		}
-		return u.Uid, nil
-	})
-	if err != nil {
-		return 0, 0, fmt.Errorf("look up owner: %w", err)
 	}
-	gid, err = id(t.Group, func(name string) (string, error) {
-		g, err := user.LookupGroup(name)
-		if err != nil {
-			return "", err
+	if t.Group != "" {
+		if gid, err = users.GID(ctx, t.Group); err != nil {
+			return 0, 0, fmt.Errorf("look up group: %w", err)
 		}
-		return g.Gid, nil
-	})
-	if err != nil {
-		return 0, 0, fmt.Errorf("look up group: %w", err)
 	}
 	return uid, gid, nil
 }
 
-// id returns the number of a user or group. Like chown, it takes a name that
-// does not exist as the number itself, if it is one.
-func id(name string, lookUp func(string) (string, error)) (int, error) {
-	if name == "" {
-		return atomicfile.Keep, nil
-	}
-	number, err := lookUp(name)
-	if err != nil {
-		if n, bad := strconv.ParseUint(name, 10, 31); bad == nil {
-			return int(n), nil
-		}
-		return 0, err
-	}
-	return strconv.Atoi(number)
+// CheckOwner says which of the target's owner and group this host does not know.
+func (t Target) CheckOwner(ctx context.Context) error {
+	_, _, err := t.owner(ctx)
+	return err
 }
 
 // directories are those of targets' files, by path. They stay open from the first

@@ -152,7 +152,7 @@ type Drift struct {
 // Inspect compares a target's files, and the leaf that it serves, with b. It
 // changes nothing, and makes one handshake with each listener.
 func Inspect(ctx context.Context, t Target, b *bundle.Bundle) Drift {
-	drift := Drift{Files: differences(t, b), Served: probeTarget(ctx, t, b, once)}
+	drift := Drift{Files: differences(ctx, t, b), Served: probeTarget(ctx, t, b, once)}
 	drift.Warnings = warnings(drift.Served, b)
 	shown := len(failing(drift.Served, b)) == 0
 	drift.Shown = shown && len(drift.Served) > 0
@@ -171,8 +171,8 @@ func InspectAll(ctx context.Context, targets []Target, b *bundle.Bundle) []Drift
 	return drifts
 }
 
-func differences(t Target, b *bundle.Bundle) []string {
-	files, err := t.files()
+func differences(ctx context.Context, t Target, b *bundle.Bundle) []string {
+	files, err := t.files(ctx)
 	if err != nil {
 		return []string{err.Error()}
 	}

@@ -126,7 +126,7 @@ func TestInstallGivesTheOwner(t *testing.T) {
 		t.Error("a changed owner does not heal")
 	}
 	job.Target.Owner = "no-such-user"
-	checkError(t, install(t, job).Err, "look up owner: user: unknown user no-such-user")
+	checkError(t, install(t, job).Err, "look up owner: \"no-such-user\" is unknown")
 }
 
 func TestTargetIDStandsForFilesAndProbes(t *testing.T) {

@@ -47,7 +47,7 @@ func Install(ctx context.Context, jobs []Job) []Result {
 		seen := probeTarget(ctx, a.Job.Target, a.Job.Bundle, inBoth)
 		a.was = withoutRefused12(seen, func(Handshake) bool { return false })
 	})
-	sideBySide(attempts, atOnce, func(a *attempt) { a.Err = a.write() }) // so that syncs overlap
+	sideBySide(attempts, atOnce, func(a *attempt) { a.Err = a.write(ctx) }) // so that syncs overlap
 	sideBySide(byCommands(attempts), len(attempts), func(r round) {
 		r.apply(ctx)
 		r.prove(ctx)
@@ -74,8 +74,8 @@ func (a *attempt) pruneOriginals() {
 }
 
 // write replaces the files that differ, or none if it fails.
-func (a *attempt) write() error {
-	if err := a.read(); err != nil {
+func (a *attempt) write(ctx context.Context) error {
+	if err := a.read(ctx); err != nil {
 		return fmt.Errorf("read target: %w", err)
 	}
 	stale := slices.DeleteFunc(slices.Clone(a.files), func(f file) bool {
@@ -96,8 +96,8 @@ func (a *attempt) write() error {
 	return nil
 }
 
-func (a *attempt) read() (err error) {
-	if a.files, err = a.Job.Target.files(); err != nil {
+func (a *attempt) read(ctx context.Context) (err error) {
+	if a.files, err = a.Job.Target.files(ctx); err != nil {
 		return err
 	}
 	a.originals = make(map[string]original)

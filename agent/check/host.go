@@ -9,10 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"time"
 
 	"dvagent/internal/words"
@@ -60,7 +58,7 @@ func (c *Check) Host(ctx context.Context, now time.Time) []Finding {
 	}
 	for _, certificate := range c.host.Config.Certificates {
 		for _, target := range certificate.Deploy {
-			for _, finding := range checkTarget(certificate.Name, target) {
+			for _, finding := range checkTarget(ctx, certificate.Name, target) {
 				if !slices.Contains(findings, finding) {
 					findings = append(findings, finding)
 				}
@@ -99,7 +97,7 @@ func checkClock(now time.Time) Finding {
 	return Finding{Subject: "clock", OK: "shows " + words.Minute(now)}
 }
 
-func checkTarget(name string, target deploy.Target) []Finding {
+func checkTarget(ctx context.Context, name string, target deploy.Target) []Finding {
 	var findings []Finding
 	for _, path := range target.Paths() {
 		finding := Finding{Subject: name, OK: path + " can be written"}
@@ -109,7 +107,7 @@ func checkTarget(name string, target deploy.Target) []Finding {
 		findings = append(findings, finding)
 	}
 	findings = append(findings, checkOthers(name, target)...)
-	if err := checkOwner(target); err != nil {
+	if err := target.CheckOwner(ctx); err != nil {
 		findings = append(findings, Finding{Subject: name, Err: err})
 	}
 	for _, argv := range [][]string{target.Check, target.Reload} {
@@ -147,20 +145,6 @@ func checkOthers(name string, target deploy.Target) []Finding {
 			`key_mode = "0640" with a group lets one program read it`))
 	}
 	return findings
-}
-
-func checkOwner(target deploy.Target) error {
-	if _, err := strconv.Atoi(target.Owner); target.Owner != "" && err != nil {
-		if _, err := user.Lookup(target.Owner); err != nil {
-			return fmt.Errorf("owner %q: %w", target.Owner, err)
-		}
-	}
-	if _, err := strconv.Atoi(target.Group); target.Group != "" && err != nil {
-		if _, err := user.LookupGroup(target.Group); err != nil {
-			return fmt.Errorf("group %q: %w", target.Group, err)
-		}
-	}
-	return nil
 }
 
 func checkCommand(subject string, argv []string) Finding {

@@ -14,6 +14,7 @@ import (
 	"dvagent/deploy"
 	"dvagent/internal/bundle"
 	"dvagent/internal/hint"
+	"dvagent/internal/users"
 )
 
 var (
@@ -172,6 +173,11 @@ func buildTarget(key string, domains []string, table deployTable) (deploy.Target
 	for _, probe := range table.Probe {
 		if err := deploy.CheckProbe(probe); err != nil {
 			return target, at(key+".probe", err)
+		}
+	}
+	for key, name := range map[string]string{key + ".owner": table.Owner, key + ".group": table.Group} {
+		if err := users.Check(name); name != "" && err != nil {
+			return target, at(key, err)
 		}
 	}
 	switch table.KeyFormat {

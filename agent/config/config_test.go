@@ -91,6 +91,7 @@ func TestWhatIsWrongIsNamedWithItsLineAndKey(t *testing.T) {
 		{"a relative path", `"/etc/nginx/tls/www.pem"`, `"tls/www.pem"`, 15, "certificate[0].deploy[0].fullchain"},
 		{"a path that is written twice", `"/etc/nginx/tls/www.key"`, `"/etc/nginx/tls/www.pem"`, 15, "certificate[0].deploy[0].fullchain"},
 		{"a form that the key has not", "  [[certificate.deploy]]", "key_type = \"ec256\"\n  [[certificate.deploy]]\n  key_format = \"pkcs1\"", 16, "certificate[0].deploy[0].key_format"}, // fault 146
+		{"an owner that is an option", `  key =`, "  owner = \"--help\"\n  key =", 16, "certificate[0].deploy[0].owner"},                                                                   // fault 145
 		{"a relative state_dir", `"/var/lib/dvagent"`, `"state"`, 1, "state_dir"},
 		{"a plain endpoint elsewhere", `access_key_id =`, "cas_endpoint = \"http://cas.example.com\"\naccess_key_id =", 3, "account.main.cas_endpoint"},
 		{"a secret without its id", "access_key_id = \"LTAIexample\"\n", "", 2, "account.main.access_key_id"},
