@@ -90,7 +90,7 @@ func (f format) holds(t Target, data []byte, b *bundle.Bundle) bool {
 		want, err := f.encode(t, b, nil)
 		return err == nil && bytes.Equal(data, want)
 	}
-	certificates, key, err := f.decode(t, data)
+	certificates, key, err := f.parts(t, data)
 	if err != nil {
 		return false
 	}

@@ -115,7 +115,7 @@ func decode(t Target, files map[string]original) ([]content, error) {
 		if files[path].data == nil {
 			return nil, fmt.Errorf("%s is missing", path)
 		}
-		certificates, key, err := f.decode(t, files[path].data)
+		certificates, key, err := f.parts(t, files[path].data)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}

@@ -37,6 +37,9 @@ func decodePFX(t Target, data []byte) (certificates, key []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if data, err = boundPFX(data, password); err != nil {
+		return nil, nil, fmt.Errorf("decode pfx: %w", err)
+	}
 	private, leaf, chain, err := pkcs12.DecodeChain(data, password)
 	if err != nil {
 		return nil, nil, fmt.Errorf("decode pfx: %w", err)
@@ -80,6 +83,9 @@ func encodeJKS(t Target, b *bundle.Bundle, before []byte) ([]byte, error) {
 
 func openJKS(data, password []byte) (keystore.KeyStore, error) {
 	store := keystore.New()
+	if err := boundJKS(data); err != nil {
+		return store, fmt.Errorf("decode jks: %w", err)
+	}
 	if err := store.Load(bytes.NewReader(data), password); err != nil {
 		return store, fmt.Errorf("decode jks: %w", err)
 	}

@@ -61,7 +61,7 @@ func (j Job) ours(files map[string]original) bool {
 		if data == nil {
 			continue
 		}
-		certificates, key, err := f.decode(j.Target, data)
+		certificates, key, err := f.parts(j.Target, data)
 		if err != nil || !j.knows(append(bytes.Clone(certificates), key...)) {
 			return false
 		}
