@@ -211,7 +211,7 @@ func hostileStores(t testing.TB, b *bundle.Bundle) (pfx, jksFiles map[string][]b
 		"a key of 4 GB":                        jks(some, uint32(keyEntry), uint16(0), uint64(0), most),
 		"a certificate of 4 GB":                jks(some, uint32(trustedEntry), uint16(0), uint64(0), uint16(0), most),
 		"4 billion entries":                    jks(most),
-		"a key that is too short for its salt": jks(some, uint32(keyEntry), uint16(0), uint64(0), uint32(22),
+		"a key that is too short for its salt": jks(some, uint32(keyEntry), uint16(len(DefaultJKSAlias)), []byte(DefaultJKSAlias), uint64(0), uint32(22),
 			must(t, pfxKey{pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 42, 2, 17, 1, 1}}, []byte("xy")}), uint32(0)),
 		"nothing": {},
 	}
