@@ -57,6 +57,9 @@ type Job struct {
 	// (bundle.Store.Has); files with any other key are originals. When nil, no
 	// key is known.
 	Known func(crypto.PublicKey) bool
+	// Waits is told what is waited for when it takes more than a moment, by another
+	// goroutine; it may be nil.
+	Waits func(what string)
 }
 
 // Result is how a job ended. Err is nil only when no command failed and every

@@ -77,6 +77,7 @@ func (a *attempt) prove(ctx, patient context.Context, giveUp func()) {
 	if !a.applied {
 		wait = 0
 	}
+	defer a.Job.waitsFor(strings.Join(a.Job.Target.Probe, ", ")+" to show the new certificate", wait)()
 	shown := func(seen []Listener) bool { return len(failing(seen, a.Job.Bundle)) == 0 }
 	a.probe(ctx, patient, start.Add(min(wait, grace)), shown)
 	switch {

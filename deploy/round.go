@@ -111,6 +111,7 @@ func (r round) run(ctx context.Context, argv []string) command.Result {
 	}
 	commands <- struct{}{}
 	defer func() { <-commands }()
+	defer r[0].Job.waitsFor(argv[0]+" to end", timeout)()
 	return command.Run(ctx, command.Command{Argv: argv, Env: command.BaseEnv(), Timeout: timeout})
 }
 

@@ -256,6 +256,9 @@ func (r *Rollout) compareOne(c *candidate, target deploy.Target, drift deploy.Dr
 	c.jobs = append(c.jobs, deploy.Job{
 		Certificate: c.item.name(), Target: target, Bundle: c.bundle, Force: unfinished || r.scope.Redeploy,
 		Originals: r.host.Dir.Originals(c.item.name()), Known: s.Store.Has,
+		Waits: func(what string) {
+			r.host.Observe(state.Progress{At: state.Now(), Certificate: s.Config.Name, Step: state.StepDeploy, Text: what, Waiting: true})
+		},
 	})
 	r.host.Observe(state.Progress{At: state.Now(), Certificate: c.item.name(), Step: state.StepDeploy, Text: "installing at " + target.String(), Begun: true})
 	return s.Rollout.Start(target.ID(), s.Current)
