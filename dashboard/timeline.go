@@ -49,7 +49,9 @@ func (a axis) at(t time.Time) float64 {
 
 // mark is one labelled time on the axis.
 type mark struct {
-	At, Label string
+	At     string // percent of the width
+	Time   time.Time
+	Layout string
 }
 
 // marks divides the axis by a round step, at most eight times.
@@ -74,7 +76,7 @@ func (a axis) marks() []mark {
 	}
 	var all []mark
 	for t := a.from.UTC().Truncate(step).Add(step); t.Before(a.to); t = t.Add(step) {
-		all = append(all, mark{percent(a.at(t)), t.Format(format)})
+		all = append(all, mark{percent(a.at(t)), t, format})
 	}
 	return all
 }
@@ -87,7 +89,7 @@ func (a axis) months(every int) []mark {
 		if t.Month() == time.January || len(all) == 0 {
 			format = "Jan 2006"
 		}
-		all = append(all, mark{percent(a.at(t)), t.Format(format)})
+		all = append(all, mark{percent(a.at(t)), t, format})
 	}
 	return all
 }

@@ -135,7 +135,10 @@ func factInWords(f order.Fact) string {
 	case order.Keyed:
 		return "made a private key"
 	case order.Submitted:
-		return "submitted" + numbered(f.Order)
+		if f.Order != "" {
+			return "submitted as order " + f.Order
+		}
+		return "submitted"
 	case order.Unapplied:
 		return "the submission had not arrived"
 	case order.Refused:
@@ -151,7 +154,10 @@ func factInWords(f order.Fact) string {
 	case order.Visible:
 		return "the name servers show the record"
 	case order.Collected:
-		return "stored version " + f.Version + yieldedBy(f.Instance)
+		if f.Instance != "" {
+			return fmt.Sprintf("stored version %s, which the account renewed by itself on instance %s", f.Version, f.Instance)
+		}
+		return "stored version " + f.Version
 	case order.Removed:
 		return "removed the " + named
 	case order.Waiting:
@@ -162,22 +168,6 @@ func factInWords(f order.Fact) string {
 		return "ended: " + string(f.Outcome)
 	}
 	return ""
-}
-
-// numbered is for an order that the server gave a number.
-func numbered(order string) string {
-	if order == "" {
-		return ""
-	}
-	return " as order " + order
-}
-
-// yieldedBy is for a version that an instance yielded by itself.
-func yieldedBy(instance string) string {
-	if instance == "" {
-		return ""
-	}
-	return ", which the account renewed by itself on instance " + instance
 }
 
 func wanted(challenges []order.Challenge) string {

@@ -112,13 +112,19 @@ func (p *Planned) decide(s state.Snapshot, now time.Time) {
 	case p.Reason != "" && p.Follows:
 		p.Action, p.Next = actionFollow, "follows: take what the account holds for these names with a key: "+p.Reason
 	case p.Reason != "":
-		p.Action, p.Next = ActionOrder, "order: "+p.Reason+p.of(", ")
+		p.Action, p.Next = ActionOrder, "order: "+p.Reason
+		if of := p.of(); of != "" {
+			p.Next = fmt.Sprintf("order: %s, %s", p.Reason, of)
+		}
 	case len(p.Deployments) > 0:
 		p.Action, p.Next = actionDeploy, fmt.Sprintf("install at %s", p.Deployments[0].Target)
 	case s.UploadOwed():
 		p.Action, p.Next = actionUpload, "upload version "+s.Current+" to account "+s.Config.Account
 	default:
-		p.Action, p.Next = ActionNone, "nothing until "+words.Minute(p.RenewsAt)+p.of(", then ")
+		p.Action, p.Next = ActionNone, "nothing until "+words.Minute(p.RenewsAt)
+		if of := p.of(); of != "" {
+			p.Next = fmt.Sprintf("nothing until %s, then %s", words.Minute(p.RenewsAt), of)
+		}
 		if p.Follows {
 			p.Next = "follows; " + p.Next
 		}
@@ -138,14 +144,14 @@ func (p *Planned) foresee(r state.Renewal, now time.Time) {
 
 // of says in words which instance or package an order would be of, where that is
 // known.
-func (p *Planned) of(lead string) string {
+func (p *Planned) of() string {
 	switch {
 	case p.Package != "":
-		return lead + "from package " + p.Package
+		return "from package " + p.Package
 	case p.Instance != "":
-		return lead + "of instance " + p.Instance
+		return "of instance " + p.Instance
 	case len(p.Warnings) > 0:
-		return lead + "of another instance"
+		return "of another instance"
 	}
 	return ""
 }

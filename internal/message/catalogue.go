@@ -32,6 +32,7 @@ type entry struct {
 	longest string // the longest part of the English text that is no hole
 	letters int    // that are in no hole
 	chinese string
+	suffix  bool // it begins with a comma or a semicolon, and stands behind another text
 }
 
 const (
@@ -80,9 +81,12 @@ func verbs(format string) [][]int {
 }
 
 func newEntry(english, chinese string) entry {
-	e := entry{chinese: chinese}
+	e := entry{chinese: chinese, suffix: strings.HasPrefix(english, ", ") || strings.HasPrefix(english, "; ")}
 	var pattern strings.Builder
 	pattern.WriteString(`(?s)^`)
+	if e.suffix {
+		pattern.WriteString(`(.*?)`)
+	}
 	part := func(text string) {
 		text = strings.ReplaceAll(text, "%%", "%")
 		pattern.WriteString(regexp.QuoteMeta(text))
@@ -146,11 +150,7 @@ func (c *catalogue) find(english string, depth int) string {
 			continue
 		}
 		if found := e.english.FindStringSubmatch(english); found != nil {
-			args := make([]any, len(found)-1)
-			for i, arg := range found[1:] {
-				args[i] = c.text(arg, depth-1)
-			}
-			return fmt.Sprintf(allStrings(e.chinese), args...)
+			return e.fill(found[1:], func(text string) string { return c.text(text, depth-1) })
 		}
 	}
 	for _, glue := range glues {
@@ -173,6 +173,19 @@ func (c *catalogue) parts(english string, glue glue, depth int) string {
 		return english
 	}
 	return strings.Join(parts, glue.chinese)
+}
+
+// fill puts what stood in the holes into the translation.
+func (e entry) fill(found []string, say func(string) string) string {
+	before := ""
+	if e.suffix {
+		before, found = say(found[0]), found[1:]
+	}
+	args := make([]any, len(found))
+	for i, arg := range found {
+		args[i] = say(arg)
+	}
+	return before + fmt.Sprintf(allStrings(e.chinese), args...)
 }
 
 type glue struct{ english, chinese string }
