@@ -35,6 +35,11 @@ type Target struct {
 	Timeout       time.Duration // of each command, and of the probes together; default command.DefaultTimeout
 	Probe         []string      // as CheckProbe wants them
 	ServerName    string        // sent to the probes; "" is the leaf's first name
+
+	// Instead is what Result.Instead was: no file with these attributes lacks any.
+	Instead map[string]Attributes
+	// Shortcomings say in words what of it was not known yet.
+	Shortcomings []string
 }
 
 // The modes of files of which a Target does not say any.
@@ -76,7 +81,12 @@ type Result struct {
 	Served     []Listener // what each of Target.Probe showed last, in that order
 	Warnings   []string   // what may trouble clients although it is served
 	RolledBack bool       // the previous files are in place again
-	Err        error
+	// Instead is, by path, what files have whose file system does not keep the mode
+	// or the owner that they were given.
+	Instead map[string]Attributes
+	// Shortcomings say in words what of it was not known before.
+	Shortcomings []string
+	Err          error
 }
 
 // String is the file that a person knows the target by.

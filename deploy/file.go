@@ -65,12 +65,6 @@ func (t Target) owner(ctx context.Context) (uid, gid int, err error) {
 	return uid, gid, nil
 }
 
-// CheckOwner says which of the target's owner and group this host does not know.
-func (t Target) CheckOwner(ctx context.Context) error {
-	_, _, err := t.owner(ctx)
-	return err
-}
-
 // directories are those of targets' files, by path. They stay open from the first
 // look at a file until all is in place: nobody puts others there meanwhile.
 type directories struct {
@@ -113,13 +107,12 @@ func (d *directories) close() {
 
 // original is what was at a path before we wrote.
 type original struct {
-	exists   bool
-	link     string // where it leads, if it is a symlink
-	foreign  bool   // it is a symlink that others could have made, and was not followed
-	data     []byte // read through the link; nil if that leads nowhere
-	mode     fs.FileMode
-	uid, gid int
-	others   error // who beside root and this process's user can change it
+	exists  bool
+	link    string // where it leads, if it is a symlink
+	foreign bool   // it is a symlink that others could have made, and was not followed
+	data    []byte // read through the link; nil if that leads nowhere
+	is      Attributes
+	others  error // who beside root and this process's user can change it
 }
 
 // read reads what is at path. An irregular or oversized file is an error: it is
@@ -139,7 +132,8 @@ func (d *directories) read(path string) (original, error) {
 	case err != nil:
 		return original{}, err
 	}
-	return original{exists: true, link: f.Link, data: f.Data, mode: f.Mode, uid: f.UID, gid: f.GID, others: f.Others}, nil
+	is := Attributes{Mode: f.Mode, UID: f.UID, GID: f.GID, Device: f.Device}
+	return original{exists: true, link: f.Link, data: f.Data, is: is, others: f.Others}, nil
 }
 
 // differs says how o differs from what f should be, or "" if it does not. A
@@ -154,23 +148,24 @@ func (f file) differs(o original, t Target, b *bundle.Bundle) string {
 		return "is a link to nothing"
 	case !f.holds(t, o.data, b):
 		return "holds something else"
-	case o.mode != f.mode:
-		return fmt.Sprintf("has mode %04o, not %04o", o.mode, f.mode)
-	case f.uid != atomicfile.Keep && o.uid != f.uid:
-		return fmt.Sprintf("belongs to user %d, not %d", o.uid, f.uid)
-	case f.gid != atomicfile.Keep && o.gid != f.gid:
-		return fmt.Sprintf("belongs to group %d, not %d", o.gid, f.gid)
+	case o.is == t.Instead[f.path]:
+		return ""
 	}
-	return ""
+	return f.lacks(o.is)
 }
 
-// stage writes the content of f to a temporary file beside its path.
-func (f file) stage(dir *openat.Dir, t Target, b *bundle.Bundle) error {
+// stage writes the content of f to a temporary file beside its path, and says what
+// that has of the mode and the owner.
+func (f file) stage(dir *openat.Dir, t Target, b *bundle.Bundle) (Attributes, error) {
 	data, err := f.encode(t, b, f.before)
 	if err != nil {
-		return fmt.Errorf("encode %s: %w", f.path, err)
+		return Attributes{}, fmt.Errorf("encode %s: %w", f.path, err)
 	}
-	err = atomicfile.Stage(dir, atomicfile.File{Path: f.path, Data: data, Mode: f.mode, UID: f.uid, GID: f.gid})
+	is, err := atomicfile.Stage(dir, atomicfile.File{Path: f.path, Data: data, Mode: f.mode, UID: f.uid, GID: f.gid, Lenient: true})
+	return is, noRight(err)
+}
+
+func noRight(err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return hint.Add(err, "run as root, or let the agent's user write there and leave owner and group out")
 	}

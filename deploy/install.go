@@ -41,7 +41,7 @@ func Install(ctx context.Context, jobs []Job) []Result {
 	defer dirs.close()
 	attempts := make([]*attempt, len(jobs))
 	for i, job := range jobs {
-		attempts[i] = &attempt{Result: Result{Job: job}, dirs: dirs}
+		attempts[i] = &attempt{Result: Result{Job: job, Instead: job.Target.known()}, dirs: dirs}
 	}
 	sideBySide(attempts, len(attempts), func(a *attempt) {
 		seen := probeTarget(ctx, a.Job.Target, a.Job.Bundle, inBoth)

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,11 +26,8 @@ func (a *attempt) replace(stale []file) error {
 	for _, f := range stale {
 		a.written = append(a.written, f) // also when it fails: over a network it may have been done
 		if err := atomicfile.Place(a.dir(f), f.name()); err != nil {
-			again := a.restore()
+			err = also(err, a.restore())
 			a.discard(stale)
-			if again != nil {
-				return fmt.Errorf("%w; %w", err, again)
-			}
 			return err
 		}
 	}
@@ -46,9 +44,11 @@ func (a *attempt) ready(f file) error {
 	if err := enough(dir.Hold()); err != nil {
 		return err
 	}
-	if err := enough(f.stage(dir, a.Job.Target, a.Job.Bundle)); err != nil {
-		return err
+	is, err := f.stage(dir, a.Job.Target, a.Job.Bundle)
+	if err != nil {
+		return enough(err)
 	}
+	a.note(f, is)
 	return enough(a.originals[f.path].setAside(dir, f.path))
 }
 
@@ -93,7 +93,15 @@ func (a *attempt) dropAsides() {
 }
 
 func clearBeside(dir *openat.Dir, name string) error {
-	return errors.Join(atomicfile.Discard(dir, name), atomicfile.DropAside(dir, name))
+	return also(atomicfile.Discard(dir, name), atomicfile.DropAside(dir, name))
+}
+
+// also makes one line of two errors.
+func also(err, other error) error {
+	if err == nil || other == nil {
+		return cmp.Or(err, other)
+	}
+	return fmt.Errorf("%w; %w", err, other)
 }
 
 // Clear removes what an installation that was killed, or could not, has left
@@ -102,15 +110,15 @@ func clearBeside(dir *openat.Dir, name string) error {
 func Clear(t Target) error {
 	dirs := newDirectories()
 	defer dirs.close()
-	var all []error
+	var all error
 	for _, path := range t.Paths() {
 		dir, err := dirs.of(path)
 		if err != nil {
 			continue // it holds nothing of ours; the installation says why it is not to be opened
 		}
-		all = append(all, clearBeside(dir, filepath.Base(path)))
+		all = also(all, clearBeside(dir, filepath.Base(path)))
 	}
-	return errors.Join(all...)
+	return all
 }
 
 // dir is the directory of a file that was read.
@@ -153,7 +161,7 @@ func (o original) copyAside(dir *openat.Dir, path string) error {
 	if o.link != "" {
 		return atomicfile.SetAsideLink(dir, o.link, filepath.Base(path))
 	}
-	f := atomicfile.File{Path: path, Data: o.data, Mode: o.mode, UID: o.uid, GID: o.gid}
+	f := atomicfile.File{Path: path, Data: o.data, Mode: o.is.Mode, UID: o.is.UID, GID: o.is.GID, Lenient: true}
 	err := atomicfile.SetAsideCopy(dir, f)
 	if errors.Is(err, fs.ErrPermission) {
 		f.UID, f.GID = atomicfile.Keep, atomicfile.Keep

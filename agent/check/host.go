@@ -6,7 +6,6 @@ package check
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -98,18 +97,7 @@ func checkClock(now time.Time) Finding {
 }
 
 func checkTarget(ctx context.Context, name string, target deploy.Target) []Finding {
-	var findings []Finding
-	for _, path := range target.Paths() {
-		finding := Finding{Subject: name, OK: path + " can be written"}
-		if err := unix.Access(filepath.Dir(path), unix.W_OK|unix.X_OK); err != nil {
-			finding = Finding{Subject: name, Err: fmt.Errorf("%s cannot be written: its directory: %w", path, err)}
-		}
-		findings = append(findings, finding)
-	}
-	findings = append(findings, checkOthers(name, target)...)
-	if err := target.CheckOwner(ctx); err != nil {
-		findings = append(findings, Finding{Subject: name, Err: err})
-	}
+	findings := append(rehearse(ctx, name, target), checkOthers(name, target)...)
 	for _, argv := range [][]string{target.Check, target.Reload} {
 		if len(argv) > 0 {
 			findings = append(findings, checkCommand(name, argv))
@@ -123,6 +111,26 @@ func checkTarget(ctx context.Context, name string, target deploy.Target) []Findi
 	return findings
 }
 
+// rehearse tries what a deployment does with the target's files.
+func rehearse(ctx context.Context, name string, target deploy.Target) []Finding {
+	rehearsed, err := deploy.Rehearse(ctx, target)
+	if err != nil {
+		return []Finding{{Subject: name, Err: err}}
+	}
+	var findings []Finding
+	for _, r := range rehearsed {
+		if r.Err != nil {
+			findings = append(findings, Finding{Subject: name, Err: fmt.Errorf("%s cannot be installed: %w", r.Path, r.Err)})
+			continue
+		}
+		findings = append(findings, Finding{Subject: name, OK: r.Path + " can be written"})
+		if r.Warning != nil {
+			findings = append(findings, Finding{Subject: name, Warning: true, Err: r.Warning})
+		}
+	}
+	return findings
+}
+
 // checkOthers says who else can change what lies where the files go, and who can
 // read the key.
 func checkOthers(name string, target deploy.Target) []Finding {
@@ -130,15 +138,13 @@ func checkOthers(name string, target deploy.Target) []Finding {
 	warn := func(err error) { findings = append(findings, Finding{Subject: name, Warning: true, Err: err}) }
 	for _, path := range target.Paths() {
 		dir, err := openat.Open(filepath.Dir(path))
-		switch {
-		case errors.Is(err, openat.ErrForeignLink):
-			findings = append(findings, Finding{Subject: name, Err: fmt.Errorf("%s will not be written: %w", path, err)})
-		case err == nil:
-			if others := dir.Others(); others != nil {
-				warn(fmt.Errorf("%s can be replaced by others than root and dvagent's user: %w", path, others))
-			}
-			dir.Close()
+		if err != nil {
+			continue // the rehearsal says so
 		}
+		if others := dir.Others(); others != nil {
+			warn(fmt.Errorf("%s can be replaced by others than root and dvagent's user: %w", path, others))
+		}
+		dir.Close()
 	}
 	if mode := target.KeyMode.Perm(); mode&0o007 != 0 {
 		warn(hint.Add(fmt.Errorf("key_mode %04o lets every user of this host use the key of %s", mode, target.String()),

@@ -38,7 +38,7 @@ func TestATargetIsLookedAtForWhoElseCouldChangeIt(t *testing.T) {
 		{"another user's link", func(t *testing.T, top string, target *deploy.Target) error { // fault 164
 			target.Key = top + "/link/key.pem"
 			return errors.Join(os.Symlink("tls", top+"/link"), give(t, top+"/link"))
-		}, "key.pem will not be written: open", "", false},
+		}, "key.pem cannot be installed: open", "", false},
 		{"a key that everybody reads", func(_ *testing.T, _ string, target *deploy.Target) error { // fault 175
 			target.KeyMode = 0o644
 			return nil
@@ -54,7 +54,7 @@ func TestATargetIsLookedAtForWhoElseCouldChangeIt(t *testing.T) {
 			if err := errors.Join(os.Mkdir(top+"/tls", 0o755), tt.change(t, top, &target)); err != nil {
 				t.Fatal(err)
 			}
-			found := checkOthers("www", target)
+			found := slices.DeleteFunc(append(rehearse(t.Context(), "www", target), checkOthers("www", target)...), func(f Finding) bool { return f.Err == nil })
 			if tt.err == "" && len(found) == 0 {
 				return
 			}

@@ -22,7 +22,8 @@ func SetAside(dir *openat.Dir, name string) error {
 // links.
 func SetAsideCopy(dir *openat.Dir, f File) error {
 	f.Path = filepath.Join(filepath.Dir(f.Path), aside(f.name()))
-	return Stage(dir, f)
+	_, err := Stage(dir, f)
+	return err
 }
 
 // SetAsideLink makes a symlink to target under the second name.

@@ -19,6 +19,17 @@ type File struct {
 	Data     []byte
 	Mode     fs.FileMode // permission bits, whatever the umask
 	UID, GID int
+
+	// Lenient takes it that the file system sets no mode or owner, as exFAT and CIFS
+	// do. Attributes say what the file has instead.
+	Lenient bool
+}
+
+// Attributes are what a file has, whatever it was given.
+type Attributes struct {
+	Mode     fs.FileMode // permission bits
+	UID, GID int
+	Device   uint64 // of its file system, while that is mounted
 }
 
 // Keep is the UID or GID that is not changed.
@@ -33,7 +44,7 @@ func Write(f File) error { return within(f.Path, f.WriteIn) }
 
 // WriteIn is Stage and Commit.
 func (f File) WriteIn(dir *openat.Dir) error {
-	if err := Stage(dir, f); err != nil {
+	if _, err := Stage(dir, f); err != nil {
 		return err
 	}
 	return Commit(dir, f.name())
@@ -52,15 +63,15 @@ func within(path string, do func(dir *openat.Dir) error) error {
 // Stage writes and syncs f under its temporary name in dir, the directory of
 // f.Path. That name is always the same, so what a killed process left is cleared
 // by the next Stage instead of piling up.
-func Stage(dir *openat.Dir, f File) error {
+func Stage(dir *openat.Dir, f File) (Attributes, error) {
 	if err := Discard(dir, f.name()); err != nil {
-		return err
+		return Attributes{}, err
 	}
-	err := create(dir, temporary(f.name()), f)
+	made, err := create(dir, temporary(f.name()), f)
 	if err != nil {
 		_ = Discard(dir, f.name()) // the first error is the one to tell
 	}
-	return err
+	return made, err
 }
 
 // Commit renames what was staged for name into place and syncs the directory.
@@ -102,50 +113,38 @@ func temporary(name string) string { return "." + name + ".dvagent" }
 // Create makes f and syncs it. It is an error when its path exists, be it a
 // dangling link.
 func Create(f File) error {
-	return within(f.Path, func(dir *openat.Dir) error { return create(dir, f.name(), f) })
+	return within(f.Path, func(dir *openat.Dir) error {
+		_, err := create(dir, f.name(), f)
+		return err
+	})
 }
 
-func create(dir *openat.Dir, name string, f File) error {
+func create(dir *openat.Dir, name string, f File) (Attributes, error) {
 	file, err := dir.Create(name)
 	if err != nil {
-		return err
+		return Attributes{}, err
 	}
-	if err := fill(file, f); err != nil {
+	made, err := fill(file, f)
+	if err != nil {
 		_ = file.Close() // the first error is the one to tell
-		return err
+		return made, err
 	}
-	return file.Close()
+	return made, file.Close()
 }
 
 // fill sets the owner before the mode, and both before the data: nobody can
 // read a byte whom the finished file would not let.
-func fill(file *os.File, f File) error {
-	if f.UID != Keep || f.GID != Keep {
-		if err := chown(file, f.UID, f.GID); err != nil {
-			return err
-		}
-	}
-	if err := file.Chmod(f.Mode.Perm()); err != nil {
-		return err
+func fill(file *os.File, f File) (Attributes, error) {
+	if err := f.give(file); err != nil {
+		return Attributes{}, err
 	}
 	if _, err := file.Write(f.Data); err != nil {
-		return err
+		return Attributes{}, err
 	}
-	return file.Sync()
-}
-
-// chown asks only when the ids differ, so that a process without the right to
-// can still write files that are to be its own.
-func chown(file *os.File, uid, gid int) error {
-	info, err := file.Stat()
-	if err != nil {
-		return err
+	if err := file.Sync(); err != nil {
+		return Attributes{}, err
 	}
-	hasUID, hasGID := owner(info)
-	if (uid == Keep || uid == hasUID) && (gid == Keep || gid == hasGID) {
-		return nil
-	}
-	return file.Chown(uid, gid)
+	return attributes(file)
 }
 
 // SyncDir makes the names in dir durable.

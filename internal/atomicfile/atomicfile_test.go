@@ -33,7 +33,8 @@ func TestWrite(t *testing.T) {
 		{"an old file is replaced", func(_ *testing.T, path string) error { return os.WriteFile(path, []byte("a longer content"), 0o666) }},
 		{"a dangling link is replaced", func(_ *testing.T, path string) error { return os.Symlink("nowhere", path) }},
 		{"what a killed process left is replaced", func(t *testing.T, path string) error { // fault 59
-			return atomicfile.Stage(open(t, path), file(path, "half"))
+			_, err := atomicfile.Stage(open(t, path), file(path, "half"))
+			return err
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -71,7 +72,7 @@ func TestDiscardForgetsWhatWasStaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := open(t, path)
-	if err := atomicfile.Stage(dir, file(path, "new")); err != nil {
+	if _, err := atomicfile.Stage(dir, file(path, "new")); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {

@@ -18,6 +18,7 @@ type File struct {
 	Data     []byte
 	Mode     fs.FileMode // permission bits
 	UID, GID int
+	Device   uint64 // of its file system, while that is mounted
 	Link     string // where the name leads when it is a symlink; set even when there is an error
 	Others   error  // who else can change the file or put another in its place; as Dir.Others
 }
@@ -105,7 +106,7 @@ func (f *found) read(most int64) (File, error) {
 	if !f.is(unix.S_IFREG) {
 		return File{}, f.in.failed("read", f.name, errors.New("not a regular file"))
 	}
-	file := File{Mode: fs.FileMode(f.info.Mode) & fs.ModePerm, UID: int(f.info.Uid), GID: int(f.info.Gid)}
+	file := File{Mode: fs.FileMode(f.info.Mode) & fs.ModePerm, UID: int(f.info.Uid), GID: int(f.info.Gid), Device: uint64(f.info.Dev)}
 	if file.Others = f.in.others; file.Others == nil {
 		file.Others = fileOthers(f.fd, &f.info, path)
 	}

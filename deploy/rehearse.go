@@ -1,0 +1,100 @@
+package deploy
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"dvagent/internal/atomicfile"
+	"dvagent/internal/hint"
+	"dvagent/internal/openat"
+)
+
+// Rehearsal is what came of trying, for one file of a target, what an installation
+// does.
+type Rehearsal struct {
+	Path    string
+	Err     error // why it cannot be installed
+	Warning error // what it will not be as it is configured, or nil
+}
+
+// Rehearse tries what Install will do with each file of the target, in its directory
+// and with a file of its own that it removes. What is at the paths is looked at and
+// not touched. The error says that this host does not know the owner or the group.
+func Rehearse(ctx context.Context, t Target) ([]Rehearsal, error) {
+	files, err := t.files(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dirs := newDirectories()
+	defer dirs.close()
+	var all []Rehearsal
+	for _, f := range files {
+		r := Rehearsal{Path: f.path}
+		var is Attributes
+		if is, r.Err = dirs.rehearse(f); r.Err == nil {
+			r.Warning = f.warning(is)
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+func (d *directories) rehearse(f file) (is Attributes, err error) {
+	if _, err := d.read(f.path); err != nil {
+		return is, err
+	}
+	dir, err := d.of(f.path)
+	if err != nil {
+		return is, err
+	}
+	if err := dir.Fixed(f.name()); err != nil {
+		return is, err
+	}
+	if err := dir.Hold(); err != nil {
+		return is, err
+	}
+	own := atomicfile.File{Path: filepath.Join(filepath.Dir(f.path), ".dvagent-check-"+rand.Text()[:8]),
+		Data: []byte("dvagent check tries whether it can write here\n"), Mode: f.mode, UID: f.uid, GID: f.gid, Lenient: true}
+	defer func() { err = also(err, cleared(dir, filepath.Base(own.Path))) }()
+	return replaced(dir, own)
+}
+
+// replaced makes own and puts another file in its place, as Install does.
+func replaced(dir *openat.Dir, own atomicfile.File) (is Attributes, err error) {
+	name := filepath.Base(own.Path)
+	for range 2 {
+		if is, err = atomicfile.Stage(dir, own); err != nil {
+			return is, noRight(err)
+		}
+		if err = atomicfile.Place(dir, name); err != nil {
+			return is, err
+		}
+		_ = atomicfile.SetAside(dir, name) // without hard links, Install makes a copy
+	}
+	return is, nil
+}
+
+// cleared removes a file and what is beside it.
+func cleared(dir *openat.Dir, name string) error {
+	err := clearBeside(dir, name)
+	if again := dir.Remove(name); !errors.Is(again, fs.ErrNotExist) {
+		err = also(err, again)
+	}
+	return err
+}
+
+// warning says what a file with these attributes is not that f should be.
+func (f file) warning(is Attributes) error {
+	text := f.shortcoming(is)
+	switch {
+	case text != "" && f.secret:
+		return hint.Add(fmt.Errorf("%s %s", f.path, text), "put the key on a file system that keeps them, or mount this one with a mask (umask=077)")
+	case text != "":
+		return fmt.Errorf("%s %s", f.path, text)
+	}
+	return nil
+}
