@@ -148,7 +148,7 @@ func (a *Agent) adopt(ctx context.Context, r Renewal) error {
 func (a *Agent) Abandon(ctx context.Context, name string, caller state.Caller) (state.Outcome, error) {
 	outcome := state.Outcome{Certificate: name}
 	if !config.IsName(name) {
-		return outcome, &state.UnknownError{Name: name}
+		return outcome, a.host.Unknown(name)
 	}
 	err := a.underLock(ctx, caller, state.Scope{}, func(p *pass) (err error) {
 		outcome, err = p.desk.Abandon(ctx, name)

@@ -132,6 +132,8 @@ func waits(o state.Outcome) bool { return o.Class != state.Served && o.Retry }
 // take is for agenda: it notes whether another look may help.
 func (run *oneShot) take(outcome state.Outcome) {
 	name := outcome.Certificate
+	outcome.Ordered = outcome.Ordered || run.last[name].Ordered
+	outcome.Did = max(outcome.Did, run.last[name].Did)
 	if run.renewal.Force {
 		run.noteForce(name)
 	}

@@ -8,7 +8,6 @@ import (
 	"dvagent/agent/config"
 	"dvagent/agent/order"
 	"dvagent/agent/proof"
-	"dvagent/agent/state"
 	"dvagent/dnsvalidate"
 	"dvagent/internal/hint"
 )
@@ -51,7 +50,7 @@ func (c *Check) traced(target string) (walk Walk, value string, accounts []strin
 	}
 	name, ok := dnsvalidate.HostName(target)
 	if !ok {
-		return Walk{}, "", nil, &state.UnknownError{Name: target}
+		return Walk{}, "", nil, c.host.Unknown(target)
 	}
 	return Walk{Name: name, Why: "as given"}, "", slices.Sorted(maps.Keys(c.host.Config.Accounts)), nil
 }

@@ -159,7 +159,7 @@ func TestTheExampleShowsTheDefaults(t *testing.T) {
 
 func duration(t *testing.T, text string) time.Duration {
 	t.Helper()
-	d, err := parseDuration(text)
+	d, err := ParseDuration(text)
 	if err != nil {
 		t.Error(err)
 	}

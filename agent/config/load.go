@@ -112,11 +112,11 @@ func buildLimits(config *Config, doc document) error {
 			return err
 		}
 	}
-	deadline, err := parseDuration(doc.Limits.OrderDeadline)
+	deadline, err := ParseDuration(doc.Limits.OrderDeadline)
 	if err != nil {
 		return at("limits.order_deadline", err)
 	}
-	forecast, err := parseDuration(doc.Limits.Forecast)
+	forecast, err := ParseDuration(doc.Limits.Forecast)
 	if err != nil {
 		return at("limits.forecast", err)
 	}
@@ -141,7 +141,7 @@ func buildDNS(config *Config, doc document) error {
 	if err != nil {
 		return at("dns.quorum", err)
 	}
-	propagationTimeout, err := parseDuration(doc.DNS.PropagationTimeout)
+	propagationTimeout, err := ParseDuration(doc.DNS.PropagationTimeout)
 	if err != nil {
 		return at("dns.propagation_timeout", err)
 	}
@@ -230,5 +230,5 @@ func optionalDuration(text string) (time.Duration, error) {
 	if text == "" {
 		return 0, nil
 	}
-	return parseDuration(text)
+	return ParseDuration(text)
 }

@@ -110,12 +110,17 @@ func decode(text string, doc *document) (toml.MetaData, error) {
 	if err != nil {
 		return metadata, decodingError(text, err)
 	}
+	for key, of := range map[string]int{"account": len(doc.Account), "contact": len(doc.Contact)} {
+		if metadata.IsDefined(key) && of == 0 && metadata.Type(key) != "Hash" { // the decoder passes that over
+			return metadata, unlike(text, firstPlace(text, toml.Key{key}))
+		}
+	}
 	unknown := metadata.Undecoded()
 	if len(unknown) == 0 {
 		return metadata, nil
 	}
 	first := firstPlace(text, unknown[0])
-	return metadata, &Error{Line: first.line, Key: first.key, Err: errors.New("unknown key")}
+	return metadata, &Error{Line: first.line, Key: first.key, Err: errors.New("unknown key"), Hint: meant(first.key)}
 }
 
 // firstPlace is where a key stands for the first time, whichever element of an
@@ -136,19 +141,16 @@ var wrongType = regexp.MustCompile(`^toml: (?:line \d+ )?\(last key "([^"]*)"\):
 func decodingError(text string, err error) error {
 	var syntax toml.ParseError
 	if errors.As(err, &syntax) {
-		key := syntax.LastKey
-		for _, p := range places(text) {
-			if p.line <= syntax.Position.Line && indices.ReplaceAllString(p.key, "") == syntax.LastKey {
-				key = p.key
-			}
-		}
-		return &Error{Line: syntax.Position.Line, Key: key, Err: errors.New(syntax.Message)}
+		return malformed(text, syntax)
 	}
 	m := wrongType.FindStringSubmatch(err.Error())
 	if m == nil {
 		return &Error{Err: err}
 	}
 	p := culprit(text, m[1])
+	if e := unlike(text, p); e != nil {
+		return e
+	}
 	return &Error{Line: p.line, Key: p.key, Err: errors.New(m[2])}
 }
 

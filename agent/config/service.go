@@ -12,7 +12,7 @@ import (
 )
 
 func buildService(config *Config, doc document) error {
-	interval, err := parseDuration(doc.Service.Interval)
+	interval, err := ParseDuration(doc.Service.Interval)
 	if err != nil {
 		return at("service.interval", err)
 	}

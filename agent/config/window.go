@@ -36,12 +36,12 @@ func parseWindow(text string) (Window, error) {
 		}
 		return Window{Share: share / 100}, nil
 	}
-	fixed, err := parseDuration(text)
+	fixed, err := ParseDuration(text)
 	return Window{Fixed: fixed}, err
 }
 
-// parseDuration reads what time.ParseDuration reads, and whole days as "30d".
-func parseDuration(text string) (time.Duration, error) {
+// ParseDuration reads what time.ParseDuration reads, and whole days as "30d".
+func ParseDuration(text string) (time.Duration, error) {
 	duration, err := time.ParseDuration(text)
 	if days, found := strings.CutSuffix(text, "d"); found {
 		var n int

@@ -77,6 +77,9 @@ func (r *Rollout) runOnce(ctx context.Context, item *Item, event string, again b
 	}
 	err := r.run(ctx, r.event(s, event, known.Version, nil))
 	if err == nil {
+		if r.listens(event) {
+			item.Outcome.Did = max(item.Outcome.Did, state.Told)
+		}
 		return s.Rollout.Told(event, s.Current)
 	}
 	owed, recordErr := r.owe(ctx, s, event, err)
@@ -92,7 +95,7 @@ const notedAtOnce = 128
 // that is configured later is not run for them. Side by side: the fsyncs
 // overlap.
 func (r *Rollout) noteUnheard(items []*Item, event string) {
-	if slices.ContainsFunc(r.host.Config.Hooks, func(h hooks.Hook) bool { return slices.Contains(h.On, event) }) {
+	if r.listens(event) {
 		return
 	}
 	var group errgroup.Group
@@ -127,6 +130,11 @@ func (r *Rollout) runFailed(ctx context.Context, s state.Snapshot, cause error) 
 	if recordErr != nil {
 		r.host.Log.Warn("cannot note how a hook ended", "certificate", s.Config.Name, "error", recordErr)
 	}
+}
+
+// listens says that a hook does.
+func (r *Rollout) listens(event string) bool {
+	return slices.ContainsFunc(r.host.Config.Hooks, func(h hooks.Hook) bool { return slices.Contains(h.On, event) })
 }
 
 // run runs the hooks that listen to the event and returns the first failure.

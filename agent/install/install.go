@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -76,8 +75,7 @@ func (r *Rollout) addFailure(item *Item, failure error) {
 // noteFailure notes that the hooks of "failed" are still to run, where one
 // listens.
 func (r *Rollout) noteFailure(s state.Snapshot, failure error) {
-	listens := slices.ContainsFunc(r.host.Config.Hooks, func(h hooks.Hook) bool { return slices.Contains(h.On, hooks.Failed) })
-	if !listens {
+	if !r.listens(hooks.Failed) {
 		return
 	}
 	if err := s.Rollout.Start(hooks.Failed, failure.Error()); err != nil {
@@ -274,7 +272,7 @@ func (r *Rollout) conclude(ctx context.Context, c *candidate, results []deploy.R
 	if c.item.targets != state.Served || len(results) == 0 {
 		return nil
 	}
-	c.item.installed = true
+	c.item.installed, c.item.Outcome.Did = true, max(c.item.Outcome.Did, state.Installed)
 	return c.item.Snapshot.Prune()
 }
 

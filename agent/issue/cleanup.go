@@ -95,7 +95,7 @@ func (d *Desk) sweep(ctx context.Context, entry order.OwedRecord) state.Outcome 
 	if err == nil {
 		d.memory.release(r)
 		d.host.Say(entry.Certificate, string(order.CleanUp), fmt.Sprintf("removed the %s record %s", r.Type(), r.Name))
-		return state.Outcome{Certificate: entry.Certificate}
+		return state.Outcome{Certificate: entry.Certificate, Did: state.Swept}
 	}
 	owed := state.Outcome{
 		Certificate: entry.Certificate, Class: state.Pending, Step: string(order.CleanUp), Retry: true,

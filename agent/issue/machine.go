@@ -59,14 +59,18 @@ const mostSteps = 50
 // goes now. It returns what the disk says then.
 // forced says that an operator wants an order, whether or not one is due.
 func (d *Desk) Advance(ctx context.Context, s state.Snapshot, forced bool) (state.Snapshot, state.Outcome) {
+	did, newest := state.Nothing, s.Newest
 	if err := d.ready(&s, forced); err != nil {
 		return s, state.Failed(s.Config.Name, err)
+	}
+	if newest == "" && s.Newest != "" {
+		did = state.TookOver
 	}
 	switch {
 	case s.Order == nil && s.Config.Follow:
 		return d.follow(ctx, s, forced)
 	case s.Order == nil:
-		return s, state.Outcome{Certificate: s.Config.Name, Next: s.RenewsAt()}
+		return s, state.Outcome{Certificate: s.Config.Name, Next: s.RenewsAt(), Did: did}
 	}
 	w := &work{desk: d, snapshot: s, order: s.Order, forced: forced}
 	outcome := w.run(ctx)

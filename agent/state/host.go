@@ -14,6 +14,7 @@ import (
 
 	"dvagent/agent/config"
 	"dvagent/internal/journal"
+	"dvagent/internal/spelling"
 )
 
 // Host is what every room of the agent is given.
@@ -60,7 +61,7 @@ func (h *Host) Selected(names []string) (map[string]bool, error) {
 	set := map[string]bool{}
 	for _, name := range names {
 		if _, known := h.Config.Certificate(name); !known {
-			return nil, &UnknownError{name}
+			return nil, h.Unknown(name)
 		}
 		set[name] = true
 	}
@@ -73,12 +74,29 @@ func (h *Host) Selected(names []string) (map[string]bool, error) {
 }
 
 // UnknownError says that the configuration has no certificate of that name.
-type UnknownError struct{ Name string }
+type UnknownError struct {
+	Name   string
+	Likely string // the one that was likely meant, or ""
+}
 
 func (e *UnknownError) Error() string { return fmt.Sprintf("no certificate is named %q", e.Name) }
 
 // OperatorHint is for package hint.
-func (e *UnknownError) OperatorHint() string { return "dvagent status lists them" }
+func (e *UnknownError) OperatorHint() string {
+	if e.Likely != "" {
+		return fmt.Sprintf("did you mean %s?", e.Likely)
+	}
+	return "dvagent status lists them"
+}
+
+// Unknown is the error about a name that is none of a configured certificate.
+func (h *Host) Unknown(name string) *UnknownError {
+	var names []string
+	for _, certificate := range h.Config.Certificates {
+		names = append(names, certificate.Name)
+	}
+	return &UnknownError{Name: name, Likely: spelling.Nearest(name, names)}
+}
 
 // Contained makes an error of a panic, so that one certificate's work leaves
 // the others alone.

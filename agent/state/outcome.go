@@ -21,6 +21,19 @@ const (
 	Failure
 )
 
+// Deed is the greatest thing that was done to a certificate, beside an order.
+type Deed int
+
+// The deeds, the smallest first.
+const (
+	Nothing   Deed = iota
+	Swept          // a record that was owed is removed
+	Told           // the hooks ran
+	Uploaded       // the current version is in the account
+	Installed      // on every target
+	TookOver       // the pair in place is the first version
+)
+
 // Outcome is how the work on a certificate stands after it was worked on.
 type Outcome struct {
 	Certificate string
@@ -31,6 +44,7 @@ type Outcome struct {
 	Since       time.Time // when this process began to wait at this step
 	Err         error
 	Ordered     bool // an order was completed, or what is followed has come
+	Did         Deed
 	Retry       bool // looking again at Next may help without an operator
 	Transient   bool // Err is of the kind that passes by itself
 	News        bool // Err was not told before: the hooks of "failed" run
@@ -56,7 +70,7 @@ func (o Outcome) And(other Outcome) Outcome {
 	helps := func(one Outcome) bool { return one.Retry && (one.Class == worse.Class || one.Class == Pending) }
 	worse.Certificate = cmp.Or(o.Certificate, other.Certificate)
 	worse.Retry = helps(o) || helps(other)
-	worse.Ordered = o.Ordered || other.Ordered
+	worse.Ordered, worse.Did = o.Ordered || other.Ordered, max(o.Did, other.Did)
 	worse.Next = Sooner(o.Next, other.Next)
 	return worse
 }

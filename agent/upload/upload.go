@@ -50,6 +50,7 @@ func (u *Uploads) Upload(ctx context.Context, s state.Snapshot) state.Outcome {
 	case err != nil:
 		return u.owe(s, err)
 	}
+	outcome.Did = state.Uploaded
 	return outcome
 }
 
@@ -117,7 +118,7 @@ func (u *Uploads) owe(s state.Snapshot, cause error) state.Outcome {
 		Until: state.Now().Add(state.Backoff(known.Failures, cause))}
 	outcome := owed(s, cause, f)
 	outcome.News = !outcome.Transient && state.News(f.Cause, cmp.Or(known.Failure.Cause, known.Failure.Text))
-	u.host.Observe(state.Progress{At: state.Now(), Certificate: s.Config.Name, Step: state.StepUpload, Err: cause})
+	u.host.Observe(state.Progress{At: state.Now(), Certificate: s.Config.Name, Step: state.StepUpload, Err: outcome.Err})
 	return outcome.AndFailed(s.Rollout.Fail(rollout.Upload, s.Current, f))
 }
 

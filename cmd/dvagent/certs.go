@@ -21,7 +21,7 @@ import (
 func (c *cli) certsCommand() *cobra.Command {
 	var account string
 	cmd := &cobra.Command{
-		Use: "certs", Short: "The account's certificates", Args: cobra.NoArgs,
+		Use: "certs", Short: "The account's certificates", Args: knownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	wantsAccount(cmd, &account)
@@ -131,7 +131,7 @@ func (c *cli) certsUpload(account *string) *cobra.Command {
 			}
 			certificate, known := host.Config.Certificate(args[0])
 			if !known {
-				return &state.UnknownError{Name: args[0]}
+				return host.Unknown(args[0])
 			}
 			if *account != "" && *account != certificate.Account {
 				return usageError{fmt.Errorf("%s is a certificate of account %q, not %q", certificate.Name, certificate.Account, *account)}

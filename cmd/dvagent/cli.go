@@ -7,9 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync"
 	"time"
-
-	"dvagent/internal/words"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +19,7 @@ import (
 	"dvagent/internal/hint"
 	"dvagent/internal/line"
 	"dvagent/internal/message"
+	"dvagent/internal/words"
 )
 
 // Exit codes, as documented for users.
@@ -40,6 +40,9 @@ type cli struct {
 	logLevel, logFormat string
 	chosen              message.Language // by the configuration
 	started             bool             // the command line was understood
+
+	mu         sync.Mutex
+	complaints map[string]bool // that were told of certificates
 }
 
 // exitError ends a command that has already said everything.
@@ -58,9 +61,13 @@ func (c *cli) command() *cobra.Command {
 		Short:         "DV certificates from Alibaba Cloud: ordered, proved, installed, served",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          knownCommand,
+		Version:       version,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetVersionTemplate(versionText())
+	root.SetFlagErrorFunc(misspeltFlag)
+	root.SetHelpCommand(helpCommand())
 	flags := root.PersistentFlags()
 	flags.StringVar(&c.configPath, "config", cmp.Or(os.Getenv("DVAGENT_CONFIG"), "/etc/dvagent/agent.toml"), "configuration `FILE` (environment DVAGENT_CONFIG)")
 	flags.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error")
@@ -114,12 +121,41 @@ func (c *cli) exitCode(err error) int {
 }
 
 // complain prints an error and its hint in one line.
-func (c *cli) complain(err error) {
+func (c *cli) complain(err error) { fmt.Fprintln(c.stderr, c.complaint(err)) }
+
+// complainOf is complain about a certificate, once for each error.
+func (c *cli) complainOf(certificate string, err error) {
+	if !c.told(certificate, err) {
+		c.complain(ofCertificate(certificate, err))
+	}
+}
+
+func ofCertificate(certificate string, err error) error {
+	return hint.Add(fmt.Errorf("%s: %w", certificate, err), hint.Of(err))
+}
+
+// told says whether an error was told before, and notes that it is now.
+func (c *cli) told(certificate string, err error) bool {
+	if err == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := certificate + ": " + err.Error()
+	before := c.complaints[key]
+	if c.complaints == nil {
+		c.complaints = map[string]bool{}
+	}
+	c.complaints[key] = true
+	return before
+}
+
+func (c *cli) complaint(err error) string {
 	text := "dvagent: " + c.language().Text(line.Of(err.Error()))
 	if advice := hint.Of(err); advice != "" {
 		text += c.language().Sprintf(" (hint: %s)", line.Of(advice))
 	}
-	fmt.Fprintln(c.stderr, text)
+	return text
 }
 
 func (c *cli) checkLogFlags() error {
@@ -183,7 +219,7 @@ func (c *cli) worker(log *slog.Logger, observe state.Observer) (*agent.Agent, *c
 // lock then.
 func wantsLock(cmd *cobra.Command, caller *state.Caller) {
 	caller.Who = "dvagent " + cmd.Name()
-	cmd.Flags().DurationVar(&caller.LockWait, "lock-wait", 10*time.Second, "wait so long for another agent to finish")
+	durationVar(cmd, &caller.LockWait, "lock-wait", 10*time.Second, "wait so long for another agent to finish")
 }
 
 // certificateNames completes the names of configured certificates.
@@ -212,7 +248,7 @@ func outcomeCode(outcomes []state.Outcome) int {
 func (c *cli) finish(outcomes []state.Outcome, quiet bool) error {
 	for _, outcome := range outcomes {
 		if outcome.Err != nil {
-			c.complain(hint.Add(fmt.Errorf("%s: %w", outcome.Certificate, outcome.Err), outcome.Hint()))
+			c.complainOf(outcome.Certificate, outcome.Err)
 		}
 		if !quiet || outcome.Err == nil && outcome.Class != state.Served {
 			c.printf("%s: %s\n", outcome.Certificate, describe(outcome))
@@ -248,11 +284,18 @@ func describe(o state.Outcome) string {
 	case state.Failure:
 		return "failed at the step " + cmp.Or(o.Step, "of reading its state")
 	}
-	if o.Ordered {
-		return "renewed; next renewal " + next
-	}
-	if o.Next.IsZero() {
+	switch {
+	case o.Ordered:
+		return fmt.Sprintf("renewed; next renewal %s", next)
+	case o.Next.IsZero():
 		return "done"
 	}
-	return "nothing to do until " + next
+	return fmt.Sprintf(map[state.Deed]string{
+		state.Nothing:   "nothing to do until %s",
+		state.Swept:     "removed the record that was owed; next renewal %s",
+		state.Told:      "ran the hooks that were owed; next renewal %s",
+		state.Uploaded:  "uploaded to the account; next renewal %s",
+		state.Installed: "installed; next renewal %s",
+		state.TookOver:  "took over the certificate in place; next renewal %s",
+	}[o.Did], next)
 }

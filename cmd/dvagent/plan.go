@@ -21,10 +21,10 @@ import (
 func (c *cli) planCommand() *cobra.Command {
 	var asJSON, all bool
 	cmd := &cobra.Command{
-		Use:   "plan",
-		Short: "Show what would be done and why; change and call nothing",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use:               "plan [NAME...]",
+		Short:             "Show what would be done and why; change and call nothing",
+		ValidArgsFunction: c.certificateNames,
+		RunE: func(cmd *cobra.Command, names []string) error {
 			host, _, err := c.open()
 			if err != nil {
 				return err
@@ -32,11 +32,16 @@ func (c *cli) planCommand() *cobra.Command {
 			if err := host.Dir.Usable(); err != nil {
 				return usageError{err}
 			}
+			wanted, err := host.Selected(names)
+			if err != nil {
+				return err
+			}
 			plan := view.ReadPlan(cmd.Context(), host, time.Now())
+			plan.Certificates = slices.DeleteFunc(plan.Certificates, func(p view.Planned) bool { return !wanted[p.Name] })
 			if asJSON {
 				return c.printJSON(plan)
 			}
-			_, err = io.WriteString(c.stdout, planText(c.screen(), plan, all))
+			_, err = io.WriteString(c.stdout, planText(c.screen(), plan, all || len(names) > 0))
 			return err
 		},
 	}

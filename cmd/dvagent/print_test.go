@@ -52,6 +52,11 @@ func TestAnOutcomeIsDescribedAndHasItsExitCode(t *testing.T) {
 	}{
 		{"renewed", state.Outcome{Ordered: true, Next: next}, 0, "renewed; next renewal 2026-05-01 00:00 UTC"},
 		{"nothing due", state.Outcome{Next: next}, 0, "nothing to do until 2026-05-01 00:00 UTC"},
+		{"a record was swept", state.Outcome{Next: next, Did: state.Swept}, 0, "removed the record that was owed; next renewal 2026-05-01 00:00 UTC"}, // fault 190
+		{"a hook ran", state.Outcome{Next: next, Did: state.Told}, 0, "ran the hooks that were owed; next renewal 2026-05-01 00:00 UTC"},
+		{"uploaded", state.Outcome{Next: next, Did: state.Uploaded}, 0, "uploaded to the account; next renewal 2026-05-01 00:00 UTC"},
+		{"installed", state.Outcome{Next: next, Did: state.Installed}, 0, "installed; next renewal 2026-05-01 00:00 UTC"},
+		{"taken over", state.Outcome{Next: next, Did: state.TookOver}, 0, "took over the certificate in place; next renewal 2026-05-01 00:00 UTC"},
 		{"no next time", state.Outcome{}, 0, "done"},
 		{"pending", state.Outcome{Class: state.Pending, Step: "issue"}, 3, "pending at the step issue"},
 		{"waiting for hostile text", state.Outcome{Class: state.Pending, Step: "issue", Waiting: "a\nb"}, 3, "pending at the step issue, waiting for: a b"},

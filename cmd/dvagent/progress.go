@@ -21,6 +21,7 @@ import (
 // it waits for and how long its step has taken so far. Elsewhere each step is a
 // line of log.
 type progress struct {
+	cli  *cli
 	out  *os.File     // a terminal, or nil
 	log  *slog.Logger // above the terminal's lines, or instead of them
 	stop chan struct{}
@@ -38,7 +39,7 @@ type going struct {
 }
 
 func (c *cli) progress() *progress {
-	p := &progress{stop: make(chan struct{}), going: map[string]going{}, log: c.log()}
+	p := &progress{cli: c, stop: make(chan struct{}), going: map[string]going{}, log: c.log()}
 	if file, ok := c.stderr.(*os.File); ok && terminal.Of(file).Width > 0 {
 		p.out, p.live, p.log = file, terminal.NewLive(file), c.logTo(p)
 		p.done.Go(p.tick)
@@ -66,7 +67,12 @@ func (p *progress) observe(e state.Event) {
 }
 
 func (p *progress) show(e state.Progress) {
-	if p.out == nil {
+	switch {
+	case p.out == nil && e.Err != nil && p.cli.logFormat == "text":
+		p.cli.complainOf(e.Certificate, e.Err)
+		return
+	case p.out == nil:
+		p.cli.told(e.Certificate, e.Err)
 		logProgress(p.log, e)
 		return
 	}
@@ -77,11 +83,16 @@ func (p *progress) show(e state.Progress) {
 	} else {
 		delete(p.going, e.Certificate)
 	}
-	above := ""
-	if !e.Waiting {
-		above = finished(terminal.Of(p.out), e)
+	switch {
+	case e.Err != nil && p.cli.told(e.Certificate, e.Err):
+		p.draw("")
+	case e.Err != nil:
+		p.draw(terminal.Of(p.out).Paint(terminal.Red, p.cli.complaint(ofCertificate(e.Certificate, e.Err))) + "\n")
+	case e.Waiting:
+		p.draw("")
+	default:
+		p.draw(finished(terminal.Of(p.out), e))
 	}
-	p.draw(above)
 }
 
 // goesOn notes a step in progress; its time runs from when it was first seen.
@@ -98,11 +109,7 @@ func (p *progress) goesOn(e state.Progress) {
 
 // finished is the line of a step that has ended; it stays on the terminal.
 func finished(s terminal.Screen, e state.Progress) string {
-	text := line.Of(e.Text)
-	if e.Err != nil {
-		text = s.Paint(terminal.Red, "failed: "+line.Of(e.Err.Error()))
-	}
-	return fmt.Sprintf("%s  %s  %-9s  %s\n", s.Paint(terminal.Faint, e.At.Format(time.TimeOnly)), e.Certificate, e.Step, text)
+	return fmt.Sprintf("%s  %s  %-9s  %s\n", s.Paint(terminal.Faint, e.At.Format(time.TimeOnly)), e.Certificate, e.Step, line.Of(e.Text))
 }
 
 // Write puts lines of log above the steps in progress.

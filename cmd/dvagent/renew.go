@@ -46,7 +46,7 @@ func (c *cli) renewCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.DurationVar(&r.Timeout, "timeout", 45*time.Minute, "stop waiting after so long; the order stays open")
+	durationVar(cmd, &r.Timeout, "timeout", 45*time.Minute, "stop waiting after so long; the order stays open")
 	flags.BoolVar(&r.NoWait, "no-wait", false, "leave an order pending (exit 3); the next call resumes it")
 	flags.BoolVar(&r.Force, "force", false, "renew what is not due")
 	flags.BoolVar(&all, "all", false, "with --force: every certificate, which may use an instance each")

@@ -76,9 +76,9 @@ func addSandboxServers(cmd *cobra.Command, o *sandbox.Options) {
 	flags.IntVar(&o.NameServers, "nameservers", 2, "how many name servers")
 	flags.DurationSliceVar(&o.Propagation, "propagation", nil, "until a change shows at the first, second, … name server (300ms,900ms when not given)")
 	flags.StringVar(&o.CASAPI, "cas-api", sandbox.BothAPIs, "the `VERSION` of CAS that there is: both, 2018-07-13 or 2020-04-07")
-	flags.DurationVar(&o.IssueAfter, "issue-after", time.Second, "time between the visible record and the certificate")
-	flags.DurationVar(&o.ReissueAfter, "reissue-after", 0, "time after which an instance with AutoReissue renews by itself; 0 is never")
-	flags.DurationVar(&o.Lifetime, "lifetime", 200*24*time.Hour, "of the certificates")
+	durationVar(cmd, &o.IssueAfter, "issue-after", time.Second, "time between the visible record and the certificate")
+	durationVar(cmd, &o.ReissueAfter, "reissue-after", 0, "time after which an instance with AutoReissue renews by itself; 0 is never")
+	durationVar(cmd, &o.Lifetime, "lifetime", 200*24*time.Hour, "of the certificates")
 }
 
 // addSandboxAccount adds the flags of what the account holds.
@@ -89,7 +89,7 @@ func addSandboxAccount(cmd *cobra.Command, o *sandbox.Options, specs *sandboxSpe
 	flags.IntVar(&o.TestInstances, "test-instances", 0, "how many free ones for tests, in 2020-04-07 alone")
 	flags.IntVar(&o.Names, "names", 5, "names without a wildcard that a paid instance is for, in 2020-04-07")
 	flags.IntVar(&o.Wildcards, "wildcards", 5, "wildcards that a paid instance is for, in 2020-04-07")
-	flags.DurationVar(&o.Term, "term", 365*24*time.Hour, "of a paid instance's subscription, in 2020-04-07")
+	durationVar(cmd, &o.Term, "term", 365*24*time.Hour, "of a paid instance's subscription, in 2020-04-07")
 	flags.StringArrayVar(&specs.packages, "package", nil, "a `CODE:N` of a package of N certificates, in 2020-04-07; may be given again")
 	flags.StringArrayVar(&specs.contacts, "contact", nil, "a `NAME,MOBILE,EMAIL` of the account; may be given again, \"\" is none (the one of --config-out when not given)")
 }

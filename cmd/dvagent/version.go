@@ -34,25 +34,30 @@ func build() dashboard.Build {
 	return b
 }
 
+// versionText is what version and --version print.
+func versionText() string {
+	built, sdk := build(), "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, module := range info.Deps {
+			if module.Path == "github.com/aliyun/alibaba-cloud-sdk-go" {
+				sdk = module.Version
+			}
+		}
+	}
+	text := fmt.Sprintf("dvagent %s\ncommit %s\n%s\nalibaba-cloud-sdk-go %s\n", built.Version, built.Commit, built.Go, sdk)
+	for _, api := range config.APIs {
+		text += "CAS " + config.Account{}.Spoken(api) + "\n"
+	}
+	return text
+}
+
 func (c *cli) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print version, commit, Go and SDK versions, and which versions of CAS's API it speaks",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			built, sdk := build(), "unknown"
-			if info, ok := debug.ReadBuildInfo(); ok {
-				for _, module := range info.Deps {
-					if module.Path == "github.com/aliyun/alibaba-cloud-sdk-go" {
-						sdk = module.Version
-					}
-				}
-			}
-			text := fmt.Sprintf("dvagent %s\ncommit %s\n%s\nalibaba-cloud-sdk-go %s\n", built.Version, built.Commit, built.Go, sdk)
-			for _, api := range config.APIs {
-				text += "CAS " + config.Account{}.Spoken(api) + "\n"
-			}
-			_, err := io.WriteString(c.stdout, text)
+			_, err := io.WriteString(c.stdout, versionText())
 			return err
 		},
 	}

@@ -1,0 +1,94 @@
+package config
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"dvagent/internal/hint"
+)
+
+// fault 186
+func TestACommonSlipIsAnsweredWithWhatToWrite(t *testing.T) {
+	const deployment = "[[certificate]]\n[[certificate.deploy]]\n"
+	for _, tt := range []struct{ name, text, err, hint string }{
+		{"a table of one certificate", "[certificate]\nname = \"www\"\n", "agent.toml:1: certificate: it wants a table in double brackets for each one",
+			"write [[certificate]] in place of [certificate]"},
+		{"a certificate with a name in its header", "[certificate.www]\nname = \"www\"\n", "agent.toml:1: certificate: it wants a table in double",
+			"write [[certificate]] in place of [certificate.www]"},
+		{"a table of one deployment", "[[certificate]]\n[certificate.deploy]\nkey = \"/x\"\n", "agent.toml:2: certificate[0].deploy: it wants a table in double",
+			"write [[certificate.deploy]] in place of [certificate.deploy]"},
+		{"a hook", "[hook]\non = [\"failed\"]\n", "agent.toml:1: hook: it wants", "write [[hook]] in place of [hook]"},
+		{"a table that stands once, in double brackets", "[[dns]]\nttl = 600\n", "agent.toml:1: dns[0]: it wants a table", "write [dns] in place of [[dns]]"},
+		{"an account without a name", "[account]\nregion = \"x\"\n", "agent.toml:1: account: it wants a table with a name",
+			"write [account.main] above region, in place of [account]"},
+		{"an account in double brackets", "[[account.main]]\n", "agent.toml:1: account.main[0]: it wants a table", "write [account.main] in place of [[account.main]]"},
+		{"a text in place of a table", "dns = 3\n", "agent.toml:1: dns: it wants a table", "write [dns] in a line of its own, and its keys below"},
+
+		{"a domain without a list", "[[certificate]]\ndomains = \"x.example\"\n", "agent.toml:2: certificate[0].domains: it wants a list of texts in quotes",
+			`write domains = ["x.example"]`},
+		{"domains with commas", "[[certificate]]\ndomains = \"x.example, *.x.example\" # both\n", "it wants a list", `write domains = ["x.example", "*.x.example"]`},
+		{"a command as one text", deployment + "check = \"nginx -t\"\n", "agent.toml:3: certificate[0].deploy[0].check: it wants a list of texts in quotes",
+			`write check = ["nginx", "-t"]`},
+		{"a command for a shell", deployment + "reload = \"a && b\"\n", "it wants a list", ""},
+		{"numbers in a list", "[[certificate]]\ndomains = [1, 2]\n", "it wants a list", `write domains = ["1", "2"]`},
+		{"an event without a list", "[[hook]]\non = \"failed\"\n", "agent.toml:2: hook[0].on: it wants a list", `write on = ["failed"]`},
+		{"a mode as a number", deployment + "mode = 644\n", "agent.toml:3: certificate[0].deploy[0].mode: it wants a text in quotes", `write mode = "0644"`},
+		{"a mode with its zero", deployment + "key_mode = 0640\n", "agent.toml:3: certificate[0].deploy[0].key_mode: Invalid integer", `write key_mode = "0640"`},
+		{"a time as a number", "[service]\ninterval = 60\n", "agent.toml:2: service.interval: it wants a text in quotes", `write interval = "60s"`},
+		{"a share as a number", "[dns]\nquorum = 75\n", "it wants a text in quotes", `write quorum = "75%"`},
+		{"a number in quotes", "[dns]\nttl = \"600\"\n", "agent.toml:2: dns.ttl: it wants a whole number", "write ttl = 600"},
+		{"a number that may be left out, in quotes", "[limits]\nrequests_per_second = \"5\"\n", "it wants a whole number", "write requests_per_second = 5"},
+		{"yes in quotes", "[[certificate]]\nupload = \"yes\"\n", "agent.toml:2: certificate[0].upload: it wants true or false", "write upload = true"},
+		{"no", "[[certificate]]\nupload = no\n", "agent.toml:2: certificate[0].upload: expected value", "write upload = false"},
+		{"no quotes", "[[certificate]]\nname = www\n", "agent.toml:2: certificate[0].name: expected value", `write name = "www"`},
+		{"other quotes", "[[certificate]]\nname = “www”\n", "agent.toml:2: certificate[0].name: expected value", `write name = "www"`},
+		{"a colon", "state_dir: /x\n", "agent.toml:1: expected", `write state_dir = "/x"`},
+		{"no comma in a list", "[[certificate]]\ndomains = [\"a.example\" \"b.example\"]\n", "expected a comma", `write domains = ["a.example", "b.example"]`},
+		{"a bracket too few", "[[certificate]\nname = \"x\"\n", "agent.toml:1: expected end of table array", "write [[certificate]]"},
+		{"a table twice", "[dns]\n[dns]\n", "agent.toml:2: Key 'dns' has already been defined", "it stands in line 1 already: remove one of them"},
+		{"a key twice", "[dns]\nttl = 600\nttl = 60\n", "agent.toml:3: dns.ttl: Key", "it stands in line 2 already: remove one of them"},
+
+		{"a misspelt key", "[[certificate]]\ndomain = [\"x\"]\n", "agent.toml:2: certificate[0].domain: unknown key", "did you mean domains?"},
+		{"a misspelt table", "[certficate]\nx = 1\n", "agent.toml:1: certficate: unknown key", "did you mean [[certificate]]?"},
+		{"a misspelt table of one", "[acount.main]\nregion = \"x\"\n", "unknown key", "did you mean [account.NAME]?"},
+		{"a misspelt key of an account", "[account.main]\nacces_key_id = \"x\"\n", "account.main.acces_key_id: unknown key", "did you mean access_key_id?"},
+		{"a key of another table", "[[certificate]]\ninterval = \"1h\"\n", "certificate[0].interval: unknown key", "it belongs below [service]"},
+		{"a key of a target", "[[certificate]]\nreload = [\"x\"]\n", "certificate[0].reload: unknown key", "it belongs below [[certificate.deploy]]"},
+		{"the state directory below a table", "[service]\nstate_dir = \"/x\"\n", "service.state_dir: unknown key", "it belongs above the first table"},
+		{"a key that nobody knows", "[dns]\nfrobnicate = 1\n", "dns.frobnicate: unknown key", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := load(t, tt.text)
+			var wrong *Error
+			if !errors.As(err, &wrong) || !strings.Contains(err.Error(), tt.err) || hint.Of(err) != tt.hint {
+				t.Errorf("got %v\nhint %s\nwant %s\nhint %s", err, hint.Of(err), tt.err, tt.hint)
+			}
+		})
+	}
+}
+
+// fault 186
+func TestNoSlipMakesAnErrorRepeatASecret(t *testing.T) {
+	const canary = "Canary0Secret"
+	for _, text := range []string{
+		"[account.main]\naccess_key_secret = " + canary + "\n",
+		"[account.main]\naccess_key_secret: \"" + canary + "\"\n",
+		"[account.main]\naccess_key_secret = [\"" + canary + "\"]\n",
+		"[account.main]\naccess_key_secret = “" + canary + "”\n",
+		"[account.main]\naccess_key_secret = '" + canary + "\n",
+		"[account.main]\naccess_key_secret = \"\n" + canary + "\"\n",
+		"[account]\naccess_key_secret = \"" + canary + "\"\n",
+		"[[account]]\naccess_key_secret = \"" + canary + "\"\n",
+		"[dns]\naccess_key_secret = \"" + canary + "\"\n",
+		"account = \"" + canary + "\"\n",
+		"[[notify]]\nurl = https://" + canary + "/\n",
+		"[[certificate]]\n[[certificate.deploy]]\npassword = " + canary + "\n",
+		"[service]\ntoken = " + canary + "\n",
+	} {
+		_, err := load(t, text)
+		if err == nil || strings.Contains(err.Error()+hint.Of(err), canary) || strings.Contains(err.Error(), "0Secret") {
+			t.Errorf("%q: %v (hint: %s)", text, err, hint.Of(err))
+		}
+	}
+}
