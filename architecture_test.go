@@ -31,7 +31,7 @@ var allowed = map[string][]string{
 	},
 	"agent/check": { // alone knows nginx
 		"agent/account", "agent/config", "agent/issue", "agent/order", "agent/proof", "agent/state", "deploy", "dnsvalidate", "notify",
-		"internal/aliyun", "internal/bundle", "internal/command", "internal/hint", "internal/nginx", "internal/openat", "internal/words",
+		"internal/address", "internal/aliyun", "internal/bundle", "internal/command", "internal/hint", "internal/nginx", "internal/openat", "internal/words",
 	},
 	"agent/account":       {"agent/config", "agent/issue", "agent/issue/cas2018", "agent/issue/cas2020", "agent/order", "agent/state", "agent/upload", "internal/aliyun", "internal/hint"},
 	"agent/issue/cas2020": {"agent/config", "agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle", "internal/hint"},

@@ -150,6 +150,22 @@ func TestEachAddressOfANameIsAskedOnce(t *testing.T) {
 	}
 }
 
+// fault 155
+func TestAProbeOfANameInUnicodeFindsItsHost(t *testing.T) {
+	names(t, map[string][]string{"xn--fsqu00a.test.": {"127.0.0.1"}})
+	h := newHost(t)
+	b := h.put(t, h.issue(t))
+	_, port, err := net.SplitHostPort(h.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := h.target()
+	target.Probe = []string{"例子.test:" + port}
+	if drift := deploy.Inspect(t.Context(), target, b); !drift.Shown {
+		t.Errorf("%v", drift.Served)
+	}
+}
+
 func checkWarning(t *testing.T, warnings []string, part string) {
 	t.Helper()
 	var others []string

@@ -13,6 +13,7 @@ import (
 	"dvagent/internal/words"
 
 	"dvagent/agent/config"
+	"dvagent/internal/address"
 	"dvagent/internal/bundle"
 	"dvagent/internal/command"
 	"dvagent/internal/hint"
@@ -160,6 +161,9 @@ func isHostName(name string) bool {
 // covers is for one server_name. That of .example.com stands for two.
 func covers(domains []string, name string) bool {
 	name = strings.ToLower(name)
+	if ascii, err := address.Host(name); err == nil {
+		name = ascii
+	}
 	if parent, both := strings.CutPrefix(name, "."); both {
 		return covers(domains, parent) && covers(domains, "*."+parent)
 	}

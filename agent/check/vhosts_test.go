@@ -147,3 +147,12 @@ func TestNginxIsAskedAsTheDeploymentsAskIt(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// fault 155
+func TestANameOfNginxIsReadAsADomainIs(t *testing.T) {
+	for name, want := range map[string]bool{"例子.中国": true, "WWW.例子.中国": true, ".例子.中国": true, "xn--fsqu00a.xn--fiqs8s": true, "例.中国": false} {
+		if got := covers([]string{"xn--fsqu00a.xn--fiqs8s", "*.xn--fsqu00a.xn--fiqs8s"}, name); got != want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"dvagent/deploy"
+	"dvagent/internal/address"
 	"dvagent/internal/bundle"
 	"dvagent/internal/hint"
 	"dvagent/internal/users"
@@ -165,8 +166,13 @@ func buildTarget(key string, domains []string, table deployTable) (deploy.Target
 		Combined: table.Combined, PFX: table.PFX, JKS: table.JKS,
 		LegacyPFX: table.PFXLegacy, KeyFormat: table.KeyFormat,
 		Owner: table.Owner, Group: table.Group, Check: table.Check, Reload: table.Reload,
-		Probe: table.Probe, ServerName: cmp.Or(table.ProbeServerName, probeName(domains[0])),
+		Probe: table.Probe,
 	}
+	serverName, err := address.Host(table.ProbeServerName)
+	if err != nil {
+		return target, at(key+".probe_server_name", err)
+	}
+	target.ServerName = cmp.Or(serverName, probeName(domains[0]))
 	if err := checkPaths(key, target); err != nil {
 		return target, err
 	}
@@ -185,7 +191,6 @@ func buildTarget(key string, domains []string, table deployTable) (deploy.Target
 	default:
 		return target, at(key+".key_format", fmt.Errorf("%q is neither pkcs1 nor pkcs8", table.KeyFormat))
 	}
-	var err error
 	if target.Timeout, err = optionalDuration(table.Timeout); err != nil {
 		return target, at(key+".timeout", err)
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -145,16 +146,21 @@ func buildDNS(config *Config, doc document) error {
 	if err != nil {
 		return at("dns.propagation_timeout", err)
 	}
-	for key, addresses := range map[string][]string{
-		"dns.resolvers":        doc.DNS.Resolvers,
-		"dns.nameservers":      doc.DNS.NameServers,
-		"dns.public_resolvers": doc.DNS.PublicResolvers,
+	settings := dnsvalidate.Settings{Quorum: quorum}
+	for _, list := range []struct {
+		key   string
+		given []string
+		into  *[]string
+	}{
+		{"resolvers", doc.DNS.Resolvers, &settings.Resolvers},
+		{"nameservers", doc.DNS.NameServers, &settings.NameServers},
+		{"public_resolvers", doc.DNS.PublicResolvers, &settings.PublicResolvers},
 	} {
-		if err := hostPorts(addresses); err != nil {
-			return at(key, err)
+		if *list.into, err = hostPorts(list.given); err != nil {
+			return at("dns."+list.key, err)
 		}
 	}
-	delegate, err := normaliseAny(doc.DNS.Delegate)
+	settings.Delegate, err = normaliseAny(doc.DNS.Delegate)
 	if err != nil {
 		return at("dns.delegate", err)
 	}
@@ -166,13 +172,7 @@ func buildDNS(config *Config, doc document) error {
 		return at("dns.ttl", fmt.Errorf("%d seconds is less than 1", doc.DNS.TTL))
 	}
 	config.DNS = DNS{
-		Settings: dnsvalidate.Settings{
-			Resolvers:       doc.DNS.Resolvers,
-			NameServers:     doc.DNS.NameServers,
-			PublicResolvers: doc.DNS.PublicResolvers,
-			Quorum:          quorum,
-			Delegate:        delegate,
-		},
+		Settings:           settings,
 		CAAIssuers:         issuers,
 		TTL:                doc.DNS.TTL,
 		PropagationTimeout: propagationTimeout,
@@ -180,20 +180,25 @@ func buildDNS(config *Config, doc document) error {
 	return nil
 }
 
-func hostPorts(addresses []string) error {
+func hostPorts(addresses []string) ([]string, error) {
+	var all []string
 	for _, text := range addresses {
-		if err := hostPort(text); err != nil {
-			return err
+		read, err := hostPort(text)
+		if err != nil {
+			return nil, err
 		}
+		all = append(all, read)
 	}
-	return nil
+	return all, nil
 }
 
-func hostPort(text string) error {
-	if _, _, err := address.Split(text); err != nil {
-		return fmt.Errorf("%q %w", text, err)
+// hostPort is text with the host as address.Host spells it.
+func hostPort(text string) (string, error) {
+	host, port, err := address.Split(text)
+	if err != nil {
+		return "", fmt.Errorf("%q %w", text, err)
 	}
-	return nil
+	return net.JoinHostPort(host, port), nil
 }
 
 // either lists words as in "a, b or c".

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"dvagent/internal/address"
 	"dvagent/internal/secret"
 	"dvagent/notify"
 )
@@ -90,9 +91,9 @@ func buildURL(key string, table notifyTable) (secret.Secret, error) {
 	if err != nil || url.Env != "" { // the service's variables are not those of every command
 		return url, err
 	}
-	address, err := url.Resolve()
+	text, err := url.Resolve()
 	if err == nil {
-		err = notify.CheckURL(address)
+		err = notify.CheckURL(text)
 	}
 	if err != nil {
 		return url, at(key+".url", err)
@@ -100,20 +101,29 @@ func buildURL(key string, table notifyTable) (secret.Secret, error) {
 	return url, nil
 }
 
-func buildMail(key string, table notifyTable) (notify.Mail, error) {
-	mail := notify.Mail{Server: table.SMTP, Username: table.Username, From: table.From, To: table.To}
-	if err := hostPort(table.SMTP); err != nil {
+func buildMail(key string, table notifyTable) (mail notify.Mail, err error) {
+	mail.Username = table.Username
+	if mail.Server, err = hostPort(table.SMTP); err != nil {
 		return mail, at(key+".smtp", err)
 	}
-	if err := notify.CheckAddress(table.From); err != nil {
+	if mail.From, err = mailbox(table.From); err != nil {
 		return mail, at(key+".from", err)
 	}
-	for _, address := range table.To {
-		if err := notify.CheckAddress(address); err != nil {
+	for _, text := range table.To {
+		to, err := mailbox(text)
+		if err != nil {
 			return mail, at(key+".to", err)
 		}
+		mail.To = append(mail.To, to)
 	}
-	var err error
 	mail.Password, err = buildSecret(key+".password", table.Password, table.PasswordFile, table.PasswordEnv)
 	return mail, err
+}
+
+// mailbox is text with the domain as address.Host spells it.
+func mailbox(text string) (string, error) {
+	if err := notify.CheckAddress(text); err != nil {
+		return "", err
+	}
+	return address.Mail(text)
 }

@@ -25,7 +25,7 @@ func buildService(config *Config, doc document) error {
 	if err := checkPair(config.Service); err != nil || config.Service.Listen == "" {
 		return err
 	}
-	if err := hostPort(config.Service.Listen); err != nil {
+	if config.Service.Listen, err = hostPort(config.Service.Listen); err != nil {
 		return at("service.listen", err)
 	}
 	return checkReach(config.Service)

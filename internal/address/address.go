@@ -20,8 +20,8 @@ func IsLoopback(host string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// Split takes host:port apart. The error is what is wrong with text, to be
-// said after it: "is not host:port".
+// Split takes host:port apart, with the host as Host spells it. The error is what
+// is wrong with text, to be said after it: "is not host:port".
 func Split(text string) (host, port string, err error) {
 	host, port, err = net.SplitHostPort(text)
 	if err != nil || host == "" {
@@ -29,6 +29,9 @@ func Split(text string) (host, port string, err error) {
 	}
 	if _, err := net.LookupPort("tcp", port); err != nil {
 		return "", "", errors.New("has no valid port")
+	}
+	if host, err = Host(host); err != nil {
+		return "", "", errors.New("has no valid host name")
 	}
 	return host, port, nil
 }
