@@ -106,7 +106,7 @@ func lineOf(found []place, key string) int {
 
 // decode reads text into doc. Its errors are *Error without File.
 func decode(text string, doc *document) (toml.MetaData, error) {
-	metadata, err := toml.Decode(text, doc)
+	metadata, err := decodeTOML(text, doc)
 	if err != nil {
 		return metadata, decodingError(text, err)
 	}
@@ -170,7 +170,7 @@ func culprit(text, key string) place {
 	lines := strings.SplitAfter(text, "\n")
 	n := sort.Search(len(candidates)-1, func(i int) bool {
 		beginning := strings.Join(lines[:candidates[i+1].line-1], "")
-		_, err := toml.Decode(beginning, new(document))
+		_, err := decodeTOML(beginning, new(document))
 		return err != nil
 	})
 	return candidates[n]

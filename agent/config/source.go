@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/BurntSushi/toml"
-
 	"dvagent/internal/hint"
 	"dvagent/internal/openat"
 )
@@ -42,8 +40,12 @@ func StateDir(path string) string {
 	// What stands before the first table counts, and may be all that decodes.
 	head, _, _ := strings.Cut("\n"+s.text, "\n[")
 	for text := range strings.Lines(head) {
-		if _, err := toml.Decode(text, &doc); err == nil && filepath.IsAbs(doc.StateDir) {
+		_, err := decodeTOML(text, &doc)
+		if err == nil && filepath.IsAbs(doc.StateDir) {
 			return doc.StateDir
+		}
+		if errors.Is(err, errSlow) {
+			break
 		}
 	}
 	return newDocument().StateDir
