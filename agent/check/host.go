@@ -46,8 +46,9 @@ func New(host *state.Host, accounts *account.Accounts) *Check {
 }
 
 // Host looks at paths, permissions, commands and the clock of this host, at the
-// TLS servers of its nginx, and at what the probes show. It changes nothing, and
-// contacts nothing but the probes and what nginx -t does.
+// TLS servers of its nginx, and at what the probes show, as the user that this
+// process is. It changes nothing, and contacts nothing but the probes and what the
+// deployments' checks do, which it runs.
 func (c *Check) Host(ctx context.Context, now time.Time) []Finding {
 	findings := []Finding{checkStateDir(c.host.Dir), checkClock(now)}
 	if s := c.host.Config.Service; s.Listen != "" && s.Token.IsZero() {
@@ -55,15 +56,18 @@ func (c *Check) Host(ctx context.Context, now time.Time) []Finding {
 			fmt.Errorf("every user of this host, and each site on it that fetches what it is told to, can read what is shown at %s", s.Listen),
 			"set token_file in [service]; dvagent status needs no port")})
 	}
+	findings = append(findings, checkSecrets(c.host.Config)...)
+	sandbox := sandboxOf(os.Geteuid())
 	for _, certificate := range c.host.Config.Certificates {
 		for _, target := range certificate.Deploy {
-			for _, finding := range checkTarget(ctx, certificate.Name, target) {
+			for _, finding := range append(checkTarget(ctx, certificate.Name, target), sandbox.check(certificate.Name, target)...) {
 				if !slices.Contains(findings, finding) {
 					findings = append(findings, finding)
 				}
 			}
 		}
 	}
+	findings = append(findings, c.tryChecks(ctx)...)
 	for _, hook := range c.host.Config.Hooks {
 		findings = append(findings, checkCommand("hook", hook.Command))
 	}

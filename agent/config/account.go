@@ -123,8 +123,8 @@ func buildSecret(key, literal, file, env string) (secret.Secret, error) {
 	if err := absolute(file); err != nil {
 		return given, at(key+"_file", err)
 	}
-	if err := checkPrivate(file); err != nil {
-		return given, at(key+"_file", fmt.Errorf("%s: %w", file, err))
+	if err := given.Reach(); err != nil && !errors.Is(err, secret.ErrNotHanded) {
+		return given, at(key+"_file", fmt.Errorf("%s: %w", file, describe(err)))
 	}
 	return given, nil
 }

@@ -6,6 +6,7 @@ import (
 	"regexp"
 
 	"dvagent/deploy"
+	"dvagent/internal/secret"
 )
 
 // buildKeyStore fills in what a pfx or jks target has beside its path: a password
@@ -27,7 +28,7 @@ func buildKeyStore(key string, table deployTable, target *deploy.Target) error {
 		return at(key, errors.New("is missing: a pfx or jks file needs a password"))
 	}
 	target.Password = password
-	if err := target.CheckPassword(); err != nil {
+	if err := target.CheckPassword(); err != nil && !errors.Is(err, secret.ErrNotHanded) {
 		return at(key, err)
 	}
 	return nil

@@ -92,6 +92,9 @@ func buildURL(key string, table notifyTable) (secret.Secret, error) {
 		return url, err
 	}
 	text, err := url.Resolve()
+	if errors.Is(err, secret.ErrNotHanded) {
+		return url, nil
+	}
 	if err == nil {
 		err = notify.CheckURL(text)
 	}

@@ -8,7 +8,6 @@ import (
 
 	"dvagent/internal/command"
 	"dvagent/internal/hint"
-	"dvagent/internal/secret"
 )
 
 // refuseOverwriting refuses a target whose file is one that dvagent itself needs:
@@ -40,19 +39,16 @@ func neededBy(config *Config, sources []*source) *occupied {
 	needed.add(MoreDir(sources[0].file), "the configuration")
 	needed.add(config.StateDir, "state_dir")
 	for _, account := range config.Accounts {
-		needed.addSecrets(account.AccessKeyID, account.AccessKeySecret, account.SecurityToken)
 		needed.add(account.CAFile, "a ca_file")
 	}
-	for _, channel := range config.Notify {
-		needed.addSecrets(channel.URL, channel.Secret, channel.Mail.Password)
+	for _, s := range config.Secrets() {
+		needed.add(s.File, "a secret")
 	}
-	needed.addSecrets(config.Service.Token)
 	for _, hook := range config.Hooks {
 		needed.addProgram(hook.Command)
 	}
 	for _, certificate := range config.Certificates {
 		for _, target := range certificate.Deploy {
-			needed.addSecrets(target.Password)
 			needed.addProgram(target.Check)
 			needed.addProgram(target.Reload)
 		}
@@ -68,12 +64,6 @@ type occupied struct {
 
 func newOccupied() *occupied {
 	return &occupied{what: map[string]string{}, directories: map[string]string{}}
-}
-
-func (o *occupied) addSecrets(secrets ...secret.Secret) {
-	for _, s := range secrets {
-		o.add(s.File, "a secret")
-	}
 }
 
 // addProgram passes over one that is not there: check says so.

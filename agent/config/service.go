@@ -41,6 +41,9 @@ func buildToken(table serviceTable) (secret.Secret, error) {
 		return token, err
 	}
 	text, err := token.Resolve()
+	if errors.Is(err, secret.ErrNotHanded) {
+		return token, nil
+	}
 	if err != nil {
 		return token, at(key, err)
 	}

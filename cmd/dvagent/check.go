@@ -39,6 +39,7 @@ func (c *cli) checkCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
+	flags.String("as", "", "look as this `USER`, in place of the one whose the state directory is; root can")
 	flags.BoolVar(&wanted.online, "online", false, "also check credentials, permissions, zones and spare instances")
 	flags.BoolVar(&wanted.writeTest, "write-test", false, "with --online: add a TXT record to each zone and delete it")
 	flags.BoolVar(&wanted.notifyTest, "notify-test", false, "also send a message to each channel of [[notify]]")

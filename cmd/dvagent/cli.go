@@ -19,6 +19,7 @@ import (
 	"dvagent/internal/hint"
 	"dvagent/internal/line"
 	"dvagent/internal/message"
+	"dvagent/internal/secret"
 	"dvagent/internal/words"
 )
 
@@ -205,6 +206,11 @@ func (c *cli) worker(log *slog.Logger, observe state.Observer) (*agent.Agent, *c
 		return nil, nil, err
 	}
 	c.chosen = cfg.Language
+	for key, s := range cfg.Secrets() {
+		if err := s.Reach(); errors.Is(err, secret.ErrNotHanded) {
+			return nil, nil, usageError{fmt.Errorf("%s: %w", key, err)}
+		}
+	}
 	a, err := agent.New(cfg, log, observe)
 	if err == nil {
 		err = state.Dir(cfg.StateDir).Prepare()

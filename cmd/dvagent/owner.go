@@ -18,6 +18,7 @@ import (
 	"dvagent/agent/config"
 	"dvagent/internal/hint"
 	"dvagent/internal/openat"
+	"dvagent/internal/secret"
 	"dvagent/internal/unit"
 )
 
@@ -46,9 +47,17 @@ func (c *cli) asOwner(cmd *cobra.Command) error {
 	}
 	dir := config.StateDir(c.configPath)
 	o, there := ownerOf(dir)
+	if command == "check" && cmd.Flags().Changed("as") {
+		named, err := user.Lookup(cmd.Flag("as").Value.String())
+		if err != nil {
+			return usageError{fmt.Errorf("--as: %w", err)}
+		}
+		uid, _ := strconv.Atoi(named.Uid) // on Linux it is a number
+		o = newOwner(uid, uid)
+	}
 	me := os.Geteuid()
 	switch {
-	case o.uid == me, me != 0 && unix.Access(dir, unix.R_OK|unix.W_OK|unix.X_OK) == nil:
+	case o.uid == me, me != 0 && there && unix.Access(dir, unix.R_OK|unix.W_OK|unix.X_OK) == nil:
 		return nil
 	case me != 0:
 		return usageError{hint.Add(fmt.Errorf("%s is the state of user %s, and this process is user %s's", dir, o.name, newOwner(me, 0).name),
@@ -79,23 +88,11 @@ func ownerOf(dir string) (o owner, there bool) {
 		return me, true
 	}
 	for _, u := range unit.All() {
-		if found, err := lookup(u.User); err == nil && u.StateDirectory == filepath.Clean(dir) {
-			return found, false
+		if uid := u.UID(); uid >= 0 && u.StateDirectory == filepath.Clean(dir) {
+			return newOwner(uid, uid), false
 		}
 	}
 	return me, false
-}
-
-func lookup(name string) (owner, error) {
-	found, err := user.Lookup(name)
-	if err != nil {
-		found, err = user.LookupId(name)
-	}
-	if err != nil {
-		return owner{}, err
-	}
-	uid, err := strconv.Atoi(found.Uid)
-	return newOwner(uid, 0), err
 }
 
 // newOwner is the user of that number as the host knows it, or with that group
@@ -132,8 +129,13 @@ func makeFor(o owner, dir string) error {
 	return made.Give(o.uid, o.gid)
 }
 
-// exec begins this program anew as the user. It returns only when that fails.
+// exec begins this program anew as the user, who gets what the user's units hand
+// over. It returns only when that fails.
 func (o owner) exec() error {
+	handed, err := secret.HandOver(o.units())
+	if err != nil {
+		return err
+	}
 	if err := syscall.Setgroups(o.groups); err != nil {
 		return err
 	}
@@ -143,7 +145,12 @@ func (o owner) exec() error {
 	if err := syscall.Setuid(o.uid); err != nil {
 		return err
 	}
-	return syscall.Exec("/proc/self/exe", os.Args, o.environment())
+	return syscall.Exec("/proc/self/exe", os.Args, append(o.environment(), handed))
+}
+
+// units are those that run as the user.
+func (o owner) units() []unit.Unit {
+	return slices.DeleteFunc(unit.All(), func(u unit.Unit) bool { return u.UID() != o.uid })
 }
 
 // environment is this process's, with what tells who the user is.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -196,4 +197,109 @@ func (i *installation) write(name, text string) {
 	if err := os.WriteFile(filepath.Join(i.dir, name), []byte(text), 0o644); err != nil {
 		i.Fatal(err)
 	}
+}
+
+// The service gets the secret from its unit. Every command has it, before the
+// service has ever run, whichever of its places the configuration names.
+func TestASecretOfRootsAloneThatTheUnitHandsOverIsThereForEachCommand(t *testing.T) {
+	for _, place := range []string{"$DIR/etc/secret", "/run/credentials/dvagent.service/secret", "/run/credentials/dvagent-renew.service/secret"} {
+		t.Run(place, func(t *testing.T) {
+			i := newInstallation(t)
+			i.given(stranger)
+			place := strings.Replace(place, "$DIR", i.dir, 1)
+			for _, name := range []string{"units/dvagent.service", "units/dvagent-renew.service"} {
+				i.write(name, "[Service]\nUser=nobody\nLoadCredential=secret:"+i.dir+"/etc/secret\n")
+			}
+			i.moveSecret(place)
+			for _, args := range [][]string{{"check", "--online"}, {"plan"}, {"renew"}, {"status"}, {"orders"}, {"certs", "list"}} {
+				if code, out := i.as(0, args...); code != exitOK {
+					t.Errorf("%q as root: exit code %d:\n%s", args, code, out)
+				}
+			}
+			for _, args := range [][]string{{"plan"}, {"status"}} {
+				if code, out := i.as(stranger, args...); code != exitOK {
+					t.Errorf("%q as the service's user: exit code %d:\n%s", args, code, out)
+				}
+			}
+			code, out := i.as(stranger, "renew", "--force")
+			if code != exitUsage || !strings.Contains(out, "access_key_secret") || !strings.Contains(out, "(hint: run it as root") {
+				t.Errorf("renew as the service's user: exit code %d:\n%s", code, out)
+			}
+			if code, out := i.as(stranger, "check"); code != exitFailed || !strings.Contains(out, "FAIL  account.main.access_key_secret: ") {
+				t.Errorf("check as the service's user: exit code %d:\n%s", code, out)
+			}
+			i.env = append(i.env, "CREDENTIALS_DIRECTORY="+i.dir+"/tls")
+			if err := errors.Join(exec.Command("cp", i.dir+"/etc/secret", i.dir+"/tls/secret").Run(), os.Chown(i.dir+"/tls/secret", stranger, stranger)); err != nil {
+				t.Fatal(err)
+			}
+			if code, out := i.as(stranger, "renew", "--force"); code != exitOK {
+				t.Errorf("renew of the unit: exit code %d:\n%s", code, out)
+			}
+		})
+	}
+}
+
+// moveSecret puts the secret into a file of root's alone, and names its place in
+// the configuration.
+func (i *installation) moveSecret(place string) {
+	i.Helper()
+	config := i.dir + "/etc/agent.toml"
+	text, err := os.ReadFile(config)
+	if err != nil {
+		i.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)^access_key_secret = "(.*)"$`).FindSubmatch(text)
+	text = []byte(strings.Replace(string(text), string(found[0]), fmt.Sprintf("access_key_secret_file = %q", place), 1))
+	if err := errors.Join(os.WriteFile(i.dir+"/etc/secret", append(found[1], '\n'), 0o600), os.WriteFile(config, text, 0o640)); err != nil {
+		i.Fatal(err)
+	}
+}
+
+func TestCheckLooksAsTheServicesUser(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		put  func(*installation) error
+		args []string
+		want string
+	}{
+		{"the directory of a target is root's", func(i *installation) error { return os.Chown(i.dir+"/tls", 0, 0) }, nil,
+			"FAIL  example.com: $DIR/tls/www.pem cannot be installed: "},
+		{"the present key is root's", func(i *installation) error { return os.WriteFile(i.dir+"/tls/www.key", []byte("x"), 0o600) }, nil,
+			"FAIL  example.com: $DIR/tls/www.key cannot be installed: "},
+		{"the check is for root", func(i *installation) error {
+			return errors.Join(os.WriteFile(i.dir+"/tls/www.pem", nil, 0o644), os.WriteFile(i.dir+"/tls/www.key", nil, 0o644), i.add(`check = ["cat", "$DIR/etc/root"]`),
+				os.WriteFile(i.dir+"/etc/root", nil, 0o600))
+		}, nil, "FAIL  example.com: the check cat $DIR/etc/root: "},
+		{"the check succeeds", func(i *installation) error { return i.add(`check = ["true"]`) }, nil, "ok    example.com: true succeeds"},
+		{"a check that waits for the first pair", func(i *installation) error { return i.add(`check = ["cat", "$DIR/tls/www.pem"]`) }, nil,
+			"warn  example.com: the check cat $DIR/tls/www.pem: "},
+		{"the unit sees the disk read-only", func(i *installation) error {
+			i.write("units/dvagent.service", "[Service]\nUser=nobody\nProtectSystem=strict\n")
+			return nil
+		}, nil, "FAIL  example.com: $DIR/tls/www.pem cannot be written by dvagent.service, which sees the disk read-only there (hint: systemctl edit dvagent, and below [Service] ReadWritePaths=-$DIR/tls)"},
+		{"as another user than the state's", func(i *installation) error { return os.Chown(i.dir+"/state", 0, 0) }, []string{"--as", "nobody"},
+			"FAIL  state_dir: "},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			i := newInstallation(t)
+			i.given(stranger)
+			if err := tt.put(i); err != nil {
+				t.Fatal(err)
+			}
+			_, out := i.as(0, append([]string{"check"}, tt.args...)...)
+			if want := strings.ReplaceAll(tt.want, "$DIR", i.dir); !strings.Contains(out, "\n"+want) {
+				t.Errorf("no line begins with %q:\n%s", want, out)
+			}
+		})
+	}
+}
+
+// add adds to the deployment.
+func (i *installation) add(text string) error {
+	config := i.dir + "/etc/agent.toml"
+	old, err := os.ReadFile(config)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(config, append(old, strings.ReplaceAll(text, "$DIR", i.dir)+"\n"...), 0o640)
 }

@@ -1,6 +1,7 @@
 // Package secret says where a secret is, and reads it when it is needed. It
 // keeps nothing of what it reads, and reads no file that others may read or
-// change.
+// change. A file that systemd hands over to the service is read where it is handed
+// over, in the service and outside of it.
 package secret
 
 import (
@@ -10,8 +11,6 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-
-	"dvagent/internal/openat"
 )
 
 // Secret is where a secret is: in Literal itself, in a File, or in the
@@ -48,11 +47,11 @@ func (s Secret) Resolve() (string, error) {
 	found := s.Literal
 	switch {
 	case s.File != "":
-		file, err := openat.ReadPrivate(s.File, maxBytes)
+		data, err := readFile(s.File)
 		if err != nil {
 			return "", err
 		}
-		found = string(file.Data)
+		found = string(data)
 	case s.Env != "":
 		found = os.Getenv(s.Env)
 	}
@@ -60,6 +59,16 @@ func (s Secret) Resolve() (string, error) {
 		return "", fmt.Errorf("%s is empty", s)
 	}
 	return found, nil
+}
+
+// Reach fails where Resolve would, but for what is empty or is no file. It keeps
+// nothing of what it reads.
+func (s Secret) Reach() error {
+	if s.File == "" {
+		return nil
+	}
+	_, err := readFile(s.File)
+	return err
 }
 
 // String tells the place.

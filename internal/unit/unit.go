@@ -8,8 +8,10 @@ import (
 	"cmp"
 	"errors"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	systemd "github.com/coreos/go-systemd/v22/unit"
@@ -26,6 +28,9 @@ type Unit struct {
 	User           string            // a name or a number; root where none is given
 	StateDirectory string            // absolute; empty where none is given
 	Credentials    map[string]string // by name, the absolute path that each is loaded from
+
+	strict   bool     // it sees the disk read-only but for
+	writable []string // these
 }
 
 // maxBytes is how long a unit's file may be.
@@ -131,11 +136,16 @@ func newUnit(name string, options []*systemd.UnitOption) Unit {
 			u.StateDirectory = first
 		case "LoadCredential":
 			u.credential(o.Value)
+		case "ProtectSystem":
+			u.strict = o.Value == "strict"
+		case "ReadWritePaths":
+			u.paths(o.Value)
 		}
 	}
 	u.User = cmp.Or(u.User, "root")
 	if u.StateDirectory != "" {
 		u.StateDirectory = filepath.Join("/var/lib", u.StateDirectory)
+		u.writable = append(u.writable, u.StateDirectory)
 	}
 	return u
 }
@@ -149,4 +159,41 @@ func (u *Unit) credential(value string) {
 	if name, path, _ := strings.Cut(value, ":"); filepath.IsAbs(path) {
 		u.Credentials[name] = path
 	}
+}
+
+// paths notes some of ReadWritePaths=. An empty one takes back those before.
+func (u *Unit) paths(value string) {
+	if value == "" {
+		u.writable = nil
+	}
+	for _, path := range strings.Fields(value) {
+		u.writable = append(u.writable, filepath.Clean(strings.TrimLeft(path, "-+")))
+	}
+}
+
+// CanWrite says that the service does not see the directory read-only, whoever
+// may write there by its mode.
+func (u Unit) CanWrite(dir string) bool {
+	if !u.strict {
+		return true
+	}
+	return slices.ContainsFunc(append([]string{"/run/dvagent"}, u.writable...), func(path string) bool {
+		return dir == path || strings.HasPrefix(dir, path+"/")
+	})
+}
+
+// UID is the number of the unit's user, or -1 where the host has no such user.
+func (u Unit) UID() int {
+	found, err := user.Lookup(u.User)
+	if err != nil {
+		found, err = user.LookupId(u.User)
+	}
+	if err != nil {
+		return -1
+	}
+	uid, err := strconv.Atoi(found.Uid)
+	if err != nil {
+		return -1
+	}
+	return uid
 }

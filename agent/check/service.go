@@ -1,0 +1,93 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"dvagent/agent/config"
+	"dvagent/deploy"
+	"dvagent/internal/command"
+	"dvagent/internal/hint"
+	"dvagent/internal/unit"
+)
+
+// checkSecrets reads each secret that is in a file.
+func checkSecrets(cfg *config.Config) []Finding {
+	var findings []Finding
+	secrets := cfg.Secrets()
+	for _, key := range slices.Sorted(maps.Keys(secrets)) {
+		s := secrets[key]
+		if s.File == "" {
+			continue
+		}
+		finding := Finding{Subject: key, OK: s.File + " can be read"}
+		if _, err := s.Resolve(); err != nil {
+			finding = Finding{Subject: key, Err: err}
+		}
+		if !slices.Contains(findings, finding) {
+			findings = append(findings, finding)
+		}
+	}
+	return findings
+}
+
+// sandbox is what a unit lets the service write.
+type sandbox struct{ units []unit.Unit }
+
+// sandboxOf is that of the units that run as this user.
+func sandboxOf(uid int) sandbox {
+	return sandbox{slices.DeleteFunc(unit.All(), func(u unit.Unit) bool { return u.UID() != uid })}
+}
+
+// check says which targets lie where a unit's service sees the disk read-only.
+func (s sandbox) check(name string, target deploy.Target) []Finding {
+	var findings []Finding
+	for _, u := range s.units {
+		for _, path := range target.Paths() {
+			if dir := filepath.Dir(path); !u.CanWrite(dir) {
+				findings = append(findings, Finding{Subject: name, Err: hint.Add(
+					fmt.Errorf("%s cannot be written by %s, which sees the disk read-only there", path, u.Name),
+					fmt.Sprintf("systemctl edit %s, and below [Service] ReadWritePaths=-%s", strings.TrimSuffix(u.Name, ".service"), dir))})
+			}
+		}
+	}
+	return findings
+}
+
+// tryChecks runs the check of each deployment once, as a deployment would. Where
+// its files are still to come it may fail, for it then names what is not there.
+func (c *Check) tryChecks(ctx context.Context) []Finding {
+	var findings []Finding
+	tried := map[string]bool{}
+	for _, certificate := range c.host.Config.Certificates {
+		for _, target := range certificate.Deploy {
+			key := strings.Join(target.Check, "\x00")
+			if tried[key] || len(target.Check) == 0 {
+				continue
+			}
+			tried[key] = true
+			findings = append(findings, tryCheck(ctx, certificate.Name, target))
+		}
+	}
+	return findings
+}
+
+func tryCheck(ctx context.Context, name string, target deploy.Target) Finding {
+	said := strings.Join(target.Check, " ")
+	result := command.Run(ctx, command.Command{Argv: target.Check, Env: command.BaseEnv(), Timeout: target.Timeout})
+	if result.Err == nil {
+		return Finding{Subject: name, OK: said + " succeeds"}
+	}
+	err := fmt.Errorf("the check %s: %w", said, result.Err)
+	for _, path := range target.Paths() {
+		if _, missing := os.Lstat(path); os.IsNotExist(missing) {
+			return Finding{Subject: name, Warning: true, Err: hint.Add(err, "it may want the files that are to be installed")}
+		}
+	}
+	return Finding{Subject: name, Err: err}
+}
