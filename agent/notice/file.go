@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -18,12 +19,24 @@ import (
 // Load reads the book at path. One that is missing or damaged is
 // empty: then what holds is noticed, and told, anew.
 func Load(path string) (*Book, error) {
-	text, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return parse(nil), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read notices: %w", err)
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, mostText))
+	if err != nil {
 		return nil, fmt.Errorf("read notices: %w", err)
 	}
 	return parse(text), nil
 }
+
+// mostText is more than the troubles of ten thousand certificates need; what is cut
+// there is damaged.
+const mostText = 64 << 20
 
 func parse(text []byte) *Book {
 	book := &Book{}

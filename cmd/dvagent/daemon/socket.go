@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -100,6 +101,9 @@ func Status(ctx context.Context, dir state.Dir, names []string) *view.Status {
 	return ask[view.Status](ctx, dir, "/status?"+url.Values{"name": names}.Encode(), time.Minute)
 }
 
+// mostAnswer is more than ten thousand certificates need.
+const mostAnswer = 256 << 20
+
 func ask[T any](ctx context.Context, dir state.Dir, path string, patience time.Duration) *T {
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return atSocket(dir, func(name string) (net.Conn, error) {
@@ -118,7 +122,7 @@ func ask[T any](ctx context.Context, dir state.Dir, path string, patience time.D
 	}
 	defer response.Body.Close()
 	answer := new(T)
-	if response.StatusCode != http.StatusOK || json.NewDecoder(response.Body).Decode(answer) != nil {
+	if response.StatusCode != http.StatusOK || json.NewDecoder(io.LimitReader(response.Body, mostAnswer)).Decode(answer) != nil {
 		return nil
 	}
 	return answer
