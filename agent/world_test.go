@@ -3,8 +3,10 @@ package agent
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,6 +46,9 @@ type world struct {
 	name        string // of the certificate, in place of the zone
 
 	observe state.Observer // may be nil
+	log     *slog.Logger   // may be nil
+
+	strange bool // the host does not trust the sandbox's CA
 }
 
 // newWorld starts a sandbox that answers at once.
@@ -138,9 +143,13 @@ func (w *world) agent() *Agent {
 	if err := state.Dir(cfg.StateDir).Prepare(); err != nil {
 		w.Fatal(err)
 	}
-	a, err := New(cfg, nil, w.observe)
+	a, err := New(cfg, w.log, w.observe)
 	if err != nil {
 		w.Fatal(err)
+	}
+	a.host.Roots = x509.NewCertPool()
+	if root, err := os.ReadFile(w.sandbox.Ready().CAFile); err != nil || !w.strange && !a.host.Roots.AppendCertsFromPEM(root) {
+		w.Fatal("no root of the sandbox: ", err)
 	}
 	return a
 }

@@ -110,6 +110,7 @@ func (p *certificatePage) showFacts(c *view.Seen, now time.Time) {
 	}
 	add("package", clean(c.Package))
 	add("leaf, SHA-256", c.Fingerprint)
+	add("issuer", clean(c.Issuer))
 }
 
 func (p *certificatePage) showVersions(c *view.Seen) {

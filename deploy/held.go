@@ -17,10 +17,16 @@ import (
 // theirs, in directories that nobody else can change. All files must agree; the
 // error says what is missing, does not match or is another's. Dates and names are
 // not checked.
-func Held(targets ...Target) (*bundle.Bundle, error) {
+func Held(targets ...Target) (*bundle.Bundle, error) { return heldBy(targets, readOwn) }
+
+// Found is Held wherever the files lie, whoever could have put them there. A link
+// is followed where package openat does.
+func Found(targets ...Target) (*bundle.Bundle, error) { return heldBy(targets, readAny) }
+
+func heldBy(targets []Target, read func(Target) (map[string]original, error)) (*bundle.Bundle, error) {
 	var all []content
 	for _, t := range targets {
-		files, err := readOwn(t)
+		files, err := read(t)
 		if err != nil {
 			return nil, fmt.Errorf("read target: %w", err)
 		}
@@ -33,23 +39,33 @@ func Held(targets ...Target) (*bundle.Bundle, error) {
 	return pair(all)
 }
 
-// readOwn reads the files of a target, which must be plain and nobody else's.
-func readOwn(t Target) (map[string]original, error) {
+func readAny(t Target) (map[string]original, error) {
 	dirs := newDirectories()
 	defer dirs.close()
 	files := make(map[string]original)
+	var err error
 	for _, path := range t.Paths() {
-		o, err := dirs.read(path)
-		if err != nil {
+		if files[path], err = dirs.read(path); err != nil {
 			return nil, err
 		}
+	}
+	return files, nil
+}
+
+// readOwn reads the files of a target, which must be plain and nobody else's.
+func readOwn(t Target) (map[string]original, error) {
+	files, err := readAny(t)
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range t.Paths() {
+		o := files[path]
 		switch {
 		case o.link != "":
 			return nil, fmt.Errorf("%s is a symlink", path)
 		case o.others != nil:
 			return nil, fmt.Errorf("%s: %w", path, o.others)
 		}
-		files[path] = o
 	}
 	return files, nil
 }

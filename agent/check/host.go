@@ -68,6 +68,9 @@ func (c *Check) Host(ctx context.Context, now time.Time) []Finding {
 		}
 	}
 	findings = append(findings, c.tryChecks(ctx)...)
+	for _, certificate := range c.host.Config.Certificates {
+		findings = append(findings, c.checkInPlace(certificate, now)...)
+	}
 	for _, hook := range c.host.Config.Hooks {
 		findings = append(findings, checkCommand("hook", hook.Command))
 	}

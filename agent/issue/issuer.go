@@ -2,6 +2,7 @@ package issue
 
 import (
 	"context"
+	"crypto/x509"
 	"iter"
 	"time"
 
@@ -71,7 +72,14 @@ type Shelf interface {
 // Stored is a certificate on a Shelf.
 type Stored struct {
 	ID     string // the account's
+	Sold   bool   // Alibaba sold it; else it was uploaded
 	Bundle *bundle.Bundle
+}
+
+// Seller is an Issuer that knows which certificates were sold to the account.
+type Seller interface {
+	// Sold says that a leaf was, and not merely uploaded.
+	Sold(ctx context.Context, leaf *x509.Certificate) (bool, error)
 }
 
 // Terms are what the orders of an Issuer have in common.

@@ -60,10 +60,10 @@ const mostSteps = 50
 // forced says that an operator wants an order, whether or not one is due.
 func (d *Desk) Advance(ctx context.Context, s state.Snapshot, forced bool) (state.Snapshot, state.Outcome) {
 	did, newest := state.Nothing, s.Newest
-	if err := d.ready(&s, forced); err != nil {
-		return s, state.Failed(s.Config.Name, err)
+	if err := d.ready(ctx, &s, forced); err != nil {
+		return s, d.unready(s, err)
 	}
-	if newest == "" && s.Newest != "" {
+	if s.Newest != newest {
 		did = state.TookOver
 	}
 	switch {
@@ -75,6 +75,17 @@ func (d *Desk) Advance(ctx context.Context, s state.Snapshot, forced bool) (stat
 	w := &work{desk: d, snapshot: s, order: s.Order, forced: forced}
 	outcome := w.run(ctx)
 	return w.snapshot, outcome
+}
+
+// unready is the outcome where nothing could be opened. What passes by itself is
+// looked at again soon.
+func (d *Desk) unready(s state.Snapshot, err error) state.Outcome {
+	outcome := state.Failed(s.Config.Name, err)
+	if outcome.Transient = state.Transient(err); outcome.Transient {
+		outcome.Retry, outcome.Next = true, state.Now().Add(state.Backoff(state.MostTries, err))
+		d.host.Observe(state.Progress{At: state.Now(), Certificate: s.Config.Name, Err: err})
+	}
+	return outcome
 }
 
 func (w *work) run(ctx context.Context) state.Outcome {

@@ -1,10 +1,8 @@
 package issue
 
 import (
-	"fmt"
+	"context"
 	"slices"
-
-	"dvagent/internal/words"
 
 	"dvagent/agent/config"
 	"dvagent/agent/order"
@@ -12,7 +10,7 @@ import (
 )
 
 // ready gives the certificate an open order when it needs one.
-func (d *Desk) ready(s *state.Snapshot, forced bool) (err error) {
+func (d *Desk) ready(ctx context.Context, s *state.Snapshot, forced bool) (err error) {
 	if held := s.Rollout.Held; held != "" && held != s.Current && s.Current == s.Newest { // a rollback that failed
 		if err := s.Rollout.Free(); err != nil {
 			return err
@@ -26,8 +24,8 @@ func (d *Desk) ready(s *state.Snapshot, forced bool) (err error) {
 	if s.Order, err = d.settle(*s, forced); err != nil || s.Order != nil {
 		return err
 	}
-	if s.Newest == "" {
-		if err := d.takeOver(s); err != nil {
+	if s.Newest == "" || s.Rollout.Held == "" && s.Due(state.Now()) != "" && !forced {
+		if err := d.takeOver(ctx, s); err != nil {
 			return err
 		}
 	}
@@ -69,17 +67,6 @@ func (d *Desk) relink(s *state.Snapshot) error {
 	d.host.Say(s.Config.Name, "", "the link to the current version was gone and is restored: "+version)
 	*s, err = d.host.Dir.Read(s.Config)
 	return err
-}
-
-// takeOver keeps what the targets hold already, and says so.
-func (d *Desk) takeOver(s *state.Snapshot) error {
-	held, err := s.TakeOver()
-	if err != nil || held == nil {
-		return err
-	}
-	d.host.Say(s.Config.Name, "", fmt.Sprintf("took over the certificate in place, valid until %s: nothing is ordered",
-		words.Date(held.Leaf.NotAfter)))
-	return nil
 }
 
 // dropClaim ends a claim whose order is not known any more, was never submitted

@@ -5,6 +5,7 @@
 package state
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,10 +24,12 @@ type Host struct {
 	Dir     Dir
 	Log     *slog.Logger
 	Observe Observer
+	Roots   *x509.CertPool // that certificates of others are trusted by; nil: this host's
 
 	heartbeat heartbeat
 	mu        sync.Mutex
 	damaged   map[journal.Damage]bool // that was told
+	said      map[string]bool         // by WarnOnce
 }
 
 // NewHost fills in what may be left out: a log and an observer.
@@ -38,12 +41,22 @@ func NewHost(cfg *config.Config, log *slog.Logger, observe Observer) *Host {
 		observe = func(Event) {}
 	}
 	return &Host{Config: cfg, Dir: Dir(cfg.StateDir), Log: log, Observe: observe,
-		heartbeat: heartbeat{begun: time.Now()}, damaged: map[journal.Damage]bool{}}
+		heartbeat: heartbeat{begun: time.Now()}, damaged: map[journal.Damage]bool{}, said: map[string]bool{}}
 }
 
 // Say tells the observer what has happened.
 func (h *Host) Say(certificate, step, text string) {
 	h.Observe(Progress{At: Now(), Certificate: certificate, Step: step, Text: text})
+}
+
+// WarnOnce warns of something about a certificate, once in this process.
+func (h *Host) WarnOnce(certificate, text string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if key := certificate + "\x00" + text; !h.said[key] {
+		h.said[key] = true
+		h.Log.Warn(text, "certificate", certificate)
+	}
 }
 
 // Alive notes that a small piece of work has ended: nothing hangs.

@@ -3,13 +3,10 @@ package state
 import (
 	"crypto/x509"
 	"fmt"
-	"time"
 
 	"dvagent/agent/config"
 	"dvagent/agent/order"
 	"dvagent/agent/rollout"
-	"dvagent/deploy"
-	"dvagent/hooks"
 	"dvagent/internal/bundle"
 	"dvagent/internal/journal"
 )
@@ -127,38 +124,4 @@ func (s Snapshot) Prune() error {
 		}
 		return id == s.Rollout.Held
 	})
-}
-
-// Fits says that the bundle can be served as it is and is not due.
-func (s Snapshot) Fits(b *bundle.Bundle, now time.Time) bool {
-	return b.Verify(s.Config.Domains, now) == nil && now.Before(renewsAt(b.Leaf, s.Config))
-}
-
-// HeldByTargets is the pair that all targets hold already and that can be kept,
-// or nil. What one holds is not given to another, whose readers may be others.
-func (s Snapshot) HeldByTargets() *bundle.Bundle {
-	b, err := deploy.Held(s.Config.Deploy...)
-	if err != nil || !s.Fits(b, Now()) {
-		return nil
-	}
-	return b
-}
-
-// TakeOver makes the pair that the targets hold already the first version, so
-// that installing dvagent on a running host buys nothing. It returns nil when
-// they hold none that can be kept.
-func (s *Snapshot) TakeOver() (*bundle.Bundle, error) {
-	held := s.HeldByTargets()
-	if held == nil {
-		return nil, nil
-	}
-	if err := s.Keep(held); err != nil {
-		return nil, err
-	}
-	for _, event := range []string{hooks.Issued, hooks.Deployed} { // nothing happened that a hook must know
-		if err := s.Rollout.Told(event, held.ID()); err != nil {
-			return nil, err
-		}
-	}
-	return held, nil
 }

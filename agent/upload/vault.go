@@ -2,7 +2,7 @@ package upload
 
 import (
 	"context"
-	"crypto/sha1" // the API's fingerprint is SHA-1
+	"crypto/sha1"
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
@@ -38,12 +38,10 @@ type Entry struct {
 // mayBe says that an entry is worth a look: its fingerprint is the leaf's, or is
 // not told.
 func (e Entry) mayBe(leaf *x509.Certificate) bool {
-	want := fingerprint(leaf)
+	want := bundle.SHA1(leaf)
 	told, err := hex.DecodeString(e.Fingerprint)
 	return !e.Keyless && (err != nil || len(told) != sha1.Size || strings.EqualFold(e.Fingerprint, want))
 }
-
-func fingerprint(leaf *x509.Certificate) string { return fmt.Sprintf("%x", sha1.Sum(leaf.Raw)) }
 
 // Bring sees to it that a vault has the pair of a certificate, and says where.
 // Found says that it was there already.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"dvagent/internal/bundle"
 	"dvagent/internal/bundle/bundletest"
 )
 
@@ -33,7 +34,7 @@ func TestTheNameOfAnUploadIsOneThatCASTakes(t *testing.T) {
 
 func TestAnEntryIsLookedAtWhereItMayBeTheLeaf(t *testing.T) {
 	leaf := bundletest.NewCA(t, "test").Issue(t, bundletest.Leaf{Names: []string{"www.example.com"}}).Leaf
-	print := fingerprint(leaf)
+	print := bundle.SHA1(leaf)
 	for _, tt := range []struct {
 		name  string
 		entry Entry

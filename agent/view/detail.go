@@ -89,6 +89,11 @@ func addDetail(host *state.Host, c *CertificateStatus) error {
 		}
 		c.Versions = append(c.Versions, version)
 	}
+	if b, err := bundle.Load(store.Path(c.Version)); c.Version != "" && err == nil {
+		if err := b.Trusted(host.Roots, state.Now()); err != nil {
+			c.Untrusted = err.Error()
+		}
+	}
 	open, last, err := order.History(dir)
 	if err != nil {
 		return fmt.Errorf("read the orders of %s: %w", c.Name, err)

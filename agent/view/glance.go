@@ -208,7 +208,7 @@ func newGlimpse(dir state.Dir, certificate config.Certificate, stamp stamp) glim
 	}
 	if leaf != nil {
 		c := &g.seen.CertificateStatus
-		c.Fingerprint, c.NotBefore, c.NotAfter = bundle.Fingerprint(leaf), leaf.NotBefore, leaf.NotAfter
+		c.Fingerprint, c.Issuer, c.NotBefore, c.NotAfter = bundle.Fingerprint(leaf), leaf.Issuer.String(), leaf.NotBefore, leaf.NotAfter
 	}
 	g.seen.lastRollout(s)
 	return g

@@ -91,15 +91,28 @@ func planned(ctx context.Context, host *state.Host, certificate config.Certifica
 	}
 	p.compare(ctx, s)
 	p.foresee(has.renewal(s, now), now)
-	p.decide(s, now)
+	takenOver, warning := takeOver(host, s, now)
+	p.decide(s, takenOver, now)
 	if p.Action == ActionOrder && p.Instance == "" && p.Package == "" && len(s.Config.Instances) == 0 {
 		p.Warnings = append(p.Warnings, "no instances are listed: any free DV instance may be used, and whether it is for a single name or a wildcard cannot be told beforehand")
+	}
+	if warning != "" {
+		p.Warnings = append(p.Warnings, warning)
 	}
 	return p
 }
 
+// takeOver says whether the pair in place becomes a version, or why not where
+// there is none yet. It is looked at where an order would be opened.
+func takeOver(host *state.Host, s state.Snapshot, now time.Time) (takenOver bool, warning string) {
+	if s.Newest != "" && (s.Due(now) == "" || s.Rollout.Held != "") {
+		return false, ""
+	}
+	return host.Foresee(s, now)
+}
+
 // decide names the action, from the order, the reason and the deployments.
-func (p *Planned) decide(s state.Snapshot, now time.Time) {
+func (p *Planned) decide(s state.Snapshot, takenOver bool, now time.Time) {
 	switch o := s.Order; {
 	case o != nil && o.Step() != order.Done:
 		p.Step, p.Instance, p.Package = string(o.Step()), cmp.Or(bought(o.Instance, o.Package), p.Instance), cmp.Or(o.Package, p.Package)
@@ -107,7 +120,7 @@ func (p *Planned) decide(s state.Snapshot, now time.Time) {
 		if f := o.Failure; f.Stopped || now.Before(f.Until) {
 			p.Action, p.RetryAt, p.Next = ActionWait, f.Until, "wait: "+f.Text
 		}
-	case p.Reason == state.ReasonMissing && s.HeldByTargets() != nil:
+	case takenOver:
 		p.Action, p.Next = actionTakeOver, "take over the certificate that is in place; nothing is ordered"
 	case p.Reason != "" && p.Follows:
 		p.Action, p.Next = actionFollow, "follows: take what the account holds for these names with a key: "+p.Reason

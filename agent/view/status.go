@@ -61,6 +61,7 @@ type CertificateStatus struct {
 	Version          string             `json:"version,omitempty"` // the current one
 	Held             bool               `json:"held"`
 	Fingerprint      string             `json:"fingerprint,omitempty"` // SHA-256 of the current version's leaf
+	Issuer           string             `json:"issuer,omitempty"`      // of that leaf
 	NotBefore        time.Time          `json:"not_before,omitzero"`
 	NotAfter         time.Time          `json:"not_after,omitzero"`
 	RenewsAt         time.Time          `json:"renews_at,omitzero"`
@@ -83,6 +84,7 @@ type CertificateStatus struct {
 	Next             string             `json:"next"`            // what comes, or what to do, in words
 
 	// What follows is there only where names are asked for.
+	Untrusted string          `json:"untrusted,omitempty"` // why this host does not trust the current version's issuer
 	API       *API            `json:"api,omitempty"`
 	Versions  []VersionStatus `json:"versions,omitempty"` // newest first
 	LastOrder *LastOrder      `json:"last_order,omitempty"`
@@ -230,11 +232,14 @@ func certificateStatus(ctx context.Context, host *state.Host, certificate config
 	if s.Current != "" {
 		b, err := bundle.Load(s.Store.Path(s.Current))
 		if err == nil { // else the reason says it
-			c.Fingerprint, c.NotBefore, c.NotAfter = bundle.Fingerprint(b.Leaf), b.Leaf.NotBefore, b.Leaf.NotAfter
+			c.Fingerprint, c.Issuer, c.NotBefore, c.NotAfter = bundle.Fingerprint(b.Leaf), b.Leaf.Issuer.String(), b.Leaf.NotBefore, b.Leaf.NotAfter
 			c.inspect(ctx, s, b)
 		}
 	}
 	c.Next, c.State = c.next(), c.state(now)
+	if _, warning := takeOver(host, s, now); warning != "" {
+		c.Warnings = append(c.Warnings, warning)
+	}
 	return c
 }
 

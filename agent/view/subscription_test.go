@@ -35,7 +35,7 @@ func TestStatusAndPlanSayWhichInstanceARenewalIsOf(t *testing.T) {
 			c.foresee(r, now)
 			p := Planned{Name: "www", RenewsAt: r.At}
 			p.foresee(r, now)
-			p.decide(state.Snapshot{}, now)
+			p.decide(state.Snapshot{}, false, now)
 			if c.next() != tt.next || c.Instance != tt.claim.Instance || !c.SubscriptionEnds.Equal(tt.claim.Until) {
 				t.Errorf("the status is %+v", c)
 			}
@@ -48,7 +48,7 @@ func TestStatusAndPlanSayWhichInstanceARenewalIsOf(t *testing.T) {
 				}
 			}
 			p.Reason = state.ReasonInWindow
-			if p.decide(state.Snapshot{}, now); p.Next != tt.due {
+			if p.decide(state.Snapshot{}, false, now); p.Next != tt.due {
 				t.Errorf("when it is due: %q", p.Next)
 			}
 		})
@@ -75,7 +75,7 @@ func TestStatusAndPlanSayWhichPackageARenewalIsFrom(t *testing.T) {
 			c.foresee(r, now)
 			p := Planned{Name: "www", RenewsAt: r.At}
 			p.foresee(r, now)
-			p.decide(state.Snapshot{}, now)
+			p.decide(state.Snapshot{}, false, now)
 			if c.next() != tt.next || c.Left != tt.left || strings.Join(c.Warnings, "; ") != tt.warning {
 				t.Errorf("the status is %+v", c)
 			}
@@ -83,7 +83,7 @@ func TestStatusAndPlanSayWhichPackageARenewalIsFrom(t *testing.T) {
 				t.Errorf("the plan is %+v", p)
 			}
 			p.Reason = state.ReasonInWindow
-			if p.decide(state.Snapshot{}, now); p.Next != "order: in window, from package p" {
+			if p.decide(state.Snapshot{}, false, now); p.Next != "order: in window, from package p" {
 				t.Errorf("when it is due: %q", p.Next)
 			}
 		})

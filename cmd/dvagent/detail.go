@@ -35,6 +35,7 @@ func (t *statusPrinter) detail(c view.CertificateStatus) {
 		t.field("warning", warning)
 	}
 	t.field("leaf", cmp.Or(c.Fingerprint, "-"))
+	t.field("issuer", issuerCell(c))
 	t.versions(c)
 	t.deployments(c)
 	t.upload(c.Upload)
@@ -61,6 +62,16 @@ func apiCell(a view.API) string {
 	}
 	if a.Configured != a.Version {
 		text = a.Configured + ": the latest order is of " + text
+	}
+	return text
+}
+
+// issuerCell names who signed the current version, and whether clients are likely
+// to know them.
+func issuerCell(c view.CertificateStatus) string {
+	text := cmp.Or(c.Issuer, "-")
+	if c.Untrusted != "" {
+		text += "; " + c.Untrusted
 	}
 	return text
 }

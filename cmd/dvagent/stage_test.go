@@ -101,6 +101,7 @@ func (s *stage) startSandbox(ts *testscript.TestScript, args []string) {
 	s.sandbox = started
 	ts.Setenv("API", started.Ready().API)
 	ts.Setenv("DNS", started.Ready().DNS[0])
+	ts.Setenv("CA", started.Ready().CAFile)
 	s.configure(ts, nil)
 }
 

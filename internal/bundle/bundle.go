@@ -1,7 +1,7 @@
 // Package bundle holds a certificate's leaf, chain and key: it parses what a
 // CA returned, says whether it is fit to be served, and stores it as a version
-// that `current` can be switched to. It asks no network, no clock and no root
-// store, and knows nothing of where a bundle is deployed.
+// that `current` can be switched to. It asks no network and no clock, and knows
+// nothing of where a bundle is deployed.
 package bundle
 
 import (

@@ -6,6 +6,7 @@ package cas2018
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"iter"
 	"slices"
 	"strconv"
@@ -28,6 +29,7 @@ type Issuer struct {
 var (
 	_ issue.Catalogue = (*Issuer)(nil)
 	_ issue.Shelf     = (*Issuer)(nil)
+	_ issue.Seller    = (*Issuer)(nil)
 )
 
 // New makes an issuer for a pass.
@@ -141,7 +143,7 @@ func (i *Issuer) Stored(ctx context.Context, names []string, after time.Time) it
 			if err == nil && b == nil {
 				continue
 			}
-			if !yield(issue.Stored{ID: strconv.FormatInt(row.ID, 10), Bundle: b}, err) {
+			if !yield(issue.Stored{ID: strconv.FormatInt(row.ID, 10), Sold: row.BuyInAliyun, Bundle: b}, err) {
 				return
 			}
 		}
@@ -168,4 +170,26 @@ func lists(row aliyun.Certificate, domains []string) bool {
 		return r == ',' || r == ';' || r == ' '
 	})
 	return !slices.ContainsFunc(domains, func(domain string) bool { return !bundle.CoversName(names, domain) })
+}
+
+// Sold is for issue.Seller (DescribeUserCertificateList, which is read once; where
+// a row does not tell its fingerprint, DescribeUserCertificateDetail).
+func (i *Issuer) Sold(ctx context.Context, leaf *x509.Certificate) (bool, error) {
+	rows, err := i.stored(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, row := range rows {
+		switch {
+		case !row.BuyInAliyun:
+		case strings.EqualFold(row.Fingerprint, bundle.SHA1(leaf)):
+			return true, nil
+		case row.Fingerprint == "" && row.EndDate == leaf.NotAfter.UTC().Format(time.DateOnly):
+			b, err := fetch(ctx, i.client, row.ID)
+			if err != nil || b != nil && b.Leaf.Equal(leaf) {
+				return err == nil, err
+			}
+		}
+	}
+	return false, nil
 }

@@ -35,6 +35,7 @@ type Issuer struct {
 var (
 	_ issue.Catalogue = (*Issuer)(nil)
 	_ issue.Shelf     = (*Issuer)(nil)
+	_ issue.Seller    = (*Issuer)(nil)
 )
 
 // New makes an issuer for a pass. listed is what Instances has just returned, or

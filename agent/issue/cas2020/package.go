@@ -21,7 +21,10 @@ type Package struct {
 	product string
 }
 
-var _ issue.Package = (*Package)(nil)
+var (
+	_ issue.Package = (*Package)(nil)
+	_ issue.Seller  = (*Package)(nil)
+)
 
 // NewPackage makes an issuer for a pass. product is a ProductCode, such as
 // digicert-free-1-free.

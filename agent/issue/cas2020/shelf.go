@@ -45,7 +45,7 @@ func (i *Issuer) Stored(ctx context.Context, names []string, after time.Time) it
 			if err == nil && b == nil {
 				continue
 			}
-			if !yield(issue.Stored{ID: strconv.FormatInt(row.CertificateID, 10), Bundle: b}, err) {
+			if !yield(issue.Stored{ID: strconv.FormatInt(row.CertificateID, 10), Sold: sold(row), Bundle: b}, err) {
 				return
 			}
 		}

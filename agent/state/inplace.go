@@ -1,0 +1,126 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"dvagent/deploy"
+	"dvagent/hooks"
+	"dvagent/internal/bundle"
+	"dvagent/internal/words"
+)
+
+// InPlace is the pair that the targets hold now, whoever put it there, and why it
+// cannot become a version; nil: it can, once it is trusted. There is none where
+// no target holds a whole pair. One that becomes a version goes to every target,
+// so all must hold it already, in files that nobody else can change.
+func (s Snapshot) InPlace(now time.Time) (pair *bundle.Bundle, unfit error) {
+	pair, unfit = deploy.Found(s.Config.Deploy...)
+	if unfit != nil {
+		return s.inOne(), unfit
+	}
+	if _, err := deploy.Held(s.Config.Deploy...); err != nil {
+		return pair, err
+	}
+	return pair, s.unfit(pair, now)
+}
+
+// inOne is the pair of the first target that holds one.
+func (s Snapshot) inOne() *bundle.Bundle {
+	for _, target := range s.Config.Deploy {
+		if pair, err := deploy.Found(target); err == nil {
+			return pair
+		}
+	}
+	return nil
+}
+
+// unfit says why a pair is not to be had in place of the newest version.
+func (s Snapshot) unfit(b *bundle.Bundle, now time.Time) error {
+	if err := b.Verify(s.Config.Domains, now); err != nil {
+		return err
+	}
+	if due := renewsAt(b.Leaf, s.Config); !now.Before(due) {
+		return fmt.Errorf("its renewal is due since %s", words.Date(due))
+	}
+	if !s.ServesUntil().IsZero() && !bundle.Newer(b.Leaf, s.Leaf) {
+		return fmt.Errorf("it is no newer than version %s", s.Newest)
+	}
+	return nil
+}
+
+// Outdated says why a pair that somebody else put into a target gives way to the
+// current version, or nil where it may stay, once it is trusted: it can be served,
+// is no version of ours, and was made later or ends later than the newest one.
+func (s Snapshot) Outdated(b *bundle.Bundle, now time.Time) error {
+	if err := b.Verify(s.Config.Domains, now); err != nil {
+		return err
+	}
+	versions, err := s.Store.Versions()
+	switch {
+	case err != nil:
+		return err
+	case slices.Contains(versions, b.ID()):
+		return errors.New("it is a version that is not to be served now")
+	case s.ServesUntil().IsZero() || bundle.Newer(b.Leaf, s.Leaf) || b.Leaf.NotAfter.After(s.Leaf.NotAfter):
+		return nil
+	}
+	return fmt.Errorf("it is no newer than version %s", s.Newest)
+}
+
+// Fits says that the bundle can be served as it is and is not due.
+func (s Snapshot) Fits(b *bundle.Bundle, now time.Time) bool {
+	return b.Verify(s.Config.Domains, now) == nil && now.Before(renewsAt(b.Leaf, s.Config))
+}
+
+// TakeOver makes a pair that the targets hold already the current version, so that
+// installing dvagent on a running host buys nothing.
+func (s *Snapshot) TakeOver(pair *bundle.Bundle) error {
+	first := s.Newest == ""
+	if err := s.Keep(pair); err != nil || !first {
+		return err
+	}
+	for _, event := range []string{hooks.Issued, hooks.Deployed} { // nothing happened that a hook must know
+		if err := s.Rollout.Told(event, pair.ID()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Foresee says, without asking the account, whether the pair in place becomes a
+// version or, where there is none yet, why it does not and what happens then.
+func (h *Host) Foresee(s Snapshot, now time.Time) (takenOver bool, warning string) {
+	pair, unfit := s.InPlace(now)
+	if pair == nil {
+		return false, ""
+	}
+	if unfit == nil {
+		if unfit = pair.Trusted(h.Roots, now); unfit == nil {
+			return true, ""
+		}
+		unfit = fmt.Errorf("%w, unless Alibaba sold it to account %s", unfit, s.Config.Account)
+	}
+	if s.Newest != "" {
+		return false, ""
+	}
+	return false, h.NotTakenOver(s, pair, unfit)
+}
+
+// NotTakenOver says why the pair in place does not become the first version, and
+// what happens to it.
+func (h *Host) NotTakenOver(s Snapshot, pair *bundle.Bundle, unfit error) string {
+	then := "a certificate is ordered"
+	if s.Config.Follow {
+		then = "one of the account is waited for"
+	}
+	return fmt.Sprintf("the pair in place, %s, is not taken over: %s; %s, and the files are replaced, and kept in %s",
+		Describe(pair), unfit, then, h.Dir.Originals(s.Config.Name))
+}
+
+// Describe names a pair that somebody else put in place.
+func Describe(b *bundle.Bundle) string {
+	return fmt.Sprintf("of issuer %q, valid until %s", b.Leaf.Issuer.String(), words.Date(b.Leaf.NotAfter))
+}
