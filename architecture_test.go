@@ -49,7 +49,7 @@ var allowed = map[string][]string{
 	"agent/order":   {"internal/atomicfile", "internal/journal"},
 	"agent/rollout": {"internal/journal"},
 
-	"deploy":      {"internal/address", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/openat", "internal/secret", "internal/users", "internal/words"},
+	"deploy":      {"internal/address", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/openat", "internal/secret", "internal/tls13", "internal/users", "internal/words"},
 	"dnsvalidate": {"internal/aliyun", "internal/hint"},
 	"hooks":       {"internal/bundle", "internal/command", "internal/line"},
 	"notify":      {"internal/address", "internal/hint", "internal/https", "internal/line", "internal/message", "internal/secret"},
@@ -69,6 +69,7 @@ var allowed = map[string][]string{
 	"internal/secret":     {"internal/hint", "internal/openat", "internal/unit"},
 	"internal/spelling":   {},
 	"internal/terminal":   {},
+	"internal/tls13":      {},
 	"internal/unit":       {"internal/openat"},
 	"internal/users":      {"internal/command", "internal/hint"},
 	"internal/words":      {},

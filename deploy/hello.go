@@ -19,10 +19,11 @@ type sought struct {
 // hello is what a handshake offers. A server may choose its leaf by it, or not
 // answer one that asks for more than it understands.
 type hello struct {
-	newest uint16        // version of TLS; the oldest is 1.0
-	suites []uint16      // below TLS 1.3
-	groups []tls.CurveID // nil for Go's own, which with ML-KEM are too long for some networks
-	second bool          // after version 2 of the PROXY protocol's header, where the probe has one
+	newest     uint16                // version of TLS; the oldest is 1.0
+	suites     []uint16              // below TLS 1.3
+	signatures []tls.SignatureScheme // for TLS 1.3 alone; nil for Go's own
+	groups     []tls.CurveID         // nil for Go's own, which with ML-KEM are too long for some networks
+	second     bool                  // after version 2 of the PROXY protocol's header, where the probe has one
 }
 
 // wide offers all that some client may offer. What is weak does no harm: no more
@@ -41,20 +42,36 @@ func narrower(newest uint16) []hello {
 	return all
 }
 
-// fitting only lets a server choose a leaf of the same kind. In TLS 1.3 a client
-// says by its signature algorithms which leaves it takes, and Go's lets nobody
-// choose these; below, the cipher suites say it.
-func fitting(leaf *x509.Certificate, second bool) hello {
-	h := hello{newest: tls.VersionTLS12, second: second}
+// fitting are hellos that only a leaf of the same kind fits: in TLS 1.3 by their
+// signature algorithms, below by their cipher suites. The first is for the version
+// that the server speaks.
+func fitting(leaf *x509.Certificate, version uint16, second bool) []hello {
+	old := hello{newest: tls.VersionTLS12, second: second}
+	recent := hello{newest: tls.VersionTLS13, second: second}
 	switch key := leaf.PublicKey.(type) {
 	case *rsa.PublicKey:
-		h.suites = suites(func(suite string) bool { return !forECDSA(suite) })
+		old.suites = suites(func(suite string) bool { return !forECDSA(suite) })
+		recent.signatures = []tls.SignatureScheme{tls.PSSWithSHA256, tls.PSSWithSHA384, tls.PSSWithSHA512}
 	case *ecdsa.PublicKey:
-		h.suites = suites(forECDSA)
-		h.groups = []tls.CurveID{tls.X25519, map[string]tls.CurveID{
-			"P-256": tls.CurveP256, "P-384": tls.CurveP384, "P-521": tls.CurveP521}[key.Params().Name]}
+		c := curves[key.Params().Name]
+		old.suites, old.groups = suites(forECDSA), []tls.CurveID{tls.X25519, c.group}
+		recent.signatures = []tls.SignatureScheme{c.signature}
+	default:
+		return nil
 	}
-	return h
+	if version < tls.VersionTLS13 {
+		return []hello{old}
+	}
+	return []hello{recent, old}
+}
+
+var curves = map[string]struct {
+	group     tls.CurveID
+	signature tls.SignatureScheme
+}{
+	"P-256": {tls.CurveP256, tls.ECDSAWithP256AndSHA256},
+	"P-384": {tls.CurveP384, tls.ECDSAWithP384AndSHA384},
+	"P-521": {tls.CurveP521, tls.ECDSAWithP521AndSHA512},
 }
 
 // kind is the same for keys between which no hello tells.

@@ -44,16 +44,19 @@ func TestALeafBesideAnotherOfTheServerIsSeen(t *testing.T) {
 	keys := keys(t)
 	for _, test := range []struct {
 		name, ours, other string
-		newest            uint16
+		oldest, newest    uint16
 		shown             bool
 	}{
-		{"ECDSA behind RSA", "P-256", "RSA", tls.VersionTLS13, true},
-		{"RSA behind ECDSA", "RSA", "P-256", tls.VersionTLS13, true},
-		{"a curve behind another", "P-384", "P-256", tls.VersionTLS13, true},
-		{"ECDSA behind RSA in TLS 1.2", "P-256", "RSA", tls.VersionTLS12, true},
-		{"RSA behind ECDSA in TLS 1.2", "RSA", "P-256", tls.VersionTLS12, true},
-		{"RSA behind ECDSA in TLS 1.0", "RSA", "P-256", tls.VersionTLS10, true},
-		{"an old one of our kind behind another", "P-256", "RSA", tls.VersionTLS13, false},
+		{"ECDSA behind RSA", "P-256", "RSA", 0, tls.VersionTLS13, true},
+		{"RSA behind ECDSA", "RSA", "P-256", 0, tls.VersionTLS13, true},
+		{"a curve behind another", "P-384", "P-256", 0, tls.VersionTLS13, true},
+		{"ECDSA behind RSA in TLS 1.2", "P-256", "RSA", 0, tls.VersionTLS12, true},
+		{"RSA behind ECDSA in TLS 1.2", "RSA", "P-256", 0, tls.VersionTLS12, true},
+		{"RSA behind ECDSA in TLS 1.0", "RSA", "P-256", 0, tls.VersionTLS10, true},
+		{"ECDSA behind RSA in TLS 1.3 alone", "P-256", "RSA", tls.VersionTLS13, tls.VersionTLS13, true},
+		{"RSA behind ECDSA in TLS 1.3 alone", "RSA", "P-256", tls.VersionTLS13, tls.VersionTLS13, true},
+		{"a curve behind another in TLS 1.3 alone", "P-384", "P-256", tls.VersionTLS13, tls.VersionTLS13, true},
+		{"an old one of our kind behind another", "P-256", "RSA", 0, tls.VersionTLS13, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h := newHost(t)
@@ -62,7 +65,7 @@ func TestALeafBesideAnotherOfTheServerIsSeen(t *testing.T) {
 			if !test.shown {
 				second = h.issueFor(t, keys[test.ours])
 			}
-			h.serveBy(t, "127.0.0.1:0", &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: test.newest,
+			h.serveBy(t, "127.0.0.1:0", &tls.Config{MinVersion: max(test.oldest, tls.VersionTLS10), MaxVersion: test.newest,
 				Certificates: []tls.Certificate{*pairOf(t, h.issueFor(t, keys[test.other])), *pairOf(t, second)}})
 			drift := deploy.Inspect(t.Context(), h.target(), ours)
 			if drift.Shown != test.shown {
@@ -83,19 +86,23 @@ func TestALeafBesideAnotherOfTheServerIsSeen(t *testing.T) {
 func TestALeafBesideAnotherOfNginxIsSeen(t *testing.T) {
 	need(t, "nginx")
 	keys := keys(t)
-	for ours, other := range map[string]string{"RSA": "P-256", "P-256": "RSA"} {
-		t.Run(ours, func(t *testing.T) {
+	for _, test := range []struct{ ours, other, versions string }{
+		{"RSA", "P-256", ""}, {"P-256", "RSA", ""}, {"RSA", "P-256", "ssl_protocols TLSv1.3;\n"}, {"P-256", "RSA", "ssl_protocols TLSv1.3;\n"},
+	} {
+		t.Run(test.ours+" "+test.versions, func(t *testing.T) {
 			h := newHost(t)
-			h.put(t, h.issueFor(t, keys[ours]))
-			beside := h.issueFor(t, keys[other])
+			h.put(t, h.issueFor(t, keys[test.ours]))
+			beside := h.issueFor(t, keys[test.other])
 			write(t, h.path("beside.pem"), beside.FullchainPEM())
 			write(t, h.path("beside.key"), beside.KeyPEM())
-			b := h.issueFor(t, keys[ours])
+			b := h.issueFor(t, keys[test.ours])
 			job := h.job(b)
 			startNginx(t, h, &job.Target)
 			config := strings.Replace(nginxConfig(h, job.Target), "server_name",
-				"ssl_certificate "+h.path("beside.pem")+";\nssl_certificate_key "+h.path("beside.key")+";\nserver_name", 1)
+				"ssl_certificate "+h.path("beside.pem")+";\nssl_certificate_key "+h.path("beside.key")+";\n"+test.versions+"server_name", 1)
 			write(t, h.path("nginx.conf"), []byte(config))
+			output(t, job.Target.Reload...)
+			settled(t, h.address, test.versions == "")
 			checkError(t, install(t, job).Err, "")
 			if drift := deploy.Inspect(t.Context(), job.Target, b); !drift.InPlace {
 				t.Errorf("%v", drift.Served)
@@ -105,6 +112,26 @@ func TestALeafBesideAnotherOfNginxIsSeen(t *testing.T) {
 			}
 		})
 	}
+}
+
+// settled waits until all workers of a reloaded nginx speak TLS 1.2, or none.
+func settled(t *testing.T, address string, speaks bool) {
+	t.Helper()
+	alike := 0
+	for range 1000 {
+		conn, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12})
+		if err == nil {
+			_ = conn.Close()
+		}
+		if alike++; (err == nil) != speaks {
+			alike = 0
+		}
+		if alike == 20 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("nginx does not reload")
 }
 
 // fault 149

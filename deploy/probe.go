@@ -14,6 +14,7 @@ import (
 
 	"dvagent/internal/address"
 	"dvagent/internal/bundle"
+	"dvagent/internal/tls13"
 )
 
 // Handshake is what one TLS handshake showed.
@@ -25,11 +26,11 @@ type Handshake struct {
 	NotBefore, NotAfter time.Time
 	Err                 error // nil when the handshake succeeded
 
-	newest   uint16 // version of TLS that was offered
-	second   bool   // by version 2 of the PROXY protocol
-	begun    bool   // a hello was sent
-	answered bool   // the server took up the hello, whatever happened then
-	kind     string // of the leaf's key
+	newest  uint16 // version of TLS that was offered
+	second  bool   // by version 2 of the PROXY protocol
+	begun   bool   // a hello was sent
+	version uint16 // of TLS that the server chose; 0 if it did not answer the hello
+	kind    string // of the leaf's key
 }
 
 // handshakeTimeout bounds one handshake, with the connection and STARTTLS;
@@ -102,12 +103,18 @@ func (p probe) handshake(ctx context.Context, host string, what sought, newest u
 	if what.leaf == nil || h.Err != nil || h.kind == kind(what.leaf.PublicKey) {
 		return h
 	}
-	fit := p.offer(ctx, host, what.name, fitting(what.leaf, h.second))
-	if fit.Err != nil || fit.Fingerprint != bundle.Fingerprint(what.leaf) {
-		return h
+	for _, offered := range fitting(what.leaf, h.version, h.second) {
+		fit := p.offer(ctx, host, what.name, offered)
+		if fit.Err != nil {
+			continue
+		}
+		if fit.Fingerprint == bundle.Fingerprint(what.leaf) {
+			fit.newest = newest
+			return fit
+		}
+		break
 	}
-	fit.newest = newest
-	return fit
+	return h
 }
 
 // answer offers one thing after another until the server answers.
@@ -116,7 +123,7 @@ func (p probe) answer(ctx context.Context, host, serverName string, newest uint1
 	ctx, cancel := context.WithTimeout(ctx, otherwiseTimeout)
 	defer cancel()
 	for _, offered := range p.otherwise(first) {
-		if h := p.offer(ctx, host, serverName, offered); h.answered {
+		if h := p.offer(ctx, host, serverName, offered); h.answered() {
 			h.newest = newest
 			return h
 		}
@@ -127,7 +134,7 @@ func (p probe) answer(ctx context.Context, host, serverName string, newest uint1
 // otherwise is what to offer where the first handshake was not answered.
 func (p probe) otherwise(first Handshake) []hello {
 	var all []hello
-	if first.answered || !first.Connected {
+	if first.answered() || !first.Connected {
 		return nil
 	}
 	if p.proxied {
@@ -158,7 +165,11 @@ func (p probe) offer(ctx context.Context, host, serverName string, offered hello
 		h.fail(step, fmt.Errorf("%s with %s: %w", step, h.Address, err))
 		return h
 	}
-	h.shake(ctx, conn, offered.config(serverName))
+	if offered.signatures != nil {
+		h.ask(conn, serverName, offered.signatures)
+	} else {
+		h.shake(ctx, conn, offered.config(serverName))
+	}
 	return h
 }
 
@@ -195,7 +206,7 @@ func (h *Handshake) shake(ctx context.Context, conn net.Conn, config *tls.Config
 	client := tls.Client(conn, config)
 	h.begun = true
 	err := client.HandshakeContext(ctx)
-	h.answered = client.ConnectionState().Version != 0
+	h.version = client.ConnectionState().Version
 	// The server asks after it has proved that it has its key. If it then refuses
 	// us because we have no certificate, its own is still good.
 	if err != nil && !asked {
@@ -204,6 +215,19 @@ func (h *Handshake) shake(ctx context.Context, conn net.Conn, config *tls.Config
 	}
 	h.note(client.ConnectionState().PeerCertificates)
 }
+
+// ask goes no further than the server's proof that it has the leaf's key.
+func (h *Handshake) ask(conn net.Conn, serverName string, signatures []tls.SignatureScheme) {
+	certificates, err := tls13.Certificates(conn, serverName, signatures)
+	if err != nil {
+		h.fail("handshake", fmt.Errorf("handshake with %s: %w", h.Address, err))
+		return
+	}
+	h.note(certificates)
+}
+
+// answered says that the server took up the hello, whatever happened then.
+func (h Handshake) answered() bool { return h.version != 0 }
 
 func (h *Handshake) note(certificates []*x509.Certificate) {
 	leaf := certificates[0]
