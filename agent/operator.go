@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"dvagent/internal/words"
 
@@ -49,7 +50,7 @@ func (p *pass) deploy(ctx context.Context, names map[string]bool, latest bool) [
 		outcome := state.Outcome{Certificate: certificate.Name}.AndFailed(err)
 		items = append(items, p.rollout.NewItem(s, outcome))
 	}
-	p.rollout.Install(ctx, items)
+	p.installAll(ctx, items)
 	for _, item := range items {
 		p.rollout.Add(item, p.uploads.Upload(ctx, item.Snapshot))
 	}
@@ -59,6 +60,19 @@ func (p *pass) deploy(ctx context.Context, names map[string]bool, latest bool) [
 		outcomes[i] = item.Outcome
 	}
 	return outcomes
+}
+
+// installAll installs them side by side.
+func (p *pass) installAll(ctx context.Context, items []*install.Item) {
+	var all sync.WaitGroup
+	for _, item := range items {
+		joined := p.rollout.Expect()
+		all.Go(func() {
+			defer joined()
+			p.rollout.Install(ctx, item, joined)
+		})
+	}
+	all.Wait()
 }
 
 // deployable reads the certificate, and makes the newest version current when

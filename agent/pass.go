@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"dvagent/agent/config"
@@ -20,6 +21,8 @@ type agenda interface {
 	due(now time.Time) map[string]bool
 	// begin notes that certificates are worked on now.
 	begin(names map[string]bool)
+	// handBack is told which of them were not worked on after all, and are due.
+	handBack(names map[string]bool)
 	// forced says that an operator wants an order although none is due.
 	forced(name string) bool
 	// take notes how a certificate stands after it was worked on.
@@ -45,15 +48,17 @@ type pass struct {
 	uploads *upload.Uploads
 	begun   time.Time
 
-	waiting  []*turn           // for a place among the orders that are advanced
-	turns    map[string]*turn  // all that are at work, by certificate
-	orders   int               // that are being advanced
-	gathered []*turn           // that are to be installed
-	since    time.Time         // when the first of gathered came
-	toTell   []*turn           // whose hooks are to run
-	rolled   map[string]string // the version that was rolled out in this pass, by certificate
-
-	installing, hooking bool
+	fresh      []*turn           // for whom this pass has done nothing yet, waiting for a place among the orders
+	again      []*turn           // who come again, waiting for such a place
+	turns      map[string]*turn  // all that are at work, by certificate
+	orders     int               // that are being advanced
+	lastNew    bool              // the last one that got a place was fresh
+	installing int               // that are being installed
+	toTell     []*turn           // whose hooks are to run
+	since      time.Time         // when the first of toTell came
+	hooking    bool              // hooks run
+	worked     map[string]bool   // the certificates for which this pass has done something
+	rolled     map[string]string // the version that was rolled out in this pass, by certificate
 
 	reports chan func() // what a stage has done, to be noted by the loop
 	seen    []notice.Seen
@@ -65,6 +70,7 @@ type turn struct {
 	certificate config.Certificate
 	forced      bool
 	begun       time.Time     // zero while it waits for its place
+	joined      func()        // called when nobody needs to wait for its installation any more
 	item        *install.Item // once its order has gone as far as it goes now
 }
 
@@ -78,15 +84,17 @@ func (a *Agent) newPass(scope state.Scope) (*pass, error) {
 	now := state.Now()
 	return &pass{agent: a, scope: scope, desk: desk, rollout: install.New(a.host, scope),
 		uploads: upload.New(a.host, scope, a.accounts.Vault), begun: now, noted: now,
-		turns: map[string]*turn{}, rolled: map[string]string{}, reports: make(chan func())}, nil
+		turns: map[string]*turn{}, worked: map[string]bool{}, rolled: map[string]string{}, reports: make(chan func())}, nil
 }
 
 const (
-	gatherFor   = 500 * time.Millisecond // so long a rollout waits for others that share its reload
-	tickEvery   = 100 * time.Millisecond // so often it is seen what is due, and what was gathered
+	tickEvery   = 100 * time.Millisecond // so often it is seen what is due
+	hooksAfter  = 3 * time.Second        // so long hooks wait for what is not in place yet
 	passLength  = time.Minute            // after which a pass takes in something new only while it is held up
 	heldUpAfter = 5 * time.Second        // so long is a turn that holds a pass up
 	noteEvery   = 10 * time.Second       // between two notes of what people are to be told
+
+	betweenPasses = 100 * time.Millisecond // so long others can take the lock when a pass has left something over
 )
 
 // run works on the agenda until nothing is at work any more.
@@ -94,10 +102,9 @@ func (p *pass) run(ctx context.Context, agenda agenda) {
 	ctx = command.WithAlive(ctx, p.agent.host.Alive)
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
-	p.begin(agenda)
+	p.begin(ctx, agenda)
 	for {
 		p.advance(ctx, agenda)
-		p.install(ctx)
 		p.runHooks(ctx, agenda)
 		if len(p.turns) == 0 {
 			break
@@ -111,8 +118,10 @@ func (p *pass) run(ctx context.Context, agenda agenda) {
 			}
 			agenda.wake(names)
 		case <-tick.C:
-			if p.takesMore(state.Now()) && ctx.Err() == nil {
-				p.begin(agenda)
+			if p.takesMore(state.Now()) {
+				p.begin(ctx, agenda)
+			} else {
+				p.handBack(ctx, agenda)
 			}
 			if state.Now().Sub(p.noted) > noteEvery {
 				p.note(ctx, agenda)
@@ -143,8 +152,12 @@ func (p *pass) takesMore(now time.Time) bool {
 	return false
 }
 
-// begin takes in what is due and not at work already.
-func (p *pass) begin(agenda agenda) {
+// begin takes in what is due and not at work already. One that is stopped takes in
+// nothing more.
+func (p *pass) begin(ctx context.Context, agenda agenda) {
+	if ctx.Err() != nil && len(p.turns) > 0 {
+		return
+	}
 	due := agenda.due(state.Now())
 	for name := range due {
 		if p.turns[name] != nil {
@@ -156,10 +169,46 @@ func (p *pass) begin(agenda agenda) {
 	}
 	agenda.begin(due)
 	for _, certificate := range p.agent.host.Config.Certificates {
-		if due[certificate.Name] {
-			t := &turn{certificate: certificate, forced: agenda.forced(certificate.Name)}
-			p.turns[certificate.Name] = t
-			p.waiting = append(p.waiting, t)
+		if !due[certificate.Name] {
+			continue
+		}
+		t := &turn{certificate: certificate, forced: agenda.forced(certificate.Name)}
+		p.turns[certificate.Name] = t
+		if p.worked[certificate.Name] {
+			p.again = append(p.again, t)
+		} else {
+			p.fresh = append(p.fresh, t)
 		}
 	}
+}
+
+// next is who gets the next place among the orders: by turns one that comes again
+// and one that is new, so that what was issued is collected while there is still
+// much to submit.
+func (p *pass) next() *turn {
+	from := &p.fresh
+	if len(p.fresh) == 0 || len(p.again) > 0 && p.lastNew {
+		from = &p.again
+	}
+	if len(*from) == 0 {
+		return nil
+	}
+	t := (*from)[0]
+	*from = (*from)[1:]
+	p.lastNew = from == &p.fresh
+	return t
+}
+
+// handBack leaves to the next pass who has not got a place yet.
+func (p *pass) handBack(ctx context.Context, agenda agenda) {
+	if len(p.fresh)+len(p.again) == 0 || ctx.Err() != nil {
+		return
+	}
+	names := map[string]bool{}
+	for _, t := range slices.Concat(p.fresh, p.again) {
+		names[t.certificate.Name] = true
+		delete(p.turns, t.certificate.Name)
+	}
+	p.fresh, p.again = nil, nil
+	agenda.handBack(names)
 }

@@ -41,13 +41,17 @@ func (a *Agent) Renew(ctx context.Context, r Renewal) ([]state.Outcome, error) {
 	}
 	run := newOneShot(a, r, names)
 	for {
-		if err := run.pass(ctx); err != nil && len(run.last) == 0 {
+		if err := run.pass(ctx); err != nil && (len(run.last) == 0 || len(run.first) > 0) {
 			return nil, err
 		} else if err != nil {
 			a.host.Log.Warn("stopped waiting", "error", err)
 			break
 		}
 		next := run.waitsUntil()
+		if len(run.first) > 0 { // the pass was over before their turn came
+			_ = state.SleepUntil(ctx, state.Now().Add(betweenPasses))
+			continue
+		}
 		if next.IsZero() || r.NoWait || state.SleepUntil(ctx, next) != nil {
 			break
 		}
@@ -62,7 +66,7 @@ type oneShot struct {
 	renewal Renewal
 	started time.Time
 	force   map[string]bool
-	first   map[string]bool // that were not begun yet
+	first   map[string]bool // that were not begun yet, or not worked on
 	tries   map[string]int
 	last    map[string]state.Outcome // of each certificate
 }
@@ -125,6 +129,9 @@ func (run *oneShot) begin(names map[string]bool) {
 		delete(run.first, name)
 	}
 }
+
+// handBack is for agenda.
+func (run *oneShot) handBack(names map[string]bool) { maps.Copy(run.first, names) }
 
 // waits says that another look may help.
 func waits(o state.Outcome) bool { return o.Class != state.Served && o.Retry }

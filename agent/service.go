@@ -177,6 +177,13 @@ func (s *Service) begin(names map[string]bool) {
 	s.watch.follow(names)
 }
 
+// handBack is for agenda.
+func (s *Service) handBack(names map[string]bool) {
+	for name := range names {
+		s.times[name] = state.Now().Add(betweenPasses)
+	}
+}
+
 // forced is for agenda: nobody forces a service.
 func (s *Service) forced(string) bool { return false }
 

@@ -14,16 +14,18 @@ import (
 // advance takes the orders of those that wait as far as they go now, a few at a
 // time.
 func (p *pass) advance(ctx context.Context, agenda agenda) {
-	for p.orders < p.agent.host.Config.Limits.ParallelOrders && len(p.waiting) > 0 {
-		t := p.waiting[0]
-		p.waiting = p.waiting[1:]
-		t.begun = state.Now()
+	for p.orders < p.agent.host.Config.Limits.ParallelOrders {
+		t := p.next()
+		if t == nil {
+			return
+		}
+		t.begun, t.joined = state.Now(), p.rollout.Expect()
 		p.orders++
 		go func() {
 			t.item = p.order(ctx, t.certificate, t.forced)
 			p.reports <- func() {
 				p.orders--
-				p.gather(ctx, t, agenda)
+				p.install(ctx, t, agenda)
 			}
 		}()
 	}
@@ -55,19 +57,6 @@ func (p *pass) order(ctx context.Context, certificate config.Certificate, forced
 	return p.rollout.NewItem(s, outcome)
 }
 
-// gather leaves to the next stages what they have something to do with. What
-// was rolled out in this pass already, and only waits for its order, is done.
-func (p *pass) gather(ctx context.Context, t *turn, agenda agenda) {
-	if version := t.item.Snapshot.Current; !t.item.Failing() && version == p.rolled[t.certificate.Name] && t.item.Outcome.Class == state.Pending {
-		p.sweep(ctx, t, agenda)
-		return
-	}
-	if len(p.gathered) == 0 {
-		p.since = state.Now()
-	}
-	p.gathered = append(p.gathered, t)
-}
-
 // contained keeps a panic in a stage from the other stages.
 func (p *pass) contained(batch []*turn, do func()) {
 	err := p.agent.host.Contained("", func() error {
@@ -79,22 +68,21 @@ func (p *pass) contained(batch []*turn, do func()) {
 	}
 }
 
-// install rolls out what was gathered: once nothing else is to be expected, or
-// others have been waited for long enough.
-func (p *pass) install(ctx context.Context) {
-	more := p.orders > 0 && state.Now().Sub(p.since).Abs() < gatherFor
-	if p.installing || len(p.gathered) == 0 || more {
+// install rolls the certificate out, beside all others. What was rolled out in
+// this pass already, and only waits for its order, is done.
+func (p *pass) install(ctx context.Context, t *turn, agenda agenda) {
+	if version := t.item.Snapshot.Current; !t.item.Failing() && version == p.rolled[t.certificate.Name] && t.item.Outcome.Class == state.Pending {
+		t.joined()
+		p.sweep(ctx, t, agenda)
 		return
 	}
-	batch := p.gathered
-	p.gathered, p.installing = nil, true
+	p.installing++
 	go func() {
-		p.contained(batch, func() { p.rollout.Install(ctx, items(batch)) })
+		p.contained([]*turn{t}, func() { p.rollout.Install(ctx, t.item, t.joined) })
+		t.joined()
 		p.reports <- func() {
-			p.installing = false
-			for _, t := range batch {
-				p.upload(ctx, t)
-			}
+			p.installing--
+			p.upload(ctx, t)
 		}
 	}()
 }
@@ -105,19 +93,27 @@ func (p *pass) install(ctx context.Context) {
 // wait for it.
 func (p *pass) upload(ctx context.Context, t *turn) {
 	if !t.item.Snapshot.UploadOwed() {
-		p.toTell = append(p.toTell, t)
+		p.tell(t)
 		return
 	}
 	go func() {
 		p.contained([]*turn{t}, func() { p.rollout.Add(t.item, p.uploads.Upload(ctx, t.item.Snapshot)) })
-		p.reports <- func() { p.toTell = append(p.toTell, t) }
+		p.reports <- func() { p.tell(t) }
 	}()
 }
 
+func (p *pass) tell(t *turn) {
+	if len(p.toTell) == 0 {
+		p.since = state.Now()
+	}
+	p.toTell = append(p.toTell, t)
+}
+
 // runHooks runs the hooks of what was installed, once all that can be installed
-// is in place.
+// is in place, or was waited for long enough.
 func (p *pass) runHooks(ctx context.Context, agenda agenda) {
-	if p.hooking || p.installing || len(p.gathered) > 0 || len(p.toTell) == 0 {
+	more := p.orders+p.installing > 0 && state.Now().Sub(p.since).Abs() < hooksAfter
+	if p.hooking || len(p.toTell) == 0 || more {
 		return
 	}
 	batch := p.toTell
@@ -160,6 +156,7 @@ func (p *pass) sweep(ctx context.Context, t *turn, agenda agenda) {
 
 func (p *pass) end(t *turn, agenda agenda) {
 	delete(p.turns, t.certificate.Name)
+	p.worked[t.certificate.Name] = true
 	p.rolled[t.certificate.Name] = t.item.Rolled()
 	p.seen = append(p.seen, notice.Seen{Snapshot: t.item.Snapshot, Outcome: t.item.Outcome})
 	agenda.take(t.item.Outcome)

@@ -23,8 +23,9 @@ type attempt struct {
 // Install writes each job's files, runs its target's check and reload, and
 // probes. Results are in the order of jobs.
 //
-// All files are written first. Then jobs with the same check and reload share
-// one run of each, and wait for no other jobs. A file that is already right is
+// Jobs with the same check and reload share one run of each, and all their files
+// are written before it. Those with other commands of one program come after each
+// other; none waits for another's probes. A file that is already right is
 // not written again; no command runs for a target whose files are right and
 // whose probes show the leaf. A symlink in place of a file is replaced, never
 // written through, and one on the way there is followed only where package openat
@@ -37,32 +38,23 @@ type attempt struct {
 // run once more. If the old leaf is still served, or a connection is refused,
 // the new files stay. Either way Err says so.
 func Install(ctx context.Context, jobs []Job) []Result {
-	dirs := newDirectories()
-	defer dirs.close()
-	attempts := make([]*attempt, len(jobs))
-	for i, job := range jobs {
-		attempts[i] = &attempt{Result: Result{Job: job, Instead: job.Target.known()}, dirs: dirs}
+	var rounds Rounds
+	return rounds.Install(ctx, jobs, rounds.Expect())
+}
+
+// look notes what is served before the first write.
+func (a *attempt) look(ctx context.Context) {
+	seen := probeTarget(ctx, a.Job.Target, a.Job.Bundle, inBoth)
+	a.was = withoutRefused12(seen, func(Handshake) bool { return false })
+}
+
+// end completes the result.
+func (a *attempt) end() {
+	a.Warnings = append(warnings(a.Served, a.Job.Bundle), a.unsynced...)
+	a.dropAsides()
+	if a.Originals != "" {
+		a.pruneOriginals()
 	}
-	sideBySide(attempts, len(attempts), func(a *attempt) {
-		seen := probeTarget(ctx, a.Job.Target, a.Job.Bundle, inBoth)
-		a.was = withoutRefused12(seen, func(Handshake) bool { return false })
-	})
-	sideBySide(attempts, atOnce, func(a *attempt) { a.Err = a.write(ctx) }) // so that syncs overlap
-	sideBySide(byCommands(attempts), len(attempts), func(r round) {
-		r.apply(ctx)
-		r.prove(ctx)
-		r.settle(ctx)
-	})
-	results := make([]Result, len(jobs))
-	for i, a := range attempts {
-		a.Warnings = append(warnings(a.Served, a.Job.Bundle), a.unsynced...)
-		a.dropAsides()
-		if a.Originals != "" {
-			a.pruneOriginals()
-		}
-		results[i] = a.Result
-	}
-	return results
 }
 
 // pruneOriginals only warns when it fails: too many originals are better than a

@@ -56,14 +56,6 @@ func serverName(t Target, b *bundle.Bundle) string {
 	return name
 }
 
-// prove probes all targets side by side. One that broke ends it for all: the
-// server that they share is down until its files are back.
-func (r round) prove(ctx context.Context) {
-	patient, giveUp := context.WithCancel(ctx)
-	defer giveUp()
-	sideBySide(r, len(r), func(a *attempt) { a.prove(ctx, patient, giveUp) })
-}
-
 // prove probes until every probe shows the new leaf, the target's timeout is
 // over, or patient ends. It gives up when a server that worked still fails after
 // the grace. After a failed command it probes once, to tell what is served.
@@ -145,7 +137,7 @@ func sleep(ctx context.Context, pause time.Duration, deadline time.Time) bool {
 
 // settle gives each attempt its verdict and undoes those that broke a server,
 // even when the agent is being stopped.
-func (r round) settle(ctx context.Context) {
+func (r round) settle(ctx context.Context, rounds *Rounds) {
 	calm := context.WithoutCancel(ctx)
 	if ctx.Err() != nil {
 		due := r.where(func(a *attempt) bool { return a.due && a.Changed })
@@ -156,15 +148,10 @@ func (r round) settle(ctx context.Context) {
 			a.Err = a.verdict(ctx)
 		}
 	}
-	undone := r.where(func(a *attempt) bool { return a.due && a.broke(a.Served) }).undo()
-	if len(undone) == 0 {
-		return
+	broken := r.where(func(a *attempt) bool { return a.due && a.Changed && a.broke(a.Served) })
+	if len(broken) > 0 {
+		broken.comeBack(calm, rounds)
 	}
-	outcome := undone.comeBack(calm)
-	for _, a := range undone {
-		a.Err = a.withOutcome(a.Err, outcome)
-	}
-	undone.watch(calm, comeBackTime)
 }
 
 // watch probes until nothing is broken, within the limit.
@@ -181,14 +168,33 @@ const lastProbeTime = 2 * time.Second
 // comeBackTime is how long a server has to come up with the previous files.
 const comeBackTime = 3 * time.Second
 
-// comeBack checks and reloads with the previous files. It returns what fails, as
-// the end of an error's text.
-func (r round) comeBack(ctx context.Context) string {
+// comeBack puts the previous files back, in the next turn, and waits a moment for
+// the server. ctx does not end.
+func (r round) comeBack(ctx context.Context, rounds *Rounds) {
 	t := r[0].Job.Target
-	if result := r.run(ctx, t.Check); result.Err != nil {
+	turn, err := rounds.Turns.TakeNext(ctx, t.Check, t.Reload)
+	if err != nil {
+		return
+	}
+	undone := r.undo()
+	if len(undone) > 0 {
+		outcome := undone.again(ctx, turn)
+		for _, a := range undone {
+			a.Err = a.withOutcome(a.Err, outcome)
+		}
+	}
+	turn.Over()
+	undone.watch(ctx, comeBackTime)
+}
+
+// again checks and reloads with the previous files. It returns what fails, as
+// the end of an error's text.
+func (r round) again(ctx context.Context, turn *command.Turn) string {
+	t := r[0].Job.Target
+	if result := r.run(ctx, turn, t.Check); result.Err != nil {
 		return "; again " + describe("check", result).Error()
 	}
-	if result := r.run(ctx, t.Reload); result.Err != nil {
+	if result := r.run(ctx, turn, t.Reload); result.Err != nil {
 		return "; again " + describe("reload", result).Error()
 	}
 	return ""

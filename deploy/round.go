@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"dvagent/internal/command"
@@ -17,26 +16,8 @@ var commands = make(chan struct{}, 16)
 // round is the attempts that share a check and a reload.
 type round []*attempt
 
-// byCommands groups attempts in their order. Each attempt without any command is
-// a round of its own.
-func byCommands(attempts []*attempt) []round {
-	var rounds []round
-	at := make(map[string]int)
-	for _, a := range attempts {
-		t := a.Job.Target
-		key := strings.Join(t.Check, "\x00") + "\x00\x00" + strings.Join(t.Reload, "\x00")
-		i, ok := at[key]
-		if !ok || len(t.Check)+len(t.Reload) == 0 {
-			i, at[key] = len(rounds), len(rounds)
-			rounds = append(rounds, nil)
-		}
-		rounds[i] = append(rounds[i], a)
-	}
-	return rounds
-}
-
 // apply runs the check and the reload for the attempts that need them.
-func (r round) apply(ctx context.Context) {
+func (r round) apply(ctx context.Context, turn *command.Turn) {
 	for _, a := range r {
 		a.due = a.Err == nil && (a.Changed || a.Job.Force || len(a.was) == 0 || len(failing(a.was, a.Job.Bundle)) > 0)
 	}
@@ -44,11 +25,11 @@ func (r round) apply(ctx context.Context) {
 	if len(due) == 0 {
 		return
 	}
-	if check := due.run(ctx, due[0].Job.Target.Check); check.Err != nil {
-		due.refuse(ctx, check)
+	if check := due.run(ctx, turn, due[0].Job.Target.Check); check.Err != nil {
+		due.refuse(ctx, turn, check)
 		return
 	}
-	reload := due.run(ctx, due[0].Job.Target.Reload)
+	reload := due.run(ctx, turn, due[0].Job.Target.Reload)
 	for _, a := range due {
 		a.applied = reload.Err == nil
 		a.Err = describe("reload", reload)
@@ -61,11 +42,11 @@ func (r round) where(keep func(*attempt) bool) round {
 
 // refuse puts the previous files back after a failed check, if they were a valid
 // pair, and checks again: if that fails too, the fault lies elsewhere.
-func (r round) refuse(ctx context.Context, check command.Result) {
+func (r round) refuse(ctx context.Context, turn *command.Turn, check command.Result) {
 	undone := r.undo()
 	outcome := ""
 	if len(undone) > 0 && ctx.Err() == nil {
-		if again := undone.run(ctx, undone[0].Job.Target.Check); again.Err != nil {
+		if again := undone.run(ctx, turn, undone[0].Job.Target.Check); again.Err != nil {
 			outcome = ", and with the previous files too: the fault is not in the certificate"
 		}
 	}
@@ -101,7 +82,7 @@ func (a *attempt) withOutcome(err error, outcome string) error {
 
 // run does nothing, and so does not fail, for a command that the targets have
 // not.
-func (r round) run(ctx context.Context, argv []string) command.Result {
+func (r round) run(ctx context.Context, turn *command.Turn, argv []string) command.Result {
 	if len(argv) == 0 {
 		return command.Result{}
 	}
@@ -112,7 +93,7 @@ func (r round) run(ctx context.Context, argv []string) command.Result {
 	commands <- struct{}{}
 	defer func() { <-commands }()
 	defer r[0].Job.waitsFor(argv[0]+" to end", timeout)()
-	return command.Run(ctx, command.Command{Argv: argv, Env: command.BaseEnv(), Timeout: timeout})
+	return turn.Run(ctx, command.Command{Argv: argv, Env: command.BaseEnv(), Timeout: timeout})
 }
 
 // describe says whether the check or the reload failed and, if it ran, how to

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -211,4 +212,33 @@ func setDovecot(t *testing.T, s site) (server []string, table string) {
 		list("doveconf", "-n"), list("doveconf", "-c", conf, "-n"),
 		list("doveadm", "reload"), list("doveadm", "-c", conf, "reload"),
 		"/etc/dovecot/tls", s.dir, "127.0.0.1:993", s.address)
+}
+
+// fault 150
+func TestHaproxySetCertWaitsItsTurn(t *testing.T) {
+	need(t, "haproxy")
+	need(t, "socat")
+	need(t, "flock")
+	s := newSite(t)
+	argv, table := setHaproxy(t, s)
+	newHost(t, table).placeholder(t)
+	pem := adapted(t, s.path("www.pem"))
+	var bind strings.Builder
+	for n := range 8 {
+		write(t, s.path(fmt.Sprintf("%d.pem", n)), pem)
+		fmt.Fprintf(&bind, " crt %s", s.path(fmt.Sprintf("%d.pem", n)))
+	}
+	config := adapted(t, s.path("haproxy.cfg"))
+	write(t, s.path("haproxy.cfg"), strings.Replace(config, "crt "+s.path("www.pem"), "crt "+s.path("www.pem")+bind.String(), 1))
+	s.start(t, argv)
+	var all sync.WaitGroup
+	for n := range 8 {
+		all.Go(func() {
+			out, err := exec.Command("haproxy/haproxy-set-cert", s.path("admin.sock"), s.path(fmt.Sprintf("%d.pem", n))).CombinedOutput()
+			if err != nil {
+				t.Errorf("%v: it says %q", err, out)
+			}
+		})
+	}
+	all.Wait()
 }

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"dvagent/agent/state"
 	"dvagent/hooks"
 	"dvagent/internal/bundle"
@@ -21,7 +19,6 @@ import (
 // Those for which one was run in vain come after the others, who may have waited
 // for them the last time.
 func (r *Rollout) RunHooks(ctx context.Context, items []*Item) {
-	r.noteUnheard(items, hooks.Issued)
 	for _, item := range slices.SortedStableFunc(slices.Values(items), laterInVain) {
 		item.try(r.host, func() error { return r.runAll(ctx, item) })
 	}
@@ -88,26 +85,14 @@ func (r *Rollout) runOnce(ctx context.Context, item *Item, event string, again b
 	return recordErr
 }
 
-// notedAtOnce bounds the journals that are written side by side.
-const notedAtOnce = 128
-
-// noteUnheard notes the versions that are new where no hook listens, so that one
-// that is configured later is not run for them. Side by side: the fsyncs
-// overlap.
-func (r *Rollout) noteUnheard(items []*Item, event string) {
-	if r.listens(event) {
+// noteUnheard notes a version that is new where no hook listens, so that one that
+// is configured later is not run for it. What is to be uploaded first is left to
+// runOnce.
+func (r *Rollout) noteUnheard(s state.Snapshot, event string) {
+	if r.listens(event) || s.Current == "" || s.Current != s.Newest || s.UploadOwed() || s.Heard(event) || s.Rollout.Targets[event].Failure.Text != "" {
 		return
 	}
-	var group errgroup.Group
-	group.SetLimit(notedAtOnce)
-	for _, item := range items {
-		s := item.Snapshot
-		if s.Current == "" || s.Current != s.Newest || s.Heard(event) || s.Rollout.Targets[event].Failure.Text != "" {
-			continue
-		}
-		group.Go(func() error { return s.Rollout.Told(event, s.Current) })
-	}
-	_ = group.Wait() // runOnce tries again what failed, and says why
+	_ = s.Rollout.Told(event, s.Current) // runOnce tries again what failed, and says why
 }
 
 // runFailed runs the hooks of "failed". That one of them fails too is logged
@@ -164,7 +149,7 @@ func (r *Rollout) runHook(ctx context.Context, hook hooks.Hook, event hooks.Even
 	if hung := r.hung[key]; len(hung) >= mostHung || slices.Contains(hung, event.Certificate) {
 		return errHung
 	}
-	result := hooks.Run(ctx, []hooks.Hook{hook}, event)[0]
+	result := hooks.Run(ctx, &r.rounds.Turns, []hooks.Hook{hook}, event)[0]
 	if result.Err != nil && result.Duration >= hook.Limit() {
 		r.hung[key] = append(r.hung[key], event.Certificate)
 	}

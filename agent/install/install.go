@@ -10,8 +10,6 @@ import (
 	"errors"
 	"fmt"
 
-	"golang.org/x/sync/errgroup"
-
 	"dvagent/agent/rollout"
 	"dvagent/agent/state"
 	"dvagent/deploy"
@@ -23,15 +21,21 @@ import (
 
 // Rollout installs and tells during one pass, under the lock.
 type Rollout struct {
-	host  *state.Host
-	scope state.Scope
-	hung  map[string][]string // the certificates for which a hook ran into its time limit in this pass, by its command
+	host   *state.Host
+	scope  state.Scope
+	rounds deploy.Rounds
+	disk   chan struct{}       // holds a value for each certificate that is read or noted
+	hung   map[string][]string // the certificates for which a hook ran into its time limit in this pass, by its command
 }
 
 // New makes the rollout of a pass.
 func New(host *state.Host, scope state.Scope) *Rollout {
-	return &Rollout{host: host, scope: scope, hung: map[string][]string{}}
+	return &Rollout{host: host, scope: scope, disk: make(chan struct{}, onDiskAtOnce), hung: map[string][]string{}}
 }
+
+// Expect says that a certificate may soon be installed, until come is called:
+// those that are ready wait for it a moment, to share its reload.
+func (r *Rollout) Expect() (come func()) { return r.rounds.Expect() }
 
 // Item is a certificate that is rolled out.
 type Item struct {
@@ -103,38 +107,54 @@ type candidate struct {
 	jobs    []deploy.Job
 }
 
-// Install installs, on every target that does not hold and serve the current
-// version, what it lacks. Targets of all items that share a reload are reloaded
-// once. It runs no hook.
-func (r *Rollout) Install(ctx context.Context, items []*Item) {
-	var all []*candidate
-	for _, item := range items {
-		switch {
-		case item.Snapshot.Current == "":
-		case ctx.Err() != nil: // what is in place was not looked at
-			item.add(interrupted())
-		default:
-			if c := r.begin(item); c != nil {
-				all = append(all, c)
-			}
+// Install installs, on every target of a certificate that does not hold and serve
+// the current version, what it lacks. Others may be installed side by side: it
+// waits for no probe of theirs, and shares reloads with them. It calls joined when
+// nobody needs to wait for it any more. It runs no hook.
+func (r *Rollout) Install(ctx context.Context, item *Item, joined func()) {
+	if c := r.candidate(ctx, item); c != nil {
+		r.onDisk(item, func() error { r.clear(c); return nil })
+		c.drifts = deploy.InspectAll(ctx, c.targets, c.bundle)
+		item.complete = r.onDisk(item, func() error { return r.compare(ctx, c) })
+		if item.complete {
+			results := r.rounds.Install(ctx, c.jobs, joined)
+			item.complete = r.onDisk(item, func() error { return r.conclude(ctx, c, results) })
 		}
 	}
-	r.inspect(ctx, all)
-	var jobs []deploy.Job
-	for _, c := range all {
-		if c.item.complete = c.item.try(r.host, func() error { return r.compare(ctx, c) }); c.item.complete {
-			jobs = append(jobs, c.jobs...)
+	r.onDisk(item, func() error {
+		r.noteUnheard(item.Snapshot, hooks.Issued)
+		return nil
+	})
+}
+
+// candidate is nil where there is nothing to compare.
+func (r *Rollout) candidate(ctx context.Context, item *Item) *candidate {
+	switch {
+	case item.Snapshot.Current == "":
+		return nil
+	case ctx.Err() != nil: // what is in place was not looked at
+		item.add(interrupted())
+		return nil
+	case len(item.Snapshot.Config.Deploy) > 0:
+		c := &candidate{item: item}
+		if r.onDisk(item, func() error { return r.load(c) }) {
+			return c
 		}
+	case item.Outcome.Ordered:
+		r.onDisk(item, item.Snapshot.Prune)
 	}
-	results := map[string][]deploy.Result{}
-	for _, result := range deploy.Install(ctx, jobs) {
-		results[result.Job.Certificate] = append(results[result.Job.Certificate], result)
-	}
-	for _, c := range all {
-		if c.item.complete {
-			c.item.complete = c.item.try(r.host, func() error { return r.conclude(ctx, c, results[c.item.name()]) })
-		}
-	}
+	return nil
+}
+
+// onDiskAtOnce bounds the certificates whose files and journals are read or
+// written side by side: the fsyncs overlap.
+const onDiskAtOnce = 128
+
+// onDisk is try for work that takes a moment, of so many certificates at once.
+func (r *Rollout) onDisk(item *Item, do func() error) bool {
+	r.disk <- struct{}{}
+	defer func() { <-r.disk }()
+	return item.try(r.host, do)
 }
 
 func (i *Item) name() string { return i.Snapshot.Config.Name }
@@ -155,21 +175,6 @@ func (i *Item) try(host *state.Host, do func() error) bool {
 
 func interrupted() state.Outcome {
 	return state.Outcome{Class: state.Pending, Step: state.StepDeploy, Waiting: state.Interrupted}
-}
-
-// begin finds the targets to be compared with the current version; nil when
-// there is none.
-func (r *Rollout) begin(item *Item) *candidate {
-	c := &candidate{item: item}
-	switch {
-	case len(item.Snapshot.Config.Deploy) > 0:
-		if c.item.try(r.host, func() error { return r.load(c) }) {
-			return c
-		}
-	case item.Outcome.Ordered:
-		item.try(r.host, item.Snapshot.Prune)
-	}
-	return nil
 }
 
 func (r *Rollout) load(c *candidate) (err error) {
@@ -196,23 +201,6 @@ func (r *Rollout) heldUp(t rollout.Target, step string) *state.Outcome {
 		return nil
 	}
 	return &state.Outcome{Class: state.NotServed, Step: step, Next: f.Until, Err: state.Recall(f.Text, f.Hint, f.Cause)}
-}
-
-// inspectedAtOnce bounds the certificates whose targets are read and probed
-// side by side. A probe that nobody answers takes seconds.
-const inspectedAtOnce = 128
-
-func (r *Rollout) inspect(ctx context.Context, all []*candidate) {
-	var group errgroup.Group
-	group.SetLimit(inspectedAtOnce)
-	for _, c := range all {
-		group.Go(func() error {
-			r.clear(c)
-			c.drifts = deploy.InspectAll(ctx, c.targets, c.bundle)
-			return nil
-		})
-	}
-	_ = group.Wait() // what cannot be read or reached is a drift
 }
 
 // clear removes what an earlier installation has left beside the files.
