@@ -20,7 +20,7 @@ var byName = map[string]string{
 	"deploy/originals.go": "originals in the state directory",
 	"cmd/dvagent/daemon":  "the socket in the state directory",
 	"internal/openat":     "what it has open already, by its descriptor",
-	"internal/command":    "/proc and /dev/null",
+	"internal/command":    "/proc, /dev/null and the beginning of what it is to start",
 	"internal/sandbox":    "files of a sandbox, which holds no secret",
 	"cmd/dvagent/demo":    "a new directory of its own",
 	"dnsvalidate/dnstest": "a test's directory",

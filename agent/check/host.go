@@ -17,10 +17,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dvagent/agent/account"
+	"dvagent/agent/config"
 	"dvagent/agent/proof"
 	"dvagent/agent/state"
 	"dvagent/deploy"
-	"dvagent/internal/command"
 	"dvagent/internal/hint"
 	"dvagent/internal/openat"
 )
@@ -35,22 +35,36 @@ type Finding struct {
 
 // Check looks at one host and its accounts.
 type Check struct {
-	host     *state.Host
+	host     *state.Host    // with the certificates that are looked at
+	whole    *config.Config // with all of them
 	accounts *account.Accounts
 	zones    *proof.Zones
 }
 
 // New contacts nothing.
 func New(host *state.Host, accounts *account.Accounts) *Check {
-	return &Check{host, accounts, proof.NewZones(host, accounts)}
+	return &Check{host, host.Config, accounts, proof.NewZones(host, accounts)}
 }
+
+// Only is a check of these certificates alone: of the host what they need, and
+// not what nginx serves beside them.
+func (c *Check) Only(names map[string]bool) *Check {
+	cfg := *c.whole
+	cfg.Certificates = slices.DeleteFunc(slices.Clone(cfg.Certificates), func(one config.Certificate) bool { return !names[one.Name] })
+	only := *c
+	only.host = state.NewHost(&cfg, c.host.Log, c.host.Observe)
+	return &only
+}
+
+// partial says that not every certificate is looked at.
+func (c *Check) partial() bool { return len(c.host.Config.Certificates) < len(c.whole.Certificates) }
 
 // Host looks at paths, permissions, commands and the clock of this host, at the
 // TLS servers of its nginx, and at what the probes show, as the user that this
 // process is. It changes nothing, and contacts nothing but the probes and what the
 // deployments' checks do, which it runs.
 func (c *Check) Host(ctx context.Context, now time.Time) []Finding {
-	findings := []Finding{checkStateDir(c.host.Dir), checkClock(now)}
+	findings := append(c.configuration(), checkStateDir(c.host.Dir), checkClock(now))
 	if s := c.host.Config.Service; s.Listen != "" && s.Token.IsZero() {
 		findings = append(findings, Finding{Subject: "service", Warning: true, Err: hint.Add(
 			fmt.Errorf("every user of this host, and each site on it that fetches what it is told to, can read what is shown at %s", s.Listen),
@@ -72,9 +86,12 @@ func (c *Check) Host(ctx context.Context, now time.Time) []Finding {
 		findings = append(findings, c.checkInPlace(certificate, now)...)
 	}
 	for _, hook := range c.host.Config.Hooks {
-		findings = append(findings, checkCommand("hook", hook.Command))
+		findings = append(findings, checkCommand("hook", hook.Command)...)
 	}
 	findings = append(findings, c.probes(ctx)...)
+	if c.partial() {
+		return findings
+	}
 	return append(findings, c.nginxServers(ctx, now)...)
 }
 
@@ -107,7 +124,7 @@ func checkTarget(ctx context.Context, name string, target deploy.Target) []Findi
 	findings := append(rehearse(ctx, name, target), checkOthers(name, target)...)
 	for _, argv := range [][]string{target.Check, target.Reload} {
 		if len(argv) > 0 {
-			findings = append(findings, checkCommand(name, argv))
+			findings = append(findings, checkCommand(name, argv)...)
 		}
 	}
 	if len(target.Probe) == 0 {
@@ -153,17 +170,12 @@ func checkOthers(name string, target deploy.Target) []Finding {
 		}
 		dir.Close()
 	}
+	if mode := target.Mode.Perm(); mode&0o002 != 0 {
+		warn(hint.Add(fmt.Errorf("mode %04o lets every user of this host replace the certificate of %s", mode, target.String()), `mode = "0644"`))
+	}
 	if mode := target.KeyMode.Perm(); mode&0o007 != 0 {
 		warn(hint.Add(fmt.Errorf("key_mode %04o lets every user of this host use the key of %s", mode, target.String()),
 			`key_mode = "0640" with a group lets one program read it`))
 	}
 	return findings
-}
-
-func checkCommand(subject string, argv []string) Finding {
-	path, err := command.LookPath(argv)
-	if err != nil {
-		return Finding{Subject: subject, Err: err}
-	}
-	return Finding{Subject: subject, OK: path + " can be run"}
 }

@@ -21,7 +21,7 @@ func (c *Check) listed(account string, slots []issue.Slot) []Finding {
 	}
 	var findings []Finding
 	first := map[string]string{} // the certificate that lists an instance, by its id
-	for _, certificate := range c.host.Config.Certificates {
+	for _, certificate := range c.whole.Certificates {
 		if certificate.Account != account {
 			continue
 		}

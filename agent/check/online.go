@@ -25,6 +25,9 @@ import (
 func (c *Check) Online(ctx context.Context) []Finding {
 	var findings []Finding
 	for _, name := range slices.Sorted(maps.Keys(c.host.Config.Accounts)) {
+		if c.partial() && !slices.ContainsFunc(c.host.Config.Certificates, func(one config.Certificate) bool { return one.Account == name || one.DNSAccount == name }) {
+			continue
+		}
 		findings = append(findings, c.account(ctx, name)...)
 	}
 	z := zoneCheck{c, proof.NewDNS(c.zones), map[string]bool{}}
@@ -91,7 +94,7 @@ func (c *Check) spare(account string, slots []issue.Slot) Finding {
 	now := state.Now()
 	until := now.Add(c.host.Config.Limits.Forecast)
 	var renewals []state.Renewal
-	for _, certificate := range c.host.Config.Certificates {
+	for _, certificate := range c.whole.Certificates {
 		if certificate.Account != account {
 			continue
 		}
@@ -102,7 +105,7 @@ func (c *Check) spare(account string, slots []issue.Slot) Finding {
 		claim, _ := ledger.ClaimOf(account, certificate.Name)
 		renewals = append(renewals, s.Renewal(now, claim))
 	}
-	spare, coming := issue.Spare(c.host.Config, ledger, account, slots), state.Foresee(renewals, "", now, until).Coming()
+	spare, coming := issue.Spare(c.whole, ledger, account, slots), state.Foresee(renewals, "", now, until).Coming()
 	text := fmt.Sprintf("%d spare DV instances for the %d renewals before %s", spare, coming, words.Date(until))
 	if spare < coming {
 		return Finding{Subject: subject, Warning: true, Err: hint.Add(errors.New(text), "buy more DV instances in time")}

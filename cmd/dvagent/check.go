@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -18,6 +19,8 @@ import (
 // checks are the flags of check.
 type checks struct {
 	online, writeTest, notifyTest bool
+	names                         []string // none: every certificate
+	quiet, asJSON                 bool
 	trace                         string
 	caller                        state.Caller
 }
@@ -25,10 +28,11 @@ type checks struct {
 func (c *cli) checkCommand() *cobra.Command {
 	var wanted checks
 	cmd := &cobra.Command{
-		Use:   "check",
-		Short: "Check the configuration, the host and, with --online, the account",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use:               "check [NAME...]",
+		Short:             "Check the configuration, the host and, with --online, the account",
+		ValidArgsFunction: c.certificateNames,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			wanted.names = names
 			if err := wanted.refuse(cmd.Flags().Changed); err != nil {
 				return usageError{err}
 			}
@@ -41,6 +45,8 @@ func (c *cli) checkCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.String("as", "", "look as this `USER`, in place of the one whose the state directory is; root can")
 	flags.BoolVar(&wanted.online, "online", false, "also check credentials, permissions, zones and spare instances")
+	flags.BoolVar(&wanted.quiet, "quiet", false, "print only what fails or is warned of")
+	flags.BoolVar(&wanted.asJSON, "json", false, "print JSON")
 	flags.BoolVar(&wanted.writeTest, "write-test", false, "with --online: add a TXT record to each zone and delete it")
 	flags.BoolVar(&wanted.notifyTest, "notify-test", false, "also send a message to each channel of [[notify]]")
 	flags.StringVar(&wanted.trace, "trace", "", "with --online: only show each DNS question and answer on the way to the challenge of `NAME`, a certificate or a DNS name")
@@ -56,6 +62,8 @@ func (wanted checks) refuse(given func(flag string) bool) error {
 		return hint.Add(errors.New("--trace and --write-test ask servers"), "add --online")
 	case given("trace") && (wanted.writeTest || wanted.notifyTest):
 		return errors.New("--trace only looks: give --write-test and --notify-test in a call of their own")
+	case given("trace") && (wanted.quiet || wanted.asJSON || len(wanted.names) > 0):
+		return errors.New("--trace shows a conversation: leave --quiet, --json and other names out")
 	case given("lock-wait") && !wanted.writeTest:
 		return errors.New("--lock-wait is for --write-test alone: no other check waits for another agent")
 	}
@@ -72,52 +80,25 @@ func (c *cli) check(cmd *cobra.Command, wanted checks) error {
 			return usageError{err}
 		}
 	}
-	fmt.Fprintf(c.stdout, "ok    configuration: %s, certificates: %d\n", host.Config.Path, len(host.Config.Certificates))
-	here := check.New(host, accounts)
-	running := daemon.Service(cmd.Context(), host.Dir) != nil
-	findings := append(here.Host(cmd.Context(), time.Now()), here.Attended(running, time.Now()))
+	names, err := host.Selected(wanted.names)
+	if err != nil {
+		return err
+	}
+	here := check.New(host, accounts).Only(names)
+	findings := []check.Finding{{Subject: "configuration", OK: fmt.Sprintf("%s, certificates: %d", host.Config.Path, len(host.Config.Certificates))}}
+	findings = append(findings, here.Host(cmd.Context(), time.Now())...)
+	findings = append(findings, here.Attended(daemon.Service(cmd.Context(), host.Dir) != nil, time.Now()))
 	if wanted.online {
 		findings = append(findings, here.Online(cmd.Context())...)
 	}
 	if wanted.notifyTest {
 		findings = append(findings, here.Channels(cmd.Context())...)
 	}
-	failed := c.printFindings(findings)
-	if !wanted.writeTest {
-		return failed
+	if wanted.writeTest {
+		written, failed := here.WriteTest(cmd.Context(), wanted.caller)
+		findings, err = append(findings, written...), failed
 	}
-	written, err := here.WriteTest(cmd.Context(), wanted.caller)
-	if unwritten := c.printFindings(written); failed == nil {
-		failed = unwritten
-	}
-	if err != nil {
-		return err
-	}
-	return failed
-}
-
-func (c *cli) printFindings(findings []check.Finding) error {
-	failed := false
-	for _, f := range findings {
-		switch {
-		case f.Err == nil:
-			fmt.Fprintf(c.stdout, "ok    %s: %s\n", f.Subject, line.Of(f.OK))
-			continue
-		case f.Warning:
-			fmt.Fprintf(c.stdout, "warn  %s: %s", f.Subject, line.Of(f.Err.Error()))
-		default:
-			failed = true
-			fmt.Fprintf(c.stdout, "FAIL  %s: %s", f.Subject, line.Of(f.Err.Error()))
-		}
-		if advice := hint.Of(f.Err); advice != "" {
-			fmt.Fprintf(c.stdout, " (hint: %s)", line.Of(advice))
-		}
-		fmt.Fprintln(c.stdout)
-	}
-	if failed {
-		return exitError{exitFailed}
-	}
-	return nil
+	return cmp.Or(c.printFindings(wanted, findings), err, failedOf(findings))
 }
 
 // trace prints each step of the DNS walk to a challenge's name. Whatever the

@@ -53,7 +53,14 @@ func lookPath(argv, env []string) (string, error) {
 	if len(argv) == 0 || argv[0] == "" {
 		return "", errors.New("run command: it is empty")
 	}
-	name := argv[0]
+	path, err := find(argv[0], env)
+	if err == nil {
+		err = startable(path, env)
+	}
+	return path, err
+}
+
+func find(name string, env []string) (string, error) {
 	if filepath.IsAbs(name) {
 		return executable(name)
 	}
