@@ -13,6 +13,7 @@ import (
 	"dvagent/hooks"
 	"dvagent/internal/bundle/bundletest"
 	"dvagent/internal/hint"
+	"dvagent/internal/secret"
 )
 
 // fault 187
@@ -104,6 +105,10 @@ func TestWhatIsWrittenAsItMayBeAndLikelyNotMeantIsSaid(t *testing.T) {
 			}
 			cfg.Hooks = []hooks.Hook{{On: []string{"failed"}, Command: []string{dir + "/hook"}}}
 		}, says: "others can change it", hint: "chmod o-w "},
+		{name: "an empty secret", change: func(t *testing.T, dir string, cfg *config.Config) {
+			cfg.Accounts = map[string]config.Account{"main": {AccessKeyID: secret.Secret{Literal: "x"},
+				AccessKeySecret: secret.Secret{File: write(t, dir+"/secret", "\n", 0o600)}}}
+		}, says: "is empty", fails: true},
 		{name: "a hook with lines of Windows", change: func(t *testing.T, dir string, cfg *config.Config) { // fault 188
 			cfg.Hooks = []hooks.Hook{{On: []string{"failed"}, Command: []string{write(t, dir+"/hook", "#!/bin/sh\r\n", 0o755)}}}
 		}, says: "its lines end in CR LF", hint: "sed -i", fails: true},
