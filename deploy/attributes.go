@@ -46,11 +46,14 @@ func (f file) shortcoming(is Attributes) string {
 		return ""
 	}
 	text := lacks + ": its file system keeps modes and owners of its own"
-	if f.secret && is.Mode&^f.mode&0o007 != 0 {
+	if f.open(is) {
 		text += ", and lets every user of this host use the key"
 	}
 	return text
 }
+
+// open says that more users can read the key in f than the configuration lets.
+func (f file) open(is Attributes) bool { return f.secret && is.Mode&^f.mode&0o007 != 0 }
 
 // known is a copy of what is known of the target's file systems.
 func (t Target) known() map[string]Attributes {

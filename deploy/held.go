@@ -168,8 +168,9 @@ type Drift struct {
 // Inspect compares a target's files, and the leaf that it serves, with b. It
 // changes nothing, and makes one handshake with each listener.
 func Inspect(ctx context.Context, t Target, b *bundle.Bundle) Drift {
-	drift := Drift{Files: differences(ctx, t, b), Served: probeTarget(ctx, t, b, once)}
+	drift := Drift{Served: probeTarget(ctx, t, b, once)}
 	drift.Warnings = warnings(drift.Served, b)
+	drift.compare(ctx, t, b)
 	shown := len(failing(drift.Served, b)) == 0
 	drift.Shown = shown && len(drift.Served) > 0
 	drift.InPlace = shown && len(drift.Files) == 0
@@ -187,23 +188,25 @@ func InspectAll(ctx context.Context, targets []Target, b *bundle.Bundle) []Drift
 	return drifts
 }
 
-func differences(ctx context.Context, t Target, b *bundle.Bundle) []string {
+// compare looks at the files.
+func (d *Drift) compare(ctx context.Context, t Target, b *bundle.Bundle) {
 	files, err := t.files(ctx)
 	if err != nil {
-		return []string{err.Error()}
+		d.Files = append(d.Files, err.Error())
+		return
 	}
 	dirs := newDirectories()
 	defer dirs.close()
-	var found []string
 	for _, f := range files {
 		o, err := dirs.read(f.path)
 		if err != nil {
-			found = append(found, err.Error())
+			d.Files = append(d.Files, err.Error())
 		} else if why := f.differs(o, t, b); why != "" {
-			found = append(found, f.path+" "+why)
+			d.Files = append(d.Files, f.path+" "+why)
+		} else if f.open(o.is) {
+			d.Warnings = append(d.Warnings, f.path+" "+f.shortcoming(o.is))
 		}
 	}
-	return found
 }
 
 // valid says whether the files contain a pair that has not expired by now.

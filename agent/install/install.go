@@ -182,8 +182,9 @@ func (r *Rollout) load(c *candidate) (err error) {
 	if c.bundle, err = bundle.Load(s.Store.Path(s.Current)); err != nil {
 		return err
 	}
-	for _, target := range s.Config.Deploy {
-		if owed := r.heldUp(s.Rollout.Targets[target.ID()], state.StepDeploy); owed != nil {
+	for _, target := range s.Targets() {
+		known := s.Rollout.Targets[target.ID()]
+		if owed := r.heldUp(known, state.StepDeploy); owed != nil && known.Failure.Cause != rollout.TooOften {
 			c.item.add(*owed)
 		} else {
 			c.targets = append(c.targets, target)
@@ -239,6 +240,9 @@ func (r *Rollout) compareOne(c *candidate, target deploy.Target, drift deploy.Dr
 		}
 		return s.Rollout.Deployed(target.ID(), s.Current)
 	}
+	if next := known.NextInstall(s.Current, state.Now()); !next.IsZero() && !r.scope.Redeploy {
+		return r.putOff(c, target, drift, next)
+	}
 	c.jobs = append(c.jobs, deploy.Job{
 		Certificate: c.item.name(), Target: target, Bundle: c.bundle, Force: unfinished || r.scope.Redeploy,
 		Originals: r.host.Dir.Originals(c.item.name()), Known: s.Store.Has,
@@ -271,6 +275,9 @@ func (r *Rollout) concludeOne(ctx context.Context, c *candidate, result deploy.R
 	}
 	for _, warning := range result.Warnings {
 		r.host.Log.Warn(warning, "certificate", c.item.name(), "target", target.String())
+	}
+	if err := r.noteUnkept(c, result); err != nil {
+		return err
 	}
 	if result.Err == nil {
 		r.host.Say(c.item.name(), state.StepDeploy, served(result))

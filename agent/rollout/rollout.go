@@ -23,6 +23,7 @@ const (
 	Failed   Kind = "failed"   // Target, Version, Error, Hint, Cause, Until, and Command where one failed
 	Held     Kind = "held"     // Version: rolled back to, until the next issuance
 	Freed    Kind = "freed"    // the hold is over
+	Unkept   Kind = "unkept"   // Target, Instead: what its file systems keep of modes and owners
 )
 
 // Fact is one line of the journal.
@@ -38,7 +39,11 @@ type Fact struct {
 	Command *Command  `json:"command,omitempty"`
 	Place   *Place    `json:"place,omitempty"`
 
-	Failures int `json:"failures,omitempty"` // in a row, where a shortened journal says so
+	Instead map[string]Attributes `json:"instead,omitempty"`
+
+	// Where a shortened journal says so:
+	Failures int         `json:"failures,omitempty"` // in a row
+	Installs []time.Time `json:"installs,omitempty"`
 }
 
 // Command is how the check, reload or hook ended that made something fail.
@@ -69,6 +74,9 @@ type Target struct {
 	Started  string  // the version whose installation was begun and not finished
 	Failure  Failure // the last one since
 	Failures int     // in a row
+
+	Installs []time.Time           // of the same version within the last hour, but those that failed
+	Instead  map[string]Attributes // by path, what files have whose file system does not keep what they were given
 }
 
 // Failure is why something did not go well. Without a text there is none.
@@ -104,6 +112,12 @@ func (r *Rollout) Start(target, version string) error {
 // Deployed says that a target has the version.
 func (r *Rollout) Deployed(target, version string) error {
 	return r.record(Fact{Kind: Deployed, Target: target, Version: version})
+}
+
+// Keeps says what files of a target have whose file systems do not keep the mode
+// and owner that they were given.
+func (r *Rollout) Keeps(target string, instead map[string]Attributes) error {
+	return r.record(Fact{Kind: Unkept, Target: target, Instead: instead})
 }
 
 // Told says that the hooks of an event ran for the version.
@@ -142,10 +156,13 @@ func (r *Rollout) apply(fact Fact) {
 	target := r.Targets[fact.Target]
 	switch fact.Kind {
 	case Started:
-		target.Started = fact.Version
+		target.begin(fact)
 	case Deployed, Told:
-		target = Target{Version: fact.Version, At: fact.At, Place: fact.Place}
+		target.end(fact)
+	case Unkept:
+		target.Instead = fact.Instead
 	case Failed:
+		target.withdraw(fact)
 		target.Failures = max(fact.Failures, target.Failures+1)
 		target.Failure = Failure{Text: fact.Error, Hint: fact.Hint, Cause: fact.Cause, At: fact.At, Until: fact.Until, Command: fact.Command}
 	case Held:
@@ -163,10 +180,17 @@ func (r *Rollout) compact() error {
 	var facts []Fact
 	for id, target := range r.Targets {
 		if target.Version != "" {
-			facts = append(facts, Fact{At: target.At, Kind: Deployed, Target: id, Version: target.Version, Place: target.Place})
+			fact := Fact{At: target.At, Kind: Deployed, Target: id, Version: target.Version, Place: target.Place}
+			if target.Started == "" {
+				fact.Installs = target.Installs
+			}
+			facts = append(facts, fact)
 		}
 		if target.Started != "" {
-			facts = append(facts, Fact{At: target.At, Kind: Started, Target: id, Version: target.Started})
+			facts = append(facts, Fact{At: target.At, Kind: Started, Target: id, Version: target.Started, Installs: target.Installs})
+		}
+		if len(target.Instead) > 0 {
+			facts = append(facts, Fact{Kind: Unkept, Target: id, Instead: target.Instead})
 		}
 		if target.Failures > 0 {
 			fact := failed(id, target.Started, target.Failure)

@@ -178,7 +178,7 @@ func (p *Planned) compare(ctx context.Context, s state.Snapshot) {
 	if err != nil {
 		return // the reason says it
 	}
-	for _, target := range s.Config.Deploy {
+	for _, target := range s.Targets() {
 		id := target.ID()
 		target.Probe = nil
 		lacks := deploy.Inspect(ctx, target, b).Files

@@ -312,8 +312,9 @@ func (c *CertificateStatus) foresee(r state.Renewal, now time.Time) {
 func (c *CertificateStatus) inspect(ctx context.Context, s state.Snapshot, b *bundle.Bundle) {
 	c.Deployed = true
 	probed, shown := 0, 0
-	for i, drift := range deploy.InspectAll(ctx, s.Config.Deploy, b) {
-		target := s.Config.Deploy[i]
+	targets := s.Targets()
+	for i, drift := range deploy.InspectAll(ctx, targets, b) {
+		target := targets[i]
 		if len(target.Probe) > 0 {
 			probed++
 		}
