@@ -3,7 +3,6 @@ package state
 import (
 	"crypto/x509"
 	"fmt"
-	"slices"
 
 	"dvagent/agent/config"
 	"dvagent/agent/order"
@@ -58,18 +57,6 @@ func (d Dir) Read(certificate config.Certificate) (Snapshot, error) {
 	}
 	s.Broken = err
 	return s, nil
-}
-
-// Targets are the configured ones, with what is known of their file systems.
-func (s Snapshot) Targets() []deploy.Target {
-	targets := slices.Clone(s.Config.Deploy)
-	for i := range targets {
-		targets[i].Instead = map[string]deploy.Attributes{}
-		for path, is := range s.Rollout.Targets[targets[i].ID()].Instead {
-			targets[i].Instead[path] = deploy.Attributes(is)
-		}
-	}
-	return targets
 }
 
 // Damage lists the certificate's journals that have lines which cannot be read.
