@@ -117,9 +117,9 @@ func (m Mail) options(host, port string) (options []mail.Option, password string
 		options = append(options, mail.WithSSL())
 	case address.IsLoopback(host):
 		auth = mail.SMTPAuthPlain // which the client finds by itself only where it encrypts
-		options = append(options, mail.WithTLSPolicy(mail.NoTLS))
+		options = append(options, mail.WithTLSPolicy(mail.NoTLS), mail.WithDialContextFunc(dial))
 	default:
-		options = append(options, mail.WithTLSPolicy(mail.TLSMandatory))
+		options = append(options, mail.WithTLSPolicy(mail.TLSMandatory), mail.WithDialContextFunc(dial))
 	}
 	if m.Username == "" {
 		return options, "", nil

@@ -95,7 +95,7 @@ func Send(ctx context.Context, c Channel, m Message) error {
 		err = c.post(ctx, m)
 	}
 	if err != nil {
-		return hint.Add(fmt.Errorf("notify %s: %s", c.Name, line.Of(err.Error())), hint.Of(err))
+		return hint.Add(fmt.Errorf("notify %s: %s", c.Name, line.Of(cut(err.Error()))), hint.Of(err))
 	}
 	return nil
 }
