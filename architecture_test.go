@@ -15,7 +15,7 @@ var allowed = map[string][]string{
 	"cmd/dvagent": {
 		"cmd/dvagent/daemon", "cmd/dvagent/demo", "dashboard",
 		"agent", "agent/account", "agent/check", "agent/config", "agent/order", "agent/state", "agent/upload", "agent/view",
-		"internal/aliyun", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/line",
+		"internal/aliyun", "internal/asroot", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/line",
 		"internal/message", "internal/openat", "internal/sandbox", "internal/secret", "internal/spelling", "internal/terminal", "internal/unit", "internal/words",
 	},
 	"cmd/dvagent/daemon": {"agent", "agent/config", "agent/state", "agent/view", "dashboard", "internal/hint", "internal/line", "internal/words"},
@@ -31,7 +31,7 @@ var allowed = map[string][]string{
 	},
 	"agent/check": { // alone knows nginx
 		"agent/account", "agent/config", "agent/issue", "agent/order", "agent/proof", "agent/state", "deploy", "dnsvalidate", "notify",
-		"internal/address", "internal/aliyun", "internal/bundle", "internal/command", "internal/hint", "internal/nginx", "internal/openat", "internal/unit", "internal/words",
+		"internal/address", "internal/aliyun", "internal/asroot", "internal/bundle", "internal/command", "internal/hint", "internal/nginx", "internal/openat", "internal/unit", "internal/words",
 	},
 	"agent/account":       {"agent/config", "agent/issue", "agent/issue/cas2018", "agent/issue/cas2020", "agent/order", "agent/state", "agent/upload", "internal/aliyun", "internal/hint"},
 	"agent/issue/cas2020": {"agent/config", "agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle", "internal/hint"},
@@ -49,13 +49,14 @@ var allowed = map[string][]string{
 	"agent/order":   {"internal/atomicfile", "internal/journal"},
 	"agent/rollout": {"internal/journal"},
 
-	"deploy":      {"internal/address", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/openat", "internal/secret", "internal/tls13", "internal/users", "internal/words"},
+	"deploy":      {"internal/address", "internal/asroot", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/openat", "internal/secret", "internal/tls13", "internal/users", "internal/words"},
 	"dnsvalidate": {"internal/aliyun", "internal/hint"},
 	"hooks":       {"internal/bundle", "internal/command", "internal/line"},
 	"notify":      {"internal/address", "internal/hint", "internal/https", "internal/line", "internal/message", "internal/secret"},
 
 	"internal/aliyun":     {"internal/address", "internal/hint", "internal/https", "internal/openat", "internal/secret"},
 	"internal/address":    {"internal/hint"},
+	"internal/asroot":     {"internal/command"},
 	"internal/bundle":     {"internal/atomicfile", "internal/hint", "internal/openat", "internal/words"},
 	"internal/command":    {"internal/hint", "internal/line"},
 	"internal/journal":    {"internal/atomicfile"},

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"dvagent/internal/asroot"
 	"dvagent/internal/command"
 	"dvagent/internal/hint"
 )
@@ -93,7 +94,8 @@ func (r round) run(ctx context.Context, turn *command.Turn, argv []string) comma
 	commands <- struct{}{}
 	defer func() { <-commands }()
 	defer r[0].Job.waitsFor(argv[0]+" to end", timeout)()
-	return turn.Run(ctx, command.Command{Argv: argv, Env: command.BaseEnv(), Timeout: timeout})
+	c := command.Command{Argv: argv, Env: command.BaseEnv(), Timeout: timeout}
+	return turn.While(func() command.Result { return asroot.Run(ctx, c) })
 }
 
 // describe says whether the check or the reload failed and, if it ran, how to

@@ -127,6 +127,7 @@ func checkTarget(ctx context.Context, name string, target deploy.Target) []Findi
 			findings = append(findings, checkCommand(name, argv)...)
 		}
 	}
+	findings = append(findings, checkReload(ctx, name, target.Reload)...)
 	if len(target.Probe) == 0 {
 		findings = append(findings, Finding{Subject: name, Warning: true, Err: hint.Add(
 			fmt.Errorf("%s has no probe: whether the certificate is served will not be seen", target.String()),

@@ -11,6 +11,7 @@ import (
 
 	"dvagent/agent/config"
 	"dvagent/deploy"
+	"dvagent/internal/asroot"
 	"dvagent/internal/command"
 	"dvagent/internal/hint"
 	"dvagent/internal/unit"
@@ -79,7 +80,7 @@ func (c *Check) tryChecks(ctx context.Context) []Finding {
 
 func tryCheck(ctx context.Context, name string, target deploy.Target) Finding {
 	said := strings.Join(target.Check, " ")
-	result := command.Run(ctx, command.Command{Argv: target.Check, Env: command.BaseEnv(), Timeout: target.Timeout})
+	result := asroot.Run(ctx, command.Command{Argv: target.Check, Env: command.BaseEnv(), Timeout: target.Timeout})
 	if result.Err == nil {
 		return Finding{Subject: name, OK: said + " succeeds"}
 	}
@@ -90,4 +91,14 @@ func tryCheck(ctx context.Context, name string, target deploy.Target) Finding {
 		}
 	}
 	return Finding{Subject: name, Err: err}
+}
+
+// checkReload says that a reload by systemctl wants root, who is not asked for it.
+func checkReload(ctx context.Context, name string, argv []string) []Finding {
+	if os.Geteuid() == 0 || len(argv) == 0 || filepath.Base(argv[0]) != "systemctl" || asroot.Listed(ctx, argv) {
+		return nil
+	}
+	return []Finding{{Subject: name, Warning: true, Err: hint.Add(
+		fmt.Errorf("the reload %s is root's to do, and dvagent-root.socket does not run it for this user", strings.Join(argv, " ")),
+		"systemctl start dvagent-root.socket; its commands are listed in dvagent-root@.service")}}
 }

@@ -19,6 +19,12 @@ type Failure struct {
 	cause    error
 }
 
+// NewFailure is of a command that another process ran. cause names the program
+// and how it ended.
+func NewFailure(program string, exitCode int, output string, cause error) *Failure {
+	return &Failure{program, exitCode, readable(withoutPrivateKeys(output)), cause}
+}
+
 func (f *Failure) Error() string {
 	if told := tellingLine(f.Output); told != "" {
 		return fmt.Sprintf("%v (%q)", f.cause, told)

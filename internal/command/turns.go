@@ -66,11 +66,16 @@ func (t *Turns) Run(ctx context.Context, c Command) Result {
 	return turn.Run(ctx, c)
 }
 
-// Run is the function Run, of a command for which the turn was taken. One that
-// takes more than five seconds is waited for by nobody: then the turn is over.
+// Run is the function Run, of a command for which the turn was taken.
 func (t *Turn) Run(ctx context.Context, c Command) Result {
+	return t.While(func() Result { return Run(ctx, c) })
+}
+
+// While is for a command that another function runs. One that takes more than
+// five seconds is waited for by nobody: then the turn is over.
+func (t *Turn) While(run func() Result) Result {
 	defer time.AfterFunc(patience, t.Over).Stop()
-	return Run(ctx, c)
+	return run()
 }
 
 // Over ends the turn, whether or not it has come, and may be called again.
