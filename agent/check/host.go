@@ -96,6 +96,9 @@ func (c *Check) Host(ctx context.Context, now time.Time) []Finding {
 }
 
 func checkStateDir(dir state.Dir) Finding {
+	if _, err := os.Lstat(string(dir)); os.IsNotExist(err) && madeByUnit(dir) {
+		return Finding{Subject: "state_dir", OK: string(dir) + " will be made"}
+	}
 	existing := string(dir)
 	for {
 		if _, err := os.Lstat(existing); err == nil || existing == "/" {

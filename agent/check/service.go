@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"dvagent/agent/config"
+	"dvagent/agent/state"
 	"dvagent/deploy"
 	"dvagent/internal/asroot"
 	"dvagent/internal/command"
@@ -43,6 +44,14 @@ type sandbox struct{ units []unit.Unit }
 // sandboxOf is that of the units that run as this user.
 func sandboxOf(uid int) sandbox {
 	return sandbox{slices.DeleteFunc(unit.All(), func(u unit.Unit) bool { return u.UID() != uid })}
+}
+
+// madeByUnit says that a unit of this user's has the directory made, or root before
+// it becomes that user.
+func madeByUnit(dir state.Dir) bool {
+	return slices.ContainsFunc(unit.All(), func(u unit.Unit) bool {
+		return u.StateDirectory == filepath.Clean(string(dir)) && u.UID() == os.Geteuid()
+	})
 }
 
 // check says which targets lie where a unit's service sees the disk read-only.

@@ -179,8 +179,10 @@ func TestTheUnitsUserGetsAStateThatIsNotThere(t *testing.T) {
 	if err := errors.Join(err, os.Mkdir(state, 0o755), os.WriteFile(config, []byte(strings.Replace(string(text), i.dir+"/state", state+"/state", 1)), 0o640)); err != nil {
 		t.Fatal(err)
 	}
-	if code, out := i.as(0, "plan"); code != exitOK {
-		t.Errorf("plan: exit code %d:\n%s", code, out)
+	for _, command := range []string{"plan", "check"} {
+		if code, out := i.as(0, command); code != exitOK {
+			t.Errorf("%s: exit code %d:\n%s", command, code, out)
+		}
 	}
 	if _, err := os.Stat(state + "/state"); err == nil {
 		t.Error("plan made the state directory")
