@@ -10,11 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"dvagent/internal/words"
-
 	"dvagent/internal/address"
 	"dvagent/internal/bundle"
 	"dvagent/internal/tls13"
+	"dvagent/internal/words"
 )
 
 // Handshake is what one TLS handshake showed.
@@ -206,14 +205,17 @@ func (h *Handshake) shake(ctx context.Context, conn net.Conn, config *tls.Config
 	client := tls.Client(conn, config)
 	h.begun = true
 	err := client.HandshakeContext(ctx)
-	h.version = client.ConnectionState().Version
-	// The server asks after it has proved that it has its key. If it then refuses
-	// us because we have no certificate, its own is still good.
-	if err != nil && !asked {
+	state := client.ConnectionState()
+	h.version = state.Version
+	// The server asks after it has proved that it has its key, unless that is what
+	// keys are exchanged by. If it then refuses us because we have no certificate,
+	// its own is still good.
+	proved := asked && !strings.HasPrefix(tls.CipherSuiteName(state.CipherSuite), "TLS_RSA_")
+	if err != nil && !proved {
 		h.fail(h.only()+"handshake", fmt.Errorf("%shandshake with %s: %w", h.only(), h.Address, err))
 		return
 	}
-	h.note(client.ConnectionState().PeerCertificates)
+	h.note(state.PeerCertificates)
 }
 
 // ask goes no further than the server's proof that it has the leaf's key.

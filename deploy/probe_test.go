@@ -18,6 +18,7 @@ func TestProbe(t *testing.T) {
 	}
 	wrong := pair
 	wrong.PrivateKey = bundletest.NewKey(t)
+	rsaPair := *pairOf(t, newHost(t).issueFor(t, keys(t)["RSA"]))
 	for _, test := range []struct {
 		name   string
 		config *tls.Config
@@ -28,6 +29,8 @@ func TestProbe(t *testing.T) {
 		{"TLS 1.1", &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, ""}, // fault 149
 		{"a client certificate is asked for in TLS 1.2", &tls.Config{MaxVersion: tls.VersionTLS12, ClientAuth: tls.RequireAnyClientCert}, ""},
 		{"a client certificate is asked for in TLS 1.3", &tls.Config{ClientAuth: tls.RequireAnyClientCert}, ""},
+		{"a client certificate is asked for before the key is proved", &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256},
+			Certificates: []tls.Certificate{rsaPair}, ClientAuth: tls.RequireAnyClientCert}, "handshake with 127.0.0.1:"}, // fault 149
 		{"a key that does not match, in TLS 1.2", &tls.Config{MaxVersion: tls.VersionTLS12, Certificates: []tls.Certificate{wrong}, ClientAuth: tls.RequireAnyClientCert}, "handshake with 127.0.0.1:"},
 		{"a key that does not match, in TLS 1.3", &tls.Config{Certificates: []tls.Certificate{wrong}, ClientAuth: tls.RequireAnyClientCert}, "handshake with 127.0.0.1:"},
 	} {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
 )
@@ -118,7 +119,7 @@ func addExtensions(b *cryptobyte.Builder, serverName string, algorithms []tls.Si
 	if _, err := netip.ParseAddr(serverName); serverName != "" && err != nil { // it is a name
 		extension(extServerName, list(func(b *cryptobyte.Builder) {
 			b.AddUint8(0)
-			b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes([]byte(serverName)) })
+			b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes([]byte(strings.TrimSuffix(serverName, "."))) })
 		}))
 	}
 	extension(extSupportedGroups, list(func(b *cryptobyte.Builder) {

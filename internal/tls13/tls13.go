@@ -16,7 +16,7 @@ import (
 
 // Certificates are what the server shows first, the leaf and what it sends after
 // it, to a client that knows only these signature algorithms. Those of RSA are
-// PSS. An empty serverName is not sent. The caller bounds the time, by a deadline
+// PSS. A serverName that is empty or an address is not sent. The caller bounds the time, by a deadline
 // or by closing the connection, and closes it afterwards.
 func Certificates(conn net.Conn, serverName string, algorithms []tls.SignatureScheme) ([]*x509.Certificate, error) {
 	own, err := newShares()

@@ -112,7 +112,7 @@ func TestTheLeafGoesWithTheSignatureAlgorithms(t *testing.T) {
 				return nil, nil
 			}
 			conn := dial(t, func(conn net.Conn) { _ = tls.Server(conn, tt.config).Handshake() })
-			got, err := Certificates(conn, "example.com", tt.algorithms)
+			got, err := Certificates(conn, "example.com.", tt.algorithms)
 			if tt.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.err) {
 					t.Errorf("%v, want %q", err, tt.err)
