@@ -82,7 +82,7 @@ func (a *Agent) newPass(scope state.Scope) (*pass, error) {
 		return nil, err
 	}
 	now := state.Now()
-	return &pass{agent: a, scope: scope, desk: desk, rollout: install.New(a.host, scope),
+	return &pass{agent: a, scope: scope, desk: desk, rollout: install.New(a.host, scope, desk.Trusts),
 		uploads: upload.New(a.host, scope, a.accounts.Vault), begun: now, noted: now,
 		turns: map[string]*turn{}, worked: map[string]bool{}, rolled: map[string]string{}, reports: make(chan func())}, nil
 }

@@ -22,9 +22,11 @@ func (w *world) logged() *bytes.Buffer {
 	return &log
 }
 
-// place writes a pair into the target of the world, as another program would.
+// place writes a pair into the target of the world, as another program would, once
+// it is valid.
 func (w *world) place(b *bundle.Bundle) {
 	w.Helper()
+	time.Sleep(time.Until(b.Leaf.NotBefore))
 	for name, data := range map[string][]byte{"www.pem": b.FullchainPEM(), "www.key": b.KeyPEM()} {
 		if err := os.WriteFile(filepath.Join(w.dir, name), data, 0o600); err != nil {
 			w.Fatal(err)

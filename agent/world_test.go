@@ -18,6 +18,7 @@ import (
 	"dvagent/agent/order"
 	"dvagent/agent/state"
 	"dvagent/agent/view"
+	"dvagent/internal/bundle/bundletest"
 	"dvagent/internal/command"
 	"dvagent/internal/sandbox"
 )
@@ -48,7 +49,8 @@ type world struct {
 	observe state.Observer // may be nil
 	log     *slog.Logger   // may be nil
 
-	strange bool // the host does not trust the sandbox's CA
+	strange bool           // the host does not trust the sandbox's CA
+	trusts  *bundletest.CA // that the host trusts besides; may be nil
 }
 
 // newWorld starts a sandbox that answers at once.
@@ -150,6 +152,9 @@ func (w *world) agent() *Agent {
 	a.host.Roots = x509.NewCertPool()
 	if root, err := os.ReadFile(w.sandbox.Ready().CAFile); err != nil || !w.strange && !a.host.Roots.AppendCertsFromPEM(root) {
 		w.Fatal("no root of the sandbox: ", err)
+	}
+	if w.trusts != nil {
+		a.host.Roots.AddCert(w.trusts.Root)
 	}
 	return a
 }

@@ -28,6 +28,7 @@ var guiseOf = map[view.State]guise{
 	view.Due:        {"→", "busy"},
 	view.Deploying:  {"↓", "busy"},
 	view.Unproven:   {"?", "warn"},
+	view.Kept:       {"=", "warn"},
 	view.Held:       {"=", "warn"},
 	view.OK:         {"✓", "good"},
 }

@@ -53,7 +53,7 @@ func (r *Rollout) runAll(ctx context.Context, item *Item) error {
 	if s.Current != "" && s.Current == s.Newest && ctx.Err() == nil {
 		issued = r.runOnce(ctx, item, hooks.Issued, false)
 	}
-	if item.complete && item.targets == state.Served {
+	if item.complete && !item.left && item.targets == state.Served {
 		deployed = r.runOnce(ctx, item, hooks.Deployed, item.installed)
 	}
 	return errors.Join(issued, deployed)

@@ -23,14 +23,15 @@ import (
 type Rollout struct {
 	host   *state.Host
 	scope  state.Scope
+	trust  Trust
 	rounds deploy.Rounds
 	disk   chan struct{}       // holds a value for each certificate that is read or noted
 	hung   map[string][]string // the certificates for which a hook ran into its time limit in this pass, by its command
 }
 
 // New makes the rollout of a pass.
-func New(host *state.Host, scope state.Scope) *Rollout {
-	return &Rollout{host: host, scope: scope, disk: make(chan struct{}, onDiskAtOnce), hung: map[string][]string{}}
+func New(host *state.Host, scope state.Scope, trust Trust) *Rollout {
+	return &Rollout{host: host, scope: scope, trust: trust, disk: make(chan struct{}, onDiskAtOnce), hung: map[string][]string{}}
 }
 
 // Expect says that a certificate may soon be installed, until come is called:
@@ -45,6 +46,7 @@ type Item struct {
 	failures  []error     // that were not told before: the hooks of "failed" run
 	targets   state.Class // how its targets stand, whatever came before
 	installed bool        // something was installed: the hooks of "deployed" run again
+	left      bool        // a target keeps a newer pair of somebody else's
 	complete  bool        // every target was looked at, and what came of it is recorded
 }
 
@@ -92,7 +94,7 @@ func (i *Item) Failing() bool { return len(i.failures) > 0 }
 
 // Rolled is the version that every target was seen to hold and serve, or "".
 func (i *Item) Rolled() string {
-	if len(i.Snapshot.Config.Deploy) > 0 && (!i.complete || i.targets != state.Served) {
+	if len(i.Snapshot.Config.Deploy) > 0 && (!i.complete || i.left || i.targets != state.Served) {
 		return ""
 	}
 	return i.Snapshot.Current
@@ -104,6 +106,7 @@ type candidate struct {
 	bundle  *bundle.Bundle
 	targets []deploy.Target // but those that wait for their next try
 	drifts  []deploy.Drift  // of targets, in their order
+	left    map[string]left // by a target's id
 	jobs    []deploy.Job
 }
 
@@ -115,7 +118,8 @@ func (r *Rollout) Install(ctx context.Context, item *Item, joined func()) {
 	if c := r.candidate(ctx, item); c != nil {
 		r.onDisk(item, func() error { r.clear(c); return nil })
 		c.drifts = deploy.InspectAll(ctx, c.targets, c.bundle)
-		item.complete = r.onDisk(item, func() error { return r.compare(ctx, c) })
+		respected := item.try(r.host, func() error { return r.respect(ctx, c) })
+		item.complete = respected && r.onDisk(item, func() error { return r.compare(ctx, c) })
 		if item.complete {
 			results := r.rounds.Install(ctx, c.jobs, joined)
 			item.complete = r.onDisk(item, func() error { return r.conclude(ctx, c, results) })
@@ -136,7 +140,7 @@ func (r *Rollout) candidate(ctx context.Context, item *Item) *candidate {
 		item.add(interrupted())
 		return nil
 	case len(item.Snapshot.Config.Deploy) > 0:
-		c := &candidate{item: item}
+		c := &candidate{item: item, left: map[string]left{}}
 		if r.onDisk(item, func() error { return r.load(c) }) {
 			return c
 		}
@@ -235,10 +239,13 @@ func (r *Rollout) compareOne(c *candidate, target deploy.Target, drift deploy.Dr
 	// probe can tell.
 	unfinished := known.Started != "" && len(target.Probe) == 0
 	if !unfinished && !r.scope.Redeploy && drift.InPlace {
-		if known.Version == s.Current && known.Failure.Text == "" {
+		if known.Version == s.Current && known.Failure.Text == "" && known.Left == "" {
 			return nil
 		}
 		return s.Rollout.Deployed(target.ID(), s.Current)
+	}
+	if l, found := c.left[target.ID()]; found {
+		return r.leave(c, target, l)
 	}
 	if next := known.NextInstall(s.Current, state.Now()); !next.IsZero() && !r.scope.Redeploy {
 		return r.putOff(c, target, drift, next)

@@ -19,7 +19,7 @@ func (d *Desk) takeOver(ctx context.Context, s *state.Snapshot) error {
 		return nil
 	}
 	if unfit == nil {
-		unfit = d.Trusts(ctx, s.Config, pair)
+		unfit = d.Trusts(ctx, *s, pair)
 	}
 	switch {
 	case unfit != nil && (ctx.Err() != nil || state.Transient(unfit)): // what the account says is not known yet
@@ -41,17 +41,17 @@ func (d *Desk) takeOver(ctx context.Context, s *state.Snapshot) error {
 // Trusts says why a pair that somebody else put in place is not trusted, or nil
 // where this host's roots lead to it or its account was sold it. The account is
 // asked about those alone that the roots do not know.
-func (d *Desk) Trusts(ctx context.Context, c config.Certificate, b *bundle.Bundle) error {
+func (d *Desk) Trusts(ctx context.Context, s state.Snapshot, b *bundle.Bundle) error {
 	untrusted := b.Trusted(d.host.Roots, state.Now())
 	if untrusted == nil {
 		return nil
 	}
-	sold, err := d.sold(ctx, c, b.Leaf)
+	sold, err := d.sold(ctx, s.Config, b.Leaf)
 	if err != nil {
-		return fmt.Errorf("%w, and whether Alibaba sold it to account %s cannot be asked: %w", untrusted, c.Account, err)
+		return fmt.Errorf("%w, and whether Alibaba sold it to account %s cannot be asked: %w", untrusted, s.Config.Account, err)
 	}
 	if !sold {
-		return fmt.Errorf("%w, and Alibaba did not sell it to account %s", untrusted, c.Account)
+		return fmt.Errorf("%w, and Alibaba did not sell it to account %s", untrusted, s.Config.Account)
 	}
 	return nil
 }

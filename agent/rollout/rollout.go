@@ -21,6 +21,7 @@ const (
 	Deployed Kind = "deployed" // Target, Version, and Place of an upload: installed, and served where there is a probe
 	Told     Kind = "told"     // Target, an event, Version, and Place where that is known: its hooks ran
 	Failed   Kind = "failed"   // Target, Version, Error, Hint, Cause, Until, and Command where one failed
+	Left     Kind = "left"     // Target, and the ID of a newer pair of somebody else's that stays there
 	Held     Kind = "held"     // Version: rolled back to, until the next issuance
 	Freed    Kind = "freed"    // the hold is over
 	Unkept   Kind = "unkept"   // Target, Instead: what its file systems keep of modes and owners
@@ -74,6 +75,7 @@ type Target struct {
 	Started  string  // the version whose installation was begun and not finished
 	Failure  Failure // the last one since
 	Failures int     // in a row
+	Left     string  // the ID of the newer pair of somebody else's that stays there, or empty
 
 	Installs []time.Time           // of the same version within the last hour, but those that failed
 	Instead  map[string]Attributes // by path, what files have whose file system does not keep what they were given
@@ -120,6 +122,11 @@ func (r *Rollout) Keeps(target string, instead map[string]Attributes) error {
 	return r.record(Fact{Kind: Unkept, Target: target, Instead: instead})
 }
 
+// Leave says that a newer pair of somebody else's stays in a target.
+func (r *Rollout) Leave(target, pair string) error {
+	return r.record(Fact{Kind: Left, Target: target, Version: pair})
+}
+
 // Told says that the hooks of an event ran for the version.
 func (r *Rollout) Told(event, version string) error {
 	return r.record(Fact{Kind: Told, Target: event, Version: version, Place: r.Place(version)})
@@ -159,6 +166,8 @@ func (r *Rollout) apply(fact Fact) {
 		target.begin(fact)
 	case Deployed, Told:
 		target.end(fact)
+	case Left:
+		target = Target{Version: target.Version, At: target.At, Place: target.Place, Instead: target.Instead, Left: fact.Version}
 	case Unkept:
 		target.Instead = fact.Instead
 	case Failed:
@@ -185,6 +194,9 @@ func (r *Rollout) compact() error {
 				fact.Installs = target.Installs
 			}
 			facts = append(facts, fact)
+		}
+		if target.Left != "" {
+			facts = append(facts, Fact{At: target.At, Kind: Left, Target: id, Version: target.Left})
 		}
 		if target.Started != "" {
 			facts = append(facts, Fact{At: target.At, Kind: Started, Target: id, Version: target.Started, Installs: target.Installs})

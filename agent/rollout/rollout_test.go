@@ -40,6 +40,7 @@ func TestWhatTheFactsAmountTo(t *testing.T) {
 	later := began.Add(time.Minute)
 	started := func(r *Rollout) error { return r.Start("nginx", "v1") }
 	deployed := func(r *Rollout) error { return r.Deployed("nginx", "v1") }
+	left := func(r *Rollout) error { return r.Leave("nginx", "v9") }
 	held := func(r *Rollout) error { return r.Hold("v1") }
 	failed := fail("nginx", Failure{Text: "reload: exit status 1", Hint: "nginx -t", Cause: "reload", Until: later})
 	command := Command{Program: "nginx", ExitCode: 1, Output: "emerg"}
@@ -75,6 +76,11 @@ func TestWhatTheFactsAmountTo(t *testing.T) {
 		{"one target's failure is not another's", []chapter{deployed, fail("haproxy", Failure{Text: "x"})}, func(r *Rollout) bool {
 			return r.Targets["nginx"].Failure.Text == "" && r.Targets["haproxy"].Failure.Text == "x"
 		}},
+		{"a pair that is left in a target ends failures", []chapter{deployed, failed, left}, func(r *Rollout) bool {
+			target := r.Targets["nginx"]
+			return target.Left == "v9" && target.Version == "v1" && target.Failures == 0 && target.Failure == Failure{}
+		}},
+		{"until a version is in place", []chapter{left, started, deployed}, func(r *Rollout) bool { return r.Targets["nginx"].Left == "" }},
 		{"a hold lasts until it is freed", []chapter{held}, func(r *Rollout) bool { return r.Held == "v1" }},
 		{"a freed hold is over", []chapter{held, (*Rollout).Free}, func(r *Rollout) bool { return r.Held == "" }},
 	} {

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -45,29 +44,53 @@ func (s Snapshot) unfit(b *bundle.Bundle, now time.Time) error {
 	if due := renewsAt(b.Leaf, s.Config); !now.Before(due) {
 		return fmt.Errorf("its renewal is due since %s", words.Date(due))
 	}
-	if !s.ServesUntil().IsZero() && !bundle.Newer(b.Leaf, s.Leaf) {
-		return fmt.Errorf("it is no newer than version %s", s.Newest)
+	if s.ServesUntil().After(now) && !bundle.Newer(b.Leaf, s.Leaf) {
+		return s.notNewer()
 	}
 	return nil
 }
 
-// Outdated says why a pair that somebody else put into a target gives way to the
-// current version, or nil where it may stay, once it is trusted: it can be served,
-// is no version of ours, and was made later or ends later than the newest one.
-func (s Snapshot) Outdated(b *bundle.Bundle, now time.Time) error {
-	if err := b.Verify(s.Config.Domains, now); err != nil {
-		return err
+// Foreign is the pair for the certificate's names that somebody else put into a
+// target, or into all targets together; nil: there is none that can be served, or
+// it is a version of ours.
+func (s Snapshot) Foreign(target deploy.Target, now time.Time) *bundle.Bundle {
+	pair, err := deploy.Found(target)
+	if err != nil {
+		pair, err = deploy.Found(s.Config.Deploy...)
 	}
-	versions, err := s.Store.Versions()
-	switch {
-	case err != nil:
-		return err
-	case slices.Contains(versions, b.ID()):
-		return errors.New("it is a version that is not to be served now")
-	case s.ServesUntil().IsZero() || bundle.Newer(b.Leaf, s.Leaf) || b.Leaf.NotAfter.After(s.Leaf.NotAfter):
+	if err != nil || pair.Verify(s.Config.Domains, now) != nil {
 		return nil
 	}
-	return fmt.Errorf("it is no newer than version %s", s.Newest)
+	versions, err := s.Store.Versions()
+	if err != nil || slices.Contains(versions, pair.ID()) {
+		return nil
+	}
+	return pair
+}
+
+// Outdates says why a pair of somebody else's gives way to the current version, or
+// nil where it may stay, once it is trusted: it was made later or ends later than
+// the newest one.
+func (s Snapshot) Outdates(b *bundle.Bundle) error {
+	if s.ServesUntil().IsZero() || bundle.Newer(b.Leaf, s.Leaf) || b.Leaf.NotAfter.After(s.Leaf.NotAfter) {
+		return nil
+	}
+	return s.notNewer()
+}
+
+func (s Snapshot) notNewer() error { return fmt.Errorf("it is no newer than version %s", s.Newest) }
+
+// Keeps is the newer pair of somebody else's that stays in a target, as far as
+// that can be told without asking the account; nil: there is none.
+func (h *Host) Keeps(s Snapshot, target deploy.Target, now time.Time) *bundle.Bundle {
+	pair := s.Foreign(target, now)
+	if pair == nil || s.Outdates(pair) != nil {
+		return nil
+	}
+	if s.Rollout.Targets[target.ID()].Left != pair.ID() && pair.Trusted(h.Roots, now) != nil {
+		return nil
+	}
+	return pair
 }
 
 // Fits says that the bundle can be served as it is and is not due.

@@ -31,7 +31,7 @@ const (
 	Told           // the hooks ran
 	Uploaded       // the current version is in the account
 	Installed      // on every target
-	TookOver       // the pair in place is the first version
+	TookOver       // the pair in place is the current version
 )
 
 // Outcome is how the work on a certificate stands after it was worked on.

@@ -223,14 +223,18 @@ func (seen *Seen) lastRollout(s state.Snapshot) {
 	for _, target := range s.Config.Deploy {
 		known := s.Rollout.Targets[target.ID()]
 		f := known.Failure
-		good := s.Current != "" && known.Version == s.Current && f.Text == ""
+		good := s.Current != "" && known.Version == s.Current && f.Text == "" && known.Left == ""
 		probed := len(target.Probe) > 0
 		seen.Probed = seen.Probed || probed
 		seen.Deployed = seen.Deployed && good
-		seen.Deployments = append(seen.Deployments, DeploymentStatus{
+		d := DeploymentStatus{
 			Target: target.String(), Paths: target.Paths(), Version: known.Version,
 			Served: probed && good, Error: f.Text, Hint: f.Hint, RetryAt: f.Until,
-		})
+		}
+		if known.Left != "" {
+			d.Keeps = "a newer pair that somebody else put there"
+		}
+		seen.Deployments = append(seen.Deployments, d)
 	}
 	seen.Served = seen.Probed
 	for i, target := range s.Config.Deploy {
@@ -263,7 +267,7 @@ func (g glimpse) at(now time.Time, has holding) Seen {
 	seen.foresee(renewal, now)
 	seen.Next = seen.next()
 	seen.State = seen.state(now)
-	if !seen.Deployed && seen.State.Rank() > Deploying.Rank() { // what the files lack was not looked at
+	if !seen.Deployed && seen.keeper() == nil && seen.State.Rank() > Deploying.Rank() { // what the files lack was not looked at
 		seen.State = Deploying
 	}
 	return seen

@@ -89,9 +89,9 @@ func planned(ctx context.Context, host *state.Host, certificate config.Certifica
 	if s.Leaf != nil {
 		p.NotAfter = s.Leaf.NotAfter
 	}
-	p.compare(ctx, s)
+	kept := p.compare(ctx, host, s, now)
 	p.foresee(has.renewal(s, now), now)
-	takenOver, warning := takeOver(host, s, now)
+	takenOver, warning := takeOver(host, s, now, len(kept) > 0)
 	p.decide(s, takenOver, now)
 	if p.Action == ActionOrder && p.Instance == "" && p.Package == "" && len(s.Config.Instances) == 0 {
 		p.Warnings = append(p.Warnings, "no instances are listed: any free DV instance may be used, and whether it is for a single name or a wildcard cannot be told beforehand")
@@ -99,16 +99,10 @@ func planned(ctx context.Context, host *state.Host, certificate config.Certifica
 	if warning != "" {
 		p.Warnings = append(p.Warnings, warning)
 	}
-	return p
-}
-
-// takeOver says whether the pair in place becomes a version, or why not where
-// there is none yet. It is looked at where an order would be opened.
-func takeOver(host *state.Host, s state.Snapshot, now time.Time) (takenOver bool, warning string) {
-	if s.Newest != "" && (s.Due(now) == "" || s.Rollout.Held != "") {
-		return false, ""
+	if !takenOver {
+		p.Warnings = append(p.Warnings, kept...)
 	}
-	return host.Foresee(s, now)
+	return p
 }
 
 // decide names the action, from the order, the reason and the deployments.
@@ -169,14 +163,15 @@ func (p *Planned) of() string {
 	return ""
 }
 
-// compare compares files; what is served is not asked.
-func (p *Planned) compare(ctx context.Context, s state.Snapshot) {
+// compare compares files; what is served is not asked. It tells of the newer pairs
+// of somebody else's that stay in a target.
+func (p *Planned) compare(ctx context.Context, host *state.Host, s state.Snapshot, now time.Time) (kept []string) {
 	if s.Current == "" || len(s.Config.Deploy) == 0 {
-		return
+		return nil
 	}
 	b, err := bundle.Load(s.Store.Path(s.Current))
 	if err != nil {
-		return // the reason says it
+		return nil // the reason says it
 	}
 	for _, target := range s.Targets() {
 		id := target.ID()
@@ -185,8 +180,13 @@ func (p *Planned) compare(ctx context.Context, s state.Snapshot) {
 		if len(lacks) == 0 && s.Rollout.Targets[id].Version != s.Current {
 			lacks = []string{"not seen to serve version " + s.Current}
 		}
-		if len(lacks) > 0 {
+		pair := keeps(host, s, target, lacks, now)
+		switch {
+		case pair != "":
+			kept = append(kept, target.String()+" keeps "+pair)
+		case len(lacks) > 0:
 			p.Deployments = append(p.Deployments, PlannedDeployment{Target: target.String(), Lacks: lacks})
 		}
 	}
+	return kept
 }

@@ -13,26 +13,27 @@ type State string
 
 // The states, the most urgent first. Up to HookOwed an operator is needed.
 const (
-	Unreadable State = "unreadable"   // what the disk says of it
-	Expired    State = "expired"      // the current version
-	Emergency  State = "emergency"    // a tenth of the current version's lifetime is left, or less
-	Stopped    State = "stopped"      // the order goes on when an operator has acted
-	NoInstance State = "no instance"  // an order is due and none is spare
-	Failed     State = "failed"       // the order, for what does not pass by itself
-	NotServed  State = "not served"   // a deployment failed
-	UploadOwed State = "upload owed"  // an upload failed
-	HookOwed   State = "hook owed"    // a hook failed
-	Retrying   State = "retrying"     // the order failed, and waiting may cure it
-	Ordering   State = "ordering"     // an order is open
-	Due        State = "due"          // an order is to be opened
-	Deploying  State = "to deploy"    // a target, or the account, lacks the current version
-	Unproven   State = "not yet seen" // a probe does not show the current version
-	Held       State = "held"         // at a version that was rolled back to
+	Unreadable State = "unreadable"     // what the disk says of it
+	Expired    State = "expired"        // the current version
+	Emergency  State = "emergency"      // a tenth of the current version's lifetime is left, or less
+	Stopped    State = "stopped"        // the order goes on when an operator has acted
+	NoInstance State = "no instance"    // an order is due and none is spare
+	Failed     State = "failed"         // the order, for what does not pass by itself
+	NotServed  State = "not served"     // a deployment failed
+	UploadOwed State = "upload owed"    // an upload failed
+	HookOwed   State = "hook owed"      // a hook failed
+	Retrying   State = "retrying"       // the order failed, and waiting may cure it
+	Ordering   State = "ordering"       // an order is open
+	Due        State = "due"            // an order is to be opened
+	Deploying  State = "to deploy"      // a target, or the account, lacks the current version
+	Unproven   State = "not yet seen"   // a probe does not show the current version
+	Kept       State = "newer in place" // a target keeps a newer pair of somebody else's
+	Held       State = "held"           // at a version that was rolled back to
 	OK         State = "ok"
 )
 
 var states = []State{Unreadable, Expired, Emergency, Stopped, NoInstance, Failed, NotServed, UploadOwed, HookOwed,
-	Retrying, Ordering, Due, Deploying, Unproven, Held, OK}
+	Retrying, Ordering, Due, Deploying, Unproven, Kept, Held, OK}
 
 // Rank is 0 for the most urgent state.
 func (s State) Rank() int { return slices.Index(states, s) }
@@ -60,8 +61,9 @@ func (c CertificateStatus) state(now time.Time) State {
 		{Retrying, o.Open() && o.Error != ""},
 		{Ordering, o.Open()},
 		{Due, c.Reason != ""},
-		{Deploying, c.anyDeployment(func(d DeploymentStatus) bool { return len(d.Lacks) > 0 }) || c.Upload != nil && c.Upload.Owed},
-		{Unproven, c.anyDeployment(func(d DeploymentStatus) bool { return len(d.Probes) > 0 && !d.Served })},
+		{Deploying, c.anyDeployment(func(d DeploymentStatus) bool { return len(d.Lacks) > 0 && d.Keeps == "" }) || c.Upload != nil && c.Upload.Owed},
+		{Unproven, c.anyDeployment(func(d DeploymentStatus) bool { return len(d.Probes) > 0 && !d.Served && d.Keeps == "" })},
+		{Kept, c.keeper() != nil},
 		{Held, c.Held},
 	} {
 		if one.holds {

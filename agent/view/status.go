@@ -123,6 +123,7 @@ type DeploymentStatus struct {
 	Paths    []string  `json:"paths"`
 	Version  string    `json:"version,omitempty"`  // that it was last seen to hold and serve
 	Lacks    []string  `json:"lacks,omitempty"`    // files that differ
+	Keeps    string    `json:"keeps,omitempty"`    // the newer pair of somebody else's that stays there
 	Probes   []string  `json:"probes,omitempty"`   // what each listener serves now
 	Warnings []string  `json:"warnings,omitempty"` // what may trouble clients although it is served
 	Served   bool      `json:"served"`
@@ -233,11 +234,11 @@ func certificateStatus(ctx context.Context, host *state.Host, certificate config
 		b, err := bundle.Load(s.Store.Path(s.Current))
 		if err == nil { // else the reason says it
 			c.Fingerprint, c.Issuer, c.NotBefore, c.NotAfter = bundle.Fingerprint(b.Leaf), b.Leaf.Issuer.String(), b.Leaf.NotBefore, b.Leaf.NotAfter
-			c.inspect(ctx, s, b)
+			c.inspect(ctx, host, s, b, now)
 		}
 	}
 	c.Next, c.State = c.next(), c.state(now)
-	if _, warning := takeOver(host, s, now); warning != "" {
+	if _, warning := takeOver(host, s, now, false); warning != "" {
 		c.Warnings = append(c.Warnings, warning)
 	}
 	return c
@@ -309,7 +310,7 @@ func (c *CertificateStatus) foresee(r state.Renewal, now time.Time) {
 }
 
 // inspect reads the targets and shakes hands with the probes.
-func (c *CertificateStatus) inspect(ctx context.Context, s state.Snapshot, b *bundle.Bundle) {
+func (c *CertificateStatus) inspect(ctx context.Context, host *state.Host, s state.Snapshot, b *bundle.Bundle, now time.Time) {
 	c.Deployed = true
 	probed, shown := 0, 0
 	targets := s.Targets()
@@ -322,7 +323,9 @@ func (c *CertificateStatus) inspect(ctx context.Context, s state.Snapshot, b *bu
 			shown++
 		}
 		c.Deployed = c.Deployed && len(drift.Files) == 0
-		c.Deployments = append(c.Deployments, deploymentStatus(target, s.Rollout.Targets[target.ID()], drift, b))
+		d := deploymentStatus(target, s.Rollout.Targets[target.ID()], drift, b)
+		d.Keeps = keeps(host, s, target, d.Lacks, now)
+		c.Deployments = append(c.Deployments, d)
 	}
 	c.Served = probed > 0 && shown == probed
 }
@@ -360,11 +363,16 @@ func (c CertificateStatus) next() string {
 		switch {
 		case d.Error != "" && d.Hint != "":
 			return d.Hint
+		case d.Keeps != "":
+			continue
 		case d.Error != "" || len(d.Lacks) > 0:
 			return "the deployment to " + d.Target + " is owed"
 		case len(d.Probes) > 0 && !d.Served:
 			return "the server at " + d.Target + " does not serve it yet"
 		}
+	}
+	if d := c.keeper(); d != nil {
+		return fmt.Sprintf("%s keeps %s; to install version %s there: dvagent deploy %s", d.Target, d.Keeps, c.Version, c.Name)
 	}
 	if next := c.Upload.next(); next != "" {
 		return next

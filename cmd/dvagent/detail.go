@@ -125,6 +125,9 @@ func (t *statusPrinter) deployments(c view.CertificateStatus) {
 	for _, d := range c.Deployments {
 		t.WriteString(t.Paragraph(terminal.Cell{Text: "  "}, terminal.Cell{Text: line.Of(strings.Join(d.Paths, ", "))}))
 		t.field("  version", cmp.Or(d.Version, "none yet"))
+		if d.Keeps != "" {
+			t.field("  keeps", d.Keeps)
+		}
 		for _, lack := range d.Lacks {
 			t.field("  lacks", lack)
 		}

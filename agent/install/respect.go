@@ -1,0 +1,122 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"dvagent/agent/state"
+	"dvagent/deploy"
+	"dvagent/internal/bundle"
+)
+
+// Trust says why a pair that somebody else put in place is not trusted, or nil.
+type Trust func(ctx context.Context, s state.Snapshot, b *bundle.Bundle) error
+
+// trustWithin bounds how long a trust is asked for: other certificates wait for
+// their installation meanwhile.
+const trustWithin = 10 * time.Second
+
+// respect sees to what another tool, or a person in an emergency, has put in place
+// of the current version. A newer pair that all targets hold, where nobody else
+// could have put it, becomes the current version; any other newer one stays where
+// it lies, and goes nowhere else. What an operator wants to be installed, or an
+// order has just brought, goes in whatever is there.
+func (r *Rollout) respect(ctx context.Context, c *candidate) error {
+	if r.scope.Redeploy || c.item.Outcome.Ordered || !c.drifted() {
+		return nil
+	}
+	unfit, err := r.takeOver(ctx, c)
+	if err != nil || unfit == nil {
+		return err
+	}
+	for i, target := range c.targets {
+		if len(c.drifts[i].Files) == 0 {
+			continue
+		}
+		if pair := r.newer(ctx, c, target); pair != nil {
+			c.left[target.ID()] = left{pair, unfit}
+		}
+	}
+	return nil
+}
+
+// left is a pair that stays in a target, and why it is no version.
+type left struct {
+	pair *bundle.Bundle
+	why  error
+}
+
+func (c *candidate) drifted() bool {
+	for _, drift := range c.drifts {
+		if len(drift.Files) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// takeOver makes a newer pair that all targets hold the current version, or says
+// why it does not.
+func (r *Rollout) takeOver(ctx context.Context, c *candidate) (unfit, err error) {
+	s := &c.item.Snapshot
+	switch {
+	case s.Order != nil:
+		return errors.New("an order is open"), nil
+	case s.Rollout.Held != "":
+		return fmt.Errorf("version %s is held", s.Rollout.Held), nil
+	}
+	pair, unfit := s.InPlace(state.Now())
+	if pair != nil && unfit == nil {
+		unfit = r.trusted(ctx, *s, pair)
+	}
+	if pair == nil || unfit != nil {
+		return unfit, nil
+	}
+	if err := s.TakeOver(pair); err != nil {
+		return nil, err
+	}
+	r.host.Say(c.item.name(), state.StepDeploy, "took over the newer certificate in place, "+state.Describe(pair))
+	c.bundle, c.item.Outcome.Did = pair, max(c.item.Outcome.Did, state.TookOver)
+	c.drifts = deploy.InspectAll(ctx, c.targets, c.bundle)
+	return nil, nil
+}
+
+// newer is the pair that stays in a target, or nil. That another one is replaced
+// is told, since somebody wanted it there.
+func (r *Rollout) newer(ctx context.Context, c *candidate, target deploy.Target) *bundle.Bundle {
+	s := c.item.Snapshot
+	pair := s.Foreign(target, state.Now())
+	if pair == nil {
+		return nil
+	}
+	older := s.Outdates(pair)
+	if older == nil && s.Rollout.Targets[target.ID()].Left != pair.ID() {
+		older = r.trusted(ctx, s, pair)
+	}
+	if older == nil {
+		return pair
+	}
+	r.host.Log.Warn("the pair that somebody else put in place is replaced", "certificate", c.item.name(), "target", target.String(),
+		"pair", state.Describe(pair), "reason", older, "version", s.Current)
+	return nil
+}
+
+func (r *Rollout) trusted(ctx context.Context, s state.Snapshot, b *bundle.Bundle) error {
+	ctx, cancel := context.WithTimeout(ctx, trustWithin)
+	defer cancel()
+	return r.trust(ctx, s, b)
+}
+
+// leave notes that a pair stays, and warns of it once.
+func (r *Rollout) leave(c *candidate, target deploy.Target, l left) error {
+	s := c.item.Snapshot
+	c.item.left = true
+	if s.Rollout.Targets[target.ID()].Left == l.pair.ID() {
+		return nil
+	}
+	r.host.Log.Warn("a newer pair that somebody else put in place stays there", "certificate", c.item.name(), "target", target.String(),
+		"pair", state.Describe(l.pair), "no_version_because", l.why, "hint", "dvagent deploy "+c.item.name()+" installs version "+s.Current)
+	return s.Rollout.Leave(target.ID(), l.pair.ID())
+}
