@@ -77,6 +77,7 @@ type Job struct {
 type Result struct {
 	Job        Job
 	Changed    bool       // a file was written, and not put back
+	Changes    []string   // "PATH: owner bob becomes root" and the like, for each file where more than the content changed
 	Originals  string     // the directory that the originals were copied to, or ""
 	Served     []Listener // what each of Target.Probe showed last, in that order
 	Warnings   []string   // what may trouble clients although it is served

@@ -112,7 +112,9 @@ type original struct {
 	foreign bool   // it is a symlink that others could have made, and was not followed
 	data    []byte // read through the link; nil if that leads nowhere
 	is      Attributes
-	others  error // who beside root and this process's user can change it
+	acl     []string // as openat.File has it
+	names   int      // as openat.File has it
+	others  error    // who beside root and this process's user can change it
 }
 
 // read reads what is at path. An irregular or oversized file is an error: it is
@@ -133,7 +135,7 @@ func (d *directories) read(path string) (original, error) {
 		return original{}, err
 	}
 	is := Attributes{Mode: f.Mode, UID: f.UID, GID: f.GID, Device: f.Device}
-	return original{exists: true, link: f.Link, data: f.Data, is: is, others: f.Others}, nil
+	return original{exists: true, link: f.Link, data: f.Data, is: is, acl: f.ACL, names: f.Names, others: f.Others}, nil
 }
 
 // differs says how o differs from what f should be, or "" if it does not. A

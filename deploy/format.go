@@ -24,6 +24,9 @@ type format struct {
 	// decode returns what a file holds as PEM; nil for a part that the format
 	// has not.
 	decode func(t Target, data []byte) (certificates, key []byte, err error)
+	// other says why data, which is not empty, is certainly none of this format, or
+	// holds more than a bundle.
+	other func(t Target, data []byte) error
 	// opaque: two encodings of one bundle differ, so files are compared decoded.
 	opaque bool
 }
@@ -31,19 +34,19 @@ type format struct {
 // formats stand in the order of writing.
 var formats = []format{
 	{name: "key", keptAs: bundle.KeyFile, secret: true, encode: encodeKey, decode: onlyKey,
-		path: func(t Target) string { return t.Key }},
+		other: pemWith("a private key", isKey), path: func(t Target) string { return t.Key }},
 	{name: "chain", keptAs: bundle.ChainFile, encode: part((*bundle.Bundle).ChainPEM), decode: neither,
-		path: func(t Target) string { return t.Chain }},
+		other: pemWith("certificates", isCertificate), path: func(t Target) string { return t.Chain }},
 	{name: "cert", keptAs: bundle.CertFile, encode: part((*bundle.Bundle).CertPEM), decode: onlyCertificates,
-		path: func(t Target) string { return t.Cert }},
+		other: pemWith("certificates", isCertificate), path: func(t Target) string { return t.Cert }},
 	{name: "fullchain", keptAs: bundle.FullchainFile, encode: part((*bundle.Bundle).FullchainPEM), decode: onlyCertificates,
-		path: func(t Target) string { return t.Fullchain }},
+		other: pemWith("certificates", isCertificate), path: func(t Target) string { return t.Fullchain }},
 	{name: "combined", keptAs: "combined.pem", secret: true, encode: encodeCombined, decode: both,
-		path: func(t Target) string { return t.Combined }},
+		other: pemWith("a private key or certificates", isKey, isCertificate), path: func(t Target) string { return t.Combined }},
 	{name: "pfx", keptAs: "bundle.pfx", secret: true, encode: encodePFX, decode: decodePFX, opaque: true,
-		path: func(t Target) string { return t.PFX }},
+		other: otherThanPFX, path: func(t Target) string { return t.PFX }},
 	{name: "jks", keptAs: "bundle.jks", secret: true, encode: encodeJKS, decode: decodeJKS, opaque: true,
-		path: func(t Target) string { return t.JKS }},
+		other: otherThanJKS, path: func(t Target) string { return t.JKS }},
 }
 
 func part(pem func(*bundle.Bundle) []byte) func(Target, *bundle.Bundle, []byte) ([]byte, error) {

@@ -52,14 +52,22 @@ func readAny(t Target) (map[string]original, error) {
 	return files, nil
 }
 
-// readOwn reads the files of a target, which must be plain and nobody else's.
+// readOwn reads the files of a target, which must be plain and nobody else's, and
+// hold nothing that their next version would not.
 func readOwn(t Target) (map[string]original, error) {
 	files, err := readAny(t)
 	if err != nil {
 		return nil, err
 	}
-	for _, path := range t.Paths() {
+	for _, f := range formats {
+		path := f.path(t)
+		if path == "" {
+			continue
+		}
 		o := files[path]
+		if err := f.unlike(t, o.data); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
 		switch {
 		case o.link != "":
 			return nil, fmt.Errorf("%s is a symlink", path)

@@ -85,7 +85,21 @@ func (a *attempt) write(ctx context.Context) error {
 		return fmt.Errorf("write target: %w", err)
 	}
 	a.Changed = true
+	a.compare(stale)
 	return nil
+}
+
+// compare notes what else the files were that were replaced.
+func (a *attempt) compare(written []file) {
+	for _, f := range written {
+		now, err := a.dirs.read(f.path)
+		if err != nil {
+			continue // somebody else took it away again: the next look says so
+		}
+		if change := a.originals[f.path].becomes(now, f.format, a.Job.Target); change != "" {
+			a.Changes = append(a.Changes, f.path+": "+change)
+		}
+	}
 }
 
 func (a *attempt) read(ctx context.Context) (err error) {

@@ -225,14 +225,14 @@ func (r *Rollout) compare(ctx context.Context, c *candidate) error {
 			c.item.add(interrupted())
 			return nil
 		}
-		if err := r.compareOne(c, target, c.drifts[i]); err != nil {
+		if err := r.compareOne(ctx, c, target, c.drifts[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *Rollout) compareOne(c *candidate, target deploy.Target, drift deploy.Drift) error {
+func (r *Rollout) compareOne(ctx context.Context, c *candidate, target deploy.Target, drift deploy.Drift) error {
 	s := c.item.Snapshot
 	known := s.Rollout.Targets[target.ID()]
 	// A reload that was begun and not seen to end has to run again, where no
@@ -249,6 +249,11 @@ func (r *Rollout) compareOne(c *candidate, target deploy.Target, drift deploy.Dr
 	}
 	if next := known.NextInstall(s.Current, state.Now()); !next.IsZero() && !r.scope.Redeploy {
 		return r.putOff(c, target, drift, next)
+	}
+	if !known.Begun() {
+		if err := deploy.CheckPlaces(target); err != nil {
+			return r.fail(ctx, c.item, target.ID(), err)
+		}
 	}
 	c.jobs = append(c.jobs, deploy.Job{
 		Certificate: c.item.name(), Target: target, Bundle: c.bundle, Force: unfinished || r.scope.Redeploy,
@@ -280,6 +285,11 @@ func (r *Rollout) concludeOne(ctx context.Context, c *candidate, result deploy.R
 	if result.Originals != "" {
 		r.host.Say(c.item.name(), state.StepDeploy, "kept the files that were there in "+result.Originals)
 	}
+	if result.Changed {
+		for _, change := range result.Changes {
+			r.host.Say(c.item.name(), state.StepDeploy, change)
+		}
+	}
 	for _, warning := range result.Warnings {
 		r.host.Log.Warn(warning, "certificate", c.item.name(), "target", target.String())
 	}
@@ -290,12 +300,17 @@ func (r *Rollout) concludeOne(ctx context.Context, c *candidate, result deploy.R
 		r.host.Say(c.item.name(), state.StepDeploy, served(result))
 		return c.item.Snapshot.Rollout.Deployed(target.ID(), c.item.Snapshot.Current)
 	}
-	before := c.item.Snapshot.Rollout.Targets[target.ID()].Failure
-	if state.News(state.Cause(result.Err), cmp.Or(before.Cause, before.Text)) && ctx.Err() == nil {
-		r.addFailure(c.item, result.Err)
+	return r.fail(ctx, c.item, target.ID(), result.Err)
+}
+
+// fail records that a target is owed, and tells it where that is news.
+func (r *Rollout) fail(ctx context.Context, item *Item, target string, cause error) error {
+	before := item.Snapshot.Rollout.Targets[target].Failure
+	if state.News(state.Cause(cause), cmp.Or(before.Cause, before.Text)) && ctx.Err() == nil {
+		r.addFailure(item, cause)
 	}
-	outcome, err := r.owe(ctx, c.item.Snapshot, target.ID(), result.Err)
-	c.item.add(outcome)
+	outcome, err := r.owe(ctx, item.Snapshot, target, cause)
+	item.add(outcome)
 	return err
 }
 

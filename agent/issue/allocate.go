@@ -228,6 +228,11 @@ func (w *work) checkPace() error {
 // foresee sees to it that the order can be proved: what would make the
 // validation fail is an error, what only may is said once.
 func (w *work) foresee(ctx context.Context, sites []proof.Site) error {
+	if w.snapshot.Newest == "" { // a renewal is worth having in any case
+		if err := w.snapshot.CheckPlaces(); err != nil {
+			return fmt.Errorf("the certificate could not be installed: %w", err)
+		}
+	}
 	var failures error
 	for _, site := range sites {
 		findings, err := w.desk.prover.Foresee(ctx, w.subject(), site)

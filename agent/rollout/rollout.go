@@ -81,6 +81,10 @@ type Target struct {
 	Instead  map[string]Attributes // by path, what files have whose file system does not keep what they were given
 }
 
+// Begun says that an installation on the target was begun at any time: what lies
+// there is ours, or was.
+func (t Target) Begun() bool { return t.Version != "" || t.Started != "" }
+
 // Failure is why something did not go well. Without a text there is none.
 type Failure struct {
 	Text, Hint string

@@ -93,6 +93,18 @@ func (h *Host) Keeps(s Snapshot, target deploy.Target, now time.Time) *bundle.Bu
 	return pair
 }
 
+// CheckPlaces says why a pair could not be installed on a target that dvagent never
+// wrote to.
+func (s Snapshot) CheckPlaces() error {
+	var all error
+	for _, target := range s.Config.Deploy {
+		if !s.Rollout.Targets[target.ID()].Begun() {
+			all = Also(all, deploy.CheckPlaces(target))
+		}
+	}
+	return all
+}
+
 // Fits says that the bundle can be served as it is and is not due.
 func (s Snapshot) Fits(b *bundle.Bundle, now time.Time) bool {
 	return b.Verify(s.Config.Domains, now) == nil && now.Before(renewsAt(b.Leaf, s.Config))

@@ -18,9 +18,11 @@ type File struct {
 	Data     []byte
 	Mode     fs.FileMode // permission bits
 	UID, GID int
-	Device   uint64 // of its file system, while that is mounted
-	Link     string // where the name leads when it is a symlink; set even when there is an error
-	Others   error  // who else can change the file or put another in its place; as Dir.Others
+	Device   uint64   // of its file system, while that is mounted
+	Link     string   // where the name leads when it is a symlink; set even when there is an error
+	ACL      []string // what a list allows to whom beside owner, group and others, as "user bob rw-"
+	Names    int      // hard links, this name included
+	Others   error    // who else can change the file or put another in its place; as Dir.Others
 }
 
 // ReadFile reads the regular file at path, of at most most bytes. A symlink is
@@ -107,6 +109,7 @@ func (f *found) read(most int64) (File, error) {
 		return File{}, f.in.failed("read", f.name, errors.New("not a regular file"))
 	}
 	file := File{Mode: fs.FileMode(f.info.Mode) & fs.ModePerm, UID: int(f.info.Uid), GID: int(f.info.Gid), Device: uint64(f.info.Dev)}
+	file.Names, file.ACL = int(f.info.Nlink), listed(f.fd)
 	if file.Others = f.in.others; file.Others == nil {
 		file.Others = fileOthers(f.fd, &f.info, path)
 	}

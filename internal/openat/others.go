@@ -51,7 +51,7 @@ func writer(fd int, info *unix.Stat_t) (who, do string) {
 	}
 	list, found := readACL(fd)
 	if !found {
-		list = acl{{tag: aclGroup, id: info.Gid, write: true}}
+		list = acl{{tag: aclGroup, id: info.Gid, rights: 2}}
 	}
 	return list.writer(info.Gid, mode)
 }
@@ -60,10 +60,12 @@ func writer(fd int, info *unix.Stat_t) (who, do string) {
 type acl []aclEntry
 
 type aclEntry struct {
-	tag   uint16
-	id    uint32 // of a user or a group that is named
-	write bool
+	tag    uint16
+	rights uint16 // to read (4), write (2) and execute (1)
+	id     uint32 // of a user or a group that is named
 }
+
+func (e aclEntry) writes() bool { return e.rights&2 != 0 }
 
 // The tags of Linux's POSIX ACLs, in <linux/posix_acl.h>.
 const (
@@ -84,11 +86,29 @@ func readACL(fd int) (acl, bool) {
 	for part := range slices.Chunk(data[header:n], entry) {
 		if len(part) == entry {
 			list = append(list, aclEntry{tag: binary.LittleEndian.Uint16(part),
-				write: binary.LittleEndian.Uint16(part[2:])&2 != 0, id: binary.LittleEndian.Uint32(part[4:])})
+				rights: binary.LittleEndian.Uint16(part[2:]), id: binary.LittleEndian.Uint32(part[4:])})
 		}
 	}
 	return list, true
 }
+
+// listed says what the ACL of a file allows to those that it names. What the mask
+// takes from them is shown, too: a mode of the file gives it back.
+func listed(fd int) []string {
+	list, _ := readACL(fd)
+	var named []string
+	for _, e := range list {
+		switch e.tag {
+		case aclUser:
+			named = append(named, userName(e.id)+" "+e.text())
+		case aclGroup:
+			named = append(named, groupName(e.id)+" "+e.text())
+		}
+	}
+	return named
+}
+
+func (e aclEntry) text() string { return fs.FileMode(e.rights & 7).String()[len("-rwxrwx"):] }
 
 // writer says who of the list can write. The group of this process may.
 func (list acl) writer(gid uint32, mode fs.FileMode) (who, do string) {
@@ -97,7 +117,7 @@ func (list acl) writer(gid uint32, mode fs.FileMode) (who, do string) {
 			e.tag, e.id = aclGroup, gid
 		}
 		switch {
-		case !e.write:
+		case !e.writes():
 		case e.tag == aclUser && !ours(e.id):
 			return fmt.Sprintf("can be written by %s (ACL)", userName(e.id)), "setfacl -b"
 		case e.tag == aclGroup && int(e.id) != os.Getegid():

@@ -92,3 +92,19 @@ func (e entry) ask(ctx context.Context) (int, error) {
 	}
 	return 0, hint.Add(fmt.Errorf("%q is not in /etc/%s, and getent says nothing that can be read of it", e.name, e.database), giveNumber)
 }
+
+// NameOf is the name of a user on this host, or else the number.
+func NameOf(uid int) string {
+	if found, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return found.Username
+	}
+	return strconv.Itoa(uid)
+}
+
+// GroupOf is NameOf for a group.
+func GroupOf(gid int) string {
+	if found, err := user.LookupGroupId(strconv.Itoa(gid)); err == nil {
+		return found.Name
+	}
+	return strconv.Itoa(gid)
+}
