@@ -10,17 +10,14 @@ import (
 
 // becomes says what is not as it was before when after stands in the place of o,
 // beside the content that was meant to change; "" for nothing.
-func (o original) becomes(after original, f format, t Target) string {
-	if !o.exists {
-		return ""
-	}
+func (o original) becomes(after original, f format) string {
 	var changes []string
 	if o.link != "" {
 		changes = append(changes, fmt.Sprintf("the symlink to %s becomes a file", o.link))
 	}
 	if o.data != nil {
 		changes = append(changes, o.rightsBecome(after)...)
-		changes = append(changes, f.loses(t, o.data, after.data)...)
+		changes = append(changes, f.loses(o.data)...)
 	}
 	return strings.Join(changes, "; ")
 }
@@ -48,21 +45,15 @@ func (o original) rightsBecome(after original) (changes []string) {
 	return changes
 }
 
-// loses says what of the content before is in no file of dvagent's.
-func (f format) loses(t Target, before, after []byte) (changes []string) {
-	if err := f.unlike(t, before); err != nil {
-		return []string{"what was there is replaced: " + err.Error()}
-	}
+// loses says which blocks of a PEM file have no place in one of this format.
+func (f format) loses(before []byte) (changes []string) {
 	if f.opaque {
 		return nil
 	}
-	kept := labels(after)
-	for _, label := range labels(before) {
-		if isCertificate(label) || isKey(label) && slices.ContainsFunc(kept, isKey) || slices.Contains(kept, label) {
-			continue
+	for _, label := range slices.Compact(slices.Sorted(slices.Values(labels(before)))) {
+		if kept := isCertificate(label) || isKey(label) && f.secret || label == "EC PARAMETERS"; !kept {
+			changes = append(changes, "what it held as "+label+" is gone")
 		}
-		kept = append(kept, label)
-		changes = append(changes, fmt.Sprintf("the %s that it held is gone", label))
 	}
 	return changes
 }

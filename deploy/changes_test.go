@@ -49,10 +49,10 @@ func TestWhatChangesBesideTheContentIsToldOnce(t *testing.T) {
 		}, "its other hard links (1) keep what was there"},
 		{"parameters in the same file", false, nil, func(path string) error {
 			return errors.Join(os.WriteFile(path, []byte("-----BEGIN EC PRIVATE KEY-----\n-----END EC PRIVATE KEY-----\n-----BEGIN DH PARAMETERS-----\n-----END DH PARAMETERS-----\n"), 0o600), os.Chmod(path, 0o600))
-		}, "the DH PARAMETERS that it held is gone"},
+		}, "what it held as DH PARAMETERS is gone"},
 		{"something else", false, nil, func(path string) error {
 			return errors.Join(os.WriteFile(path, []byte("hello"), 0o600), os.Chmod(path, 0o600))
-		}, "what was there is replaced: it is no PEM with a private key"},
+		}, "was replaced: it is no PEM with a private key"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.root && os.Geteuid() != 0 {
@@ -67,7 +67,9 @@ func TestWhatChangesBesideTheContentIsToldOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := tt.want
-			if want != "" {
+			if strings.HasPrefix(want, "was ") {
+				want = target.Key + " " + want
+			} else if want != "" {
 				want = target.Key + ": " + want
 			}
 			for _, want := range []string{want, "", ""} {

@@ -96,8 +96,12 @@ func (a *attempt) compare(written []file) {
 		if err != nil {
 			continue // somebody else took it away again: the next look says so
 		}
-		if change := a.originals[f.path].becomes(now, f.format, a.Job.Target); change != "" {
+		before := a.originals[f.path]
+		if change := before.becomes(now, f.format); change != "" {
 			a.Changes = append(a.Changes, f.path+": "+change)
+		}
+		if unlike := f.unlike(a.Job.Target, before.data); unlike != nil {
+			a.Changes = append(a.Changes, fmt.Sprintf("%s was replaced: %v", f.path, unlike))
 		}
 	}
 }

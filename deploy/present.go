@@ -41,17 +41,21 @@ func CheckPlaces(t Target) error {
 	return nil
 }
 
-// refused names the path, and advises what the error does not.
+// refused names the path, and not the system call.
 func refused(path string, err error) error {
 	var known *fs.PathError
 	if errors.As(err, &known) {
 		err = hint.Add(known.Err, hint.Of(err))
 	}
-	advice := hint.Of(err)
-	if advice == "" {
-		advice = "move it away, or name another file"
+	return advised(fmt.Errorf("%s is not replaced: %w", path, err))
+}
+
+// advised is err, with advice where it has none.
+func advised(err error) error {
+	if err == nil || hint.Of(err) != "" {
+		return err
 	}
-	return hint.Add(fmt.Errorf("%s is not replaced: %w", path, err), advice)
+	return hint.Add(err, "move it away, or name another file")
 }
 
 // unlike says why data is certainly no file of this format, or one with more in it

@@ -17,16 +17,22 @@ import (
 // does.
 type Rehearsal struct {
 	Path    string
-	Err     error // why it cannot be installed
-	Warning error // what it will not be as it is configured, or nil
+	Err     error  // why it cannot be installed
+	Warning error  // what it will not be as it is configured, or nil
+	Change  string // what else than the content will change, as Result.Changes has it
 }
 
 // Rehearse tries what Install will do with each file of the target, in its directory
 // and with a file of its own that it removes. What is at the paths is looked at and
-// not touched. The error says that this host does not know the owner or the group.
-func Rehearse(ctx context.Context, t Target) ([]Rehearsal, error) {
+// not touched. As long as nothing there is dvagent's, it has to pass CheckPlaces. The
+// error says that this host does not know the owner or the group, or is about the
+// password.
+func Rehearse(ctx context.Context, t Target, first bool) ([]Rehearsal, error) {
 	files, err := t.files(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := t.CheckPassword(); err != nil {
 		return nil, err
 	}
 	dirs := newDirectories()
@@ -34,19 +40,23 @@ func Rehearse(ctx context.Context, t Target) ([]Rehearsal, error) {
 	var all []Rehearsal
 	for _, f := range files {
 		r := Rehearsal{Path: f.path}
-		var is Attributes
-		if is, r.Err = dirs.rehearse(f); r.Err == nil {
-			r.Warning = f.warning(is)
+		var before, after original
+		if before, r.Err = dirs.read(f.path); r.Err == nil && first {
+			r.Err = advised(f.unlike(t, before.data))
+		}
+		if r.Err == nil {
+			after, r.Err = dirs.rehearse(f)
+		}
+		if r.Err == nil {
+			r.Warning, r.Change = f.warning(after.is), before.becomes(after, f.format)
 		}
 		all = append(all, r)
 	}
 	return all, nil
 }
 
-func (d *directories) rehearse(f file) (is Attributes, err error) {
-	if _, err := d.read(f.path); err != nil {
-		return is, err
-	}
+// rehearse returns what the file is that was tried in the place of f.
+func (d *directories) rehearse(f file) (is original, err error) {
 	dir, err := d.of(f.path)
 	if err != nil {
 		return is, err
@@ -60,22 +70,25 @@ func (d *directories) rehearse(f file) (is Attributes, err error) {
 	own := atomicfile.File{Path: filepath.Join(filepath.Dir(f.path), ".dvagent-check-"+rand.Text()[:8]),
 		Data: []byte("dvagent check tries whether it can write here\n"), Mode: f.mode, UID: f.uid, GID: f.gid, Lenient: true}
 	defer func() { err = also(err, cleared(dir, filepath.Base(own.Path))) }()
-	return replaced(dir, own)
+	if err := replaced(dir, own); err != nil {
+		return is, err
+	}
+	return d.read(own.Path)
 }
 
 // replaced makes own and puts another file in its place, as Install does.
-func replaced(dir *openat.Dir, own atomicfile.File) (is Attributes, err error) {
+func replaced(dir *openat.Dir, own atomicfile.File) error {
 	name := filepath.Base(own.Path)
 	for range 2 {
-		if is, err = atomicfile.Stage(dir, own); err != nil {
-			return is, noRight(err)
+		if _, err := atomicfile.Stage(dir, own); err != nil {
+			return noRight(err)
 		}
-		if err = atomicfile.Place(dir, name); err != nil {
-			return is, err
+		if err := atomicfile.Place(dir, name); err != nil {
+			return err
 		}
 		_ = atomicfile.SetAside(dir, name) // without hard links, Install makes a copy
 	}
-	return is, nil
+	return nil
 }
 
 // cleared removes a file and what is beside it.

@@ -74,7 +74,8 @@ func (c *Check) Host(ctx context.Context, now time.Time) []Finding {
 	sandbox := sandboxOf(os.Geteuid())
 	for _, certificate := range c.host.Config.Certificates {
 		for _, target := range certificate.Deploy {
-			for _, finding := range append(checkTarget(ctx, certificate.Name, target), sandbox.check(certificate.Name, target)...) {
+			first := !c.begun(certificate, target)
+			for _, finding := range append(checkTarget(ctx, certificate.Name, target, first), sandbox.check(certificate.Name, target)...) {
 				if !slices.Contains(findings, finding) {
 					findings = append(findings, finding)
 				}
@@ -123,14 +124,17 @@ func checkClock(now time.Time) Finding {
 	return Finding{Subject: "clock", OK: "shows " + words.Minute(now)}
 }
 
-func checkTarget(ctx context.Context, name string, target deploy.Target) []Finding {
-	findings := append(rehearse(ctx, name, target), checkOthers(name, target)...)
+func checkTarget(ctx context.Context, name string, target deploy.Target, first bool) []Finding {
+	findings := append(rehearse(ctx, name, target, first), checkOthers(name, target)...)
 	for _, argv := range [][]string{target.Check, target.Reload} {
 		if len(argv) > 0 {
 			findings = append(findings, checkCommand(name, argv)...)
 		}
 	}
 	findings = append(findings, checkReload(ctx, name, target.Reload)...)
+	if !target.JavaReads() {
+		findings = append(findings, Finding{Subject: name, Warning: true, Err: fmt.Errorf("Java does not open %s: its password has characters beyond ASCII", target.PFX)})
+	}
 	if len(target.Probe) == 0 {
 		findings = append(findings, Finding{Subject: name, Warning: true, Err: hint.Add(
 			fmt.Errorf("%s has no probe: whether the certificate is served will not be seen", target.String()),
@@ -139,9 +143,15 @@ func checkTarget(ctx context.Context, name string, target deploy.Target) []Findi
 	return findings
 }
 
+// begun says that a deployment on the target was begun before.
+func (c *Check) begun(certificate config.Certificate, target deploy.Target) bool {
+	s, err := c.host.Dir.Read(certificate)
+	return err != nil || s.Rollout.Targets[target.ID()].Begun()
+}
+
 // rehearse tries what a deployment does with the target's files.
-func rehearse(ctx context.Context, name string, target deploy.Target) []Finding {
-	rehearsed, err := deploy.Rehearse(ctx, target)
+func rehearse(ctx context.Context, name string, target deploy.Target, first bool) []Finding {
+	rehearsed, err := deploy.Rehearse(ctx, target, first)
 	if err != nil {
 		return []Finding{{Subject: name, Err: err}}
 	}
@@ -154,6 +164,11 @@ func rehearse(ctx context.Context, name string, target deploy.Target) []Finding 
 		findings = append(findings, Finding{Subject: name, OK: r.Path + " can be written"})
 		if r.Warning != nil {
 			findings = append(findings, Finding{Subject: name, Warning: true, Err: r.Warning})
+		}
+		if r.Change != "" {
+			findings = append(findings, Finding{Subject: name, Warning: true, Err: hint.Add(
+				fmt.Errorf("with the next certificate in %s %s", r.Path, r.Change),
+				"if its readers need that, set owner, group, mode and key_mode")})
 		}
 	}
 	return findings
