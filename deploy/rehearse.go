@@ -25,14 +25,10 @@ type Rehearsal struct {
 // Rehearse tries what Install will do with each file of the target, in its directory
 // and with a file of its own that it removes. What is at the paths is looked at and
 // not touched. As long as nothing there is dvagent's, it has to pass CheckPlaces. The
-// error says that this host does not know the owner or the group, or is about the
-// password.
+// error says that this host does not know the owner or the group.
 func Rehearse(ctx context.Context, t Target, first bool) ([]Rehearsal, error) {
 	files, err := t.files(ctx)
 	if err != nil {
-		return nil, err
-	}
-	if err := t.CheckPassword(); err != nil {
 		return nil, err
 	}
 	dirs := newDirectories()
@@ -43,6 +39,9 @@ func Rehearse(ctx context.Context, t Target, first bool) ([]Rehearsal, error) {
 		var before, after original
 		if before, r.Err = dirs.read(f.path); r.Err == nil && first {
 			r.Err = advised(f.unlike(t, before.data))
+		}
+		if r.Err == nil && f.opaque {
+			r.Err = t.CheckPassword()
 		}
 		if r.Err == nil {
 			after, r.Err = dirs.rehearse(f)
