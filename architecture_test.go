@@ -14,7 +14,7 @@ import (
 var allowed = map[string][]string{
 	"cmd/dvagent": {
 		"cmd/dvagent/daemon", "cmd/dvagent/demo", "dashboard",
-		"agent", "agent/account", "agent/check", "agent/config", "agent/order", "agent/state", "agent/upload", "agent/view",
+		"agent", "agent/account", "agent/check", "agent/config", "agent/order", "agent/setup", "agent/state", "agent/upload", "agent/view",
 		"internal/aliyun", "internal/asroot", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/line",
 		"internal/message", "internal/openat", "internal/sandbox", "internal/secret", "internal/spelling", "internal/terminal", "internal/unit", "internal/words",
 	},
@@ -33,6 +33,7 @@ var allowed = map[string][]string{
 		"agent/account", "agent/config", "agent/issue", "agent/order", "agent/proof", "agent/state", "deploy", "dnsvalidate", "notify",
 		"internal/address", "internal/aliyun", "internal/asroot", "internal/bundle", "internal/command", "internal/hint", "internal/nginx", "internal/openat", "internal/unit", "internal/words",
 	},
+	"agent/setup":         {"internal/command", "internal/nginx"},
 	"agent/account":       {"agent/config", "agent/issue", "agent/issue/cas2018", "agent/issue/cas2020", "agent/order", "agent/state", "agent/upload", "internal/aliyun", "internal/hint"},
 	"agent/issue/cas2020": {"agent/config", "agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle", "internal/hint"},
 	"agent/issue/cas2018": {"agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle"},

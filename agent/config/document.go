@@ -152,10 +152,14 @@ const (
 	defaultRenewBefore = "33%"
 )
 
+// DefaultStateDir is where dvagent keeps what it knows, unless state_dir says
+// otherwise.
+const DefaultStateDir = "/var/lib/dvagent"
+
 // newDocument holds the defaults of the keys that stand once.
 func newDocument() document {
 	return document{
-		StateDir: "/var/lib/dvagent",
+		StateDir: DefaultStateDir,
 		DNS:      dnsTable{PropagationTimeout: "10m", Quorum: "all", TTL: 600},
 		Limits:   limitsTable{SubmissionsPerDay: 3, ParallelOrders: 4, OrderDeadline: "48h", Forecast: "30d"},
 		Service:  serviceTable{Interval: "1h"},

@@ -32,7 +32,7 @@ func secretIn(text string) string {
 
 // leaksUnder searches every file of a story for a private key, even without its
 // PEM header, anywhere but in privkey.pem, a target's key file and the keys of
-// open orders, and for the access key secret outside the configuration.
+// open orders, and for the access key secret outside the configuration and a file that is called secret.
 func leaksUnder(dir string) ([]string, error) {
 	contents := map[string]string{} // by path
 	var keyLines []string
@@ -43,7 +43,7 @@ func leaksUnder(dir string) ([]string, error) {
 		content, err := os.ReadFile(path)
 		if isKeyFile(path) {
 			keyLines = append(keyLines, keyLine(string(content)))
-		} else if !strings.HasSuffix(path, ".toml") {
+		} else if !strings.HasSuffix(path, ".toml") && filepath.Base(path) != "secret" {
 			contents[path] = string(content)
 		}
 		return err

@@ -19,6 +19,7 @@ type Server struct {
 	Names        []string // of server_name, as written: exact, with a wildcard, or ~regex
 	Listen       []string // addresses, as written
 	Certificates []string // absolute paths, symlinks not resolved; one for each kind of key
+	Keys         []string // absolute paths, in the order of the configuration
 	NotFiles     []string // what else stands in place of a path: variables, data:, Lua
 }
 

@@ -9,6 +9,7 @@ import (
 // scope is what a server inherits from the block around it.
 type scope struct {
 	certificates []string // as written; a server's own take the place of all of these
+	keys         []string // as written, likewise
 	lua          string   // the directive by which Lua chooses one
 	tls          bool     // whatever it listens on
 	refuses      bool     // every handshake, and so needs no certificate
@@ -16,11 +17,13 @@ type scope struct {
 
 // within is the scope inside of a block.
 func (s scope) within(block []directive) scope {
-	var own []string
+	var own, keys []string
 	for _, d := range block {
 		switch d.name() {
 		case "ssl_certificate":
 			own = append(own, d.argument())
+		case "ssl_certificate_key":
+			keys = append(keys, d.argument())
 		case "ssl_certificate_by_lua_block", "ssl_certificate_by_lua_file":
 			s.lua = d.name()
 		case "ssl":
@@ -33,6 +36,9 @@ func (s scope) within(block []directive) scope {
 	}
 	if own != nil {
 		s.certificates = own
+	}
+	if keys != nil {
+		s.keys = keys
 	}
 	return s
 }
@@ -63,6 +69,7 @@ func serversOf(block []directive, prefix string) []Server {
 			continue
 		}
 		s.Certificates, s.NotFiles = inner.sorted(prefix)
+		s.Keys = inner.keyFiles(prefix)
 		servers = append(servers, s)
 	}
 	return servers
@@ -84,6 +91,17 @@ func (s scope) sorted(prefix string) (paths, notFiles []string) {
 		notFiles = append(notFiles, s.lua)
 	}
 	return paths, notFiles
+}
+
+// keyFiles are the paths of keys; what is no path, such as an engine's, is left out.
+func (s scope) keyFiles(prefix string) []string {
+	var paths []string
+	for _, text := range s.keys {
+		if !strings.ContainsAny(text, "$:") {
+			paths = append(paths, absolute(prefix, text))
+		}
+	}
+	return paths
 }
 
 // names are those of all server_name directives; an empty one says nothing.

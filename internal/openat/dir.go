@@ -151,6 +151,11 @@ func (d *Dir) Give(uid, gid int) error {
 	return d.failed("chown", "", unix.Fchownat(d.fd, "", uid, gid, unix.AT_EMPTY_PATH))
 }
 
+// GiveFile makes the file of that name, which may be a link, a user's.
+func (d *Dir) GiveFile(name string, uid int) error {
+	return d.failed("chown", name, unix.Fchownat(d.fd, name, uid, -1, unix.AT_SYMLINK_NOFOLLOW))
+}
+
 // Restrict gives a directory of root's or ours these permission bits if it has
 // any beside them, and looks again who else can change it.
 func (d *Dir) Restrict(mode fs.FileMode) error {

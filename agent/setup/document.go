@@ -1,0 +1,89 @@
+package setup
+
+import (
+	_ "embed"
+	"fmt"
+	"strconv"
+	"strings"
+	"text/template"
+	"time"
+)
+
+// Document is all that a first configuration says. What is empty is left out.
+type Document struct {
+	At       time.Time
+	StateDir string
+
+	KeyID      string // an access key's id
+	SecretFile string // where its secret is
+	RAMRole    string // of the ECS instance, in place of a key
+	Endpoints  Endpoints
+	DNS        DNS
+
+	Contact     Contact
+	Name        string // of the certificate
+	Domains     []string
+	Server      string // for the comment
+	Site        Site
+	Check       []string
+	Reload      []string
+	WithoutSite bool // nothing is installed yet
+}
+
+// Endpoints are those of an account that is not at Alibaba's own.
+type Endpoints struct{ CAS, DNS, CAFile string }
+
+// DNS are the servers of a network that has a view of its own.
+type DNS struct{ Resolvers, NameServers []string }
+
+// Contact is the person whom the CA may call: an id of the account's, or all else.
+type Contact struct {
+	ID                                      int64
+	Username, Mobile, Email, Province, City string
+}
+
+//go:embed agent.toml.tmpl
+var layout string
+
+var document = template.Must(template.New("agent.toml").Funcs(template.FuncMap{
+	"q": quoted, "list": list, "date": func(t time.Time) string { return t.Format(time.DateOnly) },
+}).Parse(layout))
+
+// TOML is the document as a commented agent.toml.
+func (d Document) TOML() (string, error) {
+	var text strings.Builder
+	if err := document.Execute(&text, d); err != nil {
+		return "", fmt.Errorf("write a configuration: %w", err)
+	}
+	return text.String(), nil
+}
+
+// quoted is a basic string of TOML, whose escapes are among those of Go.
+func quoted(text string) string {
+	var out strings.Builder
+	for _, r := range text {
+		switch {
+		case r == '"' || r == '\\':
+			out.WriteString("\\" + string(r))
+		case r < ' ' || r == 0x7f:
+			fmt.Fprintf(&out, "\\u%04X", r)
+		default:
+			out.WriteRune(r)
+		}
+	}
+	return `"` + out.String() + `"`
+}
+
+func list(texts []string) string {
+	all := make([]string, len(texts))
+	for i, text := range texts {
+		all[i] = quoted(text)
+	}
+	return "[" + strings.Join(all, ", ") + "]"
+}
+
+// Number is the id of a contact as a person types it.
+func Number(text string) (int64, bool) {
+	id, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+	return id, err == nil && id > 0
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"dvagent/internal/sandbox"
+)
+
+// A person at a terminal is asked for each thing that is not known, does not see
+// the secret that is typed, and is shown what will be written before it is.
+func TestInitAsksAPersonForWhatItDoesNotKnow(t *testing.T) {
+	api := startSandbox(t, sandbox.Options{CASAPI: sandbox.API2020, AccessKeyID: "LTAIperson", AccessKeySecret: canary, Zones: []string{"example.com"}})
+	for _, tt := range []struct {
+		name, last string
+		written    bool
+	}{
+		{"who says yes", "y", true},
+		{"who says nothing", "", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			config := filepath.Join(dir, "agent.toml")
+			at := api.Ready()
+			s := atTerminal(t, 100, nil, "--config", config, "init", "--state-dir", filepath.Join(dir, "state"),
+				"--cas-endpoint", at.API, "--dns-endpoint", at.API, "--resolver", at.DNS[0], "--nameserver", at.DNS[0], "--enable", "no")
+			for _, step := range [][2]string{
+				{"AccessKey ID: ", "LTAIperson"}, {"AccessKey Secret: ", canary}, {"Domains of the certificate.*: ", "example.com, www.example.com"},
+				{`ContactId of whom the CA may call \[\d+\]: `, ""}, {"Server to install for.*: ", "none"}, {`Write this\? \[y/N\] `, tt.last},
+			} {
+				s.await(step[0])
+				if step[1] == canary && !eventually(func() bool { return s.mode().Lflag&unix.ECHO == 0 }) {
+					t.Fatal("what is typed would be shown")
+				}
+				if _, err := s.person.WriteString(step[1] + "\n"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			code, shown := s.exit()
+			if strings.Contains(shown, canary) {
+				t.Error("the secret was shown")
+			}
+			text, err := os.ReadFile(config)
+			if written := err == nil; written != tt.written || written != (code == exitOK) {
+				t.Fatalf("exit code %d, %v; it showed %s", code, err, shown)
+			}
+			if tt.written && !strings.Contains(string(text), `domains = ["example.com", "www.example.com"]`) {
+				t.Errorf("it wrote %s", text)
+			}
+			if !tt.written && !empty(t, dir) {
+				t.Error("something was written all the same")
+			}
+		})
+	}
+}
+
+func empty(t *testing.T, dir string) bool {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries) == 0
+}

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"dvagent/agent/config"
+	"dvagent/internal/command"
+	"dvagent/internal/hint"
+	"dvagent/internal/openat"
+	"dvagent/internal/unit"
+)
+
+// servant is the user that the service works as.
+type servant struct {
+	owner owner
+	unit  unit.Unit // its Name is "" where no unit is installed
+}
+
+// apart says that the service is not root's, and that this process can make it
+// what it needs.
+func (s servant) apart() bool { return s.unit.Name != "" && s.owner.uid != 0 && os.Geteuid() == 0 }
+
+// serviceOf is the service of that state directory; without a unit of it the
+// configuration is this user's.
+func serviceOf(stateDir string) servant {
+	if stateDir == "" {
+		stateDir = config.DefaultStateDir
+	}
+	for _, u := range unit.All() {
+		if uid := u.UID(); uid >= 0 && u.StateDirectory == filepath.Clean(stateDir) {
+			return servant{newOwner(uid, uid), u}
+		}
+	}
+	return servant{owner: newOwner(os.Geteuid(), os.Getegid())}
+}
+
+// plain says that the path is a regular file, and no link to where something else
+// keeps its certificates.
+func (s *start) plain(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// targetFiles are the files that are to be installed.
+func (s *start) targetFiles() []string {
+	site := s.doc.Site
+	return slices.DeleteFunc([]string{site.Fullchain, site.Key, site.Combined}, func(path string) bool { return path == "" })
+}
+
+// confirm shows what is to be written and done.
+func (s *start) confirm(context.Context) error {
+	text, err := s.doc.TOML()
+	if err != nil {
+		return err
+	}
+	s.say("\n%s\n\n", s.c.configPath)
+	for line := range strings.Lines(text) {
+		fmt.Fprint(s.c.stdout, "    ", line)
+	}
+	fmt.Fprintln(s.c.stdout)
+	for _, dir := range s.directories() {
+		s.say("%s becomes a directory of user %s, and the files of the certificate there, too\n", dir, s.service.owner.name)
+	}
+	if s.quiet || s.yes("Write this?") {
+		return nil
+	}
+	return usageError{errors.New("nothing was written")}
+}
+
+// directories are those that the service's user is to be given.
+func (s *start) directories() []string {
+	if !s.service.apart() {
+		return nil
+	}
+	var dirs []string
+	for _, path := range s.targetFiles() {
+		if dir := filepath.Dir(path); !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
+}
+
+// write makes the directories; writes the secret and then the configuration, which
+// names it; and tells the unit of the directories.
+func (s *start) write(ctx context.Context) error {
+	for _, path := range s.targetFiles() {
+		if err := s.makeDirectory(filepath.Dir(path)); err != nil {
+			return err
+		}
+	}
+	if s.secret != "" {
+		if err := s.create(s.doc.SecretFile, s.secret+"\n"); err != nil {
+			return err
+		}
+	}
+	text, err := s.doc.TOML()
+	if err != nil {
+		return err
+	}
+	if err := s.create(s.c.configPath, text); err != nil {
+		return err
+	}
+	return s.openUnit(ctx)
+}
+
+// create makes a file that is not there yet, for the service's group to read. It
+// appears with its whole content or not at all.
+func (s *start) create(path, text string) error {
+	dir, err := openat.OpenOrMake(filepath.Dir(path), 0o750)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer dir.Close()
+	base := filepath.Base(path)
+	staged := "." + base + ".new"
+	if err := dir.Remove(staged); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	file, err := dir.Create(staged)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer dir.Remove(staged)
+	_, err = file.WriteString(text)
+	if err == nil && s.service.apart() {
+		err = errors.Join(file.Chown(0, s.service.owner.gid), file.Chmod(0o640))
+	}
+	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
+		err = dir.Link(staged, base)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	s.say("wrote %s\n", path)
+	return dir.Sync()
+}
+
+// makeDirectory makes a target's directory, and gives it with the certificate's
+// files to the service's user.
+func (s *start) makeDirectory(path string) error {
+	dir, err := openat.OpenOrMake(path, 0o750)
+	if err != nil {
+		return fmt.Errorf("make the directory of a target: %w", err)
+	}
+	defer dir.Close()
+	if !s.service.apart() {
+		return nil
+	}
+	for _, file := range s.targetFiles() {
+		if filepath.Dir(file) != path {
+			continue
+		}
+		if err := dir.GiveFile(filepath.Base(file), s.service.owner.uid); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return dir.Give(s.service.owner.uid, dir.Group())
+}
+
+const dropIn = "/etc/systemd/system/%s.d/targets.conf"
+
+// openUnit lets the unit write where certificates go.
+func (s *start) openUnit(ctx context.Context) error {
+	if !s.service.apart() {
+		return nil
+	}
+	var lines []string
+	for _, dir := range s.directories() {
+		if !s.service.unit.CanWrite(dir) {
+			lines = append(lines, "ReadWritePaths=-"+dir)
+		}
+	}
+	if len(lines) > 0 {
+		path := fmt.Sprintf(dropIn, s.service.unit.Name)
+		if err := s.create(path, "[Service]\n"+strings.Join(lines, "\n")+"\n"); err != nil {
+			return err
+		}
+		if err := systemctl(ctx, "daemon-reload"); err != nil {
+			s.say("warn  systemd: %s\n", err.Error())
+		}
+	}
+	if server, _ := serverOf(s.doc.Server); server.Unit != "" {
+		if err := systemctl(ctx, "enable", "--now", server.Unit); err != nil {
+			s.notes = append(s.notes, "systemctl enable --now "+server.Unit)
+		}
+	}
+	return nil
+}
+
+func systemctl(ctx context.Context, args ...string) error {
+	return command.Run(ctx, command.Command{Argv: append([]string{"systemctl"}, args...), Env: command.BaseEnv(), Timeout: time.Minute}).Err
+}
+
+// again runs this program with another command, in front of the same person.
+func (s *start) again(ctx context.Context, args ...string) error {
+	self := exec.CommandContext(ctx, "/proc/self/exe", append([]string{"--config", s.c.configPath}, args...)...)
+	self.Args[0] = os.Args[0]
+	self.Stdin, self.Stdout, self.Stderr = nil, s.c.stdout, s.c.stderr
+	var exit *exec.ExitError
+	if err := self.Run(); errors.As(err, &exit) {
+		return exitError{exit.ExitCode()}
+	} else if err != nil {
+		return fmt.Errorf("run dvagent %s: %w", strings.Join(args, " "), err)
+	}
+	return nil
+}
+
+// start enables what is to do the renewals from now on.
+func (s *start) start(ctx context.Context) error {
+	how := map[string]string{"service": "dvagent.service", "timer": "dvagent-renew.timer"}
+	if s.enable == "" && !s.quiet && s.service.unit.Name != "" && s.yes("Enable and start the service dvagent now?") {
+		s.enable = "service"
+	}
+	if how[s.enable] == "" {
+		s.say("then: dvagent renew, or let the service do it: systemctl enable --now dvagent\n")
+		return nil
+	}
+	if err := systemctl(ctx, "enable", "--now", how[s.enable]); err != nil {
+		return hint.Add(fmt.Errorf("enable %s: %w", how[s.enable], err), "systemctl enable --now "+how[s.enable])
+	}
+	s.say("%s is enabled\n", how[s.enable])
+	return nil
+}
