@@ -10,15 +10,12 @@ type Server struct {
 	Name   string
 	Dir    string // where its certificates go, unless it reads them elsewhere
 	Check  []string
-	Reload []string // by root
-	Asked  []string // by a user without rights; nil: there is no way
-	Unit   string   // that lets Asked work, to be enabled
+	Reload []string
 }
 
 // Servers are those that a first configuration can be made for.
 var Servers = []Server{
-	{Name: "nginx", Dir: "/etc/nginx/tls", Check: []string{"nginx", "-t"}, Reload: []string{"systemctl", "reload", "nginx"},
-		Asked: []string{"touch", "/run/dvagent/reload-nginx"}, Unit: "dvagent-reload-nginx.path"},
+	{Name: "nginx", Dir: "/etc/nginx/tls", Check: []string{"nginx", "-t"}, Reload: []string{"systemctl", "reload", "nginx"}},
 	{Name: "apache2", Dir: "/etc/apache2/tls", Check: []string{"apache2ctl", "configtest"}, Reload: []string{"systemctl", "reload", "apache2"}},
 	{Name: "haproxy", Dir: "/etc/haproxy/tls", Check: []string{"haproxy", "-c", "-q", "-f", "/etc/haproxy/haproxy.cfg"},
 		Reload: []string{"systemctl", "reload", "haproxy"}},

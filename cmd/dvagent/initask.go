@@ -279,9 +279,6 @@ func (s *start) target(ctx context.Context) error {
 	}
 	s.doc.Server, s.doc.Check, s.doc.Reload = server.Name, server.Check, server.Reload
 	s.chooseSite(server)
-	if s.service.apart() {
-		s.withoutRights(server)
-	}
 	return nil
 }
 
@@ -301,15 +298,4 @@ func (s *start) chooseSite(server setup.Server) {
 		where, s.doc.Site.Place = site.Place, site.Place
 	}
 	s.notes = append(s.notes, fmt.Sprintf("let %s read the certificate from %s", where, strings.Join(files, ", ")))
-}
-
-// withoutRights lets an agent that is not root reload the server.
-func (s *start) withoutRights(server setup.Server) {
-	s.doc.Check = nil // as root it is part of the reload
-	if server.Asked == nil {
-		s.notes = append(s.notes, fmt.Sprintf("a reload of %s wants root: copy root.conf of examples/systemd", server.Name))
-		s.doc.Check = server.Check
-		return
-	}
-	s.doc.Reload = server.Asked
 }

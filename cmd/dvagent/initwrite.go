@@ -189,11 +189,6 @@ func (s *start) openUnit(ctx context.Context) error {
 			s.say("warn  systemd: %s\n", err.Error())
 		}
 	}
-	if server, _ := serverOf(s.doc.Server); server.Unit != "" {
-		if err := systemctl(ctx, "enable", "--now", server.Unit); err != nil {
-			s.notes = append(s.notes, "systemctl enable --now "+server.Unit)
-		}
-	}
 	return nil
 }
 
