@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/template"
 	"time"
+
+	"dvagent/internal/words"
 )
 
 // Document is all that a first configuration says. What is empty is left out.
@@ -46,7 +48,7 @@ type Contact struct {
 var layout string
 
 var document = template.Must(template.New("agent.toml").Funcs(template.FuncMap{
-	"q": quoted, "list": list, "date": func(t time.Time) string { return t.Format(time.DateOnly) },
+	"q": quoted, "list": list, "date": words.Date,
 }).Parse(layout))
 
 // TOML is the document as a commented agent.toml.
