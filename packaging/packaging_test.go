@@ -66,6 +66,7 @@ func TestThePackagesInstallWhatAHostNeeds(t *testing.T) {
 					"usr/share/doc/dvagent/sbom.cdx.json":              0o644,
 					"usr/share/doc/dvagent/licenses/go/LICENSE":        0o644,
 					"usr/share/man/man8/dvagent-renew.8.gz":            0o644,
+					"usr/share/man/man5/agent.toml.5.gz":               0o644,
 					"usr/share/bash-completion/completions/dvagent":    0o644,
 					"usr/share/fish/vendor_completions.d/dvagent.fish": 0o644,
 					"usr/share/zsh/" + p.zsh + "/_dvagent":             0o644,

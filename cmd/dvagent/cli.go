@@ -87,6 +87,7 @@ func (c *cli) command() *cobra.Command {
 		cmd.PreRunE = refuseConfig
 		root.AddCommand(cmd)
 	}
+	addExamples(root)
 	return root
 }
 

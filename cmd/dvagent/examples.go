@@ -1,0 +1,58 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// examples are shown by --help and in the man pages, by command.
+var examples = map[string]string{
+	"dvagent": `
+dvagent check --online   # configuration, host, account and zones
+dvagent plan             # what would be done, and why
+dvagent renew            # do it`,
+	"dvagent run": `
+systemctl enable --now dvagent`,
+	"dvagent renew": `
+dvagent renew --quiet          # by cron
+dvagent renew --no-wait www    # an order that has to wait stays open: exit 3
+dvagent renew --force www      # although it is not due`,
+	"dvagent plan": `
+dvagent plan --json`,
+	"dvagent status": `
+dvagent status
+dvagent status www
+dvagent status --json`,
+	"dvagent check": `
+dvagent check --online
+dvagent check --online --trace www
+dvagent check --as dvagent`,
+	"dvagent deploy": `
+dvagent deploy www
+dvagent deploy --latest www    # ends a hold`,
+	"dvagent rollback": `
+dvagent rollback www`,
+	"dvagent abandon": `
+dvagent abandon www`,
+	"dvagent orders": `
+dvagent orders --account main`,
+	"dvagent certs": `
+dvagent certs list
+dvagent certs download 123456 --out /root/www`,
+	"dvagent sandbox": `
+dvagent sandbox --config-out agent.toml
+dvagent --config agent.toml renew       # in another terminal`,
+	"dvagent demo": `
+dvagent demo --keep`,
+}
+
+// addExamples gives a command and those below it their examples.
+func addExamples(cmd *cobra.Command) {
+	if text := examples[cmd.CommandPath()]; text != "" {
+		cmd.Example = "  " + strings.ReplaceAll(strings.TrimPrefix(text, "\n"), "\n", "\n  ")
+	}
+	for _, sub := range cmd.Commands() {
+		addExamples(sub)
+	}
+}
