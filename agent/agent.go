@@ -8,6 +8,7 @@ package agent
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"dvagent/agent/account"
 	"dvagent/agent/config"
@@ -38,9 +39,10 @@ func New(cfg *config.Config, log *slog.Logger, observe state.Observer) (*Agent, 
 		renewals: map[string]state.Renewal{}}, nil
 }
 
-// underLock takes the lock and hands do a pass that has begun nothing.
-func (a *Agent) underLock(ctx context.Context, caller state.Caller, scope state.Scope, do func(*pass) error) error {
-	lock, err := a.host.Dir.Lock(ctx, caller)
+// underLock takes the lock and hands do a pass that has begun nothing. The context
+// of do ends when the lock is lost; that is an error.
+func (a *Agent) underLock(ctx context.Context, caller state.Caller, scope state.Scope, do func(context.Context, *pass) error) error {
+	lock, err := a.host.Lock(ctx, caller)
 	if err != nil {
 		return err
 	}
@@ -49,7 +51,13 @@ func (a *Agent) underLock(ctx context.Context, caller state.Caller, scope state.
 	if err != nil {
 		return err
 	}
-	return do(p)
+	while, stop := lock.While(ctx, 100*time.Millisecond)
+	defer stop()
+	err = do(while, p)
+	if lost := lock.Stands(); lost != nil {
+		return lost
+	}
+	return err
 }
 
 // passed notes for people that all that is configured was looked at.

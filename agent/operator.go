@@ -30,7 +30,7 @@ func (a *Agent) Deploy(ctx context.Context, r Redeployment) ([]state.Outcome, er
 		return nil, err
 	}
 	var outcomes []state.Outcome
-	err = a.underLock(ctx, r.Caller, redeploy(), func(p *pass) error {
+	err = a.underLock(ctx, r.Caller, redeploy(), func(ctx context.Context, p *pass) error {
 		outcomes = p.deploy(ctx, names, r.Latest)
 		return nil
 	})
@@ -105,7 +105,7 @@ func (a *Agent) Rollback(ctx context.Context, name string, caller state.Caller) 
 		return state.Outcome{}, err
 	}
 	outcome := state.Outcome{Certificate: name}
-	err = a.underLock(ctx, caller, redeploy(), func(p *pass) error {
+	err = a.underLock(ctx, caller, redeploy(), func(ctx context.Context, p *pass) error {
 		if err := a.rollBack(name); err != nil {
 			return err
 		}
@@ -148,7 +148,7 @@ func (a *Agent) rollBack(name string) error {
 // adopt takes over the order that an operator names.
 func (a *Agent) adopt(ctx context.Context, r Renewal) error {
 	certificate, _ := a.host.Config.Certificate(r.Names[0])
-	return a.underLock(ctx, r.Caller, state.Scope{}, func(p *pass) error {
+	return a.underLock(ctx, r.Caller, state.Scope{}, func(ctx context.Context, p *pass) error {
 		s, err := a.host.Dir.Read(certificate)
 		if err != nil {
 			return err
@@ -164,7 +164,7 @@ func (a *Agent) Abandon(ctx context.Context, name string, caller state.Caller) (
 	if !config.IsName(name) {
 		return outcome, a.host.Unknown(name)
 	}
-	err := a.underLock(ctx, caller, state.Scope{}, func(p *pass) (err error) {
+	err := a.underLock(ctx, caller, state.Scope{}, func(ctx context.Context, p *pass) (err error) {
 		outcome, err = p.desk.Abandon(ctx, name)
 		return err
 	})

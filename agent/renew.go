@@ -82,7 +82,7 @@ func newOneShot(a *Agent, r Renewal, names map[string]bool) *oneShot {
 
 // pass works under the lock on what is due.
 func (run *oneShot) pass(ctx context.Context) error {
-	return run.agent.underLock(ctx, run.renewal.Caller, state.Scope{Since: run.started}, func(p *pass) error {
+	return run.agent.underLock(ctx, run.renewal.Caller, state.Scope{Since: run.started}, func(ctx context.Context, p *pass) error {
 		p.run(ctx, run)
 		if len(run.last) == len(run.agent.host.Config.Certificates) {
 			run.agent.passed(run.renewal.Caller.Who)
@@ -187,7 +187,7 @@ func (run *oneShot) withdraw() error {
 	if len(run.force) == 0 {
 		return nil
 	}
-	return run.agent.underLock(context.Background(), run.renewal.Caller, state.Scope{}, func(p *pass) error {
+	return run.agent.underLock(context.Background(), run.renewal.Caller, state.Scope{}, func(ctx context.Context, p *pass) error {
 		var all []error
 		for name := range run.force {
 			all = append(all, p.desk.Withdraw(name))

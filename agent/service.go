@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"dvagent/agent/issue"
 	"dvagent/agent/notice"
 	"dvagent/agent/state"
 	"dvagent/agent/view"
@@ -40,7 +41,7 @@ type Service struct {
 // NewService makes a service; nothing happens before Run. An agent that comes
 // from replaced takes over between two passes.
 func NewService(a *Agent, replaced <-chan *Agent, caller state.Caller) *Service {
-	s := &Service{replaced: replaced, caller: caller, noticed: make(chan struct{}, 1), watch: newTargetWatch(a.host.Log),
+	s := &Service{replaced: replaced, caller: caller, noticed: make(chan struct{}, 1), watch: newTargetWatch(a.host.Log, a.host.Dir.LockFile()),
 		limits: map[string]*rate.Limiter{}, status: newServiceStatus()}
 	s.replace(a)
 	return s
@@ -62,6 +63,9 @@ func (s *Service) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
+		case errors.Is(err, state.ErrLost):
+			s.agent.host.Log.Warn("the pass was broken off, and all is looked at anew", "error", err)
+			s.forget()
 		case err != nil && first:
 			return err
 		case errors.As(err, &held):
@@ -81,6 +85,13 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
+// forget makes all due again, as at the start: the state directory was taken away,
+// and with it all that is known.
+func (s *Service) forget() {
+	s.times = map[string]time.Time{}
+	s.agent.memory = issue.NewMemory()
+}
+
 // rest waits until something is due, and no longer than a minute at a time: a
 // machine that slept has moved the wall clock. It answers false when ctx is
 // done.
@@ -94,6 +105,10 @@ func (s *Service) rest(ctx context.Context) bool {
 		left := next.Sub(now)
 		s.agent.host.Alive()
 		if left <= 0 || len(s.due(now)) > 0 {
+			return ctx.Err() == nil
+		}
+		if s.agent.host.Dir.Gone() {
+			s.forget()
 			return ctx.Err() == nil
 		}
 		s.agent.host.Observe(state.Rest{Until: next, Open: slices.Sorted(maps.Keys(s.open))})
@@ -112,7 +127,7 @@ func (s *Service) rest(ctx context.Context) bool {
 
 // pass works under the lock on what is due by now.
 func (s *Service) pass(ctx context.Context) error {
-	return s.agent.underLock(ctx, s.caller, state.Scope{Unconfigured: true}, func(p *pass) error {
+	return s.agent.underLock(ctx, s.caller, state.Scope{Unconfigured: true}, func(ctx context.Context, p *pass) error {
 		p.run(ctx, s)
 		s.agent.passed(s.caller.Who)
 		return nil

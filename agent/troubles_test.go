@@ -253,7 +253,7 @@ func TestAChannelThatHangsHoldsUpNoPassAndNoEnd(t *testing.T) {
 	case <-time.After(15 * time.Second):
 		t.Fatal("nobody was told")
 	}
-	if err := a.underLock(t.Context(), tester, state.Scope{}, func(*pass) error { return nil }); err != nil {
+	if err := a.underLock(t.Context(), tester, state.Scope{}, func(context.Context, *pass) error { return nil }); err != nil {
 		t.Errorf("the lock is held meanwhile: %v", err)
 	}
 	stop()

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -272,7 +273,7 @@ func TestAFailedUploadIsNotTriedAgainBeforeItsTime(t *testing.T) {
 	w.renew(Renewal{})
 	w.faults()
 	w.calls()
-	err := w.agent().underLock(t.Context(), tester, state.Scope{}, func(p *pass) error {
+	err := w.agent().underLock(t.Context(), tester, state.Scope{}, func(_ context.Context, p *pass) error {
 		s, err := w.where().Read(w.agent().host.Config.Certificates[0])
 		if o := p.uploads.Upload(t.Context(), s); o.Class != state.NotServed || o.Next.Before(state.Now()) {
 			t.Errorf("%+v", o)

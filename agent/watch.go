@@ -22,6 +22,7 @@ type targetWatch struct {
 	changed chan map[string]bool // names of certificates
 
 	watcher *fsnotify.Watcher // nil where there can be none
+	lock    string            // of the state directory: when it is gone, so is all
 	owners  map[string]string // certificate by the path of a file
 	stop    context.CancelFunc
 	said    bool // that something cannot be watched
@@ -35,8 +36,8 @@ const (
 	latestNews = time.Second
 )
 
-func newTargetWatch(log *slog.Logger) *targetWatch {
-	return &targetWatch{log: log, changed: make(chan map[string]bool), stop: func() {}}
+func newTargetWatch(log *slog.Logger, lock string) *targetWatch {
+	return &targetWatch{log: log, lock: lock, changed: make(chan map[string]bool), stop: func() {}}
 }
 
 // restart forgets the directories of a former configuration. Those of the new
@@ -60,7 +61,7 @@ func (w *targetWatch) restart(ctx context.Context, certificates []config.Certifi
 		return
 	}
 	ctx, w.stop = context.WithCancel(ctx)
-	go gather(ctx, w.watcher, w.owners, w.changed)
+	go gather(ctx, w.watcher, touching(w.owners, w.lock), w.changed)
 }
 
 func (w *targetWatch) close() {
@@ -80,15 +81,39 @@ func (w *targetWatch) follow(names map[string]bool) {
 		return
 	}
 	done := map[string]bool{}
+	w.add(filepath.Dir(w.lock))
 	for path, owner := range w.owners {
 		dir := filepath.Dir(path)
 		if !names[owner] || done[dir] {
 			continue
 		}
 		done[dir] = true
-		if err := w.watcher.Add(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			w.unable(fmt.Errorf("watch %s: %w", dir, err))
+		w.add(dir)
+	}
+}
+
+func (w *targetWatch) add(dir string) {
+	if err := w.watcher.Add(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		w.unable(fmt.Errorf("watch %s: %w", dir, err))
+	}
+}
+
+// touching says which certificates an event is about: that of the file, and all
+// when the lock was taken away.
+func touching(owners map[string]string, lock string) func(fsnotify.Event) []string {
+	var all []string
+	for _, owner := range owners {
+		all = append(all, owner)
+	}
+	return func(event fsnotify.Event) []string {
+		owner, ours := owners[event.Name]
+		switch {
+		case ours:
+			return []string{owner}
+		case event.Name == lock && event.Op&(fsnotify.Remove|fsnotify.Rename) != 0:
+			return all
 		}
+		return nil
 	}
 }
 
@@ -102,7 +127,7 @@ func (w *targetWatch) unable(err error) {
 
 // gather collects the certificates whose files are touched, and hands them over
 // once it is quiet. It ends with ctx.
-func gather(ctx context.Context, watcher *fsnotify.Watcher, owners map[string]string, changed chan<- map[string]bool) {
+func gather(ctx context.Context, watcher *fsnotify.Watcher, about func(fsnotify.Event) []string, changed chan<- map[string]bool) {
 	touched := map[string]bool{}
 	var first time.Time
 	var quiet <-chan time.Time
@@ -112,14 +137,16 @@ func gather(ctx context.Context, watcher *fsnotify.Watcher, owners map[string]st
 		case <-ctx.Done():
 			return
 		case event := <-watcher.Events:
-			owner, ours := owners[event.Name]
-			if !ours {
+			names := about(event)
+			if len(names) == 0 {
 				continue
 			}
 			if len(touched) == 0 {
 				first = time.Now()
 			}
-			touched[owner] = true
+			for _, name := range names {
+				touched[name] = true
+			}
 			quiet, out = time.After(min(settled, latestNews-time.Since(first))), nil
 		case <-watcher.Errors: // what an overflow lost is found by the pass
 		case <-quiet:

@@ -162,7 +162,7 @@ func TestWhatCannotBeWatchedIsSaidOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		var log bytes.Buffer
-		w := newTargetWatch(slog.New(slog.NewTextHandler(&log, nil)))
+		w := newTargetWatch(slog.New(slog.NewTextHandler(&log, nil)), filepath.Join(t.TempDir(), "lock"))
 		defer w.close()
 		targets := []deploy.Target{{Key: filepath.Join(t.TempDir(), "a")}, {Key: filepath.Join(t.TempDir(), "b")}}
 		w.restart(t.Context(), []config.Certificate{{Name: "www", Deploy: targets}})
@@ -180,7 +180,7 @@ func TestWhatCannotBeWatchedIsSaidOnce(t *testing.T) {
 func TestAReplacedDirectoryIsWatchedAgain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "tls")
 	path := filepath.Join(dir, "key.pem")
-	w := newTargetWatch(slog.New(slog.DiscardHandler))
+	w := newTargetWatch(slog.New(slog.DiscardHandler), filepath.Join(t.TempDir(), "lock"))
 	defer w.close()
 	w.restart(t.Context(), []config.Certificate{{Name: "www", Deploy: []deploy.Target{{Key: path}}}})
 	w.follow(map[string]bool{"www": true})

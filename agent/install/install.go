@@ -144,8 +144,8 @@ func (r *Rollout) candidate(ctx context.Context, item *Item) *candidate {
 		if r.onDisk(item, func() error { return r.load(c) }) {
 			return c
 		}
-	case item.Outcome.Ordered:
-		r.onDisk(item, item.Snapshot.Prune)
+	default:
+		r.onDisk(item, func() error { r.prune(item); return nil })
 	}
 	return nil
 }
@@ -273,11 +273,22 @@ func (r *Rollout) conclude(ctx context.Context, c *candidate, results []deploy.R
 			return err
 		}
 	}
-	if c.item.targets != state.Served || len(results) == 0 {
+	if c.item.targets != state.Served {
 		return nil
 	}
-	c.item.installed, c.item.Outcome.Did = true, max(c.item.Outcome.Did, state.Installed)
-	return c.item.Snapshot.Prune()
+	if len(results) > 0 {
+		c.item.installed, c.item.Outcome.Did = true, max(c.item.Outcome.Did, state.Installed)
+	}
+	r.prune(c.item)
+	return nil
+}
+
+// prune removes old versions at each look. What cannot be removed, with its key, is
+// tried again at the next one.
+func (r *Rollout) prune(item *Item) {
+	if err := item.Snapshot.Prune(); err != nil {
+		r.host.Log.Warn("an old version, with its key, cannot be removed", "certificate", item.name(), "error", err)
+	}
 }
 
 func (r *Rollout) concludeOne(ctx context.Context, c *candidate, result deploy.Result) error {

@@ -65,6 +65,9 @@ func (w *work) send(ctx context.Context, stock *order.Stock) error {
 		return err
 	}
 	w.desk.noteUsed(instanceOf(w.order))
+	if err := w.desk.host.Locked(); err != nil {
+		return err
+	}
 	receipt, err := w.issuer.Submit(ctx, w.ticket(), a)
 	if err != nil {
 		return w.notAccepted(ctx, err)

@@ -1,7 +1,9 @@
 package state
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -48,7 +50,14 @@ func (d Dir) Notices() string { return d.join("notices.json") }
 // Socket is where a running service answers other commands.
 func (d Dir) Socket() string { return d.join("service.sock") }
 
-func (d Dir) lock() string { return d.join("lock") }
+// LockFile is there as long as the state directory is.
+func (d Dir) LockFile() string { return d.join("lock") }
+
+// Gone says that the directory was taken away since it was locked.
+func (d Dir) Gone() bool {
+	_, err := os.Lstat(d.LockFile())
+	return errors.Is(err, fs.ErrNotExist)
+}
 
 func (d Dir) serviceLock() string { return d.join("service.lock") }
 

@@ -5,12 +5,14 @@
 package state
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dvagent/agent/config"
@@ -26,6 +28,7 @@ type Host struct {
 	Observe Observer
 	Roots   *x509.CertPool // that certificates of others are trusted by; nil: this host's
 
+	lock      atomic.Pointer[Lock] // the last one that was taken
 	heartbeat heartbeat
 	mu        sync.Mutex
 	damaged   map[journal.Damage]bool // that was told
@@ -42,6 +45,24 @@ func NewHost(cfg *config.Config, log *slog.Logger, observe Observer) *Host {
 	}
 	return &Host{Config: cfg, Dir: Dir(cfg.StateDir), Log: log, Observe: observe,
 		heartbeat: heartbeat{begun: time.Now()}, damaged: map[journal.Damage]bool{}, said: map[string]bool{}}
+}
+
+// Lock is Dir.Lock.
+func (h *Host) Lock(ctx context.Context, c Caller) (*Lock, error) {
+	lock, err := h.Dir.Lock(ctx, c)
+	if err == nil {
+		h.lock.Store(lock)
+	}
+	return lock, err
+}
+
+// Locked is ErrLost when the lock that was taken is none any more. It is asked right
+// before what must not be done twice.
+func (h *Host) Locked() error {
+	if lock := h.lock.Load(); lock != nil {
+		return lock.Stands()
+	}
+	return nil
 }
 
 // Say tells the observer what has happened.

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -13,7 +15,14 @@ import (
 
 // Lock is the right to change the state directory. The file is never removed,
 // so that two agents can not lock two files of one name.
-type Lock struct{ file *os.File }
+type Lock struct {
+	file *os.File
+	path string
+}
+
+// ErrLost says that the lock was taken away together with its file, as when the
+// state directory was removed: another agent may hold a new one.
+var ErrLost = errors.New("the lock of the state directory was taken away")
 
 // HeldError says that another agent has the lock.
 type HeldError struct{ Holder string } // such as "pid 4711 (dvagent run)"
@@ -32,9 +41,9 @@ const ServiceCaller = "dvagent run"
 // lockPause is the time between two tries.
 const lockPause = 50 * time.Millisecond
 
-// Lock takes the lock of the directory. It waits as long as the caller may, and
-// then fails with *HeldError.
-func (d Dir) Lock(ctx context.Context, c Caller) (*Lock, error) { return lock(ctx, d.lock(), c) }
+// Lock takes the lock of the directory, which it makes where it is gone. It waits
+// as long as the caller may, and then fails with *HeldError.
+func (d Dir) Lock(ctx context.Context, c Caller) (*Lock, error) { return lock(ctx, d.LockFile(), c) }
 
 // LockService is Lock for the right to be the service of the directory, which is
 // held for as long as the service runs. Others do their work beside it.
@@ -59,6 +68,11 @@ func lock(ctx context.Context, path string, c Caller) (*Lock, error) {
 	deadline := Now().Add(c.LockWait)
 	for {
 		lock, err := tryLock(path, c.Who)
+		if errors.Is(err, fs.ErrNotExist) {
+			if err = Dir(filepath.Dir(path)).Prepare(); err == nil {
+				lock, err = tryLock(path, c.Who)
+			}
+		}
 		var held *HeldError
 		if err == nil || !errors.As(err, &held) || Now().After(deadline) {
 			return lock, err
@@ -99,7 +113,35 @@ func tryFile(path string) (*Lock, error) {
 		file.Close()
 		return nil, fmt.Errorf("take lock %s: %w", path, err)
 	}
-	return &Lock{file}, nil
+	return &Lock{file, path}, nil
+}
+
+// Stands is ErrLost when the lock is none any more.
+func (l *Lock) Stands() error {
+	if !l.isAt(l.path) {
+		return ErrLost
+	}
+	return nil
+}
+
+// While is a context that ends, with ErrLost as its cause, when the lock is none
+// any more, which is looked at so often; and at the latest with stop.
+func (l *Lock) While(ctx context.Context, every time.Duration) (while context.Context, stop func()) {
+	while, cancel := context.WithCancelCause(ctx)
+	go func() {
+		for tick := time.NewTicker(every); ; {
+			select {
+			case <-while.Done():
+				tick.Stop()
+				return
+			case <-tick.C:
+				if err := l.Stands(); err != nil {
+					cancel(err)
+				}
+			}
+		}
+	}()
+	return while, func() { cancel(context.Canceled) }
 }
 
 // isAt says that the locked file still is the one at path.

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func take(t *testing.T, dir Dir, who string) (*Lock, error) {
@@ -38,7 +40,7 @@ func TestASecondAgentIsToldWhoHoldsTheLock(t *testing.T) {
 
 // fault 63
 func TestALockFileThatWasReplacedIsNotMistakenForTheLock(t *testing.T) {
-	path := Dir(t.TempDir()).lock()
+	path := Dir(t.TempDir()).LockFile()
 	file, err := tryFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -76,4 +78,37 @@ func TestAChildDoesNotKeepTheLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	again.Unlock()
+}
+
+// fault 148
+func TestALockThatWasTakenAwayWithItsDirectoryIsTakenAnew(t *testing.T) {
+	dir := Dir(filepath.Join(t.TempDir(), "var", "state"))
+	first, err := take(t, dir, "dvagent run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Unlock()
+	while, stop := first.While(t.Context(), time.Millisecond)
+	defer stop()
+	if err := first.Stands(); err != nil {
+		t.Error(err)
+	}
+	if err := os.RemoveAll(string(dir)); err != nil {
+		t.Fatal(err)
+	}
+	<-while.Done()
+	if !errors.Is(context.Cause(while), ErrLost) || !dir.Gone() {
+		t.Errorf("it ended by %v, gone %v", context.Cause(while), dir.Gone())
+	}
+	second, err := take(t, dir, "dvagent renew")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Unlock()
+	if info, err := os.Stat(string(dir)); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("mode %v, error %v", info.Mode(), err)
+	}
+	if !errors.Is(first.Stands(), ErrLost) || second.Stands() != nil || dir.Gone() {
+		t.Errorf("the first says %v, the second %v", first.Stands(), second.Stands())
+	}
 }

@@ -114,11 +114,11 @@ func (s Snapshot) Relink() (version string, err error) {
 // versionsKept is how many versions of a certificate stay on disk.
 const versionsKept = 5
 
-// Prune drops old versions that no target uses.
+// Prune drops old versions that no configured target uses.
 func (s Snapshot) Prune() error {
 	return s.Store.Prune(versionsKept, func(id string) bool {
-		for _, target := range s.Rollout.Targets {
-			if target.Version == id {
+		for _, target := range s.Config.Deploy {
+			if s.Rollout.Targets[target.ID()].Version == id {
 				return true
 			}
 		}

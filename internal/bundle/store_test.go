@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"syscall"
@@ -332,5 +333,37 @@ func BenchmarkLoadLeafAndKeyMatches(b *testing.B) {
 		if err := bundle.KeyMatches(store.Path(id), leaf); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// fault 148
+func TestAVersionThatCannotBeRemovedKeepsNoOtherFromIt(t *testing.T) {
+	store := bundle.Open(t.TempDir())
+	ids := stored(t, store, 5)
+	if err := store.Switch(ids[4]); err != nil {
+		t.Fatal(err)
+	}
+	stuck := filepath.Join(store.Path(ids[2]), "privkey.pem")
+	if out, err := exec.Command("chattr", "+i", stuck).CombinedOutput(); err != nil {
+		t.Skipf("no file can be made immutable: %v %s", err, out)
+	}
+	nobody := func(string) bool { return false }
+	err := store.Prune(1, nobody)
+	if _, again := store.Versions(); err == nil || again != nil {
+		t.Errorf("error %v; %v", err, again)
+	}
+	left, _ := filepath.Glob(store.Path("*"))
+	if len(left) != 2 { // the current one, and what is left of the other
+		t.Errorf("left: %v", left)
+	}
+	stuck = filepath.Join(store.Path("."+ids[2]), "privkey.pem")
+	if out, err := exec.Command("chattr", "-i", stuck).CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	if err := store.Prune(1, nobody); err != nil {
+		t.Error(err)
+	}
+	if left, _ := filepath.Glob(store.Path(".*-*")); len(left) > 0 {
+		t.Errorf("left at the next look: %v", left)
 	}
 }

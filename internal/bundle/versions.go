@@ -81,7 +81,7 @@ func (s *Store) Previous() (string, error) {
 
 // Prune removes all but the newest keep versions; the current one and those
 // that inUse names stay in any case. What a killed Put or Prune left is
-// removed too.
+// removed too. One that cannot be removed keeps no other from it.
 func (s *Store) Prune(keep int, inUse func(id string) bool) error {
 	current, err := s.Current()
 	if err != nil {
@@ -91,15 +91,16 @@ func (s *Store) Prune(keep int, inUse func(id string) bool) error {
 	if err != nil {
 		return err
 	}
+	var first error
 	for _, id := range ids[min(keep, len(ids)):] {
 		if id == current || inUse(id) {
 			continue
 		}
-		if err := s.remove(id); err != nil {
-			return fmt.Errorf("remove version %s: %w", id, err)
+		if err := s.remove(id); err != nil && first == nil {
+			first = fmt.Errorf("remove version %s: %w", id, err)
 		}
 	}
-	return s.sweep()
+	return cmp.Or(first, s.sweep())
 }
 
 // remove renames first: a version is there whole, or not at all.
@@ -119,10 +120,11 @@ func (s *Store) sweep() error {
 	if err != nil || len(leftovers) == 0 {
 		return err
 	}
+	var first error
 	for _, path := range leftovers {
-		if err := os.RemoveAll(path); err != nil {
-			return fmt.Errorf("remove what is left of a version: %w", err)
+		if err := os.RemoveAll(path); err != nil && first == nil {
+			first = fmt.Errorf("remove what is left of a version: %w", err)
 		}
 	}
-	return atomicfile.SyncDir(filepath.Join(s.dir, versionsDir))
+	return cmp.Or(first, atomicfile.SyncDir(filepath.Join(s.dir, versionsDir)))
 }

@@ -56,11 +56,10 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	defer lock.Unlock()
 	d.config, d.service = cfg, agent.NewService(a, d.replaced, o.Caller)
 	d.board.Speak(cfg.Language)
 	d.log.Info("started", "certificates", len(cfg.Certificates), "config", cfg.Path, "state_dir", cfg.StateDir)
-	err = d.run(ctx)
+	err = d.run(ctx, lock)
 	d.log.Info("stopped")
 	return err
 }
@@ -73,7 +72,7 @@ func (d *daemon) observe(e state.Event) {
 	d.systemd.observe(e)
 }
 
-func (d *daemon) run(ctx context.Context) error {
+func (d *daemon) run(ctx context.Context, lock *state.Lock) error {
 	group, ctx := errgroup.WithContext(ctx)
 	ctx, stop := context.WithCancel(ctx)
 	context.AfterFunc(ctx, d.systemd.stopping)
@@ -90,10 +89,8 @@ func (d *daemon) run(ctx context.Context) error {
 		return nil
 	})
 	group.Go(func() error {
-		if err := answer(ctx, state.Dir(d.config.StateDir), d.service); err != nil {
-			d.log.Warn("dvagent status cannot ask this service", "error", err)
-		}
-		return nil
+		defer stop()
+		return d.attend(ctx, lock)
 	})
 	if d.config.Service.Listen != "" {
 		group.Go(func() error {
