@@ -85,6 +85,113 @@ func BenchmarkManyDueAtOnce(b *testing.B) {
 	b.ReportMetric(time.Since(begun).Seconds(), "s-to-last")
 }
 
+// certificates adds some to the first one, named host1, host2 … in front of the
+// zone, each with what target adds.
+func (w *world) certificates(n int, target func(name string) string) {
+	w.name, w.domains = "host0", `["host0.example.com"]`
+	w.extra += target("host0")
+	for i := 1; i < n; i++ {
+		name := fmt.Sprintf("host%d", i)
+		w.extra += fmt.Sprintf("\n[[certificate]]\nname = %q\ndomains = [\"%s.example.com\"]\n", name, name) + target(name)
+	}
+}
+
+// fault 153
+func TestWhatIsIssuedIsInPlaceBeforeAllIsSubmitted(t *testing.T) {
+	t.Parallel()
+	const certificates = 40
+	w := newWorld(t, sandbox.Options{Instances: certificates})
+	w.certificates(certificates, func(name string) string {
+		return fmt.Sprintf("\n  [[certificate.deploy]]\n  fullchain = %q\n  key = %q\n", filepath.Join(w.dir, name+".pem"), filepath.Join(w.dir, name+".key"))
+	})
+	w.extra += "\n[limits]\nparallel_orders = 1\nrequests_per_second = 30\n"
+	ctx, stop := context.WithCancel(t.Context())
+	var once sync.Once
+	submitted := 0
+	w.onProgress(func(p state.Progress) {
+		if p.Step == state.StepDeploy && strings.HasPrefix(p.Text, "installed") {
+			once.Do(func() { submitted = w.sandbox.Submitted() })
+			stop()
+		}
+	})
+	if _, err := w.agent().Renew(ctx, Renewal{Timeout: 2 * time.Minute, Caller: tester}); err != nil {
+		t.Fatal(err)
+	}
+	if submitted == 0 || submitted > certificates*3/4 {
+		t.Errorf("the first one was in place after %d submissions", submitted)
+	}
+}
+
+// fault 153
+func TestAServerThatDoesNotShowItsLeafHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{})
+	address, log := serveByName(t, w.dir), filepath.Join(w.dir, "log")
+	if err := os.Mkdir(filepath.Join(w.dir, "elsewhere"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w.certificates(3, func(name string) string {
+		dir := w.dir
+		if name == "host0" {
+			dir = filepath.Join(w.dir, "elsewhere") // the server reads other files
+		}
+		return fmt.Sprintf("\n  [[certificate.deploy]]\n  fullchain = %q\n  key = %q\n  reload = [\"true\"]\n  probe = [%q]\n  timeout = \"1h\"\n",
+			filepath.Join(dir, name+".example.com.pem"), filepath.Join(dir, name+".example.com.key"), address)
+	})
+	w.extra += fmt.Sprintf("\n[[hook]]\non = [\"deployed\"]\ncommand = [\"sh\", \"-c\", \"echo $DVAGENT_CERTIFICATE >> %s\"]\n", log)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ended := make(chan []state.Outcome, 1)
+	go func() {
+		outcomes, err := w.agent().Renew(ctx, Renewal{Timeout: time.Hour, Caller: tester})
+		if err != nil {
+			t.Error(err)
+		}
+		ended <- outcomes
+	}()
+	w.within(time.Minute, "the hooks of the others", func() bool {
+		names, _ := os.ReadFile(log)
+		return strings.Count(string(names), "\n") == 2
+	})
+	select {
+	case outcomes := <-ended:
+		t.Errorf("it has ended: %+v", outcomes)
+	default:
+	}
+	stop()
+	for i, o := range <-ended {
+		if want := i > 0; (o.Class == state.Served) != want {
+			t.Errorf("%+v", o)
+		}
+	}
+}
+
+func TestAPassHandsBackWhatItDidNotGetTo(t *testing.T) {
+	t.Parallel()
+	const certificates = 30
+	w := newWorld(t, sandbox.Options{Instances: certificates})
+	w.certificates(certificates, func(string) string { return "" })
+	w.extra += "\n[limits]\nparallel_orders = 1\nrequests_per_second = 30\n"
+	a := w.agent()
+	names, err := a.host.Selected(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := newOneShot(a, Renewal{NoWait: true, Caller: tester}, names)
+	err = a.underLock(t.Context(), tester, state.Scope{Since: run.started}, func(p *pass) error {
+		p.begun = p.begun.Add(-time.Hour)
+		p.run(t.Context(), run)
+		return nil
+	})
+	if err != nil || len(run.last) == 0 || len(run.first) == 0 || len(run.first)+len(run.last) != certificates {
+		t.Fatalf("%d were worked on, %d handed back: %v", len(run.last), len(run.first), err)
+	}
+	outcomes, err := a.Renew(t.Context(), Renewal{Timeout: time.Minute, Caller: tester})
+	if err != nil || len(outcomes) != certificates || state.Worst(outcomes) != state.Served {
+		t.Errorf("%+v, %v", outcomes, err)
+	}
+}
+
 // serveByName is a TLS server that reads the pair of the name that it is asked
 // for, for every handshake.
 func serveByName(tb testing.TB, dir string) (address string) {

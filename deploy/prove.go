@@ -168,33 +168,33 @@ const lastProbeTime = 2 * time.Second
 // comeBackTime is how long a server has to come up with the previous files.
 const comeBackTime = 3 * time.Second
 
-// comeBack puts the previous files back, in the next turn, and waits a moment for
+// comeBack puts the previous files back, in the next shift, and waits a moment for
 // the server. ctx does not end.
 func (r round) comeBack(ctx context.Context, rounds *Rounds) {
 	t := r[0].Job.Target
-	turn, err := rounds.Turns.TakeNext(ctx, t.Check, t.Reload)
+	shift, err := rounds.Shifts.TakeNext(ctx, t.Check, t.Reload)
 	if err != nil {
 		return
 	}
 	undone := r.undo()
 	if len(undone) > 0 {
-		outcome := undone.again(ctx, turn)
+		outcome := undone.again(ctx, shift)
 		for _, a := range undone {
 			a.Err = a.withOutcome(a.Err, outcome)
 		}
 	}
-	turn.Over()
+	shift.Over()
 	undone.watch(ctx, comeBackTime)
 }
 
 // again checks and reloads with the previous files. It returns what fails, as
 // the end of an error's text.
-func (r round) again(ctx context.Context, turn *command.Turn) string {
+func (r round) again(ctx context.Context, shift *command.Shift) string {
 	t := r[0].Job.Target
-	if result := r.run(ctx, turn, t.Check); result.Err != nil {
+	if result := r.run(ctx, shift, t.Check); result.Err != nil {
 		return "; again " + describe("check", result).Error()
 	}
-	if result := r.run(ctx, turn, t.Reload); result.Err != nil {
+	if result := r.run(ctx, shift, t.Reload); result.Err != nil {
 		return "; again " + describe("reload", result).Error()
 	}
 	return ""

@@ -18,7 +18,7 @@ var commands = make(chan struct{}, 16)
 type round []*attempt
 
 // apply runs the check and the reload for the attempts that need them.
-func (r round) apply(ctx context.Context, turn *command.Turn) {
+func (r round) apply(ctx context.Context, shift *command.Shift) {
 	for _, a := range r {
 		a.due = a.Err == nil && (a.Changed || a.Job.Force || len(a.was) == 0 || len(failing(a.was, a.Job.Bundle)) > 0)
 	}
@@ -26,11 +26,11 @@ func (r round) apply(ctx context.Context, turn *command.Turn) {
 	if len(due) == 0 {
 		return
 	}
-	if check := due.run(ctx, turn, due[0].Job.Target.Check); check.Err != nil {
-		due.refuse(ctx, turn, check)
+	if check := due.run(ctx, shift, due[0].Job.Target.Check); check.Err != nil {
+		due.refuse(ctx, shift, check)
 		return
 	}
-	reload := due.run(ctx, turn, due[0].Job.Target.Reload)
+	reload := due.run(ctx, shift, due[0].Job.Target.Reload)
 	for _, a := range due {
 		a.applied = reload.Err == nil
 		a.Err = describe("reload", reload)
@@ -43,11 +43,11 @@ func (r round) where(keep func(*attempt) bool) round {
 
 // refuse puts the previous files back after a failed check, if they were a valid
 // pair, and checks again: if that fails too, the fault lies elsewhere.
-func (r round) refuse(ctx context.Context, turn *command.Turn, check command.Result) {
+func (r round) refuse(ctx context.Context, shift *command.Shift, check command.Result) {
 	undone := r.undo()
 	outcome := ""
 	if len(undone) > 0 && ctx.Err() == nil {
-		if again := undone.run(ctx, turn, undone[0].Job.Target.Check); again.Err != nil {
+		if again := undone.run(ctx, shift, undone[0].Job.Target.Check); again.Err != nil {
 			outcome = ", and with the previous files too: the fault is not in the certificate"
 		}
 	}
@@ -83,7 +83,7 @@ func (a *attempt) withOutcome(err error, outcome string) error {
 
 // run does nothing, and so does not fail, for a command that the targets have
 // not.
-func (r round) run(ctx context.Context, turn *command.Turn, argv []string) command.Result {
+func (r round) run(ctx context.Context, shift *command.Shift, argv []string) command.Result {
 	if len(argv) == 0 {
 		return command.Result{}
 	}
@@ -95,7 +95,7 @@ func (r round) run(ctx context.Context, turn *command.Turn, argv []string) comma
 	defer func() { <-commands }()
 	defer r[0].Job.waitsFor(argv[0]+" to end", timeout)()
 	c := command.Command{Argv: argv, Env: command.BaseEnv(), Timeout: timeout}
-	return turn.While(func() command.Result { return asroot.Run(ctx, c) })
+	return shift.While(func() command.Result { return asroot.Run(ctx, c) })
 }
 
 // describe says whether the check or the reload failed and, if it ran, how to

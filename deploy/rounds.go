@@ -16,7 +16,7 @@ import (
 // run one after the other, unless one hangs; nobody waits for another's probes. The
 // zero value is ready.
 type Rounds struct {
-	Turns command.Turns // of the programs of checks and reloads; who else may run one takes a turn, too
+	Shifts command.Shifts // of the programs of checks and reloads; who else may run one takes a shift, too
 
 	mu     sync.Mutex
 	coming int                // that may join a round soon
@@ -159,15 +159,15 @@ func (t Target) commands() string {
 	return strings.Join(t.Check, "\x00") + "\x00\x00" + strings.Join(t.Reload, "\x00")
 }
 
-// lead waits for the others of a round and for its turn. Then it writes all their
+// lead waits for the others of a round and for its shift. Then it writes all their
 // files, so that no other round's are checked, and runs the commands.
 func (s *shared) lead(ctx context.Context, key string, t Target) {
 	defer close(s.applied)
-	var turn *command.Turn
+	var shift *command.Shift
 	var err error
 	if key != "" {
 		s.rounds.gather(ctx)
-		turn, err = s.rounds.Turns.Take(ctx, t.Check, t.Reload)
+		shift, err = s.rounds.Shifts.Take(ctx, t.Check, t.Reload)
 	}
 	s.rounds.begin(key, s)
 	if err != nil {
@@ -176,11 +176,11 @@ func (s *shared) lead(ctx context.Context, key string, t Target) {
 		}
 		return
 	}
-	if turn != nil {
-		defer turn.Over()
+	if shift != nil {
+		defer shift.Over()
 	}
 	sideBySide(s.round, atOnce, func(a *attempt) { a.Err = a.write(ctx) }) // so that syncs overlap
-	s.round.apply(ctx, turn)
+	s.round.apply(ctx, shift)
 }
 
 // begin lets nobody join any more.

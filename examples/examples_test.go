@@ -314,7 +314,7 @@ func TestNotifyTellsTheLog(t *testing.T) {
 		{hooks.Deployed, "-t|dvagent|-p|daemon.notice|--|www (example.com *.example.com): the certificate valid until 2027-06-11T00:00:00Z is deployed|"},
 		{hooks.Failed, "-t|dvagent|-p|daemon.err|--|www (example.com *.example.com): failed: $(no) `spare` instance|"},
 	} {
-		results := hooks.Run(t.Context(), new(command.Turns), cfg.Hooks, hooks.Event{
+		results := hooks.Run(t.Context(), new(command.Shifts), cfg.Hooks, hooks.Event{
 			Name: tt.event, Certificate: "www", Domains: []string{"example.com", "*.example.com"},
 			NotAfter: time.Date(2027, 6, 11, 0, 0, 0, 0, time.UTC), Error: "$(no) `spare` instance",
 		})

@@ -50,16 +50,16 @@ type Event struct {
 }
 
 // Run runs those of all that listen to e.Name, one after the other in their
-// order and in turn with whoever else runs their programs, and returns how each
-// ended. A failure does not keep the next from running.
-func Run(ctx context.Context, turns *command.Turns, all []Hook, e Event) []command.Result {
+// order and each in its shift, and returns how each ended. A failure does not keep
+// the next from running.
+func Run(ctx context.Context, shifts *command.Shifts, all []Hook, e Event) []command.Result {
 	var results []command.Result
 	for _, h := range all {
 		if !slices.Contains(h.On, e.Name) {
 			continue
 		}
 		c := command.Command{Argv: h.Command, Env: e.environment(), Timeout: h.Limit()}
-		results = append(results, turns.Run(ctx, c))
+		results = append(results, shifts.Run(ctx, c))
 	}
 	return results
 }

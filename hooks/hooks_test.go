@@ -63,7 +63,7 @@ func TestRunGivesTheContractsEnvironment(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			all := []hooks.Hook{{On: []string{"deployed", "failed"}, Command: []string{script(t, printEnv)}}}
-			results := hooks.Run(t.Context(), new(command.Turns), all, test.event)
+			results := hooks.Run(t.Context(), new(command.Shifts), all, test.event)
 			if len(results) != 1 || results[0].Err != nil {
 				t.Fatalf("results %+v", results)
 			}
@@ -85,7 +85,7 @@ func TestRunPicksTheHooksThatListen(t *testing.T) {
 	all := []hooks.Hook{say("one", "issued", "failed"), fails, say("three", "deployed"), missing, say("four", "issued")}
 
 	var got []string
-	for _, r := range hooks.Run(t.Context(), new(command.Turns), all, hooks.Event{Name: "issued"}) {
+	for _, r := range hooks.Run(t.Context(), new(command.Shifts), all, hooks.Event{Name: "issued"}) {
 		got = append(got, r.Output)
 		if failed := r.ExitCode != 0; failed != (r.Err != nil) {
 			t.Errorf("exit code %d with error %v", r.ExitCode, r.Err)
@@ -98,7 +98,7 @@ func TestRunPicksTheHooksThatListen(t *testing.T) {
 
 func TestRunKeepsALongErrorFromStoppingTheHook(t *testing.T) {
 	all := []hooks.Hook{{On: []string{"failed"}, Command: []string{script(t, `printf %s "${#DVAGENT_ERROR}"`)}}}
-	results := hooks.Run(t.Context(), new(command.Turns), all, hooks.Event{Name: "failed", Error: strings.Repeat("é", 1<<20)})
+	results := hooks.Run(t.Context(), new(command.Shifts), all, hooks.Event{Name: "failed", Error: strings.Repeat("é", 1<<20)})
 	if results[0].Err != nil || results[0].Output == "0" {
 		t.Errorf("output %q, error %v", results[0].Output, results[0].Err)
 	}
@@ -108,7 +108,7 @@ func TestRunKeepsALongErrorFromStoppingTheHook(t *testing.T) {
 func TestRunStopsAHookThatHangs(t *testing.T) {
 	hang := hooks.Hook{On: []string{"issued"}, Command: []string{script(t, "sleep 600")}, Timeout: 200 * time.Millisecond}
 	next := hooks.Hook{On: []string{"issued"}, Command: []string{script(t, "echo next")}}
-	results := hooks.Run(t.Context(), new(command.Turns), []hooks.Hook{hang, next}, hooks.Event{Name: "issued"})
+	results := hooks.Run(t.Context(), new(command.Shifts), []hooks.Hook{hang, next}, hooks.Event{Name: "issued"})
 	if results[0].Err == nil || results[1].Output != "next\n" {
 		t.Errorf("results %+v", results)
 	}

@@ -149,7 +149,7 @@ func (r *Rollout) runHook(ctx context.Context, hook hooks.Hook, event hooks.Even
 	if hung := r.hung[key]; len(hung) >= mostHung || slices.Contains(hung, event.Certificate) {
 		return errHung
 	}
-	result := hooks.Run(ctx, &r.rounds.Turns, []hooks.Hook{hook}, event)[0]
+	result := hooks.Run(ctx, &r.rounds.Shifts, []hooks.Hook{hook}, event)[0]
 	if result.Err != nil && result.Duration >= hook.Limit() {
 		r.hung[key] = append(r.hung[key], event.Certificate)
 	}
