@@ -133,7 +133,7 @@ func checkTarget(ctx context.Context, name string, target deploy.Target, first b
 	}
 	findings = append(findings, checkReload(ctx, name, target.Reload)...)
 	if !target.JavaReads() {
-		findings = append(findings, Finding{Subject: name, Warning: true, Err: fmt.Errorf("Java does not open %s: its password has characters beyond ASCII", target.PFX)})
+		findings = append(findings, Finding{Subject: name, Warning: true, Err: fmt.Errorf("%s does not open in Java: its password has characters beyond ASCII", target.PFX)})
 	}
 	if len(target.Probe) == 0 {
 		findings = append(findings, Finding{Subject: name, Warning: true, Err: hint.Add(
