@@ -52,6 +52,10 @@ func TestANewerPairThatSomebodyElsePutInPlaceBecomesAVersion(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := rivalled(t)
+			told := filepath.Join(w.dir, "told")
+			w.extra += fmt.Sprintf("\n[[hook]]\non = [\"issued\", \"deployed\"]\ncommand = [\"/bin/sh\", \"-c\", \"echo $DVAGENT_EVENT >>%s\"]\n", told)
+			w.renew(Renewal{}) // so that a version is known to have been told of
+			_ = os.Remove(told)
 			log, rival := w.logged(), w.rival(tt.leaf())
 			w.place(rival)
 			if planned := w.planned(); planned.Action != "take over" {
@@ -63,6 +67,9 @@ func TestANewerPairThatSomebodyElsePutInPlaceBecomesAVersion(t *testing.T) {
 			c := w.status().Certificates[0]
 			if !w.holds(rival) || w.current() != rival.ID() || !c.Deployed || c.State != view.OK || !strings.Contains(c.Issuer, "Rival") {
 				t.Errorf("version %s, %+v", w.current(), c)
+			}
+			if events, _ := os.ReadFile(told); string(events) != "issued\ndeployed\n" {
+				t.Errorf("hooks ran of %q", events)
 			}
 			if calls := w.calls(); sum(calls) > 0 || strings.Contains(log.String(), "WARN") {
 				t.Errorf("calls %v, log %s", calls, log)
@@ -179,6 +186,7 @@ func TestANewerPairThatCannotBecomeAVersionStaysWhereItLies(t *testing.T) {
 		}, "belongs to user"},
 		{"in one target of two", func(*world, *bundle.Bundle) {}, "holds another certificate"},
 		{"while a version is held", func(w *world, rival *bundle.Bundle) {
+			time.Sleep(time.Until(rival.Leaf.NotBefore)) // versions of one second have no order
 			w.renewed(Renewal{Force: true})
 			if _, err := w.agent().Rollback(w.Context(), "example.com", tester); err != nil {
 				w.Fatal(err)

@@ -228,6 +228,22 @@ func TestOnlyPlainFilesThatNobodyElseCanChangeAreTakenOver(t *testing.T) {
 	}
 }
 
+// fault 136: what somebody else put in place is seen, but for what a link of theirs
+// leads to.
+func TestAPairIsFoundWhoeverCouldHavePutItThere(t *testing.T) {
+	p := newPrey(t)
+	p.must(os.WriteFile(p.path("fullchain.pem"), p.owner.FullchainPEM(), 0o644), os.WriteFile(p.path("key.pem"), p.owner.KeyPEM(), 0o600),
+		os.Chown(p.path("key.pem"), stranger, stranger))
+	found, err := deploy.Found(p.target)
+	checkError(t, err, "")
+	if err == nil && found.ID() != p.owner.ID() {
+		t.Errorf("found %s", found.ID())
+	}
+	p.must(os.Remove(p.path("key.pem")), os.Symlink(p.secret, p.path("key.pem")), os.Lchown(p.path("key.pem"), stranger, stranger))
+	_, err = deploy.Found(p.target)
+	checkError(t, err, "key.pem is missing")
+}
+
 // fault 166
 func TestWhatOneTargetHoldsIsNotGivenToAnother(t *testing.T) {
 	ca := bundletest.NewCA(t, "Test")

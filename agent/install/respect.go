@@ -113,10 +113,14 @@ func (r *Rollout) trusted(ctx context.Context, s state.Snapshot, b *bundle.Bundl
 func (r *Rollout) leave(c *candidate, target deploy.Target, l left) error {
 	s := c.item.Snapshot
 	c.item.left = true
-	if s.Rollout.Targets[target.ID()].Left == l.pair.ID() {
+	known := s.Rollout.Targets[target.ID()]
+	told := known.Left == l.pair.ID()
+	if told && known.Failure.Text == "" {
 		return nil
 	}
-	r.host.Log.Warn("a newer pair that somebody else put in place stays there", "certificate", c.item.name(), "target", target.String(),
-		"pair", state.Describe(l.pair), "no_version_because", l.why, "hint", "dvagent deploy "+c.item.name()+" installs version "+s.Current)
+	if !told {
+		r.host.Log.Warn("a newer pair that somebody else put in place stays there", "certificate", c.item.name(), "target", target.String(),
+			"pair", state.Describe(l.pair), "no_version_because", l.why, "hint", "dvagent deploy "+c.item.name()+" installs version "+s.Current)
+	}
 	return s.Rollout.Leave(target.ID(), l.pair.ID())
 }

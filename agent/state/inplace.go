@@ -20,10 +20,11 @@ func (s Snapshot) InPlace(now time.Time) (pair *bundle.Bundle, unfit error) {
 	if unfit != nil {
 		return s.inOne(), unfit
 	}
-	if _, err := deploy.Held(s.Config.Deploy...); err != nil {
-		return pair, err
+	own, unfit := deploy.Held(s.Config.Deploy...) // read anew: that nobody else could have put it there holds for this very one
+	if unfit != nil {
+		return pair, unfit
 	}
-	return pair, s.unfit(pair, now)
+	return own, s.unfit(own, now)
 }
 
 // inOne is the pair of the first target that holds one.
