@@ -178,9 +178,9 @@ func TestAPassHandsBackWhatItDidNotGetTo(t *testing.T) {
 		t.Fatal(err)
 	}
 	run := newOneShot(a, Renewal{NoWait: true, Caller: tester}, names)
-	err = a.underLock(t.Context(), tester, state.Scope{Since: run.started}, func(p *pass) error {
+	err = a.underLock(t.Context(), tester, state.Scope{Since: run.started}, func(ctx context.Context, p *pass) error {
 		p.begun = p.begun.Add(-time.Hour)
-		p.run(t.Context(), run)
+		p.run(ctx, run)
 		return nil
 	})
 	if err != nil || len(run.last) == 0 || len(run.first) == 0 || len(run.first)+len(run.last) != certificates {
