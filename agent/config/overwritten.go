@@ -66,11 +66,13 @@ func newOccupied() *occupied {
 	return &occupied{what: map[string]string{}, directories: map[string]string{}}
 }
 
-// addProgram passes over one that is not there: check says so.
+// addProgram adds one that has a path even where it cannot be run: check says so.
 func (o *occupied) addProgram(argv []string) {
-	if path, err := command.LookPath(argv); err == nil {
-		o.add(path, "a program that dvagent runs")
+	path, _ := command.LookPath(argv)
+	if len(argv) > 0 && filepath.IsAbs(argv[0]) {
+		path = argv[0]
 	}
+	o.add(path, "a program that dvagent runs")
 }
 
 func (o *occupied) add(path, what string) {

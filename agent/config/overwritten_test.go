@@ -33,6 +33,9 @@ url_file = "TOP/etc/url"
 [[hook]]
 on = ["deployed"]
 command = ["TOP/bin/hook"]
+[[hook]]
+on = ["failed"]
+command = ["TOP/bin/later"]
 [[certificate]]
 name = "first"
 domains = ["one.example.com"]
@@ -65,6 +68,7 @@ domains = ["two.example.com"]
 		{"the CA that is trusted", "TOP/etc/ca.pem", "is a ca_file"},
 		{"a hook", "TOP/bin/hook", "is a program"},
 		{"a check", "TOP/bin/check", "is a program"},
+		{"a hook that is not there yet", "TOP/bin/later", "is a program"},
 		{"a reload that PATH leads to", "/bin/sh", "is a program"},
 		{"a file below state_dir", "TOP/state/certificates/first/key.pem", "lies in state_dir"},
 		{"a file below state_dir by a link", "TOP/tls/state/key.pem", "lies in state_dir"},
