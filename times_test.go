@@ -16,6 +16,7 @@ var machineTimes = []string{
 	"agent/issue/cas2018/cas2018.go", // what CAS compares
 	"agent/issue/choose.go",          // one day is another
 	"agent/notice/trouble.go",        // a cause
+	"cmd/dvagent/account.go",         // JSON
 	"cmd/dvagent/progress.go",        // the step that has just ended
 	"cmd/dvagent/status.go",          // the watch
 	"hooks/hooks.go",

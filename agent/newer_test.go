@@ -188,7 +188,7 @@ func TestANewerPairThatCannotBecomeAVersionStaysWhereItLies(t *testing.T) {
 		{"while a version is held", func(w *world, rival *bundle.Bundle) {
 			time.Sleep(time.Until(rival.Leaf.NotBefore)) // versions of one second have no order
 			w.renewed(Renewal{Force: true})
-			if _, err := w.agent().Rollback(w.Context(), "example.com", tester); err != nil {
+			if _, err := w.agent().Rollback(w.Context(), "example.com", "", tester); err != nil {
 				w.Fatal(err)
 			}
 		}, "is held"},

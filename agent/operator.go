@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"dvagent/internal/words"
@@ -97,16 +98,16 @@ func (a *Agent) deployable(certificate config.Certificate, latest bool) (state.S
 	return s, nil
 }
 
-// Rollback makes the version before the current one current, holds it, and
-// deploys it.
-func (a *Agent) Rollback(ctx context.Context, name string, caller state.Caller) (state.Outcome, error) {
+// Rollback makes a version current, the one before the current one where none is
+// named, holds it, and deploys it.
+func (a *Agent) Rollback(ctx context.Context, name, version string, caller state.Caller) (state.Outcome, error) {
 	names, err := a.host.Selected([]string{name})
 	if err != nil {
 		return state.Outcome{}, err
 	}
 	outcome := state.Outcome{Certificate: name}
 	err = a.underLock(ctx, caller, redeploy(), func(ctx context.Context, p *pass) error {
-		if err := a.rollBack(name); err != nil {
+		if err := a.rollBack(name, version); err != nil {
 			return err
 		}
 		outcome = p.deploy(ctx, names, false)[0]
@@ -115,34 +116,62 @@ func (a *Agent) Rollback(ctx context.Context, name string, caller state.Caller) 
 	return outcome, err
 }
 
-func (a *Agent) rollBack(name string) error {
+func (a *Agent) rollBack(name, version string) error {
 	certificate, _ := a.host.Config.Certificate(name)
 	s, err := a.host.Dir.Read(certificate)
 	if err != nil {
 		return err
 	}
-	previous, err := s.Store.Previous()
+	if version == "" {
+		version, err = s.Store.Previous()
+	} else {
+		err = a.checkTarget(s, version)
+	}
 	if err != nil {
 		return err
 	}
-	if previous == "" {
+	if version == "" {
 		return fmt.Errorf("%s has no version before the current one", name)
 	}
-	leaf, err := bundle.LoadLeaf(s.Store.Path(previous))
-	if err == nil {
-		err = bundle.KeyMatches(s.Store.Path(previous), leaf)
-	}
-	if err != nil {
-		return fmt.Errorf("the version before cannot be used: %w", err)
-	}
-	if state.Now().After(leaf.NotAfter) {
-		return fmt.Errorf("the version before, %s, expired on %s", previous, words.Date(leaf.NotAfter))
-	}
-	if err := s.Rollout.Hold(previous); err != nil {
+	if err := usable(s, version); err != nil {
 		return err
 	}
-	a.host.Say(name, state.StepDeploy, "rolled back to version "+previous)
-	return s.Store.Switch(previous)
+	if err := s.Rollout.Hold(version); err != nil {
+		return err
+	}
+	a.host.Say(name, state.StepDeploy, "rolled back to version "+version)
+	return s.Store.Switch(version)
+}
+
+// checkTarget refuses a version that is not kept, or that there is no way back to.
+func (a *Agent) checkTarget(s state.Snapshot, version string) error {
+	ids, err := s.Store.Versions()
+	switch {
+	case err != nil:
+		return err
+	case !slices.Contains(ids, version):
+		return hint.Add(fmt.Errorf("%s has no version %q", s.Config.Name, version), "dvagent status "+s.Config.Name+" lists those that are kept")
+	case version == s.Current:
+		return fmt.Errorf("%s has version %s as its current one", s.Config.Name, version)
+	case version == s.Newest:
+		return hint.Add(fmt.Errorf("version %s is the newest of %s", version, s.Config.Name), "dvagent deploy --latest "+s.Config.Name)
+	}
+	return nil
+}
+
+// usable refuses a version that cannot be served now.
+func usable(s state.Snapshot, version string) error {
+	leaf, err := bundle.LoadLeaf(s.Store.Path(version))
+	if err == nil {
+		err = bundle.KeyMatches(s.Store.Path(version), leaf)
+	}
+	if err != nil {
+		return fmt.Errorf("version %s cannot be used: %w", version, err)
+	}
+	if state.Now().After(leaf.NotAfter) {
+		return fmt.Errorf("version %s expired on %s", version, words.Date(leaf.NotAfter))
+	}
+	return nil
 }
 
 // adopt takes over the order that an operator names.

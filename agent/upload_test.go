@@ -293,7 +293,7 @@ func TestARolledBackVersionIsUploadedToo(t *testing.T) {
 	first := w.kept()
 	w.renewed(Renewal{Force: true})
 	w.calls()
-	if o, err := w.agent().Rollback(t.Context(), "example.com", tester); err != nil || o.Class != state.Served {
+	if o, err := w.agent().Rollback(t.Context(), "example.com", "", tester); err != nil || o.Class != state.Served {
 		t.Fatalf("%+v, %v", o, err)
 	}
 	if kept := w.kept(); kept.CertID != first.CertID || w.uploads() != 0 {

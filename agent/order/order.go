@@ -130,6 +130,43 @@ func LastName(dir string) (string, error) {
 	return last.Challenges[0].Name, nil
 }
 
+// Past is an order that was archived.
+type Past struct {
+	Order *Order
+	Facts []Fact
+}
+
+// Archived are the orders that were archived, the oldest first.
+func Archived(dir string) ([]Past, error) {
+	var all []Past
+	for n := mostArchived; n >= 1; n-- {
+		o, err := load(dir, archive(n))
+		if err != nil {
+			return nil, err
+		}
+		if o == nil {
+			continue
+		}
+		_, facts, err := read(dir, archive(n))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, Past{o, facts})
+	}
+	return all, nil
+}
+
+// mostArchived is how many ended orders are kept.
+const mostArchived = 10
+
+// archive is the journal of the order that was archived n-th to last.
+func archive(n int) string {
+	if n == 1 {
+		return lastFile
+	}
+	return fmt.Sprintf("last-order.%d.journal", n)
+}
+
 // History reads the facts of the open order of the certificate whose directory
 // is dir, and of the one that was archived last; each may be empty.
 func History(dir string) (open, last []Fact, err error) {
@@ -166,16 +203,38 @@ func read(dir, name string) (*journal.Log[Fact], []Fact, error) {
 // Damage tells what of the journal could not be read.
 func (o *Order) Damage() journal.Damage { return o.log.Damage() }
 
-// Archive sets the journal of an ended order aside as the last one.
+// Archive sets the journal of an ended order aside as the last one, and those
+// before it further back. The oldest is dropped.
 func (o *Order) Archive() error {
-	open, last := filepath.Join(o.dir, OpenFile), filepath.Join(o.dir, lastFile)
-	if err := os.Rename(open, last); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(filepath.Join(o.dir, OpenFile)); errors.Is(err, fs.ErrNotExist) {
+		return nil // a killed process came so far
+	}
+	if err := o.shift(1); err != nil {
+		return fmt.Errorf("close order: %w", err)
+	}
+	if err := os.Rename(filepath.Join(o.dir, OpenFile), filepath.Join(o.dir, lastFile)); err != nil {
 		return fmt.Errorf("close order: %w", err)
 	}
 	if err := atomicfile.SyncDir(o.dir); err != nil {
 		return fmt.Errorf("close order: %w", err)
 	}
 	return nil
+}
+
+// shift makes room for an archive by setting it, and what is in its way, one
+// further back.
+func (o *Order) shift(n int) error {
+	path := filepath.Join(o.dir, archive(n))
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if n == mostArchived {
+		return os.Remove(path)
+	}
+	if err := o.shift(n + 1); err != nil {
+		return err
+	}
+	return os.Rename(path, filepath.Join(o.dir, archive(n+1)))
 }
 
 // FailuresSince counts the failures in a row, of the present step, that came

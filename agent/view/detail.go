@@ -107,12 +107,41 @@ func addDetail(host *state.Host, c *CertificateStatus) error {
 		return err
 	}
 	if o != nil {
-		c.LastOrder = &LastOrder{Reason: o.Reason, Instance: bought(o.Instance, o.Package), Package: o.Package, ServerOrder: o.ServerOrder, API: o.API,
-			OpenedAt: o.OpenedAt, EndedAt: o.EndedAt, Outcome: string(o.Outcome), History: inWords(last)}
+		told := orderInWords(order.Past{Order: o, Facts: last})
+		c.LastOrder = &told
 		latest = cmp.Or(latest, o.API)
 	}
 	c.API = apiOf(host.Config.Accounts[c.Account], latest)
 	return nil
+}
+
+// Orders tells what is kept of a certificate's orders, configured or not: those
+// that ended, the oldest first, and the open one, which has no outcome.
+func Orders(dir state.Dir, name string) ([]LastOrder, error) {
+	past, err := order.Archived(dir.Certificate(name))
+	if err != nil {
+		return nil, fmt.Errorf("read the orders of %s: %w", name, err)
+	}
+	open, err := order.Load(dir.Certificate(name))
+	if err == nil && open != nil {
+		var facts []order.Fact
+		facts, _, err = order.History(dir.Certificate(name))
+		past = append(past, order.Past{Order: open, Facts: facts})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the open order of %s: %w", name, err)
+	}
+	told := []LastOrder{}
+	for _, p := range past {
+		told = append(told, orderInWords(p))
+	}
+	return told, nil
+}
+
+func orderInWords(p order.Past) LastOrder {
+	o := p.Order
+	return LastOrder{Reason: o.Reason, Instance: bought(o.Instance, o.Package), Package: o.Package, ServerOrder: o.ServerOrder, API: o.API,
+		OpenedAt: o.OpenedAt, EndedAt: o.EndedAt, Outcome: string(o.Outcome), History: inWords(p.Facts)}
 }
 
 func inWords(facts []order.Fact) []OrderEvent {

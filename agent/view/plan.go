@@ -138,6 +138,28 @@ func (p *Planned) decide(s state.Snapshot, takenOver bool, now time.Time) {
 	}
 }
 
+// Force makes of a plan what renew --force would do: an order for whatever has
+// none open.
+func (p *Plan) Force() {
+	for i := range p.Certificates {
+		if one := &p.Certificates[i]; one.Error == "" && one.Step == "" {
+			one.force()
+		}
+	}
+}
+
+func (p *Planned) force() {
+	p.Reason = state.ReasonForced
+	if p.Follows {
+		p.Action, p.Next = actionFollow, "follows: take what the account holds for these names with a key: "+p.Reason
+		return
+	}
+	p.Action, p.Next = ActionOrder, "order: "+p.Reason
+	if of := p.of(); of != "" {
+		p.Next = fmt.Sprintf("order: %s, %s", p.Reason, of)
+	}
+}
+
 // foresee names the package, or the instance that is kept for the renewal, and
 // warns where it does not last for it.
 func (p *Planned) foresee(r state.Renewal, now time.Time) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,7 +32,45 @@ type listed struct {
 	id         int64
 	name, ends string
 	cells      []string
+	row        certificateRow
 	prunable   bool // uploaded, and expired for a day
+}
+
+// certificateRow is one element of `certs list --json`. What the account's version
+// of CAS does not tell is left out.
+type certificateRow struct {
+	ID       int64    `json:"id"`
+	Name     string   `json:"name"`
+	Domains  []string `json:"domains"`
+	Ends     string   `json:"ends"`                      // RFC 3339; of 2018-07-13 a date
+	Expired  bool     `json:"expired"`                   // as CAS says
+	KeyInCAS *bool    `json:"key_in_cas,omitempty"`      // 2020-04-07
+	Source   string   `json:"source,omitempty"`          // 2020-04-07
+	Sold     *bool    `json:"sold_by_alibaba,omitempty"` // 2018-07-13; with show always
+}
+
+// certificateDetail is what `certs show --json` prints.
+type certificateDetail struct {
+	certificateRow
+	Issuer       string `json:"issuer"`
+	Starts       string `json:"starts"` // as ends
+	SerialNumber string `json:"serial_number,omitempty"`
+	Fingerprint  string `json:"fingerprint"` // SHA-1
+	Organisation string `json:"organisation"`
+	Certificate  string `json:"certificate"` // and its chain, PEM
+}
+
+// names are those of a list with commas.
+func names(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// stamp is a time for programs, or "".
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(time.RFC3339)
 }
 
 // longOver says that a certificate has ended a day ago: no clock that is off, and
@@ -41,7 +80,8 @@ func longOver(end, now time.Time) bool { return !end.IsZero() && now.After(end.A
 // detail is all of one certificate of the account.
 type detail struct {
 	fields    [][]string // names and texts to show, without the key
-	cert, key string     // PEM; the key is empty where CAS does not have it
+	row       certificateDetail
+	cert, key string // PEM; the key is empty where CAS does not have it
 }
 
 // cas opens the named account, or the only account when none is named.
@@ -79,6 +119,7 @@ func openCAS(ctx context.Context, host *state.Host, accounts *account.Accounts, 
 }
 
 // wantsAccount gives a command and those below it the flag --account.
-func wantsAccount(cmd *cobra.Command, account *string) {
+func (c *cli) wantsAccount(cmd *cobra.Command, account *string) {
 	cmd.PersistentFlags().StringVar(account, "account", "", "the account, when there are several")
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("account", c.accounts))
 }

@@ -37,7 +37,8 @@ func (c cas2018) certificates(ctx context.Context) ([]listed, error) {
 	certificates, err := c.client.DescribeUserCertificateList(ctx)
 	var all []listed
 	for _, x := range certificates {
-		all = append(all, listed{id: x.ID, name: x.Name, ends: x.EndDate, prunable: prunable(x, time.Now()), cells: []string{
+		row := certificateRow{ID: x.ID, Name: x.Name, Domains: names(x.Sans), Ends: x.EndDate, Expired: x.Expired, Sold: &x.BuyInAliyun}
+		all = append(all, listed{id: x.ID, name: x.Name, ends: x.EndDate, prunable: prunable(x, time.Now()), row: row, cells: []string{
 			strconv.FormatInt(x.ID, 10), x.Name, x.Sans, x.EndDate, words.YesNo(x.Expired), words.YesNo(x.BuyInAliyun)}})
 	}
 	return all, err
@@ -52,7 +53,10 @@ func prunable(x aliyun.Certificate, now time.Time) bool {
 
 func (c cas2018) certificate(ctx context.Context, id int64) (detail, error) {
 	x, err := c.client.DescribeUserCertificateDetail(ctx, id)
-	return detail{cert: x.Cert, key: x.Key, fields: [][]string{
+	hasKey := x.Key != ""
+	row := certificateDetail{Issuer: x.Issuer, Starts: x.StartDate, Fingerprint: x.Fingerprint, Organisation: x.OrgName, Certificate: x.Cert,
+		certificateRow: certificateRow{ID: id, Name: x.Name, Domains: names(x.Sans), Ends: x.EndDate, Expired: x.Expired, KeyInCAS: &hasKey, Sold: &x.BuyInAliyun}}
+	return detail{row: row, cert: x.Cert, key: x.Key, fields: [][]string{
 		{"id", strconv.FormatInt(id, 10)}, {"name", x.Name}, {"names", x.Sans},
 		{"issuer", x.Issuer}, {"starts", x.StartDate}, {"ends", x.EndDate},
 		{"fingerprint (SHA-1)", x.Fingerprint}, {"organisation", x.OrgName},

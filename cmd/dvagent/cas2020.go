@@ -127,8 +127,10 @@ func (c cas2020) certificates(ctx context.Context) ([]listed, error) {
 	now := time.Now()
 	var all []listed
 	for _, x := range certificates {
+		row := certificateRow{ID: x.CertificateID, Name: x.CertificateName, Domains: x.Domains, Ends: stamp(x.NotAfter),
+			Expired: strings.EqualFold(string(x.Status), "expired"), KeyInCAS: &x.HasPrivateKey, Source: x.Source}
 		all = append(all, listed{
-			id: x.CertificateID, name: x.CertificateName, ends: minute(x.NotAfter), prunable: prunable2020(x, now),
+			row: row, id: x.CertificateID, name: x.CertificateName, ends: minute(x.NotAfter), prunable: prunable2020(x, now),
 			cells: []string{strconv.FormatInt(x.CertificateID, 10), x.CertificateName, strings.Join(x.Domains, ", "),
 				day(x.NotAfter, now), words.YesNo(x.HasPrivateKey), x.Source},
 		})
@@ -147,7 +149,11 @@ const uploaded = "UPLOAD"
 
 func (c cas2020) certificate(ctx context.Context, id int64) (detail, error) {
 	x, err := c.client.GetUserCertificateDetail(ctx, id)
-	return detail{cert: x.Cert, key: x.Key, fields: [][]string{
+	hasKey := x.Key != ""
+	row := certificateDetail{Issuer: x.Issuer, Starts: stamp(x.NotBefore), SerialNumber: x.SerialNo, Fingerprint: x.Fingerprint, Organisation: x.OrgName,
+		Certificate: x.Cert, certificateRow: certificateRow{ID: id, Name: x.Name, Domains: x.Sans, Ends: stamp(x.NotAfter), Expired: x.Expired,
+			KeyInCAS: &hasKey, Sold: &x.BuyInAliyun}}
+	return detail{row: row, cert: x.Cert, key: x.Key, fields: [][]string{
 		{"id", strconv.FormatInt(id, 10)}, {"name", x.Name}, {"names", strings.Join(x.Sans, ", ")},
 		{"issuer", x.Issuer}, {"starts", minute(x.NotBefore)}, {"ends", minute(x.NotAfter)},
 		{"serial number", x.SerialNo}, {"fingerprint (SHA-1)", x.Fingerprint}, {"organisation", x.OrgName},

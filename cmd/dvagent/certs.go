@@ -24,14 +24,15 @@ func (c *cli) certsCommand() *cobra.Command {
 		Use: "certs", Short: "The account's certificates", Args: knownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	wantsAccount(cmd, &account)
+	c.wantsAccount(cmd, &account)
 	cmd.AddCommand(c.certsList(&account), c.certsShow(&account), c.certsDownload(&account),
 		c.certsUpload(&account), c.certsDelete(&account), c.certsPrune(&account))
 	return cmd
 }
 
 func (c *cli) certsList(account *string) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use: "list", Short: "List them", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			api, err := c.cas(cmd.Context(), *account)
@@ -42,26 +43,37 @@ func (c *cli) certsList(account *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			rows := [][]string{api.titles()}
+			table, rows := [][]string{api.titles()}, []certificateRow{}
 			for _, x := range certificates {
-				rows = append(rows, x.cells)
+				table, rows = append(table, x.cells), append(rows, x.row)
 			}
-			return c.table(rows...)
+			if asJSON {
+				return c.printJSON(rows)
+			}
+			return c.table(table...)
 		},
 	}
+	wantsJSON(cmd, &asJSON)
+	return cmd
 }
 
 func (c *cli) certsShow(account *string) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use: "show ID", Short: "Show one, without its key", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			x, err := c.certificate(cmd.Context(), *account, args[0])
-			if err != nil {
+			switch {
+			case err != nil:
 				return err
+			case asJSON:
+				return c.printJSON(x.row)
 			}
 			return c.table(x.fields...)
 		},
 	}
+	wantsJSON(cmd, &asJSON)
+	return cmd
 }
 
 func certificateID(text string) (int64, error) {

@@ -20,7 +20,6 @@ import (
 	"dvagent/internal/line"
 	"dvagent/internal/message"
 	"dvagent/internal/secret"
-	"dvagent/internal/words"
 )
 
 // Exit codes, as documented for users.
@@ -81,7 +80,7 @@ func (c *cli) command() *cobra.Command {
 		return c.asOwner(cmd)
 	}
 	root.AddCommand(c.runCommand(), c.renewCommand(), c.planCommand(), c.statusCommand(), c.checkCommand(),
-		c.deployCommand(), c.rollbackCommand(), c.abandonCommand(), c.ordersCommand(), c.certsCommand(),
+		c.deployCommand(), c.rollbackCommand(), c.abandonCommand(), c.logsCommand(), c.ordersCommand(), c.certsCommand(),
 		c.contactsCommand(), c.initCommand())
 	for _, cmd := range []*cobra.Command{c.demoCommand(), c.sandboxCommand(), c.versionCommand(), c.manualCommand(), c.asRootCommand()} {
 		cmd.PreRunE = refuseConfig
@@ -227,82 +226,4 @@ func (c *cli) worker(log *slog.Logger, observe state.Observer) (*agent.Agent, *c
 func wantsLock(cmd *cobra.Command, caller *state.Caller) {
 	caller.Who = "dvagent " + cmd.Name()
 	durationVar(cmd, &caller.LockWait, "lock-wait", 10*time.Second, "wait so long for another agent to finish")
-}
-
-// certificateNames completes the names of configured certificates.
-func (c *cli) certificateNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	cfg, err := config.Load(c.configPath)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var names []string
-	for _, certificate := range cfg.Certificates {
-		names = append(names, certificate.Name)
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
-}
-
-// outcomeCode returns the exit code of the worst outcome.
-func outcomeCode(outcomes []state.Outcome) int {
-	return map[state.Class]int{
-		state.Served: exitOK, state.Pending: exitPending, state.NotServed: exitNotServed,
-		state.NoInstance: exitNoInstance, state.Failure: exitFailed,
-	}[state.Worst(outcomes)]
-}
-
-// finish prints how each certificate ended, and returns the exit code of the
-// worst one as an error.
-func (c *cli) finish(outcomes []state.Outcome, quiet bool) error {
-	for _, outcome := range outcomes {
-		if outcome.Err != nil {
-			c.complainOf(outcome.Certificate, outcome.Err)
-		}
-		if !quiet || outcome.Err == nil && outcome.Class != state.Served {
-			c.printf("%s: %s\n", outcome.Certificate, describe(outcome))
-		}
-	}
-	if code := outcomeCode(outcomes); code != exitOK {
-		return exitError{code}
-	}
-	return nil
-}
-
-func describe(o state.Outcome) string {
-	next := words.Minute(o.Next)
-	if o.Step == state.StepFollow && o.Waiting != "" {
-		return "follows: " + line.Of(o.Waiting)
-	}
-	switch o.Class {
-	case state.Pending:
-		if o.Waiting == "" {
-			return "pending at the step " + o.Step
-		}
-		return fmt.Sprintf("pending at the step %s, waiting for: %s", o.Step, line.Of(o.Waiting))
-	case state.NotServed:
-		switch o.Step {
-		case state.StepHook:
-			return "issued and installed, but a hook failed; it is owed"
-		case state.StepUpload:
-			return "issued, but not uploaded to the account; the upload is owed"
-		}
-		return "issued, but not served; the deployment is owed"
-	case state.NoInstance:
-		return "no spare instance"
-	case state.Failure:
-		return "failed at the step " + cmp.Or(o.Step, "of reading its state")
-	}
-	switch {
-	case o.Ordered:
-		return fmt.Sprintf("renewed; next renewal %s", next)
-	case o.Next.IsZero():
-		return "done"
-	}
-	return fmt.Sprintf(map[state.Deed]string{
-		state.Nothing:   "nothing to do until %s",
-		state.Swept:     "removed the record that was owed; next renewal %s",
-		state.Told:      "ran the hooks that were owed; next renewal %s",
-		state.Uploaded:  "uploaded to the account; next renewal %s",
-		state.Installed: "installed; next renewal %s",
-		state.TookOver:  "took over the certificate in place; next renewal %s",
-	}[o.Did], next)
 }

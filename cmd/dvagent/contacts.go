@@ -29,7 +29,7 @@ func (c *cli) contactsCommand() *cobra.Command {
 			return c.table(rows...)
 		},
 	}
-	wantsAccount(cmd, &account)
+	c.wantsAccount(cmd, &account)
 	return cmd
 }
 

@@ -25,7 +25,7 @@ func (c *cli) ordersCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	wantsAccount(cmd, &account)
+	c.wantsAccount(cmd, &account)
 	return cmd
 }
 

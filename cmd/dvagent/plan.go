@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -25,29 +26,43 @@ func (c *cli) planCommand() *cobra.Command {
 		Short:             "Show what would be done and why; change and call nothing",
 		ValidArgsFunction: c.certificateNames,
 		RunE: func(cmd *cobra.Command, names []string) error {
-			host, _, err := c.open()
+			plan, err := c.plan(cmd.Context(), names)
 			if err != nil {
 				return err
 			}
-			if err := host.Dir.Usable(); err != nil {
-				return usageError{err}
-			}
-			wanted, err := host.Selected(names)
-			if err != nil {
-				return err
-			}
-			plan := view.ReadPlan(cmd.Context(), host, time.Now())
-			plan.Certificates = slices.DeleteFunc(plan.Certificates, func(p view.Planned) bool { return !wanted[p.Name] })
-			if asJSON {
-				return c.printJSON(plan)
-			}
-			_, err = io.WriteString(c.stdout, planText(c.screen(), plan, all || len(names) > 0))
-			return err
+			return c.printPlan(plan, asJSON, all || len(names) > 0)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, of every certificate")
 	cmd.Flags().BoolVar(&all, "all", false, "list also what renews later than all that is worth a look now")
 	return cmd
+}
+
+// plan reads what would be done for the certificates of these names; none stands
+// for all.
+func (c *cli) plan(ctx context.Context, names []string) (view.Plan, error) {
+	host, _, err := c.open()
+	if err != nil {
+		return view.Plan{}, err
+	}
+	if err := host.Dir.Usable(); err != nil {
+		return view.Plan{}, usageError{err}
+	}
+	wanted, err := host.Selected(names)
+	if err != nil {
+		return view.Plan{}, err
+	}
+	plan := view.ReadPlan(ctx, host, time.Now())
+	plan.Certificates = slices.DeleteFunc(plan.Certificates, func(p view.Planned) bool { return !wanted[p.Name] })
+	return plan, nil
+}
+
+func (c *cli) printPlan(plan view.Plan, asJSON, all bool) error {
+	if asJSON {
+		return c.printJSON(plan)
+	}
+	_, err := io.WriteString(c.stdout, planText(c.screen(), plan, all))
+	return err
 }
 
 const (

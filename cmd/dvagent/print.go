@@ -8,11 +8,18 @@ import (
 	"os"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"dvagent/internal/line"
 	"dvagent/internal/message"
 	"dvagent/internal/terminal"
 	"dvagent/internal/words"
 )
+
+// wantsJSON gives a command the flag --json.
+func wantsJSON(cmd *cobra.Command, asJSON *bool) {
+	cmd.Flags().BoolVar(asJSON, "json", false, "print JSON")
+}
 
 func (c *cli) printJSON(v any) error {
 	encoder := json.NewEncoder(c.stdout)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,7 +17,7 @@ import (
 
 func (c *cli) renewCommand() *cobra.Command {
 	var r agent.Renewal
-	var quiet, all bool
+	var quiet, all, dryRun, asJSON bool
 	cmd := &cobra.Command{
 		Use:               "renew [NAME...]",
 		Short:             "Do all that is due and wait for it (for cron)",
@@ -41,8 +42,11 @@ func (c *cli) renewCommand() *cobra.Command {
 			if all && len(names) > 0 {
 				return usageError{errors.New("--all takes no NAME")}
 			}
+			if dryRun {
+				return c.foresee(cmd.Context(), r, names, asJSON)
+			}
 			r.Names = names
-			return c.work(quiet, func(a *agent.Agent) ([]state.Outcome, error) { return a.Renew(cmd.Context(), r) })
+			return c.work(finishing{quiet, asJSON}, func(a *agent.Agent) ([]state.Outcome, error) { return a.Renew(cmd.Context(), r) })
 		},
 	}
 	flags := cmd.Flags()
@@ -52,6 +56,8 @@ func (c *cli) renewCommand() *cobra.Command {
 	flags.BoolVar(&all, "all", false, "with --force: every certificate, which may use an instance each")
 	flags.StringVar(&r.Adopt, "adopt", "", "go on with this `ORDERID` of a package, whoever placed it")
 	flags.BoolVar(&quiet, "quiet", false, "print nothing on success")
+	flags.BoolVar(&dryRun, "dry-run", false, "only show what would be done, as plan does; call and change nothing")
+	wantsJSON(cmd, &asJSON)
 	wantsLock(cmd, &r.Caller)
 	return cmd
 }
@@ -82,10 +88,28 @@ func checkAdoption(r agent.Renewal, names []string) error {
 	return nil
 }
 
+// foresee shows what a renewal would do.
+func (c *cli) foresee(ctx context.Context, r agent.Renewal, names []string, asJSON bool) error {
+	if r.Adopt != "" {
+		return usageError{errors.New("--adopt asks the server: leave --dry-run out")}
+	}
+	plan, err := c.plan(ctx, names)
+	if err != nil {
+		return err
+	}
+	if r.Force {
+		plan.Force()
+	}
+	return c.printPlan(plan, asJSON, len(names) > 0)
+}
+
+// finishing is how the end of a command is told.
+type finishing struct{ quiet, asJSON bool }
+
 // work runs a command that changes something: it shows the progress and prints
 // how things ended.
-func (c *cli) work(quiet bool, do func(*agent.Agent) ([]state.Outcome, error)) error {
-	log, observe, closeProgress := c.show(quiet)
+func (c *cli) work(f finishing, do func(*agent.Agent) ([]state.Outcome, error)) error {
+	log, observe, closeProgress := c.show(f.quiet)
 	a, _, err := c.worker(log, observe)
 	var outcomes []state.Outcome
 	if err == nil {
@@ -95,7 +119,7 @@ func (c *cli) work(quiet bool, do func(*agent.Agent) ([]state.Outcome, error)) e
 	if err != nil {
 		return err
 	}
-	return c.finish(outcomes, quiet)
+	return c.finish(outcomes, f)
 }
 
 // show returns a log and an observer that shows progress, or only errors when
@@ -120,7 +144,7 @@ func (c *cli) deployCommand() *cobra.Command {
 				return usageError{errors.New("--latest wants a NAME")}
 			}
 			r.Names = names
-			return c.work(false, func(a *agent.Agent) ([]state.Outcome, error) { return a.Deploy(cmd.Context(), r) })
+			return c.work(finishing{}, func(a *agent.Agent) ([]state.Outcome, error) { return a.Deploy(cmd.Context(), r) })
 		},
 	}
 	cmd.Flags().BoolVar(&r.Latest, "latest", false, "end a hold: deploy the newest version")
@@ -130,18 +154,21 @@ func (c *cli) deployCommand() *cobra.Command {
 
 func (c *cli) rollbackCommand() *cobra.Command {
 	var who state.Caller
+	var to string
 	cmd := &cobra.Command{
 		Use:               "rollback NAME",
-		Short:             "Make the version before current, deploy it and hold it",
+		Short:             "Make the version before, or another one, current, deploy it and hold it",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: c.certificateNames,
+		ValidArgsFunction: c.oneCertificateName,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.work(false, func(a *agent.Agent) ([]state.Outcome, error) {
-				outcome, err := a.Rollback(cmd.Context(), args[0], who)
+			return c.work(finishing{}, func(a *agent.Agent) ([]state.Outcome, error) {
+				outcome, err := a.Rollback(cmd.Context(), args[0], to, who)
 				return []state.Outcome{outcome}, err
 			})
 		},
 	}
+	cmd.Flags().StringVar(&to, "to", "", "this `VERSION`, as dvagent status NAME lists them; the one before, where it is not given")
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("to", c.versions))
 	wantsLock(cmd, &who)
 	return cmd
 }
@@ -151,9 +178,9 @@ func (c *cli) abandonCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "abandon NAME",
 		Short: "Give up the open order of a certificate and remove its record",
-		Args:  cobra.ExactArgs(1),
+		Args:  cobra.ExactArgs(1), ValidArgsFunction: c.keptNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.work(false, func(a *agent.Agent) ([]state.Outcome, error) {
+			return c.work(finishing{}, func(a *agent.Agent) ([]state.Outcome, error) {
 				outcome, err := a.Abandon(cmd.Context(), args[0], who)
 				return []state.Outcome{outcome}, err
 			})
