@@ -289,7 +289,7 @@ func TestCheckLooksAsTheServicesUser(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, out := i.as(0, append([]string{"check"}, tt.args...)...)
-			if want := strings.ReplaceAll(tt.want, "$DIR", i.dir); !strings.Contains(out, "\n"+want) {
+			if want := strings.ReplaceAll(tt.want, "$DIR", i.dir); !strings.Contains("\n"+out, "\n"+want) {
 				t.Errorf("no line begins with %q:\n%s", want, out)
 			}
 		})
