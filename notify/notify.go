@@ -34,13 +34,18 @@ const (
 	Expiring   = "expiring"    // the emergency window was reached without a renewal
 	NoInstance = "no_instance" // there is no spare instance, or nothing left of the package, for a renewal, due or coming
 	Recovered  = "recovered"   // one of the events is over
+	Renewed    = "renewed"     // a certificate was; by choice alone
 	Test       = "test"        // somebody tries the channel out
 
 	SubscriptionEnds = "subscription_ends" // too soon for a renewal that comes, and no instance is spare
 )
 
 // Events are those that a channel can choose from.
-var Events = []string{Failed, Expiring, NoInstance, SubscriptionEnds, Recovered}
+var Events = []string{Failed, Expiring, NoInstance, SubscriptionEnds, Recovered, Renewed}
+
+// Needed are those of a channel that chooses none: where a person is needed, and
+// no longer is.
+var Needed = []string{Failed, Expiring, NoInstance, SubscriptionEnds, Recovered}
 
 // Channel is one way to people. Its secrets are read anew for each message.
 type Channel struct {

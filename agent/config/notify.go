@@ -37,7 +37,7 @@ func buildChannel(key string, table notifyTable) (notify.Channel, error) {
 		return channel, at(key+".kind", fmt.Errorf("%q is none of %s", table.Kind, strings.Join(notify.Kinds, ", ")))
 	}
 	if len(channel.On) == 0 {
-		channel.On = notify.Events
+		channel.On = notify.Needed
 	}
 	for _, event := range channel.On {
 		if !slices.Contains(notify.Events, event) {

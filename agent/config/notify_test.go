@@ -32,7 +32,7 @@ func TestChannelsAreRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	chat, mail := c.Notify[0], c.Notify[1]
-	if chat.Name != "chat" || chat.Kind != notify.DingTalk || !slices.Equal(chat.On, notify.Events) || chat.Secret.IsZero() {
+	if chat.Name != "chat" || chat.Kind != notify.DingTalk || !slices.Equal(chat.On, notify.Needed) || chat.Secret.IsZero() {
 		t.Errorf("%+v", chat)
 	}
 	if mail.Kind != notify.Email || !slices.Equal(mail.On, []string{"failed"}) || mail.Mail.Password.IsZero() || len(mail.Mail.To) != 2 {

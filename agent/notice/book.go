@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dvagent/agent/state"
+	"dvagent/notify"
 )
 
 // Trouble is something that needs a person, from when it is noticed until it
@@ -95,8 +96,18 @@ func (b *Book) drop(key string) {
 	}
 }
 
-// recoveryTold is how long it is worth telling that a trouble is over.
+// recoveryTold is how long it is worth telling that a trouble is over, or that all
+// went well.
 const recoveryTold = 24 * time.Hour
+
+// dropNews forgets what was good news a day ago.
+func (b *Book) dropNews(now time.Time) {
+	for key, t := range b.Troubles {
+		if t.Event == notify.Renewed && now.Sub(t.Began) > recoveryTold {
+			b.drop(key)
+		}
+	}
+}
 
 // Owed lists what the channel is still to be told: the troubles that it was
 // not told of, and those that are over, of the events that it listens to.

@@ -33,6 +33,7 @@ type Account struct {
 func Note(host *state.Host, seen []Seen, accounts []Account, now time.Time) {
 	err := Update(host.Dir.Notices(), func(b *Book) {
 		b.Keep(channels(host), subjects(host))
+		b.dropNews(now)
 		for _, s := range seen {
 			s.note(b, now)
 		}
@@ -86,6 +87,7 @@ func (s Seen) note(b *Book, now time.Time) {
 	case o.Class != state.Pending && !o.Transient:
 		b.Begin(s.trouble(notify.Failed, now))
 	}
+	s.noteRenewal(b, now)
 	open := s.Snapshot.Order
 	switch {
 	case s.Snapshot.Leaf == nil:
@@ -96,6 +98,20 @@ func (s Seen) note(b *Book, now time.Time) {
 		expiring.Cause = s.Snapshot.Newest
 		b.Begin(expiring)
 	}
+}
+
+// noteRenewal tells of a certificate that has come, where somebody wants to know.
+func (s Seen) noteRenewal(b *Book, now time.Time) {
+	leaf := s.Snapshot.Leaf
+	if !s.Outcome.Ordered || leaf == nil {
+		return
+	}
+	format := "was renewed, and is valid until %s; its next renewal is on %s"
+	if s.Outcome.Class != state.Served {
+		format = "has a new certificate, valid until %s, which is not in use everywhere yet; its next renewal is on %s"
+	}
+	b.Begin(Trouble{Event: notify.Renewed, Subject: s.Outcome.Certificate, Cause: s.Snapshot.Newest, Began: now,
+		Text: fmt.Sprintf(format, words.Date(leaf.NotAfter), words.Minute(s.Snapshot.RenewsAt()))})
 }
 
 // trouble says what happened, until when the certificate is valid, and what to

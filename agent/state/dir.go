@@ -9,6 +9,7 @@ import (
 
 	"dvagent/agent/order"
 	"dvagent/agent/rollout"
+	"dvagent/internal/atomicfile"
 	"dvagent/internal/bundle"
 	"dvagent/internal/hint"
 	"dvagent/internal/openat"
@@ -74,6 +75,26 @@ func (d Dir) Certificates() ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// Has says that something is kept of a certificate, configured or not.
+func (d Dir) Has(name string) bool {
+	info, err := os.Lstat(d.Certificate(name))
+	return err == nil && info.IsDir()
+}
+
+// Forget removes all that is kept of a certificate. Its journals go last, so that
+// a cut removal can be seen and made again.
+func (d Dir) Forget(name string) error {
+	for _, path := range []string{d.Store(name).CurrentDir(), d.Store(name).VersionsDir(), d.Certificate(name)} {
+		if err := os.RemoveAll(path); err != nil {
+			return fmt.Errorf("forget %s: %w", name, err)
+		}
+	}
+	if err := atomicfile.SyncDir(d.join("certificates")); err != nil {
+		return fmt.Errorf("forget %s: %w", name, err)
+	}
+	return nil
 }
 
 // Prepare makes the directory and closes it to others. It refuses one that

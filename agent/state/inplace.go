@@ -37,6 +37,10 @@ func (s Snapshot) inOne() *bundle.Bundle {
 	return nil
 }
 
+// Unfit says why a pair from elsewhere cannot become the current version; nil: it
+// can, once it is trusted.
+func (s Snapshot) Unfit(b *bundle.Bundle, now time.Time) error { return s.unfit(b, now) }
+
 // unfit says why a pair is not to be had in place of the newest version.
 func (s Snapshot) unfit(b *bundle.Bundle, now time.Time) error {
 	if err := b.Verify(s.Config.Domains, now); err != nil {

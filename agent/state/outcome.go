@@ -32,6 +32,8 @@ const (
 	Uploaded       // the current version is in the account
 	Installed      // on every target
 	TookOver       // the pair in place is the current version
+	Imported       // a pair from elsewhere is
+	Forgot         // all that was kept is removed
 )
 
 // Outcome is how the work on a certificate stands after it was worked on.

@@ -80,7 +80,7 @@ func (c *cli) command() *cobra.Command {
 		return c.asOwner(cmd)
 	}
 	root.AddCommand(c.runCommand(), c.renewCommand(), c.planCommand(), c.statusCommand(), c.checkCommand(),
-		c.deployCommand(), c.rollbackCommand(), c.abandonCommand(), c.logsCommand(), c.ordersCommand(), c.certsCommand(),
+		c.deployCommand(), c.rollbackCommand(), c.abandonCommand(), c.logsCommand(), c.forgetCommand(), c.importCommand(), c.ordersCommand(), c.certsCommand(),
 		c.contactsCommand(), c.initCommand())
 	for _, cmd := range []*cobra.Command{c.demoCommand(), c.sandboxCommand(), c.versionCommand(), c.manualCommand(), c.asRootCommand()} {
 		cmd.PreRunE = refuseConfig
@@ -105,6 +105,7 @@ func (c *cli) exitCode(err error) int {
 	var wrong *config.Error
 	var usage usageError
 	var unknown *state.UnknownError
+	var configured *agent.ConfiguredError
 	switch {
 	case err == nil:
 		return exitOK
@@ -115,7 +116,7 @@ func (c *cli) exitCode(err error) int {
 	switch {
 	case errors.As(err, &held):
 		return exitLocked
-	case errors.As(err, &wrong), errors.As(err, &usage), errors.As(err, &unknown), !c.started:
+	case errors.As(err, &wrong), errors.As(err, &usage), errors.As(err, &unknown), errors.As(err, &configured), !c.started:
 		return exitUsage
 	}
 	return exitFailed

@@ -51,6 +51,13 @@ func (c *cli) keptNames(_ *cobra.Command, given []string, _ string) ([]string, c
 	return names, noFiles
 }
 
+// orphanedNames completes those of keptNames that are not configured.
+func (c *cli) orphanedNames(cmd *cobra.Command, given []string, begun string) ([]string, cobra.ShellCompDirective) {
+	names, directive := c.keptNames(cmd, given, begun)
+	configured, _ := c.certificateNames(cmd, nil, begun)
+	return slices.DeleteFunc(names, func(name string) bool { return slices.Contains(configured, name) }), directive
+}
+
 // versions completes those of the certificate that was given.
 func (c *cli) versions(_ *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(given) != 1 || !config.IsName(given[0]) {

@@ -37,7 +37,7 @@ func rowOf(o state.Outcome) outcomeRow {
 		Result: map[state.Class]string{state.Served: "ok", state.Pending: "pending", state.NotServed: "not served",
 			state.NoInstance: "no instance", state.Failure: "failed"}[o.Class],
 		Did: map[state.Deed]string{state.Swept: "removed a record", state.Told: "ran hooks", state.Uploaded: "uploaded",
-			state.Installed: "installed", state.TookOver: "took over"}[o.Did],
+			state.Installed: "installed", state.TookOver: "took over", state.Imported: "imported", state.Forgot: "forgot"}[o.Did],
 	}
 	if o.Ordered {
 		row.Did = "renewed"
@@ -100,6 +100,8 @@ func describe(o state.Outcome) string {
 	switch {
 	case o.Ordered:
 		return fmt.Sprintf("renewed; next renewal %s", next)
+	case o.Did == state.Forgot:
+		return "forgotten; what was installed stays where it is"
 	case o.Next.IsZero():
 		return "done"
 	}
@@ -110,5 +112,6 @@ func describe(o state.Outcome) string {
 		state.Uploaded:  "uploaded to the account; next renewal %s",
 		state.Installed: "installed; next renewal %s",
 		state.TookOver:  "took over the certificate in place; next renewal %s",
+		state.Imported:  "imported and installed; next renewal %s",
 	}[o.Did], next)
 }
