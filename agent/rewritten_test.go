@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"dvagent/agent/order"
 	"dvagent/agent/rollout"
 	"dvagent/agent/state"
 	"dvagent/internal/bundle/bundletest"
@@ -89,5 +90,31 @@ func TestATargetThatSomethingRewritesAgainAndAgainIsLeftForAWhile(t *testing.T) 
 	w.renewed(Renewal{Force: true})
 	if n := reloads(); n != rollout.MostInstalls+1 {
 		t.Errorf("%d reloads after a new version", n)
+	}
+}
+
+// fault 142
+func TestWhatATargetHindersIsSaidBeforeTheOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{})
+	w.extra += fmt.Sprintf("\n  [[certificate.deploy]]\n  key = %q\n", filepath.Join(w.dir, "none", "www.key"))
+	a := w.agent()
+	var log bytes.Buffer
+	a.host.Log = slog.New(slog.NewTextHandler(&log, nil))
+	var ordered string // the log as it was then
+	a.host.Observe = func(e state.Event) {
+		if p, ok := e.(state.Progress); ok && p.Step == string(order.Allocate) && ordered == "" {
+			ordered = log.String()
+		}
+	}
+	if _, err := a.Renew(t.Context(), Renewal{Timeout: 30 * time.Second, Caller: tester}); err != nil {
+		t.Fatal(err)
+	}
+	const what = "an order is due, and its certificate cannot be installed at "
+	if !strings.Contains(ordered, what) || !strings.Contains(ordered, "mkdir -p ") || strings.Count(log.String(), what) != 1 {
+		t.Errorf("before the order: %s\nat the end: %s", ordered, log.String())
+	}
+	if w.current() == "" {
+		t.Error("nothing was ordered")
 	}
 }

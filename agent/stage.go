@@ -46,6 +46,7 @@ func (p *pass) order(ctx context.Context, certificate config.Certificate, forced
 			return nil
 		}
 		host.Warn(s.Damage()...)
+		p.rollout.Rehearse(ctx, s, forced)
 		s, outcome = p.desk.Advance(ctx, s, forced)
 		host.Alive()
 		return nil

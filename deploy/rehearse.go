@@ -68,11 +68,20 @@ func (d *directories) rehearse(f file) (is original, err error) {
 	}
 	own := atomicfile.File{Path: filepath.Join(filepath.Dir(f.path), ".dvagent-check-"+rand.Text()[:8]),
 		Data: []byte("dvagent check tries whether it can write here\n"), Mode: f.mode, UID: f.uid, GID: f.gid, Lenient: true}
-	defer func() { err = also(err, cleared(dir, filepath.Base(own.Path))) }()
+	defer func() { err = noRight(of(dir, also(err, cleared(dir, filepath.Base(own.Path))))) }()
 	if err := replaced(dir, own); err != nil {
 		return is, err
 	}
 	return d.read(own.Path)
+}
+
+// of says err of the directory: the name of a file of ours in it says nothing.
+func of(dir *openat.Dir, err error) error {
+	var failed *fs.PathError
+	if errors.As(err, &failed) {
+		return &fs.PathError{Op: failed.Op, Path: dir.Path(), Err: failed.Err}
+	}
+	return err
 }
 
 // replaced makes own and puts another file in its place, as Install does.
@@ -80,7 +89,7 @@ func replaced(dir *openat.Dir, own atomicfile.File) error {
 	name := filepath.Base(own.Path)
 	for range 2 {
 		if _, err := atomicfile.Stage(dir, own); err != nil {
-			return noRight(err)
+			return err
 		}
 		if err := atomicfile.Place(dir, name); err != nil {
 			return err
