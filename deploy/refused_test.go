@@ -207,7 +207,8 @@ func TestWhatIsUndoneIsTheVeryFile(t *testing.T) {
 func TestWhatAKilledInstallationLeftIsCleared(t *testing.T) {
 	h := newHost(t)
 	b := h.put(t, h.issue(t))
-	for _, left := range []string{".key.pem.dvagent", ".key.pem.before.dvagent", ".fullchain.pem.before.dvagent"} {
+	for _, left := range []string{".key.pem.dvagent", ".key.pem.before.dvagent", ".fullchain.pem.before.dvagent",
+		".key.pem.check", "..key.pem.check.dvagent", "..key.pem.check.before.dvagent"} {
 		write(t, h.path(left), b.KeyPEM())
 	}
 	write(t, h.path(".another.dvagent"), nil)

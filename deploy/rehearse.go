@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -66,13 +65,31 @@ func (d *directories) rehearse(f file) (is original, err error) {
 	if err := dir.Hold(); err != nil {
 		return is, err
 	}
-	own := atomicfile.File{Path: filepath.Join(filepath.Dir(f.path), ".dvagent-check-"+rand.Text()[:8]),
-		Data: []byte("dvagent check tries whether it can write here\n"), Mode: f.mode, UID: f.uid, GID: f.gid, Lenient: true}
-	defer func() { err = noRight(of(dir, also(err, cleared(dir, filepath.Base(own.Path))))) }()
+	own := atomicfile.File{Path: filepath.Join(filepath.Dir(f.path), tried(f.name())),
+		Data: []byte("dvagent tries whether it can write here\n"), Mode: f.mode, UID: f.uid, GID: f.gid, Lenient: true}
+	for range 3 { // another process may try, or clear away, the same
+		if is, err = d.try(dir, own); !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
+			break
+		}
+	}
+	return is, noRight(of(dir, err))
+}
+
+// tried is the name of the file that is tried in the place of name. It is always the
+// same, so that what a killed process left can be cleared away.
+func tried(name string) string { return "." + name + ".check" }
+
+// try makes own, and removes it.
+func (d *directories) try(dir *openat.Dir, own atomicfile.File) (is original, err error) {
+	defer func() { err = also(err, clearTried(dir, filepath.Base(own.Path))) }()
 	if err := replaced(dir, own); err != nil {
 		return is, err
 	}
-	return d.read(own.Path)
+	is, err = d.read(own.Path)
+	if err == nil && !is.exists {
+		err = fs.ErrNotExist
+	}
+	return is, err
 }
 
 // of says err of the directory: the name of a file of ours in it says nothing.
@@ -99,8 +116,8 @@ func replaced(dir *openat.Dir, own atomicfile.File) error {
 	return nil
 }
 
-// cleared removes a file and what is beside it.
-func cleared(dir *openat.Dir, name string) error {
+// clearTried removes a file that was tried and what is beside it.
+func clearTried(dir *openat.Dir, name string) error {
 	err := clearBeside(dir, name)
 	if again := dir.Remove(name); !errors.Is(again, fs.ErrNotExist) {
 		err = also(err, again)

@@ -116,7 +116,8 @@ func Clear(t Target) error {
 		if err != nil {
 			continue // it holds nothing of ours; the installation says why it is not to be opened
 		}
-		all = also(all, clearBeside(dir, filepath.Base(path)))
+		name := filepath.Base(path)
+		all = also(all, also(clearBeside(dir, name), clearTried(dir, tried(name))))
 	}
 	return all
 }
