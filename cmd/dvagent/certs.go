@@ -111,7 +111,7 @@ func (c *cli) certsDownload(account *string) *cobra.Command {
 			if err := x.write(out); err != nil {
 				return fmt.Errorf("certificate %s: %w", args[0], err)
 			}
-			fmt.Fprintf(c.stdout, "wrote certificate %s to %s\n", args[0], out)
+			c.printf("wrote certificate %s to %s\n", args[0], out)
 			return nil
 		},
 	}
@@ -161,9 +161,9 @@ func (c *cli) certsUpload(account *string) *cobra.Command {
 			case err != nil:
 				return err
 			case found:
-				fmt.Fprintf(c.stdout, "the account has it already, as certificate %d\n", kept.ID)
+				c.printf("the account has it already, as certificate %d\n", kept.ID)
 			default:
-				fmt.Fprintf(c.stdout, "uploaded as certificate %d\n", kept.ID)
+				c.printf("uploaded as certificate %d\n", kept.ID)
 			}
 			return nil
 		},
@@ -201,7 +201,7 @@ func (c *cli) certsDelete(account *string) *cobra.Command {
 			if err := api.remove(cmd.Context(), id); err != nil {
 				return err
 			}
-			fmt.Fprintf(c.stdout, "deleted certificate %d\n", id)
+			c.printf("deleted certificate %d\n", id)
 			if len(used) > 0 {
 				fmt.Fprintf(c.stderr, "dvagent: it is what %s has here: that goes on being served, and is in CAS no more\n", strings.Join(used, ", "))
 			}
@@ -272,7 +272,7 @@ func (c *cli) prune(ctx context.Context, api cas, sure bool) error {
 				return err
 			}
 		}
-		fmt.Fprintf(c.stdout, "%s %d %s (ended %s)\n", done, x.id, line.Of(x.name), line.Of(x.ends))
+		c.printf("%s %d %s (ended %s)\n", done, x.id, line.Of(x.name), line.Of(x.ends))
 	}
 	return nil
 }

@@ -116,7 +116,7 @@ func (c *cli) trace(cmd *cobra.Command, target string) error {
 		return err
 	}
 	if err == nil {
-		fmt.Fprintf(c.stdout, "\nverdict: %s\n", line.Of(walk.String()))
+		c.printf("\nverdict: %s\n", line.Of(walk.String()))
 	}
 	return err
 }
@@ -151,7 +151,7 @@ func (c *cli) printWalk(walk check.Walk) error {
 		if cname.Zone != "" {
 			follows = "which delegate allows, in zone " + cname.Zone
 		}
-		fmt.Fprintf(c.stdout, "CNAME at %s: leads to %s, %s\n", line.Of(cname.Name), line.Of(cname.Target), follows)
+		c.printf("CNAME at %s: leads to %s, %s\n", line.Of(cname.Name), line.Of(cname.Target), follows)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,7 +17,7 @@ import (
 
 // detail shows everything that is known of one certificate.
 func (t *statusPrinter) detail(c view.CertificateStatus) {
-	t.WriteString(t.Paint(terminal.Bold, c.Name) + "  " + t.Paint(stateStyle(c.State), string(c.State)) + "\n")
+	t.WriteString(t.Paint(terminal.Bold, c.Name) + "  " + t.Paint(stateStyle(c.State), t.Put(string(c.State))) + "\n")
 	t.field("next", nextCell(c))
 	t.field("names", strings.Join(c.Domains, ", "))
 	t.field("account", c.Account)
@@ -91,13 +92,14 @@ func packageCell(c view.CertificateStatus, now time.Time) string {
 }
 
 func (t *statusPrinter) heading(text string) {
-	t.WriteString("\n" + t.Paint(terminal.Bold, text) + "\n")
+	t.WriteString("\n" + t.Paint(terminal.Bold, t.Put(text)) + "\n")
 }
 
 // field shows a name and, beside it, a text that may wrap.
 func (t *statusPrinter) field(name, text string) {
 	const at = 13 // where the text begins
-	lead := "  " + name + strings.Repeat(" ", max(at-2-len(name), 1))
+	name = t.Put(name)
+	lead := "  " + name + strings.Repeat(" ", max(at-2-terminal.Width(name), 1))
 	t.WriteString(t.Paragraph(terminal.Cell{Text: lead, Style: terminal.Faint}, terminal.Cell{Text: line.Of(text)}))
 }
 
@@ -114,7 +116,7 @@ func (t *statusPrinter) versions(c view.CertificateStatus) {
 		case v.Current:
 			mark = ", current"
 		}
-		t.say("  %s  not after %s%s", v.ID, day(v.NotAfter, t.now), mark)
+		t.paint(terminal.Plain, fmt.Sprintf("  %s  not after %s", v.ID, day(v.NotAfter, t.now))+mark)
 	}
 }
 

@@ -175,7 +175,7 @@ func TestAMistakeOnTheCommandLineIsRefused(t *testing.T) {
 		{"an unknown command under certs", "certs prone", `unknown command "prone"`},
 		{"a name too many", "status one two", "accepts at most 1 arg"},
 		{"a name too few", "abandon", "accepts 1 arg"},
-		{"a word where there are no names", "plan now", "unknown command"},
+		{"a word where there are no names", "orders now", "unknown command"},
 		{"a flag without its value", "renew --timeout", "flag needs an argument"},
 		{"a flag with a wrong value", "renew --timeout soon", "invalid argument"},
 		{"no time at all", "renew --timeout 0s", "--timeout"},

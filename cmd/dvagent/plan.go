@@ -95,15 +95,20 @@ func planText(s terminal.Screen, plan view.Plan, all bool) string {
 		}
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s: %d with something to do now, %d to renew in the next 30 days\n",
-		words.Count(len(plan.Certificates), "certificate"), now, coming)
-	text.WriteString(s.Paint(terminal.Faint, "dates are by the clock of this host, "+words.Clock(plan.At)) + "\n\n")
+	text.WriteString(sentence(s, terminal.Plain, fmt.Sprintf("%s: %d with something to do now, %d to renew in the next 30 days",
+		words.Count(len(plan.Certificates), "certificate"), now, coming)))
+	text.WriteString(sentence(s, terminal.Faint, "dates are by the clock of this host, "+words.Clock(plan.At)) + "\n")
 	text.WriteString(s.Table(planColumns, rows))
 	if later := len(plan.Certificates) - len(rows); later > 0 {
-		fmt.Fprintf(&text, "and %d that renew later; dvagent plan --all lists them\n", later)
+		text.WriteString(sentence(s, terminal.Plain, fmt.Sprintf("and %d that renew later; dvagent plan --all lists them", later)))
 	}
 	text.WriteString(planRemarks(s, plan))
 	return text.String()
+}
+
+// sentence is a text in the reader's language, wrapped to the screen.
+func sentence(s terminal.Screen, style terminal.Style, text string) string {
+	return s.Paragraph(terminal.Cell{}, terminal.Cell{Text: text, Style: style})
 }
 
 // waits ranks certificates: 0 for something to do at once, 1 for something to

@@ -56,7 +56,7 @@ func (p *progress) close() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.live.Draw(terminal.Of(p.out), "", nil)
+	p.live.Draw(p.cli.screenOf(p.out), "", nil)
 }
 
 // observe is a state.Observer.
@@ -87,11 +87,11 @@ func (p *progress) show(e state.Progress) {
 	case e.Err != nil && p.cli.told(e.Certificate, e.Err):
 		p.draw("")
 	case e.Err != nil:
-		p.draw(terminal.Of(p.out).Paint(terminal.Red, p.cli.complaint(ofCertificate(e.Certificate, e.Err))) + "\n")
+		p.draw(p.cli.screenOf(p.out).Paint(terminal.Red, p.cli.complaint(ofCertificate(e.Certificate, e.Err))) + "\n")
 	case e.Waiting:
 		p.draw("")
 	default:
-		p.draw(finished(terminal.Of(p.out), e))
+		p.draw(finished(p.cli.screenOf(p.out), e))
 	}
 }
 
@@ -109,7 +109,7 @@ func (p *progress) goesOn(e state.Progress) {
 
 // finished is the line of a step that has ended; it stays on the terminal.
 func finished(s terminal.Screen, e state.Progress) string {
-	return fmt.Sprintf("%s  %s  %-9s  %s\n", s.Paint(terminal.Faint, e.At.Format(time.TimeOnly)), e.Certificate, e.Step, line.Of(e.Text))
+	return fmt.Sprintf("%s  %s  %-9s  %s\n", s.Paint(terminal.Faint, e.At.Format(time.TimeOnly)), e.Certificate, s.Put(e.Step), s.Put(line.Of(e.Text)))
 }
 
 // Write puts lines of log above the steps in progress.
@@ -143,10 +143,10 @@ func (p *progress) draw(above string) {
 	var block []terminal.Cell
 	for _, name := range names {
 		g := p.going[name]
-		text := fmt.Sprintf("%s  %s %s  %s", name, g.step, time.Since(g.since).Round(time.Second), line.Of(g.text))
+		text := fmt.Sprintf("%s  %s %s  %s", name, p.cli.language().Text(g.step), time.Since(g.since).Round(time.Second), p.cli.language().Text(line.Of(g.text)))
 		block = append(block, terminal.Cell{Text: text, Style: terminal.Cyan})
 	}
-	p.live.Draw(terminal.Of(p.out), above, block)
+	p.live.Draw(p.cli.screenOf(p.out), above, block)
 }
 
 // logProgress logs a step, and as an error where the certificate is about to end.

@@ -104,7 +104,7 @@ func TestTheServiceTellsSystemdHowItIs(t *testing.T) {
 	m.await("^READY=1$")
 	c.append(fmt.Sprintf("\n  [[certificate.deploy]]\n  fullchain = %q\n  reload = [\"false\"]\n", c.path("other.pem")))
 	m.await("^READY=1$")
-	m.await(`^STATUS=next look at \S+; not done: example\.com$`)
+	m.await(`^STATUS=next look at [^;]+; not done: example\.com$`)
 	c.append("\ncolour = \"red\"\n")
 	m.await("^STATUS=the new configuration is not used: .*colour")
 	m.await("^READY=1$")

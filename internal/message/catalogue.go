@@ -41,6 +41,9 @@ const (
 	// remembered bounds how many translations are kept: a page of thousands of
 	// certificates says the same of most.
 	remembered = 4096
+	// enough letters tell that a text was made from an entry: what has fewer, such as
+	// "%s of %s", is looked for in single sentences alone.
+	enough = 5
 	// longestText bounds the texts that are looked at: what is longer is output
 	// of a program, and not ours.
 	longestText = 4096
@@ -145,34 +148,48 @@ func (c *catalogue) text(english string, depth int) string {
 }
 
 func (c *catalogue) find(english string, depth int) string {
-	for _, e := range c.entries {
-		if !strings.Contains(english, e.longest) {
-			continue
-		}
-		if found := e.english.FindStringSubmatch(english); found != nil {
-			return e.fill(found[1:], func(text string) string { return c.text(text, depth-1) })
-		}
+	telling := slices.IndexFunc(c.entries, func(e entry) bool { return e.letters < enough })
+	if telling < 0 {
+		telling = len(c.entries)
 	}
-	for _, glue := range glues {
-		if joined := c.parts(english, glue, depth); joined != english {
-			return joined
+	for _, way := range []func() (string, bool){
+		func() (string, bool) { return c.made(english, c.entries[:telling], depth) },
+		func() (string, bool) { return c.parts(english, glues[0], depth) },
+		func() (string, bool) { return c.parts(english, glues[1], depth) },
+		func() (string, bool) { return c.made(english, c.entries[telling:], depth) },
+		func() (string, bool) { return c.parts(english, glues[2], depth) },
+	} {
+		if chinese, found := way(); found {
+			return chinese
 		}
 	}
 	return english
 }
 
-// parts translates what a glue joins; it is english where the catalogue has no
-// part of it.
-func (c *catalogue) parts(english string, glue glue, depth int) string {
+// made fills the first entry that the text was made from.
+func (c *catalogue) made(english string, from []entry, depth int) (string, bool) {
+	for _, e := range from {
+		if !strings.Contains(english, e.longest) {
+			continue
+		}
+		if found := e.english.FindStringSubmatch(english); found != nil {
+			return e.fill(found[1:], func(text string) string { return c.text(text, depth-1) }), true
+		}
+	}
+	return "", false
+}
+
+// parts translates what a glue joins, where the catalogue has some part of it.
+func (c *catalogue) parts(english string, glue glue, depth int) (string, bool) {
 	parts, some := strings.Split(english, glue.english), false
+	if len(parts) == 1 {
+		return "", false
+	}
 	for i, part := range parts {
 		parts[i] = c.text(part, depth-1)
 		some = some || parts[i] != part
 	}
-	if !some {
-		return english
-	}
-	return strings.Join(parts, glue.chinese)
+	return strings.Join(parts, glue.chinese), some
 }
 
 // fill puts what stood in the holes into the translation.

@@ -34,7 +34,7 @@ func (l *Live) Draw(s Screen, above string, block []Cell) {
 			text.WriteString("\n")
 		}
 		line := cut(cell.Text, s.Width-1) // the last cell of a line may wrap it
-		l.drawn = append(l.drawn, widthOf(line))
+		l.drawn = append(l.drawn, Width(line))
 		text.WriteString(s.Paint(cell.Style, line))
 	}
 	io.WriteString(l.out, text.String())

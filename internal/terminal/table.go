@@ -28,13 +28,13 @@ func (s Screen) Table(columns []Column, rows [][]Cell) string {
 	rows = s.translated(rows)
 	head := make([]Cell, len(columns))
 	for i, column := range columns {
-		head[i] = Cell{s.say(column.Title), Bold}
+		head[i] = Cell{s.Put(column.Title), Bold}
 	}
 	rows = append([][]Cell{head}, rows...)
 	widths := make([]int, len(columns))
 	for _, row := range rows {
 		for i, cell := range row {
-			widths[i] = max(widths[i], widthOf(cell.Text))
+			widths[i] = max(widths[i], Width(cell.Text))
 		}
 	}
 	shown := s.fit(columns, widths)
@@ -51,7 +51,7 @@ func (s Screen) translated(rows [][]Cell) [][]Cell {
 	for i, row := range rows {
 		all[i] = slices.Clone(row)
 		for j := range all[i] {
-			all[i][j].Text = s.say(row[j].Text)
+			all[i][j].Text = s.Put(row[j].Text)
 		}
 	}
 	return all
@@ -97,7 +97,7 @@ func before(shown, widths []int) int {
 func (s Screen) row(text *strings.Builder, row []Cell, shown, widths []int) {
 	for _, i := range shown[:len(shown)-1] {
 		cell := cut(row[i].Text, widths[i])
-		text.WriteString(s.Paint(row[i].Style, cell) + strings.Repeat(" ", widths[i]-widthOf(cell)+gap))
+		text.WriteString(s.Paint(row[i].Style, cell) + strings.Repeat(" ", widths[i]-Width(cell)+gap))
 	}
 	last := shown[len(shown)-1]
 	width := widths[last]

@@ -56,7 +56,8 @@ func (s Screen) Paint(style Style, text string) string {
 	return "\x1b[" + string(style) + "m" + text + "\x1b[0m"
 }
 
-func (s Screen) say(text string) string {
+// Put is text in the reader's language.
+func (s Screen) Put(text string) string {
 	if s.Say == nil {
 		return text
 	}
@@ -67,8 +68,8 @@ func (s Screen) say(text string) string {
 // whatever the locale says: terminals of today show them so.
 var cells = &runewidth.Condition{StrictEmojiNeutral: true}
 
-// widthOf is how many cells text without escape sequences takes.
-func widthOf(text string) int { return cells.StringWidth(text) }
+// Width is how many cells text without escape sequences takes.
+func Width(text string) int { return cells.StringWidth(text) }
 
 // cut shortens text to a width, with an ellipsis at its end; 0 is no limit.
 func cut(text string, width int) string {
@@ -81,7 +82,7 @@ func cut(text string, width int) string {
 // wrap breaks text into lines of up to so many cells, at spaces where it can;
 // 0 is no limit.
 func wrap(text string, width int) []string {
-	if width <= 0 || widthOf(text) <= width {
+	if width <= 0 || Width(text) <= width {
 		return []string{text}
 	}
 	var lines []string
@@ -89,7 +90,7 @@ func wrap(text string, width int) []string {
 	for word := range strings.FieldsSeq(text) {
 		switch {
 		case line == "":
-		case widthOf(line)+1+widthOf(word) <= width:
+		case Width(line)+1+Width(word) <= width:
 			line += " " + word
 			continue
 		default:
@@ -103,8 +104,8 @@ func wrap(text string, width int) []string {
 
 // Paragraph sets text beside its lead, wrapped to the screen.
 func (s Screen) Paragraph(lead, text Cell) string {
-	lead.Text, text.Text = s.say(lead.Text), s.say(text.Text)
-	indent, width := widthOf(lead.Text), 0
+	lead.Text, text.Text = s.Put(lead.Text), s.Put(text.Text)
+	indent, width := Width(lead.Text), 0
 	if s.Width > 0 {
 		width = max(s.Width-indent, 1)
 	}

@@ -59,7 +59,7 @@ func TestATableOnAScreenOfAnyWidthStaysWithinIt(t *testing.T) {
 	rows := [][]Cell{{{strings.Repeat("long.", 50), Plain}, {"example.com", Plain}, {strings.Repeat("字", 60) + " and more", Plain}}}
 	for width := 8; width < 200; width++ {
 		for line := range strings.Lines(Screen{Width: width}.Table(columns, rows)) {
-			if got := widthOf(strings.TrimRight(line, "\n")); got > width {
+			if got := Width(strings.TrimRight(line, "\n")); got > width {
 				t.Fatalf("%d cells on a screen of %d: %q", got, width, line)
 			}
 		}
