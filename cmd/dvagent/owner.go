@@ -25,8 +25,9 @@ import (
 // The commands that read or change the state directory, and those of them that
 // make it where it is not there.
 var (
-	ofTheState = []string{"run", "renew", "plan", "status", "check", "deploy", "rollback", "abandon", "orders", "certs upload"}
-	makesState = []string{"run", "renew", "deploy", "rollback", "abandon", "certs upload"}
+	ofTheState = []string{"run", "renew", "plan", "status", "check", "deploy", "rollback", "abandon", "forget",
+		"import", "logs", "orders", "certs upload"}
+	makesState = []string{"run", "renew", "deploy", "rollback", "abandon", "import", "certs upload"}
 )
 
 // owner is who works on a state directory.

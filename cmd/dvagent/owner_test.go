@@ -8,10 +8,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"dvagent/internal/sandbox"
 )
@@ -304,4 +307,21 @@ func (i *installation) add(text string) error {
 		return err
 	}
 	return os.WriteFile(config, append(old, strings.ReplaceAll(text, "$DIR", i.dir)+"\n"...), 0o640)
+}
+
+// Each command works as the user whose the state is, or does without the state.
+func TestEachCommandIsKnownToNeedTheStateOrNot(t *testing.T) {
+	without := []string{"as-root", "certs", "certs delete", "certs download", "certs list", "certs prune", "certs show",
+		"contacts", "demo", "help", "init", "manual", "sandbox", "version"}
+	var walk func(cmd *cobra.Command, path string)
+	walk = func(cmd *cobra.Command, path string) {
+		for _, below := range cmd.Commands() {
+			name := strings.TrimSpace(path + " " + below.Name())
+			if slices.Contains(ofTheState, name) == slices.Contains(without, name) {
+				t.Errorf("it is not said of %s whether it works on the state directory", name)
+			}
+			walk(below, name)
+		}
+	}
+	walk((&cli{}).command(), "")
 }
