@@ -37,7 +37,7 @@ func (d *Desk) Owing(certificate string) []error {
 // lets its instances go, and removes all that is kept of it. Records that cannot be
 // removed now stay owed.
 func (d *Desk) Forget(ctx context.Context, certificate string) (state.Outcome, error) {
-	outcome := state.Outcome{Certificate: certificate}
+	var outcome state.Outcome
 	o, err := order.Load(d.host.Dir.Certificate(certificate))
 	if err == nil && o != nil && o.Step() != order.Done {
 		if outcome, err = d.Abandon(ctx, certificate); err != nil {
