@@ -66,3 +66,38 @@ func empty(t *testing.T, dir string) bool {
 	}
 	return len(entries) == 0
 }
+
+// The service's user is given no directory in which something else lies.
+func TestOnlyADirectoryOfASitesOwnIsGivenAway(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root gives directories away")
+	}
+	site := func(dir string, names ...string) []string {
+		for _, name := range names {
+			if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return []string{filepath.Join(dir, "site.pem"), filepath.Join(dir, "site.key")}
+	}
+	open := t.TempDir()
+	if err := os.Chmod(open, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		site []string
+		want bool
+	}{
+		{"the site's files alone", site(t.TempDir(), "site.pem", "site.key"), true},
+		{"another key beside them", site(t.TempDir(), "site.pem", "site.key", "other.key"), false},
+		{"a directory where others write", site(open, "site.pem", "site.key"), false},
+		{"no directory", []string{"/nowhere/a", "/nowhere/b"}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := alone(tt.site); got != tt.want {
+				t.Errorf("%v", got)
+			}
+		})
+	}
+}

@@ -284,7 +284,7 @@ func (s *start) target(ctx context.Context) error {
 
 func (s *start) chooseSite(server setup.Server) {
 	site, found := setup.Named(s.sites, s.doc.Domains)
-	if found && server.Name == "nginx" && s.plain(site.Fullchain) && s.plain(site.Key) {
+	if found && server.Name == "nginx" && s.plain(site.Fullchain) && s.plain(site.Key) && (!s.service.apart() || alone([]string{site.Fullchain, site.Key})) {
 		s.doc.Site = site
 		return
 	}

@@ -50,6 +50,28 @@ func (s *start) plain(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
+// alone says that the directories of these files hold them and nothing else, and
+// that nobody but root has put them there: only such ones are given to the service's
+// user. /etc/ssl/private is none.
+func alone(files []string) bool {
+	return !slices.ContainsFunc(files, func(path string) bool {
+		dir, err := openat.Open(filepath.Dir(path))
+		if err != nil {
+			return true
+		}
+		defer dir.Close()
+		return dir.Owner() != 0 || !holdsOnly(dir, files)
+	})
+}
+
+// holdsOnly says that nobody else can write in the directory, and that it holds
+// none but these files.
+func holdsOnly(dir *openat.Dir, files []string) bool {
+	names, err := dir.Names()
+	stranger := func(name string) bool { return !slices.Contains(files, filepath.Join(dir.Path(), name)) }
+	return err == nil && dir.Others() == nil && !slices.ContainsFunc(names, stranger)
+}
+
 // targetFiles are the files that are to be installed.
 func (s *start) targetFiles() []string {
 	site := s.doc.Site
@@ -153,8 +175,12 @@ func (s *start) makeDirectory(path string) error {
 		return fmt.Errorf("make the directory of a target: %w", err)
 	}
 	defer dir.Close()
-	if !s.service.apart() {
+	if !s.service.apart() || dir.Owner() == s.service.owner.uid {
 		return nil
+	}
+	if !holdsOnly(dir, s.targetFiles()) {
+		return usageError{hint.Add(fmt.Errorf("%s holds other files, too, and is not given to user %s", path, s.service.owner.name),
+			"let that user write there, or move them, and run init again")}
 	}
 	for _, file := range s.targetFiles() {
 		if filepath.Dir(file) != path {
