@@ -271,3 +271,28 @@ func TestTheServiceDoesNotFightOverAFile(t *testing.T) {
 		t.Errorf("%d deployments, told %d times: %s", deployed.Load(), n, log)
 	}
 }
+
+// fault 136
+func TestANewerPairThatStaysGivesWayWhenItsOwnRenewalIsDue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{})
+	w.extra = w.target() + fmt.Sprintf("  [[certificate.deploy]]\n  combined = %q\n", filepath.Join(w.dir, "second.pem"))
+	w.trusts = bundletest.NewCA(t, "Rival")
+	w.renewed(Renewal{})
+	ours := w.pair()
+	rival := w.rival(later(60)) // which is not due for some weeks, and ends sooner than ours
+	w.place(rival)
+	if o := w.renew(Renewal{}); o.Class != state.Served || !w.holds(rival) || !o.Next.After(time.Now()) || !o.Next.Before(rival.Leaf.NotAfter) {
+		t.Errorf("%+v", o)
+	}
+	log := w.logged()
+	due := w.rival(bundletest.Leaf{NotBefore: time.Now().Add(time.Second).Truncate(time.Second), NotAfter: time.Now().Add(20 * time.Second)})
+	w.place(due)
+	time.Sleep(time.Until(due.Leaf.NotBefore.Add(16 * time.Second))) // within the last third of its life
+	if planned := w.planned(); planned.Action != "deploy" {
+		t.Errorf("%+v", planned)
+	}
+	if o := w.renew(Renewal{}); o.Class != state.Served || !w.holds(ours) || !strings.Contains(log.String(), "its renewal is due since") {
+		t.Errorf("%+v, log %s", o, log)
+	}
+}

@@ -87,11 +87,12 @@ func (r *Rollout) takeOver(ctx context.Context, c *candidate) (unfit, err error)
 // is told, since somebody wanted it there.
 func (r *Rollout) newer(ctx context.Context, c *candidate, target deploy.Target) *bundle.Bundle {
 	s := c.item.Snapshot
-	pair := s.Foreign(target, state.Now())
+	now := state.Now()
+	pair := s.Foreign(target, now)
 	if pair == nil {
 		return nil
 	}
-	older := s.Outdates(pair)
+	older := s.Outdates(pair, now)
 	if older == nil && s.Rollout.Targets[target.ID()].Left != pair.ID() {
 		older = r.trusted(ctx, s, pair)
 	}
@@ -109,10 +110,12 @@ func (r *Rollout) trusted(ctx context.Context, s state.Snapshot, b *bundle.Bundl
 	return r.trust(ctx, s, b)
 }
 
-// leave notes that a pair stays, and warns of it once.
+// leave notes that a pair stays, and warns of it once. It is looked at again when
+// it gives way.
 func (r *Rollout) leave(c *candidate, target deploy.Target, l left) error {
 	s := c.item.Snapshot
 	c.item.left = true
+	c.item.Outcome.Next = state.Sooner(c.item.Outcome.Next, s.StaysUntil(l.pair))
 	known := s.Rollout.Targets[target.ID()]
 	told := known.Left == l.pair.ID()
 	if told && known.Failure.Text == "" {

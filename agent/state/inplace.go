@@ -75,12 +75,25 @@ func (s Snapshot) Foreign(target deploy.Target, now time.Time) *bundle.Bundle {
 
 // Outdates says why a pair of somebody else's gives way to the current version, or
 // nil where it may stay, once it is trusted: it was made later or ends later than
-// the newest one.
-func (s Snapshot) Outdates(b *bundle.Bundle) error {
+// the newest one, and its own renewal is not due.
+func (s Snapshot) Outdates(b *bundle.Bundle, now time.Time) error {
+	if due := s.StaysUntil(b); !due.IsZero() && !now.Before(due) {
+		return fmt.Errorf("its renewal is due since %s, and version %s ends later", words.Date(due), s.Current)
+	}
 	if s.ServesUntil().IsZero() || bundle.Newer(b.Leaf, s.Leaf) || b.Leaf.NotAfter.After(s.Leaf.NotAfter) {
 		return nil
 	}
 	return s.notNewer()
+}
+
+// StaysUntil is when a newer pair of somebody else's gives way to the current
+// version, which ends later: when its own renewal is due. Zero: the version does not.
+func (s Snapshot) StaysUntil(b *bundle.Bundle) time.Time {
+	leaf, err := bundle.LoadLeaf(s.Store.Path(s.Current)) // the newest one may not be it
+	if err != nil || Uncovered(leaf, s.Config.Domains) != "" || !b.Leaf.NotAfter.Before(leaf.NotAfter) {
+		return time.Time{}
+	}
+	return renewsAt(b.Leaf, s.Config)
 }
 
 func (s Snapshot) notNewer() error { return fmt.Errorf("it is no newer than version %s", s.Newest) }
@@ -89,7 +102,7 @@ func (s Snapshot) notNewer() error { return fmt.Errorf("it is no newer than vers
 // that can be told without asking the account; nil: there is none.
 func (h *Host) Keeps(s Snapshot, target deploy.Target, now time.Time) *bundle.Bundle {
 	pair := s.Foreign(target, now)
-	if pair == nil || s.Outdates(pair) != nil {
+	if pair == nil || s.Outdates(pair, now) != nil {
 		return nil
 	}
 	if s.Rollout.Targets[target.ID()].Left != pair.ID() && pair.Trusted(h.Roots, now) != nil {
