@@ -296,3 +296,36 @@ func TestANewerPairThatStaysGivesWayWhenItsOwnRenewalIsDue(t *testing.T) {
 		t.Errorf("%+v, log %s", o, log)
 	}
 }
+
+// fault 136
+func TestANewerPairThatStaysGivesWayToTheNextVersionEvenIfThatFailsFirst(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{})
+	works := filepath.Join(w.dir, "works")
+	if err := os.WriteFile(works, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.extra = w.target() + fmt.Sprintf("  check = [\"test\", \"-e\", %q]\n  [[certificate.deploy]]\n  combined = %q\n", works, filepath.Join(w.dir, "second.pem"))
+	w.trusts = bundletest.NewCA(t, "Rival")
+	w.renewed(Renewal{})
+	rival := w.rival(later(300))
+	w.place(rival)
+	if o := w.renew(Renewal{}); o.Class != state.Served || !w.holds(rival) {
+		t.Fatalf("%+v", o)
+	}
+	if err := os.Remove(works); err != nil {
+		t.Fatal(err)
+	}
+	if o := w.renew(Renewal{Force: true}); o.Class != state.NotServed || !o.Ordered || !w.holds(rival) {
+		t.Fatalf("%+v", o)
+	}
+	if err := os.WriteFile(works, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if planned := w.planned(); planned.Action != "deploy" {
+		t.Errorf("%+v", planned)
+	}
+	if o := w.renew(Renewal{}); o.Class != state.Served || w.holds(rival) || !w.status().Certificates[0].Deployed {
+		t.Errorf("%+v", o)
+	}
+}

@@ -92,7 +92,7 @@ func (r *Rollout) newer(ctx context.Context, c *candidate, target deploy.Target)
 	if pair == nil {
 		return nil
 	}
-	older := s.Outdates(pair, now)
+	older := s.Outdates(target, pair, now)
 	if older == nil && s.Rollout.Targets[target.ID()].Left != pair.ID() {
 		older = r.trusted(ctx, s, pair)
 	}

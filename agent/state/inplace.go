@@ -75,8 +75,13 @@ func (s Snapshot) Foreign(target deploy.Target, now time.Time) *bundle.Bundle {
 
 // Outdates says why a pair of somebody else's gives way to the current version, or
 // nil where it may stay, once it is trusted: it was made later or ends later than
-// the newest one, and its own renewal is not due.
-func (s Snapshot) Outdates(b *bundle.Bundle, now time.Time) error {
+// the newest one, and its own renewal is not due. None stays in a target that an
+// older version was in, or where the first installation has not succeeded: the
+// current version has come since, and is owed.
+func (s Snapshot) Outdates(target deploy.Target, b *bundle.Bundle, now time.Time) error {
+	if known := s.Rollout.Targets[target.ID()]; known.Begun() && known.Version != s.Current {
+		return fmt.Errorf("version %s has not been installed there yet", s.Current)
+	}
 	if due := s.StaysUntil(b); !due.IsZero() && !now.Before(due) {
 		return fmt.Errorf("its renewal is due since %s, and version %s ends later", words.Date(due), s.Current)
 	}
@@ -102,7 +107,7 @@ func (s Snapshot) notNewer() error { return fmt.Errorf("it is no newer than vers
 // that can be told without asking the account; nil: there is none.
 func (h *Host) Keeps(s Snapshot, target deploy.Target, now time.Time) *bundle.Bundle {
 	pair := s.Foreign(target, now)
-	if pair == nil || s.Outdates(pair, now) != nil {
+	if pair == nil || s.Outdates(target, pair, now) != nil {
 		return nil
 	}
 	if s.Rollout.Targets[target.ID()].Left != pair.ID() && pair.Trusted(h.Roots, now) != nil {
