@@ -203,6 +203,18 @@ func TestWhatIsUndoneIsTheVeryFile(t *testing.T) {
 	}
 }
 
+// fault 147
+func TestWhatCannotBePutBackKeepsItsSecondName(t *testing.T) {
+	h := newHost(t)
+	old := h.put(t, h.issue(t))
+	job := h.job(h.issue(t))
+	job.Target.Check = shell("cd " + h.dir + " && rm key.pem && mkdir key.pem && touch key.pem/in-the-way; exit 1")
+	checkError(t, install(t, job).Err, "put the previous files back")
+	if kept, err := os.ReadFile(h.path(".key.pem.before.dvagent")); err != nil || string(kept) != string(old.KeyPEM()) {
+		t.Errorf("the key before is not beside its path: %v", err)
+	}
+}
+
 // fault 147: what a killed installation left holds a key.
 func TestWhatAKilledInstallationLeftIsCleared(t *testing.T) {
 	h := newHost(t)

@@ -26,9 +26,9 @@ func (a *attempt) replace(stale []file) error {
 	for _, f := range stale {
 		a.written = append(a.written, f) // also when it fails: over a network it may have been done
 		if err := atomicfile.Place(a.dir(f), f.name()); err != nil {
-			err = also(err, a.restore())
+			a.restored = a.restore()
 			a.discard(stale)
-			return err
+			return also(err, a.restored)
 		}
 	}
 	a.sync(a.written)
@@ -76,15 +76,23 @@ func (a *attempt) sync(files []file) {
 }
 
 // discard removes what was staged and set aside, as far as it can. The next look
-// at the target removes the rest.
+// at the target removes the rest. What could not be put back stays until then.
 func (a *attempt) discard(files []file) {
 	for _, f := range files {
-		_ = clearBeside(a.dir(f), f.name())
+		if a.restored != nil {
+			_ = atomicfile.Discard(a.dir(f), f.name())
+		} else {
+			_ = clearBeside(a.dir(f), f.name())
+		}
 	}
 }
 
 // dropAsides removes the second names of what was replaced. They may hold a key.
+// What could not be put back keeps its own until the next look at the target.
 func (a *attempt) dropAsides() {
+	if a.restored != nil {
+		return
+	}
 	for _, f := range a.written {
 		if err := clearBeside(a.dir(f), f.name()); err != nil {
 			a.Warnings = append(a.Warnings, "what was there before is left, and is removed at the next look: "+err.Error())
