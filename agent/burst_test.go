@@ -192,6 +192,15 @@ func TestAPassHandsBackWhatItDidNotGetTo(t *testing.T) {
 	}
 }
 
+func TestTheLockIsFreeForAMomentBetweenTwoPasses(t *testing.T) {
+	t.Parallel()
+	s := NewService(newWorld(t, sandbox.Options{}).agent(), nil, tester)
+	begun := time.Now() // when its certificate is due, since it was never looked at
+	if !s.rest(t.Context()) || time.Since(begun) < 150*time.Millisecond {
+		t.Errorf("the next pass begins after %s", time.Since(begun))
+	}
+}
+
 // serveByName is a TLS server that reads the pair of the name that it is asked
 // for, for every handshake.
 func serveByName(tb testing.TB, dir string) (address string) {

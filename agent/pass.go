@@ -94,7 +94,7 @@ const (
 	heldUpAfter = 5 * time.Second        // so long is a turn that holds a pass up
 	noteEvery   = 10 * time.Second       // between two notes of what people are to be told
 
-	betweenPasses = 100 * time.Millisecond // so long others can take the lock when a pass has left something over
+	betweenPasses = 200 * time.Millisecond // so long others can take the lock, which they try every 50 ms, before the next pass
 )
 
 // run works on the agenda until nothing is at work any more.

@@ -92,10 +92,13 @@ func (s *Service) forget() {
 	s.agent.memory = issue.NewMemory()
 }
 
-// rest waits until something is due, and no longer than a minute at a time: a
-// machine that slept has moved the wall clock. It answers false when ctx is
-// done.
+// rest leaves the lock to others for a moment and then waits until something is
+// due, and no longer than a minute at a time: a machine that slept has moved the
+// wall clock. It answers false when ctx is done.
 func (s *Service) rest(ctx context.Context) bool {
+	if state.SleepUntil(ctx, state.Now().Add(betweenPasses)) != nil {
+		return false
+	}
 	if time.Until(s.nextDue(state.Now())) > time.Minute {
 		debug.FreeOSMemory() // a pass over everything needs much, and the next one is far
 	}
