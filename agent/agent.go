@@ -25,6 +25,7 @@ type Agent struct {
 	zones    *proof.Zones
 	memory   *issue.Memory
 	renewals map[string]state.Renewal // of the certificates looked at so far, under the lock
+	waiting  []string                 // the certificates that a pass handed back, in the order in which they waited; under the lock
 }
 
 // New makes an agent for a sound configuration. It contacts nothing. log and

@@ -186,6 +186,13 @@ func TestAPassHandsBackWhatItDidNotGetTo(t *testing.T) {
 	if err != nil || len(run.last) == 0 || len(run.first) == 0 || len(run.first)+len(run.last) != certificates {
 		t.Fatalf("%d were worked on, %d handed back: %v", len(run.last), len(run.first), err)
 	}
+	p := &pass{agent: a}
+	order := p.inOrder() // first those that did not come to their turn, whoever is due besides
+	for i, certificate := range order {
+		if waits := run.first[certificate.Name]; waits != (i < len(run.first)) || len(order) != certificates {
+			t.Errorf("%s is at place %d of %d, handed back: %t", certificate.Name, i, len(order), waits)
+		}
+	}
 	outcomes, err := a.Renew(t.Context(), Renewal{Timeout: time.Minute, Caller: tester})
 	if err != nil || len(outcomes) != certificates || state.Worst(outcomes) != state.Served {
 		t.Errorf("%+v, %v", outcomes, err)

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -152,8 +153,8 @@ func (p *pass) takesMore(now time.Time) bool {
 	return false
 }
 
-// begin takes in what is due and not at work already. One that is stopped takes in
-// nothing more.
+// begin takes in what is due and not at work already, first what the pass before
+// handed back. One that is stopped takes in nothing more.
 func (p *pass) begin(ctx context.Context, agenda agenda) {
 	if ctx.Err() != nil && len(p.turns) > 0 {
 		return
@@ -168,7 +169,7 @@ func (p *pass) begin(ctx context.Context, agenda agenda) {
 		return
 	}
 	agenda.begin(due)
-	for _, certificate := range p.agent.host.Config.Certificates {
+	for _, certificate := range p.inOrder() {
 		if !due[certificate.Name] {
 			continue
 		}
@@ -180,6 +181,19 @@ func (p *pass) begin(ctx context.Context, agenda agenda) {
 			p.fresh = append(p.fresh, t)
 		}
 	}
+}
+
+// inOrder is the certificates of the configuration, those that were handed back
+// before all others: where many fail again and again, the last ones get a turn, too.
+func (p *pass) inOrder() []config.Certificate {
+	place := map[string]int{}
+	for i, name := range p.agent.waiting {
+		place[name] = i - len(p.agent.waiting)
+	}
+	p.agent.waiting = nil
+	return slices.SortedStableFunc(slices.Values(p.agent.host.Config.Certificates), func(a, b config.Certificate) int {
+		return cmp.Compare(place[a.Name], place[b.Name])
+	})
 }
 
 // next is who gets the next place among the orders: by turns one that comes again
@@ -207,6 +221,7 @@ func (p *pass) handBack(ctx context.Context, agenda agenda) {
 	names := map[string]bool{}
 	for _, t := range slices.Concat(p.fresh, p.again) {
 		names[t.certificate.Name] = true
+		p.agent.waiting = append(p.agent.waiting, t.certificate.Name)
 		delete(p.turns, t.certificate.Name)
 	}
 	p.fresh, p.again = nil, nil
