@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -220,15 +219,16 @@ func TestWhatAKilledInstallationLeftIsCleared(t *testing.T) {
 	h := newHost(t)
 	b := h.put(t, h.issue(t))
 	for _, left := range []string{".key.pem.dvagent", ".key.pem.before.dvagent", ".fullchain.pem.before.dvagent",
-		".key.pem.check", "..key.pem.check.dvagent", "..key.pem.check.before.dvagent"} {
+		".key.pem.check.dvagent", "..key.pem.check.dvagent.dvagent", "..key.pem.check.dvagent.before.dvagent"} {
 		write(t, h.path(left), b.KeyPEM())
 	}
 	write(t, h.path(".another.dvagent"), nil)
+	write(t, h.path(".key.pem.check"), nil) // may be somebody else's
 	if err := deploy.Clear(h.target()); err != nil {
 		t.Fatal(err)
 	}
 	left, _ := filepath.Glob(h.path(".*"))
-	if len(left) != 1 || !strings.HasSuffix(left[0], ".another.dvagent") {
+	if len(left) != 2 || left[0] != h.path(".another.dvagent") || left[1] != h.path(".key.pem.check") {
 		t.Errorf("left over: %v", left)
 	}
 }

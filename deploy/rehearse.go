@@ -76,8 +76,8 @@ func (d *directories) rehearse(f file) (is original, err error) {
 }
 
 // tried is the name of the file that is tried in the place of name. It is always the
-// same, so that what a killed process left can be cleared away.
-func tried(name string) string { return "." + name + ".check" }
+// same, so that what a killed process left can be cleared away, and nobody else's.
+func tried(name string) string { return "." + name + ".check.dvagent" }
 
 // try makes own, and removes it.
 func (d *directories) try(dir *openat.Dir, own atomicfile.File) (is original, err error) {
