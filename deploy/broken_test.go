@@ -78,6 +78,28 @@ func TestABrokenServerWaitsForNoOther(t *testing.T) {
 	}
 }
 
+func TestABrokenServerDoesNotWaitForAShiftThatHangs(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	old := h.put(t, h.issue(t))
+	h.breaks(old)
+	job := h.job(h.issue(t))
+	job.Target.Timeout = time.Minute
+	var rounds deploy.Rounds
+	results := make(chan []deploy.Result)
+	go func() { results <- rounds.Install(t.Context(), []deploy.Job{job}, rounds.Expect()) }()
+	within(t, 10*time.Second, "the reload", func() bool { return h.reloads() > 0 })
+	shift, err := rounds.Shifts.Take(t.Context(), job.Target.Reload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shift.Over() // and not before
+	within(t, 30*time.Second, "the old leaf is served again", func() bool { return h.shows(t, old) })
+	if result := (<-results)[0]; !result.RolledBack {
+		t.Errorf("the previous files are not back: %v", result.Err)
+	}
+}
+
 func TestAStopLeavesNoServerBroken(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)

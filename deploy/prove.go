@@ -168,13 +168,22 @@ const lastProbeTime = 2 * time.Second
 // comeBackTime is how long a server has to come up with the previous files.
 const comeBackTime = 3 * time.Second
 
+// nextShiftTime is how long a broken server waits for its shift. Whoever has it
+// then hangs, and the server does not wait for him.
+const nextShiftTime = 10 * time.Second
+
 // comeBack puts the previous files back, in the next shift, and waits a moment for
 // the server. ctx does not end.
 func (r round) comeBack(ctx context.Context, rounds *Rounds) {
 	t := r[0].Job.Target
-	shift, err := rounds.Shifts.TakeNext(ctx, t.Check, t.Reload)
+	soon, cancel := context.WithTimeout(ctx, nextShiftTime)
+	defer cancel()
+	shift, err := rounds.Shifts.TakeNext(soon, t.Check, t.Reload)
 	if err != nil {
-		return
+		var alone command.Shifts
+		if shift, err = alone.TakeNext(ctx, t.Check, t.Reload); err != nil {
+			return
+		}
 	}
 	undone := r.undo()
 	if len(undone) > 0 {
