@@ -329,3 +329,19 @@ func TestANewerPairThatStaysGivesWayToTheNextVersionEvenIfThatFailsFirst(t *test
 		t.Errorf("%+v", o)
 	}
 }
+
+// fault 136
+func TestANewerPairStaysWhileItsAccountCannotBeAsked(t *testing.T) {
+	t.Parallel()
+	w := rivalled(t)
+	private := w.private(later(3000))
+	w.place(private)
+	w.faults("throttle:DescribeUserCertificateList")
+	if o := w.renew(Renewal{NoWait: true}); o.Class != state.Pending || !w.holds(private) || !o.Retry || time.Until(o.Next) > time.Minute {
+		t.Errorf("%+v", o)
+	}
+	w.faults()
+	if o := w.renew(Renewal{}); o.Class != state.Served || w.holds(private) {
+		t.Errorf("%+v", o)
+	}
+}

@@ -244,7 +244,10 @@ func (r *Rollout) compareOne(ctx context.Context, c *candidate, target deploy.Ta
 		}
 		return s.Rollout.Deployed(target.ID(), s.Current)
 	}
-	if l, found := c.left[target.ID()]; found {
+	if l, found := c.left[target.ID()]; found && l.unknown {
+		c.await(l)
+		return nil
+	} else if found {
 		return r.leave(c, target, l)
 	}
 	if next := known.NextInstall(s.Current, state.Now()); !next.IsZero() && !r.scope.Redeploy {

@@ -1,6 +1,7 @@
 package install
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,9 @@ type Trust func(ctx context.Context, s state.Snapshot, b *bundle.Bundle) error
 // trustWithin bounds how long a trust is asked for: other certificates wait for
 // their installation meanwhile.
 const trustWithin = 10 * time.Second
+
+// askAgain is when it is asked for again where that could not be said.
+const askAgain = 30 * time.Second
 
 // respect sees to what another tool, or a person in an emergency, has put in place
 // of the current version. A newer pair that all targets hold, where nobody else
@@ -35,8 +39,9 @@ func (r *Rollout) respect(ctx context.Context, c *candidate) error {
 		if len(c.drifts[i].Files) == 0 {
 			continue
 		}
-		if pair := r.newer(ctx, c, target); pair != nil {
-			c.left[target.ID()] = left{pair, unfit}
+		pair, unknown := r.newer(ctx, c, target)
+		if pair != nil {
+			c.left[target.ID()] = left{pair, cmp.Or(unknown, unfit), unknown != nil}
 		}
 	}
 	return nil
@@ -44,8 +49,9 @@ func (r *Rollout) respect(ctx context.Context, c *candidate) error {
 
 // left is a pair that stays in a target, and why it is no version.
 type left struct {
-	pair *bundle.Bundle
-	why  error
+	pair    *bundle.Bundle
+	why     error
+	unknown bool // whether it is trusted could not be asked: it stays for this pass
 }
 
 func (c *candidate) drifted() bool {
@@ -69,7 +75,7 @@ func (r *Rollout) takeOver(ctx context.Context, c *candidate) (unfit, err error)
 	}
 	pair, unfit := s.InPlace(state.Now())
 	if pair != nil && unfit == nil {
-		unfit = r.trusted(ctx, *s, pair)
+		unfit, _ = r.trusted(ctx, *s, pair)
 	}
 	if pair == nil || unfit != nil {
 		return unfit, nil
@@ -83,31 +89,44 @@ func (r *Rollout) takeOver(ctx context.Context, c *candidate) (unfit, err error)
 	return nil, nil
 }
 
-// newer is the pair that stays in a target, or nil. That another one is replaced
-// is told, since somebody wanted it there.
-func (r *Rollout) newer(ctx context.Context, c *candidate, target deploy.Target) *bundle.Bundle {
+// newer is the pair that stays in a target, or nil, and why it is not known whether
+// it is trusted. That another one is replaced is told, since somebody wanted it
+// there.
+func (r *Rollout) newer(ctx context.Context, c *candidate, target deploy.Target) (pair *bundle.Bundle, unknown error) {
 	s := c.item.Snapshot
 	now := state.Now()
-	pair := s.Foreign(target, now)
-	if pair == nil {
-		return nil
+	if pair = s.Foreign(target, now); pair == nil {
+		return nil, nil
 	}
 	older := s.Outdates(target, pair, now)
 	if older == nil && s.Rollout.Targets[target.ID()].Left != pair.ID() {
-		older = r.trusted(ctx, s, pair)
+		var known bool
+		if older, known = r.trusted(ctx, s, pair); !known {
+			return pair, older
+		}
 	}
 	if older == nil {
-		return pair
+		return pair, nil
 	}
 	r.host.Log.Warn("the pair that somebody else put in place is replaced", "certificate", c.item.name(), "target", target.String(),
 		"pair", state.Describe(pair), "reason", older, "version", s.Current)
-	return nil
+	return nil, nil
 }
 
-func (r *Rollout) trusted(ctx context.Context, s state.Snapshot, b *bundle.Bundle) error {
+// trusted says why a pair is not trusted, and whether that is known: what the
+// account says may not be to be had for now.
+func (r *Rollout) trusted(ctx context.Context, s state.Snapshot, b *bundle.Bundle) (untrusted error, known bool) {
 	ctx, cancel := context.WithTimeout(ctx, trustWithin)
 	defer cancel()
-	return r.trust(ctx, s, b)
+	untrusted = r.trust(ctx, s, b)
+	return untrusted, untrusted == nil || ctx.Err() == nil && !state.Transient(untrusted)
+}
+
+// await leaves a pair where it lies until its account can be asked.
+func (c *candidate) await(l left) {
+	c.item.left = true
+	c.item.add(state.Outcome{Class: state.Pending, Step: state.StepDeploy, Waiting: "whether the pair in place is trusted: " + l.why.Error(),
+		Next: state.Now().Add(askAgain), Retry: true})
 }
 
 // leave notes that a pair stays, and warns of it once. It is looked at again when
