@@ -2,11 +2,14 @@ package issue
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 
 	"dvagent/agent/order"
 	"dvagent/agent/state"
+	"dvagent/internal/bundle"
+	"dvagent/internal/words"
 )
 
 // Owing says what a certificate that is not configured any more still owes, or is
@@ -27,10 +30,24 @@ func (d *Desk) Owing(certificate string) []error {
 			owing = append(owing, fmt.Errorf("what was submitted on instance %s may still be issued", claim.Instance))
 		}
 	}
+	if leaf := d.newestLeaf(certificate); leaf != nil && state.Now().Before(leaf.NotAfter) {
+		owing = append(owing, fmt.Errorf("its certificate is valid until %s, and the key is kept here", words.Date(leaf.NotAfter)))
+	}
 	for _, entry := range d.records.Of(certificate) {
 		owing = append(owing, fmt.Errorf("the %s record %s in zone %s is still to be removed", entry.Record.Type(), entry.Record.Name, entry.Record.Zone))
 	}
 	return owing
+}
+
+// newestLeaf is nil where no version is stored, or none can be read.
+func (d *Desk) newestLeaf(certificate string) *x509.Certificate {
+	store := d.host.Dir.Store(certificate)
+	ids, err := store.Versions()
+	if err != nil || len(ids) == 0 {
+		return nil
+	}
+	leaf, _ := bundle.LoadLeaf(store.Path(ids[0]))
+	return leaf
 }
 
 // Forget gives up what is open of a certificate that is not configured any more,

@@ -7,7 +7,9 @@ import (
 	"strings"
 	"text/template"
 	"time"
+	"unicode"
 
+	"dvagent/internal/line"
 	"dvagent/internal/words"
 )
 
@@ -48,7 +50,7 @@ type Contact struct {
 var layout string
 
 var document = template.Must(template.New("agent.toml").Funcs(template.FuncMap{
-	"q": quoted, "list": list, "date": words.Date,
+	"q": quoted, "list": list, "line": line.Of, "date": words.Date,
 }).Parse(layout))
 
 // TOML is the document as a commented agent.toml.
@@ -60,14 +62,17 @@ func (d Document) TOML() (string, error) {
 	return text.String(), nil
 }
 
-// quoted is a basic string of TOML, whose escapes are among those of Go.
+// quoted is a basic string of TOML. What cannot be seen is escaped: who reads it
+// reads all of it.
 func quoted(text string) string {
 	var out strings.Builder
 	for _, r := range text {
 		switch {
 		case r == '"' || r == '\\':
 			out.WriteString("\\" + string(r))
-		case r < ' ' || r == 0x7f:
+		case r > 0xffff && !unicode.IsPrint(r):
+			fmt.Fprintf(&out, "\\U%08X", r)
+		case !unicode.IsPrint(r):
 			fmt.Fprintf(&out, "\\u%04X", r)
 		default:
 			out.WriteRune(r)

@@ -16,6 +16,7 @@ import (
 	"dvagent/agent/setup"
 	"dvagent/internal/aliyun"
 	"dvagent/internal/hint"
+	"dvagent/internal/line"
 	"dvagent/internal/secret"
 )
 
@@ -33,6 +34,7 @@ type start struct {
 	secret  string // that is to be written; "" where a file has it already
 	sites   []setup.Site
 	notes   []string // what is left to a person
+	made    []string // the files that were written
 }
 
 func (c *cli) initCommand() *cobra.Command {
@@ -153,7 +155,7 @@ func (s *start) account(ctx context.Context) error {
 		return err
 	}
 	s.say("the account has %d DV instances, %d contacts and these zones: %s\n", s.has.instances, len(s.has.contacts),
-		cmp.Or(strings.Join(s.has.zones, ", "), "none"))
+		cmp.Or(line.Of(strings.Join(s.has.zones, ", ")), "none"))
 	return nil
 }
 

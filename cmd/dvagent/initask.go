@@ -148,7 +148,7 @@ func (s *start) lookAtSites(ctx context.Context) (err error) {
 		s.say("warn  nginx: %s\n", line.Of(err.Error()))
 	}
 	for i := range s.sites {
-		s.say("nginx serves %s with %s\n", cmpOr(strings.Join(s.sites[i].Names, ", "), "any name"), s.sites[i].Fullchain)
+		s.say("nginx serves %s with %s\n", cmpOr(line.Of(strings.Join(s.sites[i].Names, ", ")), "any name"), line.Of(s.sites[i].Fullchain))
 	}
 	return nil
 }

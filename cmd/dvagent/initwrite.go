@@ -22,12 +22,12 @@ import (
 // servant is the user that the service works as.
 type servant struct {
 	owner owner
-	unit  unit.Unit // its Name is "" where no unit is installed
+	units []unit.Unit // that work as this user; none where none is installed
 }
 
 // apart says that the service is not root's, and that this process can make it
 // what it needs.
-func (s servant) apart() bool { return s.unit.Name != "" && s.owner.uid != 0 && os.Geteuid() == 0 }
+func (s servant) apart() bool { return len(s.units) > 0 && s.owner.uid != 0 && os.Geteuid() == 0 }
 
 // serviceOf is the service of that state directory; without a unit of it the
 // configuration is this user's.
@@ -35,12 +35,15 @@ func serviceOf(stateDir string) servant {
 	if stateDir == "" {
 		stateDir = config.DefaultStateDir
 	}
+	found := servant{owner: newOwner(os.Geteuid(), os.Getegid())}
 	for _, u := range unit.All() {
-		if uid := u.UID(); uid >= 0 && u.StateDirectory == filepath.Clean(stateDir) {
-			return servant{newOwner(uid, uid), u}
+		uid := u.UID()
+		if uid < 0 || u.StateDirectory != filepath.Clean(stateDir) || len(found.units) > 0 && uid != found.owner.uid {
+			continue
 		}
+		found.owner, found.units = newOwner(uid, uid), append(found.units, u)
 	}
-	return servant{owner: newOwner(os.Geteuid(), os.Getegid())}
+	return found
 }
 
 // plain says that the path is a regular file, and no link to where something else
@@ -121,7 +124,7 @@ func (s *start) write(ctx context.Context) error {
 		}
 	}
 	if s.secret != "" {
-		if err := s.create(s.doc.SecretFile, s.secret+"\n"); err != nil {
+		if err := s.create(s.doc.SecretFile, s.secret+"\n", private); err != nil {
 			return err
 		}
 	}
@@ -129,16 +132,26 @@ func (s *start) write(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.create(s.c.configPath, text); err != nil {
+	if err := s.create(s.c.configPath, text, private); err != nil {
 		return err
+	}
+	if _, err := config.Load(s.c.configPath); err != nil {
+		return errors.Join(err, s.takeBack())
 	}
 	return s.openUnit(ctx)
 }
 
-// create makes a file that is not there yet, for the service's group to read. It
-// appears with its whole content or not at all.
-func (s *start) create(path, text string) error {
-	dir, err := openat.OpenOrMake(filepath.Dir(path), 0o750)
+// private is the mode of what holds secrets or names them: the service's group may
+// read it. public is that of a unit's file.
+const (
+	private fs.FileMode = 0o640
+	public  fs.FileMode = 0o644
+)
+
+// create makes a file that is not there yet. It appears with its whole content or
+// not at all.
+func (s *start) create(path, text string, mode fs.FileMode) error {
+	dir, err := s.openDirectory(filepath.Dir(path), mode)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
@@ -155,7 +168,7 @@ func (s *start) create(path, text string) error {
 	defer dir.Remove(staged)
 	_, err = file.WriteString(text)
 	if err == nil && s.service.apart() {
-		err = errors.Join(file.Chown(0, s.service.owner.gid), file.Chmod(0o640))
+		err = errors.Join(file.Chown(0, s.service.owner.gid), file.Chmod(mode))
 	}
 	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
 		err = dir.Link(staged, base)
@@ -163,8 +176,45 @@ func (s *start) create(path, text string) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
+	s.made = append(s.made, path)
 	s.say("wrote %s\n", path)
 	return dir.Sync()
+}
+
+// openDirectory opens the directory of a file. One that is made here can be entered
+// by those who are to read the file.
+func (s *start) openDirectory(path string, mode fs.FileMode) (*openat.Dir, error) {
+	_, missing := os.Lstat(path)
+	entered := fs.FileMode(0o750)
+	if mode == public {
+		entered = 0o755
+	}
+	dir, err := openat.OpenOrMake(path, entered)
+	if err != nil || missing == nil || !s.service.apart() {
+		return dir, err
+	}
+	if err := dir.Give(0, s.service.owner.gid); err != nil {
+		dir.Close()
+		return nil, err
+	}
+	return dir, nil
+}
+
+// takeBack removes what was written: the configuration is not sound, and the next
+// init begins anew.
+func (s *start) takeBack() error {
+	for _, path := range slices.Backward(s.made) {
+		dir, err := openat.Open(filepath.Dir(path))
+		if err != nil {
+			return err
+		}
+		err = dir.Remove(filepath.Base(path))
+		dir.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // makeDirectory makes a target's directory, and gives it with the certificate's
@@ -195,25 +245,36 @@ func (s *start) makeDirectory(path string) error {
 
 const dropIn = "/etc/systemd/system/%s.d/targets.conf"
 
-// openUnit lets the unit write where certificates go.
+// openUnit lets the units write where certificates go.
 func (s *start) openUnit(ctx context.Context) error {
 	if !s.service.apart() {
 		return nil
 	}
-	var lines []string
-	for _, dir := range s.directories() {
-		if !s.service.unit.CanWrite(dir) {
-			lines = append(lines, "ReadWritePaths=-"+dir)
+	changed := false
+	for _, u := range s.service.units {
+		var lines []string
+		for _, dir := range s.directories() {
+			if !u.CanWrite(dir) {
+				lines = append(lines, "ReadWritePaths=-"+dir)
+			}
 		}
-	}
-	if len(lines) > 0 {
-		path := fmt.Sprintf(dropIn, s.service.unit.Name)
-		if err := s.create(path, "[Service]\n"+strings.Join(lines, "\n")+"\n"); err != nil {
+		if len(lines) == 0 {
+			continue
+		}
+		path := fmt.Sprintf(dropIn, u.Name)
+		switch err := s.create(path, "[Service]\n"+strings.Join(lines, "\n")+"\n", public); {
+		case errors.Is(err, fs.ErrExist):
+			s.notes = append(s.notes, fmt.Sprintf("add to %s: %s", path, strings.Join(lines, " ")))
+		case err != nil:
 			return err
 		}
-		if err := systemctl(ctx, "daemon-reload"); err != nil {
-			s.say("warn  systemd: %s\n", err.Error())
-		}
+		changed = true
+	}
+	if !changed {
+		return nil
+	}
+	if err := systemctl(ctx, "daemon-reload"); err != nil {
+		s.say("warn  systemd: %s\n", err.Error())
 	}
 	return nil
 }
@@ -239,7 +300,7 @@ func (s *start) again(ctx context.Context, args ...string) error {
 // start enables what is to do the renewals from now on.
 func (s *start) start(ctx context.Context) error {
 	how := map[string]string{"service": "dvagent.service", "timer": "dvagent-renew.timer"}
-	if s.enable == "" && !s.quiet && s.service.unit.Name != "" && s.yes("Enable and start the service dvagent now?") {
+	if s.enable == "" && !s.quiet && len(s.service.units) > 0 && s.yes("Enable and start the service dvagent now?") {
 		s.enable = "service"
 	}
 	if how[s.enable] == "" {

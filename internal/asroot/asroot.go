@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -57,15 +58,33 @@ func Listed(ctx context.Context, argv []string) bool {
 }
 
 func listedAt(ctx context.Context, socket string, argv []string) bool {
+	listed, _ := ask(ctx, socket, argv)
+	return listed
+}
+
+// ask asks whether the command is listed. Where nobody listens, or not for this
+// user, none is. An error is a question that got no answer.
+func ask(ctx context.Context, socket string, argv []string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	a, err := exchange(ctx, socket, request{Argv: argv, Ask: true})
-	return err == nil && a.Listed
+	var refused *net.OpError
+	if errors.As(err, &refused) && refused.Op == "dial" && !refused.Timeout() {
+		return false, nil
+	}
+	return a.Listed, err
 }
 
 // runAt is false where this process has to run the command itself.
 func runAt(ctx context.Context, socket string, c command.Command) (command.Result, bool) {
-	if os.Geteuid() == 0 || !listedAt(ctx, socket, c.Argv) {
+	if os.Geteuid() == 0 {
+		return command.Result{}, false
+	}
+	listed, err := ask(ctx, socket, c.Argv)
+	if err != nil { // run without root's rights it would fail, and a good deployment be undone
+		return command.Result{ExitCode: -1, Err: command.NewFailure(c.Argv[0], -1, "", fmt.Errorf("ask root to run it: %w", err))}, true
+	}
+	if !listed {
 		return command.Result{}, false
 	}
 	timeout := c.Timeout
