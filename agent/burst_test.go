@@ -168,7 +168,7 @@ func TestAServerThatDoesNotShowItsLeafHoldsUpNoOther(t *testing.T) {
 
 func TestAPassHandsBackWhatItDidNotGetTo(t *testing.T) {
 	t.Parallel()
-	const certificates = 30
+	const certificates = 12
 	w := newWorld(t, sandbox.Options{Instances: certificates})
 	w.certificates(certificates, func(string) string { return "" })
 	w.extra += "\n[limits]\nparallel_orders = 1\nrequests_per_second = 30\n"
@@ -193,7 +193,7 @@ func TestAPassHandsBackWhatItDidNotGetTo(t *testing.T) {
 			t.Errorf("%s is at place %d of %d, handed back: %t", certificate.Name, i, len(order), waits)
 		}
 	}
-	outcomes, err := a.Renew(t.Context(), Renewal{Timeout: time.Minute, Caller: tester})
+	outcomes, err := a.Renew(t.Context(), Renewal{Timeout: 5 * time.Minute, Caller: tester})
 	if err != nil || len(outcomes) != certificates || state.Worst(outcomes) != state.Served {
 		t.Errorf("%+v, %v", outcomes, err)
 	}

@@ -265,7 +265,7 @@ func TestAnAdoptedOrderIsServedOnlyWithItsKey(t *testing.T) {
 // fault 138: what was given up is left alone, until an operator names it.
 func TestAnOrderThatWasGivenUpCanBeAdoptedWithItsKey(t *testing.T) {
 	t.Parallel()
-	w := newWorldOfPackages(t, sandbox.Options{IssueAfter: time.Second})
+	w := newWorldOfPackages(t, sandbox.Options{IssueAfter: 10 * time.Second}) // after it was given up
 	w.renew(Renewal{NoWait: true})
 	w.abandoned()
 	if o := w.renew(Renewal{}); o.Class != state.Failure || !strings.Contains(o.Hint(), "--adopt") {
