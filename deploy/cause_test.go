@@ -97,7 +97,7 @@ func TestTheCauseOfAFailureIsTheSameAtEachTry(t *testing.T) {
 			h := newHost(t)
 			h.put(t, h.issue(t))
 			job := h.job(h.issue(t))
-			job.Target.Timeout, job.Force = 300*time.Millisecond, true
+			job.Target.Timeout, job.Force = time.Second, true
 			want := test.prepare(t, h, &job)
 			for range 2 {
 				if got := causeOf(t, job); got != want {

@@ -79,7 +79,7 @@ func (a *attempt) sync(files []file) {
 // at the target removes the rest. What could not be put back stays until then.
 func (a *attempt) discard(files []file) {
 	for _, f := range files {
-		if a.restored != nil {
+		if a.stranded() {
 			_ = atomicfile.Discard(a.dir(f), f.name())
 		} else {
 			_ = clearBeside(a.dir(f), f.name())
@@ -90,7 +90,7 @@ func (a *attempt) discard(files []file) {
 // dropAsides removes the second names of what was replaced. They may hold a key.
 // What could not be put back keeps its own until the next look at the target.
 func (a *attempt) dropAsides() {
-	if a.restored != nil {
+	if a.stranded() {
 		return
 	}
 	for _, f := range a.written {
@@ -99,6 +99,10 @@ func (a *attempt) dropAsides() {
 		}
 	}
 }
+
+// stranded says that a file was replaced and could not be put back. Where the very
+// first rename fails, nothing was.
+func (a *attempt) stranded() bool { return a.restored != nil && len(a.written) > 1 }
 
 func clearBeside(dir *openat.Dir, name string) error {
 	return also(atomicfile.Discard(dir, name), atomicfile.DropAside(dir, name))
