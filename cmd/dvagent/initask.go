@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -148,16 +149,9 @@ func (s *start) lookAtSites(ctx context.Context) (err error) {
 		s.say("warn  nginx: %s\n", line.Of(err.Error()))
 	}
 	for i := range s.sites {
-		s.say("nginx serves %s with %s\n", cmpOr(line.Of(strings.Join(s.sites[i].Names, ", ")), "any name"), line.Of(s.sites[i].Fullchain))
+		s.say("nginx serves %s with %s\n", cmp.Or(line.Of(strings.Join(s.sites[i].Names, ", ")), "any name"), line.Of(s.sites[i].Fullchain))
 	}
 	return nil
-}
-
-func cmpOr(text, other string) string {
-	if text == "" {
-		return other
-	}
-	return text
 }
 
 // domains proposes the names of the first site that the account can prove.
