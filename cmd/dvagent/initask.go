@@ -36,7 +36,9 @@ type holdings struct {
 	older     bool // it speaks CAS 2018-07-13, which has no contacts
 }
 
-func newQuestions(c *cli) *questions { return &questions{c: c, in: bufio.NewReader(os.Stdin)} }
+func newQuestions(c *cli) *questions {
+	return &questions{c: c, in: bufio.NewReaderSize(os.Stdin, mostAnswer)}
+}
 
 func (q *questions) say(format string, args ...any) { q.c.printf(format, args...) }
 
@@ -46,27 +48,11 @@ func (q *questions) terminal() bool { return term.IsTerminal(int(os.Stdin.Fd()))
 const mostAnswer = 4096
 
 func (q *questions) line() (string, error) {
-	text, err := io.ReadAll(io.LimitReader(&oneLine{q.in}, mostAnswer))
-	if err != nil {
+	text, err := q.in.ReadSlice('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
 		return "", fmt.Errorf("read an answer: %w", err)
 	}
 	return strings.TrimSpace(string(text)), nil
-}
-
-// oneLine ends with a line.
-type oneLine struct{ in *bufio.Reader }
-
-func (l *oneLine) Read(p []byte) (int, error) {
-	if l.in == nil {
-		return 0, io.EOF
-	}
-	b, err := l.in.ReadByte()
-	if err != nil || b == '\n' {
-		l.in = nil
-		return 0, io.EOF
-	}
-	p[0] = b
-	return 1, nil
 }
 
 // ask wants an answer that is not empty; the proposal is one.
