@@ -1,7 +1,6 @@
 package notice
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -50,7 +49,7 @@ func notifyOne(ctx context.Context, host *state.Host, channel notify.Channel) (n
 	if err != nil || len(owed) == 0 {
 		return until, err
 	}
-	told, failure := send(ctx, channel, language(host), owed)
+	told, failure := send(ctx, channel, message.Chosen(host.Config.Language), owed)
 	if failure != nil && ctx.Err() == nil {
 		next = state.Now().Add(backoff(failures))
 		host.Log.Warn("a notification failed", "channel", channel.Name, "error", failure, "retry_at", next)
@@ -85,11 +84,6 @@ func send(ctx context.Context, channel notify.Channel, language message.Language
 		told = append(told, troubles...)
 	}
 	return told, nil
-}
-
-// language is that of the configuration, or of the environment that dvagent runs in.
-func language(host *state.Host) message.Language {
-	return cmp.Or(host.Config.Language, message.OfEnvironment(os.Getenv))
 }
 
 // tryFor is for how long a try keeps other processes from making the same.

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,7 +36,7 @@ func (c *cli) screenOf(w io.Writer) terminal.Screen {
 
 // language is what the configuration chooses, once it is read, or the environment.
 func (c *cli) language() message.Language {
-	return cmp.Or(c.chosen, message.OfEnvironment(os.Getenv))
+	return message.Chosen(c.chosen)
 }
 
 // printf prints a text of the catalogue to standard output.

@@ -10,7 +10,9 @@
 package message
 
 import (
+	"cmp"
 	"fmt"
+	"os"
 	"strings"
 
 	"golang.org/x/text/language"
@@ -39,6 +41,10 @@ func OfEnvironment(getenv func(string) string) Language {
 	}
 	return English
 }
+
+// Chosen is the language that a configuration chooses, or that of the environment
+// where it leaves that open.
+func Chosen(configured Language) Language { return cmp.Or(configured, OfEnvironment(os.Getenv)) }
 
 // OfBrowser is the language that a request's header Accept-Language asks for.
 func OfBrowser(header string) Language {
