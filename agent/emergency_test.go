@@ -46,7 +46,7 @@ func TestAnEmergencyIsToldAtEachLookUntilItIsOver(t *testing.T) {
 	}
 	w.faults()
 	told = nil
-	if _, err := a.Renew(context.Background(), Renewal{Timeout: 30 * time.Second, Caller: tester}); err != nil {
+	if _, err := a.Renew(context.Background(), Renewal{Timeout: 2 * time.Minute, Caller: tester}); err != nil {
 		t.Fatal(err)
 	}
 	first, last := told[0], told[len(told)-1]

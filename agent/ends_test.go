@@ -31,7 +31,7 @@ func (w *world) planned() view.Planned {
 // all renews what is due of every certificate.
 func (w *world) all() {
 	w.Helper()
-	outcomes, err := w.agent().Renew(w.Context(), Renewal{Timeout: 30 * time.Second, Caller: tester})
+	outcomes, err := w.agent().Renew(w.Context(), Renewal{Timeout: 2 * time.Minute, Caller: tester})
 	if err != nil || state.Worst(outcomes) != state.Served {
 		w.Fatalf("%+v, %v", outcomes, err)
 	}

@@ -143,7 +143,7 @@ func TestAPanicInOneCertificatesWorkLeavesTheOthersAlone(t *testing.T) {
 			panic("nobody expects it")
 		}
 	})
-	outcomes, err := w.agent().Renew(t.Context(), Renewal{Timeout: 30 * time.Second, Caller: tester})
+	outcomes, err := w.agent().Renew(t.Context(), Renewal{Timeout: 2 * time.Minute, Caller: tester})
 	if err != nil || len(outcomes) != 2 {
 		t.Fatalf("%+v, %v", outcomes, err)
 	}

@@ -107,7 +107,7 @@ func TestWhatATargetHindersIsSaidBeforeTheOrder(t *testing.T) {
 			ordered = log.String()
 		}
 	}
-	if _, err := a.Renew(t.Context(), Renewal{Timeout: 30 * time.Second, Caller: tester}); err != nil {
+	if _, err := a.Renew(t.Context(), Renewal{Timeout: 2 * time.Minute, Caller: tester}); err != nil {
 		t.Fatal(err)
 	}
 	const what = "an order is due, and its certificate cannot be installed at "

@@ -162,7 +162,7 @@ func (w *world) agent() *Agent {
 func (w *world) renew(r Renewal) state.Outcome {
 	w.Helper()
 	if r.Timeout == 0 {
-		r.Timeout = 30 * time.Second
+		r.Timeout = 2 * time.Minute
 	}
 	r.Caller = tester
 	outcomes, err := w.agent().Renew(context.Background(), r)

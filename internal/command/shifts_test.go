@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -16,7 +17,8 @@ import (
 type queue struct {
 	*testing.T
 	shifts command.Shifts
-	order  []string // in which they came
+	mu     sync.Mutex // the end of a test stops all who wait, at once
+	order  []string   // in which they came
 	taken  map[string]*command.Shift
 }
 
@@ -28,6 +30,8 @@ func (q *queue) takes(ctx context.Context, who, commands string, take func(conte
 	}
 	go func() {
 		shift, err := take(ctx, argvs...)
+		q.mu.Lock()
+		defer q.mu.Unlock()
 		if err != nil {
 			q.order = append(q.order, who+" "+err.Error())
 			return
