@@ -13,14 +13,14 @@ import (
 	"testing"
 )
 
-// README's policies grant every operation that dvagent calls, and no other one.
-func TestTheReadmeGrantsWhatIsCalled(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
+// The RAM policies of the docs grant every operation that dvagent calls, and no other one.
+func TestTheDocsGrantWhatIsCalled(t *testing.T) {
+	page, err := os.ReadFile("docs/security.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	granted := map[string]bool{}
-	for _, action := range regexp.MustCompile(`(yundun-cert|alidns):(\w+)`).FindAllStringSubmatch(string(readme), -1) {
+	for _, action := range regexp.MustCompile(`(yundun-cert|alidns):(\w+)`).FindAllStringSubmatch(string(page), -1) {
 		granted[action[2]] = true
 	}
 	operations := operationsOf(t, "internal/aliyun")
@@ -35,7 +35,7 @@ func TestTheReadmeGrantsWhatIsCalled(t *testing.T) {
 			t.Errorf("%s is granted, and not called", operation)
 		}
 	}
-	for i, block := range regexp.MustCompile("(?s)```json\n(\\{\"Version\".*?)```").FindAllStringSubmatch(string(readme), -1) {
+	for i, block := range regexp.MustCompile("(?s)```json\n(\\{\"Version\".*?)```").FindAllStringSubmatch(string(page), -1) {
 		if !json.Valid([]byte(block[1])) {
 			t.Errorf("policy %d is no JSON", i+1)
 		}

@@ -94,19 +94,21 @@ func adapted(t *testing.T, path string, oldNew ...string) string {
 	return strings.NewReplacer(oldNew...).Replace(string(text))
 }
 
-// What README shows of a file has to stand in it, line by line.
-func TestReadmeShowsTheExamplesAsTheyAre(t *testing.T) {
-	readme := adapted(t, "../README.md")
-	for block, path := range map[string]string{"ini": "systemd/dvagent.service", "crontab": "cron/dvagent"} {
-		_, shown, found := strings.Cut(readme, "```"+block+"\n")
+// What the docs show of a file has to stand in it, line by line.
+func TestTheDocsShowTheExamplesAsTheyAre(t *testing.T) {
+	for _, tt := range []struct{ page, block, path string }{
+		{"getting-started-service.md", "ini", "systemd/dvagent.service"},
+		{"getting-started-cron.md", "crontab", "cron/dvagent"},
+	} {
+		_, shown, found := strings.Cut(adapted(t, "../docs/"+tt.page), "```"+tt.block+"\n")
 		if !found {
-			t.Errorf("README has no %s block", block)
+			t.Errorf("%s has no %s block", tt.page, tt.block)
 		}
 		shown, _, _ = strings.Cut(shown, "```")
-		example := adapted(t, path)
+		example := adapted(t, tt.path)
 		for line := range strings.Lines(shown) {
 			if !strings.Contains(example, line) {
-				t.Errorf("README shows %q, which is not in %s", line, path)
+				t.Errorf("%s shows %q, which is not in %s", tt.page, line, tt.path)
 			}
 		}
 	}

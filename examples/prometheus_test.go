@@ -39,7 +39,7 @@ func TestPrometheusTakesTheScrapeJobs(t *testing.T) {
 
 var metricName = regexp.MustCompile(`dvagent_[a-z_]+`)
 
-// Each metric that the rules, the dashboard and README name is one that the
+// Each metric that the rules, the dashboard and the docs name is one that the
 // service describes.
 func TestTheMetricsThatAreNamedExist(t *testing.T) {
 	known := metricsOfARun(t)
@@ -57,7 +57,7 @@ func TestTheMetricsThatAreNamedExist(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{"prometheus/dashboard.json", "prometheus/alerts.yml", "prometheus/alerts_test.yml", "../README.md"} {
+	for _, path := range []string{"prometheus/dashboard.json", "prometheus/alerts.yml", "prometheus/alerts_test.yml", "../docs/monitoring.md"} {
 		for _, name := range metricName.FindAllString(adapted(t, path), -1) {
 			family := regexp.MustCompile(`_(count|sum|bucket)$`).ReplaceAllString(name, "")
 			if !known[family] {

@@ -29,7 +29,7 @@ func (s site) port() string {
 	return port
 }
 
-// recipes are the servers that README names. Each one writes the configuration
+// recipes are the servers that docs/recipes.md names. Each one writes the configuration
 // of its server, and returns the command that runs it in the foreground and
 // the deployment's table.
 var recipes = []struct {

@@ -49,12 +49,12 @@ func TestTheExampleIsSound(t *testing.T) {
 	checkSound(t, shipped)
 }
 
-func TestReadmesSmallestConfigurationIsSound(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
+func TestTheSmallestConfigurationOfTheDocsIsSound(t *testing.T) {
+	page, err := os.ReadFile("../../docs/configuration.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, block, _ := strings.Cut(string(readme), "```toml\n")
+	_, block, _ := strings.Cut(string(page), "```toml\n")
 	block, _, _ = strings.Cut(block, "```")
 	checkSound(t, block)
 }

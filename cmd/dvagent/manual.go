@@ -16,11 +16,11 @@ import (
 )
 
 // manualCommand is for packagers: it writes a man page for each command and that
-// of agent.toml, dated by $SOURCE_DATE_EPOCH. What the pages have in common with
-// README is taken out of it, so that it is written once.
+// of agent.toml, dated by $SOURCE_DATE_EPOCH. What they have in common with the pages
+// of docs/ is taken out of these, so that it is written once.
 func (c *cli) manualCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:    "manual DIR README",
+		Use:    "manual DIR DOCS",
 		Short:  "Write the man pages",
 		Hidden: true,
 		Args:   cobra.ExactArgs(2),
@@ -33,17 +33,13 @@ func (c *cli) manualCommand() *cobra.Command {
 	}
 }
 
-func writeManual(root *cobra.Command, dir, readme string) error {
+func writeManual(root *cobra.Command, dir, docs string) error {
 	made, err := openat.OpenOrMake(dir, 0o755)
 	if err != nil {
 		return err
 	}
 	defer made.Close()
-	file, err := openat.ReadFile(readme, 1<<20)
-	if err != nil {
-		return err
-	}
-	m := manual{dir: made, readme: string(file.Data)}
+	m := manual{dir: made, docs: docs}
 	root.DisableAutoGenTag = true
 	m.commands(root)
 	m.configuration()
@@ -52,9 +48,9 @@ func writeManual(root *cobra.Command, dir, readme string) error {
 
 // manual writes pages until one fails.
 type manual struct {
-	dir    *openat.Dir
-	readme string
-	err    error
+	dir  *openat.Dir
+	docs string // the directory of the pages
+	err  error
 }
 
 func (m *manual) commands(cmd *cobra.Command) {
@@ -70,7 +66,7 @@ func (m *manual) commands(cmd *cobra.Command) {
 		return
 	}
 	before, after, found := strings.Cut(page.String(), ".SH SEE ALSO")
-	_, own, _ := strings.Cut(m.roff("% X(8)\n\n# EXIT STATUS\n\n"+m.between("| exit code | means |", "\n## ")+"\n# FILES\n\n"+filesOf(m.between("```\nstate_dir/", "\n## "))), ".SH")
+	_, own, _ := strings.Cut(m.roff("% X(8)\n\n# EXIT STATUS\n\n"+m.between("commands.md", "| exit code | means |", "\n## ")+"\n# FILES\n\n"+filesOf(m.between("how-it-works.md", "```\nstate_dir/", "\n## "))), ".SH")
 	also := "\n.SH SEE ALSO" + after
 	if !found {
 		also = "\n.SH SEE ALSO\n"
@@ -87,23 +83,25 @@ func filesOf(state string) string {
 func (m *manual) configuration() {
 	title := fmt.Sprintf("%% \"AGENT.TOML\" \"5\" \"\" \"dvagent %s\" \"dvagent\"\n", version)
 	m.write("agent.toml.5", m.roff(title+"\n# NAME\n\nagent.toml - the configuration of dvagent\n\n# DESCRIPTION\n\n"+
-		m.between("TOML. An unknown key is an error", "\n## ")+
-		"\n# EXAMPLE\n\n"+m.between("```toml\n[account.main]", "\n```\n")+
+		m.between("configuration.md", "TOML. An unknown key is an error", "\n## ")+
+		"\n# EXAMPLE\n\n"+m.between("configuration.md", "```toml\n[account.main]", "\n```\n")+
 		"```\n\n# FILES\n\n`/etc/dvagent/agent.toml`, `/etc/dvagent/conf.d/*.toml`; `/usr/share/doc/dvagent/agent.toml.example` shows every key.\n"+
 		"\n# SEE ALSO\n\n**dvagent(8)**, **dvagent-check(8)**\n"))
 }
 
-// between is README from first on and up to end.
-func (m *manual) between(first, end string) string {
-	i := strings.Index(m.readme, first)
-	if i < 0 {
-		m.fail(fmt.Errorf("README has no %q", first))
+// between is a page of the docs from first on and up to end, or the page's own.
+func (m *manual) between(page, first, end string) string {
+	file, err := openat.ReadFile(filepath.Join(m.docs, page), 1<<20)
+	if err != nil {
+		m.fail(err)
 		return ""
 	}
-	text, _, found := strings.Cut(m.readme[i:], end)
-	if !found {
-		m.fail(fmt.Errorf("README has no %q after %q", end, first))
+	i := strings.Index(string(file.Data), first)
+	if i < 0 {
+		m.fail(fmt.Errorf("%s has no %q", page, first))
+		return ""
 	}
+	text, _, _ := strings.Cut(string(file.Data)[i:], end)
 	return text + "\n"
 }
 

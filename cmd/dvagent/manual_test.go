@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-func TestTheManualHasWhatReadmeSays(t *testing.T) {
+func TestTheManualHasWhatTheDocsSay(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "man")
-	if code, _, stderr := dvagent(t, "manual", dir, "../../README.md"); code != exitOK {
+	if code, _, stderr := dvagent(t, "manual", dir, "../../docs"); code != exitOK {
 		t.Fatalf("exit code %d: %s", code, stderr)
 	}
 	for name, wants := range map[string][]string{
@@ -41,7 +41,7 @@ func TestTheManualHasWhatReadmeSays(t *testing.T) {
 // Each key of agent.toml.example has a place in the manual.
 func TestTheManualOfTheConfigurationHasEachKey(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "man")
-	if code, _, stderr := dvagent(t, "manual", dir, "../../README.md"); code != exitOK {
+	if code, _, stderr := dvagent(t, "manual", dir, "../../docs"); code != exitOK {
 		t.Fatalf("exit code %d: %s", code, stderr)
 	}
 	page := strings.ReplaceAll(string(must(os.ReadFile(filepath.Join(dir, "agent.toml.5")))), `\-`, "-")

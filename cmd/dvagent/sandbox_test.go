@@ -3,20 +3,18 @@ package main
 import (
 	"os"
 	"regexp"
-	"strings"
 	"testing"
 
 	"dvagent/internal/sandbox"
 )
 
-func TestTheReadmeHasEachFlagOfTheSandbox(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
+func TestTheDocsHaveEachFlagOfTheSandbox(t *testing.T) {
+	text, err := os.ReadFile("../../docs/sandbox.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(text), "\n## The sandbox\n")
 	documented := map[string]bool{}
-	for _, row := range regexp.MustCompile("(?m)^\\| (`--[^|]*) \\|").FindAllStringSubmatch(section, -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| (`--[^|]*) \\|").FindAllStringSubmatch(string(text), -1) {
 		for _, name := range regexp.MustCompile(`--([a-z-]+)`).FindAllStringSubmatch(row[1], -1) {
 			documented[name[1]] = true
 		}

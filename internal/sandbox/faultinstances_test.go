@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-func TestTheReadmeHasEachKindOf2020(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
+func TestTheDocsHaveEachKindOf2020(t *testing.T) {
+	text, err := os.ReadFile("../../docs/sandbox.md")
 	if err != nil {
 		t.Fatal(err)
 	}

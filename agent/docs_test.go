@@ -12,28 +12,32 @@ import (
 	"dvagent/internal/sandbox"
 )
 
-// readme is what README says of orders to an account: the policies, by the
-// beginning of the paragraph before each, and the whole text.
-func readme(t *testing.T) (policies map[string][]string, text string) {
+// documented is what the docs say of orders to an account: the policies, by the
+// beginning of the paragraph before each, and the page of what orders cost.
+func documented(t *testing.T) (policies map[string][]string, costs string) {
 	t.Helper()
-	file, err := os.ReadFile("../README.md")
+	security, err := os.ReadFile("../docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	buying, err := os.ReadFile("../docs/buying.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	policies = map[string][]string{}
 	block := regexp.MustCompile("(?s)\n\n([^\n]+)[^`]*?:?\n\n```json\n(\\{\"Version\".*?)```")
-	for _, found := range block.FindAllStringSubmatch(string(file), -1) {
+	for _, found := range block.FindAllStringSubmatch(string(security), -1) {
 		for _, action := range regexp.MustCompile(`"\w[\w-]+:(\w+)"`).FindAllStringSubmatch(found[2], -1) {
 			policies[found[1]] = append(policies[found[1]], action[1])
 		}
 	}
-	return policies, string(file)
+	return policies, string(buying)
 }
 
-// README says how many calls the orders of each kind are, and its policies are
+// The docs say how many calls the orders of each kind are, and the policies are
 // enough for them.
-func TestTheReadmeSaysWhatOrdersCall(t *testing.T) {
-	policies, text := readme(t)
+func TestTheDocsSayWhatOrdersCall(t *testing.T) {
+	policies, costs := documented(t)
 	for _, way := range []struct{ row, policy, look string }{
 		{"an instance of today", "An instance of today", "GetInstanceDetail"},
 		{"a package", "A package", "DescribeCertificateState"},
@@ -61,8 +65,8 @@ func TestTheReadmeSaysWhatOrdersCall(t *testing.T) {
 				w.faults()
 				w.ages(-10*time.Hour, 2*time.Hour) // due, and no other one lasts longer
 			}
-			if want := fmt.Sprintf("| %d, then %d |", counts...); !strings.Contains(rowOf(text, way.row), want) {
-				t.Errorf("README has no %q in the row %q", want, rowOf(text, way.row))
+			if want := fmt.Sprintf("| %d, then %d |", counts...); !strings.Contains(rowOf(costs, way.row), want) {
+				t.Errorf("buying.md has no %q in the row %q", want, rowOf(costs, way.row))
 			}
 		})
 	}
