@@ -74,13 +74,14 @@ var wire = []string{
 // said is a text in a page.
 var said = regexp.MustCompile(`\{\{say "([^"]*)"`)
 
-// textsOfPages adds what the pages of the dashboard say.
+// textsOfPages adds what the pages of the dashboard say, and the first configuration.
 func textsOfPages(t *testing.T, texts map[string]string) {
 	t.Helper()
 	pages, err := filepath.Glob("dashboard/*.html")
 	if err != nil || len(pages) == 0 {
 		t.Fatalf("no pages: %v", err)
 	}
+	pages = append(pages, "agent/setup/agent.toml.tmpl")
 	for _, name := range pages {
 		page, err := os.ReadFile(name)
 		if err != nil {

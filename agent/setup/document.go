@@ -10,12 +10,14 @@ import (
 	"unicode"
 
 	"dvagent/internal/line"
+	"dvagent/internal/message"
 	"dvagent/internal/words"
 )
 
 // Document is all that a first configuration says. What is empty is left out.
 type Document struct {
 	At       time.Time
+	Language message.Language // of its comments, and of what dvagent tells people
 	StateDir string
 
 	KeyID      string // an access key's id
@@ -50,13 +52,17 @@ type Contact struct {
 var layout string
 
 var document = template.Must(template.New("agent.toml").Funcs(template.FuncMap{
-	"q": quoted, "list": list, "line": line.Of, "date": words.Date,
+	"q": quoted, "list": list, "line": line.Of, "date": words.Date, "say": message.English.Sprintf,
 }).Parse(layout))
+
+// InChinese is for the template. A service has no environment that says so.
+func (d Document) InChinese() bool { return d.Language == message.Chinese }
 
 // TOML is the document as a commented agent.toml.
 func (d Document) TOML() (string, error) {
 	var text strings.Builder
-	if err := document.Execute(&text, d); err != nil {
+	translated := template.Must(document.Clone()).Funcs(template.FuncMap{"say": d.Language.Sprintf})
+	if err := translated.Execute(&text, d); err != nil {
 		return "", fmt.Errorf("write a configuration: %w", err)
 	}
 	return text.String(), nil

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/BurntSushi/toml"
+
+	"dvagent/internal/message"
 )
 
 func TestAProbeReachesWhereAServerListens(t *testing.T) {
@@ -85,5 +87,28 @@ func TestWhatIsTypedIsNoTOML(t *testing.T) {
 	}
 	if strings.Contains(text, "ram_role") {
 		t.Error("what is empty is written")
+	}
+}
+
+// Who reads Chinese is told everything in it, by a service without a locale too.
+func TestAConfigurationSpeaksTheLanguageOfWhoMadeIt(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		language message.Language
+		comment  string
+		chosen   bool
+	}{
+		{"English", message.English, "# Whom the CA may call", false},
+		{"Chinese", message.Chinese, "# CA 可联系的人", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			text, err := Document{At: time.Now(), Language: tt.language, WithoutSite: true}.TOML()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(text, tt.comment) || strings.Contains(text, "\n[messages]\nlanguage = \"zh\"\n") != tt.chosen {
+				t.Errorf("it reads\n%s", text)
+			}
+		})
 	}
 }

@@ -78,7 +78,7 @@ func (s *start) run(ctx context.Context) error {
 	if err := s.refuse(); err != nil {
 		return usageError{err}
 	}
-	s.doc.At, s.service = time.Now(), serviceOf(s.doc.StateDir)
+	s.doc.At, s.doc.Language, s.service = time.Now(), s.c.language(), serviceOf(s.doc.StateDir)
 	for _, step := range []func(context.Context) error{s.account, s.lookAtSites, s.domains, s.contact, s.target, s.confirm, s.write} {
 		if err := step(ctx); err != nil {
 			return err
