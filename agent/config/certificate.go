@@ -26,22 +26,24 @@ var (
 // IsName says that the text can be a certificate's name, and so a directory's.
 func IsName(text string) bool { return nameForm.MatchString(text) }
 
-func buildCertificates(config *Config, contacts map[string]Contact, owners owners, s *source) error {
+func buildCertificates(config *Config, contacts map[string]Contact, owners *owners, s *source) error {
+	config.Certificates = slices.Grow(config.Certificates, len(s.doc.Certificate))
 	for i, table := range s.doc.Certificate {
 		key := fmt.Sprintf("certificate[%d]", i)
-		certificate, err := buildCertificate(config, contacts, key, table)
+		certificate, err := buildCertificate(config, contacts, owners.real, key, table)
 		if err != nil {
 			return err
 		}
 		if err := owners.checkUnique(owner{s, key}, certificate); err != nil {
 			return err
 		}
+		config.places[certificate.Name] = len(config.Certificates)
 		config.Certificates = append(config.Certificates, certificate)
 	}
 	return nil
 }
 
-func buildCertificate(config *Config, contacts map[string]Contact, key string, table certificateTable) (Certificate, error) {
+func buildCertificate(config *Config, contacts map[string]Contact, real realPaths, key string, table certificateTable) (Certificate, error) {
 	var certificate Certificate
 	if !IsName(table.Name) {
 		return certificate, at(key+".name", fmt.Errorf("%q is not a name: begin with a-z or 0-9, go on with dots and hyphens too", table.Name))
@@ -92,7 +94,7 @@ func buildCertificate(config *Config, contacts map[string]Contact, key string, t
 		return certificate, at(key+".private_key", fmt.Errorf("%q is neither host nor cas", place))
 	}
 	for i, target := range table.Deploy {
-		built, err := buildTarget(fmt.Sprintf("%s.deploy[%d]", key, i), domains, target)
+		built, err := buildTarget(real, fmt.Sprintf("%s.deploy[%d]", key, i), domains, target)
 		if err != nil {
 			return certificate, err
 		}
@@ -161,7 +163,7 @@ func buildContacts(doc document) (map[string]Contact, error) {
 	return contacts, nil
 }
 
-func buildTarget(key string, domains []string, table deployTable) (deploy.Target, error) {
+func buildTarget(real realPaths, key string, domains []string, table deployTable) (deploy.Target, error) {
 	target := deploy.Target{
 		Fullchain: table.Fullchain, Key: table.Key, Cert: table.Cert, Chain: table.Chain,
 		Combined: table.Combined, PFX: table.PFX, JKS: table.JKS,
@@ -174,7 +176,7 @@ func buildTarget(key string, domains []string, table deployTable) (deploy.Target
 		return target, at(key+".probe_server_name", err)
 	}
 	target.ServerName = cmp.Or(serverName, probeName(domains[0]))
-	if err := checkPaths(key, target); err != nil {
+	if err := checkPaths(real, key, target); err != nil {
 		return target, err
 	}
 	for _, probe := range table.Probe {
@@ -212,7 +214,7 @@ func probeName(domain string) string {
 	return domain
 }
 
-func checkPaths(key string, target deploy.Target) error {
+func checkPaths(real realPaths, key string, target deploy.Target) error {
 	written := map[string]bool{}
 	for format, path := range target.Files() {
 		if err := absolute(path); err != nil {
@@ -221,10 +223,11 @@ func checkPaths(key string, target deploy.Target) error {
 		if base := path[strings.LastIndexByte(path, '/')+1:]; base == "" || base == "." || base == ".." {
 			return at(key+"."+format, fmt.Errorf("%s is a directory: add the file's name", path))
 		}
-		if written[realPath(path)] {
+		found := real.of(path)
+		if written[found] {
 			return at(key+"."+format, fmt.Errorf("%s is written twice", path))
 		}
-		written[realPath(path)] = true
+		written[found] = true
 	}
 	if len(written) == 0 {
 		return at(key, fmt.Errorf("names no file to write (%s)", either(deploy.Formats())))
@@ -244,11 +247,14 @@ func parseMode(text string) (fs.FileMode, error) {
 	return fs.FileMode(mode), nil
 }
 
-// claim is something that only one certificate can have.
-type claim struct{ key, what, text, hint string }
-
 // owners are the certificates that have what only one can have.
-type owners map[string]owner
+type owners struct {
+	of   map[possession]owner
+	real realPaths
+}
+
+// possession is a name, a file, or a set of domains in an account.
+type possession struct{ kind, what string }
 
 // owner is the certificate of that key in a file.
 type owner struct {
@@ -266,24 +272,29 @@ func (o owner) to(s *source) string {
 
 // checkUnique refuses a second owner of a name, of a file, or of a set of
 // domains in one account.
-func (o owners) checkUnique(by owner, certificate Certificate) error {
+func (o *owners) checkUnique(by owner, certificate Certificate) error {
+	if first, taken := o.take(possession{"name", certificate.Name}, by); taken {
+		return at(by.key+".name", fmt.Errorf("the name %q is already %s", certificate.Name, first.to(by.source)))
+	}
 	domains := strings.Join(slices.Sorted(slices.Values(certificate.Domains)), " ")
-	claims := []claim{
-		{key: by.key + ".name", what: "name " + certificate.Name, text: fmt.Sprintf("the name %q", certificate.Name)},
-		{key: by.key + ".domains", what: "domains " + certificate.Account + " " + domains, text: "the same set of domains in this account",
-			hint: "to install one certificate in several places, give it several [[certificate.deploy]]"},
+	if first, taken := o.take(possession{"domains", certificate.Account + " " + domains}, by); taken {
+		return at(by.key+".domains", hint.Add(fmt.Errorf("the same set of domains in this account is already %s", first.to(by.source)),
+			"to install one certificate in several places, give it several [[certificate.deploy]]"))
 	}
 	for i, target := range certificate.Deploy {
 		for format, path := range target.Files() {
-			claims = append(claims, claim{key: fmt.Sprintf("%s.deploy[%d].%s", by.key, i, format),
-				what: "file " + realPath(path), text: "the file " + path})
+			if first, taken := o.take(possession{"file", o.real.of(path)}, by); taken {
+				return at(fmt.Sprintf("%s.deploy[%d].%s", by.key, i, format), fmt.Errorf("the file %s is already %s", path, first.to(by.source)))
+			}
 		}
-	}
-	for _, c := range claims {
-		if first, taken := o[c.what]; taken {
-			return at(c.key, hint.Add(fmt.Errorf("%s is already %s", c.text, first.to(by.source)), c.hint))
-		}
-		o[c.what] = by
 	}
 	return nil
+}
+
+// take gives what is nobody's to a certificate, or says whose it is.
+func (o *owners) take(p possession, by owner) (first owner, taken bool) {
+	if first, taken = o.of[p]; !taken {
+		o.of[p] = by
+	}
+	return first, taken
 }

@@ -4,6 +4,7 @@
 package config
 
 import (
+	"slices"
 	"time"
 
 	"dvagent/deploy"
@@ -28,6 +29,8 @@ type Config struct {
 	Limits       Limits
 	Service      Service
 	Language     message.Language // of what people read; "": as the environment asks
+
+	places map[string]int // of the certificates, by name, as they were loaded
 }
 
 // Account is one [account.NAME]. What is empty has the default of Alibaba's
@@ -98,10 +101,13 @@ type Service struct {
 
 // Certificate returns the certificate of that name.
 func (c *Config) Certificate(name string) (Certificate, bool) {
-	for _, certificate := range c.Certificates {
-		if certificate.Name == name {
-			return certificate, true
-		}
+	i, known := c.places[name]
+	if known = known && i < len(c.Certificates) && c.Certificates[i].Name == name; !known && len(c.places) != len(c.Certificates) {
+		i = slices.IndexFunc(c.Certificates, func(one Certificate) bool { return one.Name == name })
+		known = i >= 0
 	}
-	return Certificate{}, false
+	if !known {
+		return Certificate{}, false
+	}
+	return c.Certificates[i], true
 }

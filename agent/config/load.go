@@ -47,7 +47,7 @@ func at(key string, err error) error {
 // certificates and hooks of the others.
 func build(sources []*source) (*Config, error) {
 	main := sources[0]
-	config := &Config{Accounts: map[string]Account{}}
+	config := &Config{Accounts: map[string]Account{}, places: map[string]int{}}
 	for _, build := range []func(*Config, document) error{
 		buildStateDir, buildLimits, buildAccounts, buildDNS, buildNotify, buildService, buildMessages,
 	} {
@@ -59,7 +59,7 @@ func build(sources []*source) (*Config, error) {
 	if err != nil {
 		return nil, main.locate(err)
 	}
-	owners := owners{}
+	owners := &owners{of: map[possession]owner{}, real: realPaths{}}
 	for _, s := range sources {
 		if err := buildCertificates(config, contacts, owners, s); err != nil {
 			return nil, s.locate(err)
@@ -68,7 +68,7 @@ func build(sources []*source) (*Config, error) {
 			return nil, s.locate(err)
 		}
 	}
-	if err := refuseOverwriting(config, sources); err != nil {
+	if err := refuseOverwriting(config, owners.real, sources); err != nil {
 		return nil, err
 	}
 	return config, nil

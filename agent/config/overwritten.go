@@ -1,10 +1,13 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"dvagent/internal/command"
 	"dvagent/internal/hint"
@@ -12,8 +15,8 @@ import (
 
 // refuseOverwriting refuses a target whose file is one that dvagent itself needs:
 // a deployment would put the certificate in its place.
-func refuseOverwriting(config *Config, sources []*source) error {
-	needed := neededBy(config, sources)
+func refuseOverwriting(config *Config, real realPaths, sources []*source) error {
+	needed := neededBy(config, real, sources)
 	for _, s := range sources {
 		for i, table := range s.doc.Certificate {
 			certificate, _ := config.Certificate(table.Name)
@@ -31,8 +34,8 @@ func refuseOverwriting(config *Config, sources []*source) error {
 
 // neededBy collects what a configuration needs: itself, the state, its secrets
 // and its programs.
-func neededBy(config *Config, sources []*source) *occupied {
-	needed := newOccupied()
+func neededBy(config *Config, real realPaths, sources []*source) *occupied {
+	needed := newOccupied(real)
 	for _, s := range sources {
 		needed.add(s.file, "the configuration")
 	}
@@ -58,18 +61,25 @@ func neededBy(config *Config, sources []*source) *occupied {
 
 // occupied says what files and directories are, by each identity of theirs.
 type occupied struct {
-	what        map[string]string
+	names       map[string]string
+	inodes      map[inode]string
+	programs    map[string]bool // that were added
+	real        realPaths
 	directories map[string]string // what each of them is or lies in, as far as they were asked about
 }
 
-func newOccupied() *occupied {
-	return &occupied{what: map[string]string{}, directories: map[string]string{}}
+func newOccupied(real realPaths) *occupied {
+	return &occupied{real: real, names: map[string]string{}, inodes: map[inode]string{}, programs: map[string]bool{}, directories: map[string]string{}}
 }
 
 // addProgram adds one that has a path even where it cannot be run: check says so.
 func (o *occupied) addProgram(argv []string) {
+	if len(argv) == 0 || o.programs[argv[0]] {
+		return
+	}
+	o.programs[argv[0]] = true
 	path, _ := command.LookPath(argv)
-	if len(argv) > 0 && filepath.IsAbs(argv[0]) {
+	if filepath.IsAbs(argv[0]) {
 		path = argv[0]
 	}
 	o.add(path, "a program that dvagent runs")
@@ -79,8 +89,9 @@ func (o *occupied) add(path, what string) {
 	if path == "" {
 		return
 	}
-	for _, id := range identities(path) {
-		o.what[id] = what
+	o.names[filepath.Clean(path)], o.names[o.real.of(path)] = what, what
+	if found, there := inodeAt(path); there {
+		o.inodes[found] = what
 	}
 }
 
@@ -89,7 +100,7 @@ func (o *occupied) refuse(path string) error {
 	if what := o.at(path); what != "" {
 		return hint.Add(fmt.Errorf("%s is %s, and would be overwritten", path, what), "give the certificate a file of its own")
 	}
-	for _, name := range []string{filepath.Clean(path), realPath(path)} {
+	for _, name := range []string{filepath.Clean(path), o.real.of(path)} {
 		if what := o.around(filepath.Dir(name)); what != "" {
 			return hint.Add(fmt.Errorf("%s lies in %s", path, what), "put the certificate into a directory of its own")
 		}
@@ -97,13 +108,14 @@ func (o *occupied) refuse(path string) error {
 	return nil
 }
 
+// at says what path is by its name, by its name without symlinks on the way, or by
+// the file itself as far as it is there. A hard link has the last one alone.
 func (o *occupied) at(path string) string {
-	for _, id := range identities(path) {
-		if what := o.what[id]; what != "" {
-			return what
-		}
+	what := cmp.Or(o.names[filepath.Clean(path)], o.names[o.real.of(path)])
+	if found, there := inodeAt(path); there {
+		what = cmp.Or(what, o.inodes[found])
 	}
-	return ""
+	return what
 }
 
 // around is what a directory is, or what it lies in.
@@ -119,27 +131,36 @@ func (o *occupied) around(directory string) string {
 	return what
 }
 
-// identities are the ways to tell that two paths lead to one file: the name, the
-// name without symlinks on the way, and what is there, if anything. A hard link
-// has the last one alone.
-func identities(path string) []string {
-	ids := []string{filepath.Clean(path), realPath(path)}
-	if info, err := os.Stat(path); err == nil {
-		if found, ok := info.Sys().(*syscall.Stat_t); ok {
-			ids = append(ids, fmt.Sprintf("inode %d:%d", found.Dev, found.Ino))
-		}
-	}
-	return ids
+// inode is a file, whatever it is called.
+type inode struct{ device, number uint64 }
+
+func inodeAt(path string) (found inode, there bool) {
+	var info unix.Stat_t
+	err := unix.Stat(path, &info)
+	return inode{info.Dev, info.Ino}, err == nil
 }
 
-// realPath is path without symlinks on the way to it, as far as that is there.
-func realPath(path string) string {
-	directory, rest := filepath.Split(filepath.Clean(path))
-	for {
-		if found, err := filepath.EvalSymlinks(directory); err == nil {
-			return filepath.Join(found, rest)
-		}
-		rest = filepath.Join(filepath.Base(directory), rest)
-		directory = filepath.Dir(filepath.Clean(directory))
+// realPaths are directories without symlinks on the way to them and in their place,
+// as far as they are there; each is looked at once.
+type realPaths map[string]string
+
+// of is path without symlinks on the way to it, as far as that is there.
+func (r realPaths) of(path string) string {
+	directory, name := filepath.Split(filepath.Clean(path))
+	return filepath.Join(r.directory(filepath.Clean(directory)), name)
+}
+
+func (r realPaths) directory(path string) string {
+	real, known := r[path]
+	if known || path == "/" {
+		return cmp.Or(real, path)
 	}
+	real = r.of(path)
+	if info, err := os.Lstat(real); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		if found, err := filepath.EvalSymlinks(real); err == nil {
+			real = found
+		}
+	}
+	r[path] = real
+	return real
 }

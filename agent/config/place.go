@@ -106,14 +106,15 @@ func lineOf(found []place, key string) int {
 
 // decode reads text into doc. Its errors are *Error without File.
 func decode(text string, doc *document) (toml.MetaData, error) {
+	if metadata, done := decodeParts(text, doc); done {
+		return metadata, nil
+	}
 	metadata, err := decodeTOML(text, doc)
 	if err != nil {
 		return metadata, decodingError(text, err)
 	}
-	for key, of := range map[string]int{"account": len(doc.Account), "contact": len(doc.Contact)} {
-		if metadata.IsDefined(key) && of == 0 && metadata.Type(key) != "Hash" { // the decoder passes that over
-			return metadata, unlike(text, firstPlace(text, toml.Key{key}))
-		}
+	if key := passedOver(metadata, doc); key != "" {
+		return metadata, unlike(text, firstPlace(text, toml.Key{key}))
 	}
 	unknown := metadata.Undecoded()
 	if len(unknown) == 0 {
@@ -121,6 +122,17 @@ func decode(text string, doc *document) (toml.MetaData, error) {
 	}
 	first := firstPlace(text, unknown[0])
 	return metadata, &Error{Line: first.line, Key: first.key, Err: errors.New("unknown key"), Hint: meant(first.key)}
+}
+
+// passedOver is the key of what should be tables and is not, which the decoder does
+// not say; or "".
+func passedOver(metadata toml.MetaData, doc *document) string {
+	for key, of := range map[string]int{"account": len(doc.Account), "contact": len(doc.Contact)} {
+		if metadata.IsDefined(key) && of == 0 && metadata.Type(key) != "Hash" {
+			return key
+		}
+	}
+	return ""
 }
 
 // firstPlace is where a key stands for the first time, whichever element of an

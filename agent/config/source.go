@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"dvagent/internal/hint"
 	"dvagent/internal/openat"
@@ -109,14 +112,26 @@ func readFrom(dir *openat.Dir, file string) *source {
 	return &source{file: file, mode: read.Mode, text: string(read.Data), err: read.Private(file)}
 }
 
-// decodeSources decodes the files, if each could be read, and by nobody else.
+// decodeSources decodes the files, if each could be read, and by nobody else. The
+// error is that of the first one that has any.
 func decodeSources(sources []*source) error {
+	errs := make([]error, len(sources))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, s := range sources {
 		if s.err != nil {
-			return &Error{File: s.file, Err: s.err, Hint: hint.Of(s.err)}
+			errs[i] = &Error{File: s.file, Err: s.err, Hint: hint.Of(s.err)}
+			break
 		}
-		if err := s.decode(i == 0); err != nil {
-			return s.locate(err)
+		group.Go(func() error {
+			errs[i] = s.decode(i == 0)
+			return nil
+		})
+	}
+	_ = group.Wait() // the errors are kept apart
+	for i, err := range errs {
+		if err != nil {
+			return sources[i].locate(err)
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package openat
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -118,13 +119,14 @@ func (f *found) read(most int64) (File, error) {
 		return File{}, f.in.failed("open", f.name, errors.Unwrap(err))
 	}
 	defer open.Close()
-	data, err := io.ReadAll(io.LimitReader(open, most+1))
-	if err == nil && int64(len(data)) > most {
+	data := bytes.NewBuffer(make([]byte, 0, min(max(f.info.Size, 0), most)+bytes.MinRead)) // room for its end, too
+	_, err = data.ReadFrom(io.LimitReader(open, most+1))
+	if err == nil && int64(data.Len()) > most {
 		err = unix.EFBIG
 	}
 	if err != nil {
 		return File{}, f.in.failed("read", f.name, err)
 	}
-	file.Data = data
+	file.Data = data.Bytes()
 	return file, nil
 }

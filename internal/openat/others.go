@@ -77,9 +77,13 @@ const (
 // readACL reads the access ACL of what fd stands for, if it has one.
 func readACL(fd int) (acl, bool) {
 	const header, entry = 4, 8
-	data := make([]byte, 64<<10)
-	n, err := unix.Getxattr(reopened(fd), "system.posix_acl_access", data)
+	const name = "system.posix_acl_access"
+	n, err := unix.Getxattr(reopened(fd), name, nil)
 	if err != nil || n < header {
+		return nil, false // nearly every file
+	}
+	data := make([]byte, 64<<10) // it may have grown since
+	if n, err = unix.Getxattr(reopened(fd), name, data); err != nil || n < header {
 		return nil, false
 	}
 	var list acl
