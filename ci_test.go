@@ -72,7 +72,7 @@ func TestWhatThisMachineCannotBootIsSaidAtTheEnd(t *testing.T) {
 func TestABootThatWasNotTriedIsNoSuccess(t *testing.T) {
 	bin := t.TempDir()
 	link(t, "realpath", bin)
-	boot := exec.Command("bash", ".ci/boot", "x.deb")
+	boot := exec.Command("bash", ".ci/boot", "x.deb", "x.rpm")
 	boot.Env = []string{"PATH=" + bin}
 	out, err := boot.CombinedOutput()
 	var exit *exec.ExitError
