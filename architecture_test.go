@@ -33,7 +33,7 @@ var allowed = map[string][]string{
 		"agent/account", "agent/config", "agent/issue", "agent/order", "agent/proof", "agent/state", "deploy", "dnsvalidate", "notify",
 		"internal/address", "internal/aliyun", "internal/asroot", "internal/bundle", "internal/command", "internal/hint", "internal/nginx", "internal/openat", "internal/unit", "internal/words",
 	},
-	"agent/setup":         {"internal/command", "internal/line", "internal/nginx", "internal/words"},
+	"agent/setup":         {"internal/command", "internal/line", "internal/message", "internal/nginx", "internal/words"},
 	"agent/account":       {"agent/config", "agent/issue", "agent/issue/cas2018", "agent/issue/cas2020", "agent/order", "agent/state", "agent/upload", "internal/aliyun", "internal/hint"},
 	"agent/issue/cas2020": {"agent/config", "agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle", "internal/hint"},
 	"agent/issue/cas2018": {"agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle"},
