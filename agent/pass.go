@@ -135,6 +135,7 @@ func (p *pass) run(ctx context.Context, agenda agenda) {
 		}
 	}
 	p.note(ctx, agenda)
+	p.desk.Keep()
 }
 
 // takesMore says that what has become due may begin in this pass. After a while

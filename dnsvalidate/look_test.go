@@ -362,7 +362,7 @@ func TestACNAMEThatNotEveryServerHasIsNotFollowed(t *testing.T) {
 	}
 }
 
-func TestTheIntervalGrowsFromAQuarterSecondToTen(t *testing.T) {
+func TestTheIntervalGrowsFromATwentiethOfASecondToTen(t *testing.T) {
 	prover := NewProver(Settings{})
 	var intervals []time.Duration
 	for looks := range 20 {

@@ -14,7 +14,7 @@ import (
 const (
 	confirmAfter  = 20 * time.Millisecond
 	maxAliases    = 8
-	firstInterval = 250 * time.Millisecond
+	firstInterval = 50 * time.Millisecond
 	lastInterval  = 10 * time.Second
 )
 
@@ -46,7 +46,7 @@ func NewProver(settings Settings) *Prover {
 }
 
 // Interval is the time to wait after the given number of looks without
-// success: 250 ms at first, ten seconds at last.
+// success: 50 ms at first, ten seconds at last.
 func (p *Prover) Interval(looks int) time.Duration {
 	interval := firstInterval
 	for range looks {

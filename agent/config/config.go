@@ -86,6 +86,7 @@ type Contact struct {
 type Limits struct {
 	SubmissionsPerDay int // of one certificate
 	ParallelOrders    int
+	ShortestPoll      time.Duration // between two looks at an order
 	OrderDeadline     time.Duration
 	Forecast          time.Duration // renewals within it are compared with the spare instances
 }

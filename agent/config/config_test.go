@@ -97,6 +97,7 @@ func TestWhatIsWrongIsNamedWithItsLineAndKey(t *testing.T) {
 		{"a secret without its id", "access_key_id = \"LTAIexample\"\n", "", 2, "account.main.access_key_id"},
 		{"a secret from two sources", `access_key_secret =`, "access_key_secret_env = \"X\"\naccess_key_secret =", 5, "account.main.access_key_secret"},
 		{"a window of all the lifetime", `name = "shop"`, "name = \"shop\"\nrenew_before = \"100%\"", 19, "certificate[1].renew_before"},
+		{"looks at an order too close to each other", "[contact.ops]", "[limits]\nshortest_poll = \"10ms\"\n[contact.ops]", 6, "limits.shortest_poll"},
 		{"a duration without a unit", "[contact.ops]", "[limits]\norder_deadline = \"48\"\n[contact.ops]", 6, "limits.order_deadline"},
 		{"a status page for other hosts", "[contact.ops]", "[service]\nlisten = \"0.0.0.0:9321\"\n[contact.ops]", 6, "service.listen"},
 		{"a status page for other hosts without a token", "[contact.ops]", "[service]\nlisten = \"0.0.0.0:9321\"\ntls_cert = \"/c\"\ntls_key = \"/k\"\n[contact.ops]", 6, "service.listen"},

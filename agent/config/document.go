@@ -131,6 +131,7 @@ type limitsTable struct {
 	SubmissionsPerDay int    `toml:"submissions_per_day"`
 	RequestsPerSecond *int   `toml:"requests_per_second"`
 	ParallelOrders    int    `toml:"parallel_orders"`
+	ShortestPoll      string `toml:"shortest_poll"`
 	OrderDeadline     string `toml:"order_deadline"`
 	Forecast          string `toml:"forecast"`
 }
@@ -161,7 +162,7 @@ func newDocument() document {
 	return document{
 		StateDir: DefaultStateDir,
 		DNS:      dnsTable{PropagationTimeout: "10m", Quorum: "all", TTL: 600},
-		Limits:   limitsTable{SubmissionsPerDay: 3, ParallelOrders: 4, OrderDeadline: "48h", Forecast: "30d"},
+		Limits:   limitsTable{SubmissionsPerDay: 3, ParallelOrders: 4, ShortestPoll: "50ms", OrderDeadline: "48h", Forecast: "30d"},
 		Service:  serviceTable{Interval: "1h"},
 		Messages: messagesTable{Language: autoLanguage},
 	}

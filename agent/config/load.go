@@ -121,14 +121,25 @@ func buildLimits(config *Config, doc document) error {
 	if err != nil {
 		return at("limits.forecast", err)
 	}
+	shortest, err := ParseDuration(doc.Limits.ShortestPoll)
+	if err == nil && shortest < quickestPoll {
+		err = fmt.Errorf("%s is less than %s", shortest, quickestPoll)
+	}
+	if err != nil {
+		return at("limits.shortest_poll", err)
+	}
 	config.Limits = Limits{
 		SubmissionsPerDay: doc.Limits.SubmissionsPerDay,
 		ParallelOrders:    doc.Limits.ParallelOrders,
+		ShortestPoll:      shortest,
 		OrderDeadline:     deadline,
 		Forecast:          forecast,
 	}
 	return nil
 }
+
+// quickestPoll bounds how often any server is asked.
+const quickestPoll = 50 * time.Millisecond
 
 func atLeastOne(key string, value int) error {
 	if value < 1 {

@@ -17,7 +17,7 @@ func TestARunningOrderIsForTheOneCertificateWhoseNameItsChallengeLiesUnder(t *te
 	} {
 		cfg.Certificates = append(cfg.Certificates, config.Certificate{Name: name, Domains: domains, Account: "main"})
 	}
-	d, err := Open(state.NewHost(cfg, nil, nil), state.Scope{}, Tools{})
+	d, err := Open(state.NewHost(cfg, nil, nil), state.Scope{}, Tools{Memory: NewMemory()})
 	if err != nil {
 		t.Fatal(err)
 	}

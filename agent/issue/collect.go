@@ -25,7 +25,7 @@ func (w *work) collect(ctx context.Context) (verdict, error) {
 			return advance, err
 		}
 		if !asked.fetched(w.ownKey()) {
-			return w.patient(nextPoll(state.Now(), w.order.SubmittedAt), "the issued certificate")
+			return w.patient(w.later(w.order.SubmittedAt), "the issued certificate")
 		}
 		report = &asked
 	}
@@ -42,7 +42,7 @@ func (w *work) collect(ctx context.Context) (verdict, error) {
 	b, err := w.verified(report.Chain, key)
 	var early *notYetError
 	if errors.As(err, &early) {
-		return w.patient(state.Sooner(early.validFrom, nextPoll(state.Now(), w.order.SubmittedAt)), early.Error())
+		return w.patient(state.Sooner(early.validFrom, w.later(w.order.SubmittedAt)), early.Error())
 	}
 	if err != nil {
 		return advance, w.unfit(err)

@@ -66,7 +66,17 @@ func Open(host *state.Host, scope state.Scope, tools Tools) (*Desk, error) {
 		return nil, err
 	}
 	host.Warn(d.ledger.Damage(), d.records.Damage())
+	if err := d.memory.recall(host.Dir.Tempo()); err != nil {
+		host.Log.Warn("orders are looked at more often until that is learned anew", "error", err)
+	}
 	return d, errors.Join(d.ledger.Compact(state.Now()), d.records.Compact())
+}
+
+// Keep writes down what was learned in the pass.
+func (d *Desk) Keep() {
+	if err := d.memory.keep(d.host.Dir.Tempo()); err != nil {
+		d.host.Log.Warn("the next orders may be looked at more often", "error", err)
+	}
 }
 
 // issuer is a shop's, one for the pass.

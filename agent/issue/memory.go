@@ -14,12 +14,16 @@ type Memory struct {
 	mu     sync.Mutex
 	orders map[string]*pace // by certificate
 
+	answers map[string]time.Duration // of each account's server, lately
+	tempos  map[string]order.Tempo   // by the key of a shop
+	learned bool                     // tempos are to be kept
+
 	sweeps map[order.Record]state.Outcome // records that could not be removed
 }
 
 // NewMemory remembers nothing yet.
 func NewMemory() *Memory {
-	return &Memory{orders: map[string]*pace{}, sweeps: map[order.Record]state.Outcome{}}
+	return &Memory{orders: map[string]*pace{}, answers: map[string]time.Duration{}, tempos: map[string]order.Tempo{}, sweeps: map[order.Record]state.Outcome{}}
 }
 
 // pace is when an order was last polled, and when the name servers were looked

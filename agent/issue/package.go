@@ -134,7 +134,7 @@ func (w *work) seek(shown Stock) (verdict, error) {
 	case len(fresh) > 1:
 		return advance, w.untold(are(fresh, "new")+" for these names, and which one is ours cannot be told", fresh[0])
 	case waited < soughtFor:
-		return wait(nextPoll(state.Now(), begun), "the order, whose answer was lost, to be listed"), nil
+		return wait(w.later(begun), "the order, whose answer was lost, to be listed"), nil
 	case shown.Used != before.Used:
 		return advance, w.untold("the package has taken an order, which may be ours and is not listed", "ORDERID")
 	}

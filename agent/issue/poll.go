@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -14,17 +13,13 @@ import (
 	"dvagent/internal/hint"
 )
 
-const (
-	shortestPoll = time.Second
-	longestPoll  = 30 * time.Second
-	adoptedFor   = 2 * time.Hour // an adopted order that is not issued by then is let go
-)
+// adoptedFor is after how long an adopted order is let go that is not issued.
+const adoptedFor = 2 * time.Hour
 
-// nextPoll is a tenth of the time already waited after the last poll, so that a
-// result is seen at most a tenth late.
-func nextPoll(last, since time.Time) time.Time {
-	delay := min(max(last.Sub(since)/10, shortestPoll), longestPoll)
-	return last.Add(delay + time.Duration(rand.Int64N(int64(delay)/10)))
+// later is when to ask again for what began at a time, and of which nothing is
+// known.
+func (w *work) later(since time.Time) time.Time {
+	return lookPlan{since: since, shortest: w.shortest()}.after(state.Now())
 }
 
 func (w *work) pace() *pace { return w.desk.memory.of(w.name()) }
@@ -32,23 +27,37 @@ func (w *work) pace() *pace { return w.desk.memory.of(w.name()) }
 // poll asks for the order's report when the time has come, and records what is
 // new in it. It returns when to poll next.
 func (w *work) poll(ctx context.Context) (time.Time, error) {
-	pace := w.pace()
-	if next := nextPoll(pace.polled, w.order.SubmittedAt); !pace.polled.IsZero() && state.Now().Before(next) {
+	pace, plan := w.pace(), w.plan()
+	if next := plan.after(pace.polled); state.Now().Before(next) {
 		return next, nil
 	}
 	report, err := w.ask(ctx)
 	if err != nil {
 		return time.Time{}, err
 	}
+	before, asked := pace.polled, len(w.order.Challenges) > 0
 	pace.polled = state.Now()
-	return nextPoll(pace.polled, w.order.SubmittedAt), w.note(ctx, report)
+	err = w.note(ctx, report)
+	switch {
+	case err != nil:
+	case !asked && len(w.order.Challenges) > 0:
+		w.learn(plan, w.order.SubmittedAt, before, func(t *order.Tempo) *order.Spans { return &t.Challenge })
+	case asked && w.report != nil:
+		w.learn(plan, w.order.ProvedAt, before, func(t *order.Tempo) *order.Spans { return &t.Certificate })
+	}
+	return w.plan().after(pace.polled), err
 }
 
 func (w *work) ask(ctx context.Context) (Report, error) {
 	if err := w.open(ctx, w.shop()); err != nil {
 		return Report{}, err
 	}
-	return w.issuer.Report(ctx, w.ticket())
+	asked := time.Now()
+	report, err := w.issuer.Report(ctx, w.ticket())
+	if err == nil {
+		w.desk.memory.answered(w.order.Account, time.Since(asked))
+	}
+	return report, err
 }
 
 // shop is where the order was placed, or will be.

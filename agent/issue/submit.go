@@ -154,7 +154,7 @@ func (w *work) assume(report Report) (verdict, error) {
 		return advance, stop(fmt.Errorf("whose the order of instance %s is cannot be told after %s", w.order.Instance, waited.Round(time.Minute)),
 			"see the instance in the SSL console; to give it up: dvagent abandon "+w.name())
 	case whose == unknown:
-		next := nextPoll(state.Now(), w.order.SubmittingAt)
+		next := w.later(w.order.SubmittingAt)
 		return wait(next, "the CA's challenge, which tells whose the order of instance "+w.order.Instance+" is"), nil
 	}
 	w.say(order.Submit, "the order is already being checked")

@@ -108,8 +108,10 @@ func (o *Order) applyRecord(fact Fact) {
 		placed.Asked, placed.Gone = true, false
 	case Added:
 		placed.Asked, placed.Kept, placed.Gone = true, false, false
+		o.ProvedAt = fact.At
 	case Kept:
 		placed.Kept = true
+		o.ProvedAt = fact.At
 	case Visible:
 		placed.Seen = fact.At
 	case Removed:

@@ -63,6 +63,7 @@ type Order struct {
 
 	Challenges []Challenge // the present ones
 	Records    []Placed    // ours and others', for every challenge so far
+	ProvedAt   time.Time   // when the last of them was seen to stand in the zone, or zero
 	Version    string
 
 	Waiting  string      // what the step waits for
@@ -306,6 +307,22 @@ func (o *Order) Unseen() []*Placed {
 		}
 	}
 	return unseen
+}
+
+// ShownAt is when the name servers showed the last of the present challenges'
+// records; zero: they do not show all yet.
+func (o *Order) ShownAt() time.Time {
+	var last time.Time
+	for _, c := range o.Challenges {
+		proof := o.Proof(c)
+		if proof == nil || proof.Seen.IsZero() {
+			return time.Time{}
+		}
+		if proof.Seen.After(last) {
+			last = proof.Seen
+		}
+	}
+	return last
 }
 
 // Asked says that an add of exactly this record was sent and nothing was

@@ -182,7 +182,7 @@ func (d *DNS) Look(ctx context.Context, r order.Record) (Sight, error) {
 	return sight, err
 }
 
-// Interval grows from a quarter of a second to ten.
+// Interval grows from a twentieth of a second to ten.
 func (d *DNS) Interval(looks int) time.Duration { return d.zones.prover.Interval(looks) }
 
 // Remove deletes one record. The id of an add that was not answered is looked

@@ -45,6 +45,9 @@ func (d Dir) Instances() string { return d.join("instances.journal") }
 // Records is the ledger of owed records.
 func (d Dir) Records() string { return d.join("records.journal") }
 
+// Tempo is how long the last orders took.
+func (d Dir) Tempo() string { return d.join("tempo.json") }
+
 // Notices is the book of what people are told.
 func (d Dir) Notices() string { return d.join("notices.json") }
 

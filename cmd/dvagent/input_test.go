@@ -209,8 +209,8 @@ func TestASandboxRefusesWhatItWouldNotDo(t *testing.T) {
 		{"an instance count below zero", "--instances -1", "--instances"},
 		{"no name server", "--nameservers 0", "--nameservers"},
 		{"a propagation time for a third name server", "--propagation 1s,2s,3s", "--propagation has 3 times for 2"},
-		{"no time to issue", "--issue-after 0s", "--issue-after"},
-		{"no lifetime", "--lifetime 0s", "--issue-after and --lifetime"},
+		{"a time to issue below nothing", "--issue-after -1s", "--issue-after"},
+		{"no lifetime", "--lifetime 0s", "--lifetime"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			code, stdout, stderr := dvagent(t, append([]string{"sandbox"}, strings.Fields(tt.flags)...)...)

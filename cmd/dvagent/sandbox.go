@@ -40,6 +40,9 @@ func (c *cli) sandboxCommand() *cobra.Command {
 					*count = -1 // asked for none
 				}
 			}
+			if o.IssueAfter == 0 {
+				o.IssueAfter = -1 // at once
+			}
 			s, err := sandbox.Start(o)
 			if err != nil {
 				return usageError{err}
@@ -76,7 +79,7 @@ func addSandboxServers(cmd *cobra.Command, o *sandbox.Options) {
 	flags.IntVar(&o.NameServers, "nameservers", 2, "how many name servers")
 	flags.DurationSliceVar(&o.Propagation, "propagation", nil, "until a change shows at the first, second, … name server (300ms,900ms when not given)")
 	flags.StringVar(&o.CASAPI, "cas-api", sandbox.BothAPIs, "the `VERSION` of CAS that there is: both, 2018-07-13 or 2020-04-07")
-	durationVar(cmd, &o.IssueAfter, "issue-after", time.Second, "time between the visible record and the certificate")
+	durationVar(cmd, &o.IssueAfter, "issue-after", time.Second, "time between the visible record and the certificate; 0 is at once")
 	durationVar(cmd, &o.ReissueAfter, "reissue-after", 0, "time after which an instance with AutoReissue renews by itself; 0 is never")
 	durationVar(cmd, &o.Lifetime, "lifetime", 200*24*time.Hour, "of the certificates")
 }
@@ -103,8 +106,10 @@ func checkSandbox(o sandbox.Options) error {
 		return fmt.Errorf("--propagation has %d times for %d name servers", len(o.Propagation), o.NameServers)
 	case o.Instances < 0:
 		return errors.New("--instances must not be negative")
-	case o.IssueAfter <= 0, o.Lifetime <= 0:
-		return errors.New("--issue-after and --lifetime must be longer than nothing")
+	case o.IssueAfter < 0:
+		return errors.New("--issue-after must not be negative")
+	case o.Lifetime <= 0:
+		return errors.New("--lifetime must be longer than nothing")
 	}
 	return nil
 }

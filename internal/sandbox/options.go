@@ -21,7 +21,7 @@ type Options struct {
 	Faults      []Fault         // in force from the start
 	Seed        uint64          // chooses among random faults: the same seed, the same run
 	Propagation []time.Duration // per name server, after a record changes; the last one holds for the rest; none is 300ms, 900ms, 1.5s, …
-	IssueAfter  time.Duration   // between the record that the CA has seen and the certificate; 0 is 1s
+	IssueAfter  time.Duration   // between the record that the CA has seen and the certificate; 0 is 1s, negative is at once
 	Lifetime    time.Duration   // of issued leaves; 0 is 200 days
 
 	CASAPI        string        // the version of CAS that there is: BothAPIs (""), API2018 or API2020
@@ -66,7 +66,7 @@ func (o Options) completed() (Options, error) {
 	}
 	o.NameServers = cmp.Or(max(o.NameServers, 0), 2)
 	o.Instances = max(cmp.Or(o.Instances, 5), 0)
-	o.IssueAfter = cmp.Or(o.IssueAfter, time.Second)
+	o.IssueAfter = max(cmp.Or(o.IssueAfter, time.Second), 0)
 	o.Lifetime = cmp.Or(o.Lifetime, 200*24*time.Hour)
 	o.AccessKeyID = cmp.Or(o.AccessKeyID, "LTAI"+randomText(20, alphanumeric))
 	o.AccessKeySecret = cmp.Or(o.AccessKeySecret, randomText(30, alphanumeric))

@@ -1,0 +1,135 @@
+package issue
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"dvagent/agent/order"
+	"dvagent/agent/state"
+)
+
+const (
+	longestWait = 30 * time.Second // between two looks, where nothing is known
+	enoughWait  = time.Second      // between two looks, for any server however slow
+	perAnswer   = 10               // the shortest wait is so many times what the server takes to answer
+)
+
+// lookPlan is when something is looked at that was asked for at a time.
+type lookPlan struct {
+	since    time.Time
+	shortest time.Duration // between two looks
+	least    time.Duration // that it took lately; zero: not known
+	first    time.Duration // until the first look, at least
+}
+
+// after is the time of the look that follows one at a time (zero: there was none).
+// Where it is known how long the last ones took, there is one look at a tenth of
+// that, for it may have become quicker, and from then on looks that follow each
+// other by a 25th, so that news are that late at most. Else the waits grow with
+// the time waited already.
+func (p lookPlan) after(last time.Time) time.Time {
+	if last.Before(p.since) {
+		return p.since.Add(max(p.least/10, p.first))
+	}
+	waited := last.Sub(p.since)
+	step := max(p.shortest, min(waited/4, time.Second), min(waited/10, longestWait))
+	switch {
+	case waited < p.least:
+		return last.Add(max(p.least-waited, p.shortest))
+	case waited < 2*p.least:
+		step = max(p.shortest, min(step, waited/25))
+	}
+	return last.Add(step + rand.N(step/10+1))
+}
+
+// plan is when to look for what the order waits for: its challenge, or its
+// certificate once every proof stands.
+func (w *work) plan() lookPlan {
+	t, shortest := w.desk.memory.tempoOf(w.shop()), w.shortest()
+	if len(w.order.Challenges) == 0 || w.order.ProvedAt.IsZero() {
+		return lookPlan{since: w.order.SubmittedAt, shortest: shortest, least: t.Challenge.Least()}
+	}
+	p := lookPlan{since: w.order.ProvedAt, shortest: shortest, least: t.Certificate.Least(), first: shortest}
+	switch shown := w.order.ShownAt(); {
+	case p.least > 0:
+	case shown.IsZero(): // the CA can hardly be ahead of the name servers
+		p.shortest, p.first = enoughWait, enoughWait
+	default:
+		p.since = shown
+	}
+	return p
+}
+
+// shortest is the shortest time between two looks: a server that answers in a
+// moment stands nearby, and is asked again sooner.
+func (w *work) shortest() time.Duration {
+	answer := w.desk.memory.answerOf(w.order.Account)
+	return max(w.desk.host.Config.Limits.ShortestPoll, min(perAnswer*answer, enoughWait))
+}
+
+// learn notes how long it took since a time until something was there, where the
+// last look came when it was meant to.
+func (w *work) learn(p lookPlan, since, before time.Time, of func(*order.Tempo) *order.Spans) {
+	now := state.Now()
+	if w.order.Adopted || since.IsZero() || now.Sub(p.after(before)) > enoughWait {
+		return
+	}
+	w.desk.memory.learn(w.shop(), func(t *order.Tempo) { s := of(t); *s = s.With(before.Sub(since), now.Sub(since)) })
+}
+
+func (s Shop) key() string { return s.Account + " " + s.API + " " + s.Package }
+
+func (m *Memory) tempoOf(s Shop) order.Tempo {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.tempos[s.key()]
+}
+
+func (m *Memory) learn(s Shop, change func(*order.Tempo)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.tempos[s.key()]
+	change(&t)
+	m.tempos[s.key()], m.learned = t, true
+}
+
+// answered notes how long an account took to answer.
+func (m *Memory) answered(account string, took time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if known := m.answers[account]; known > 0 && took > known {
+		took = (3*known + took) / 4 // one slow answer says little
+	}
+	m.answers[account] = took
+}
+
+// answerOf is how long an account takes to answer; zero: it was not asked yet.
+func (m *Memory) answerOf(account string) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.answers[account]
+}
+
+// recall reads what earlier processes learned. It is a help: without it all is
+// learned anew.
+func (m *Memory) recall(path string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.learned {
+		return nil
+	}
+	tempos, err := order.LoadTempos(path)
+	m.tempos = tempos
+	return err
+}
+
+// keep writes down what was learned.
+func (m *Memory) keep(path string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.learned {
+		return nil
+	}
+	m.learned = false
+	return order.KeepTempos(path, m.tempos)
+}
