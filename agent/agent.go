@@ -31,7 +31,11 @@ type Agent struct {
 // New makes an agent for a sound configuration. It contacts nothing. log and
 // observe may be nil.
 func New(cfg *config.Config, log *slog.Logger, observe state.Observer) (*Agent, error) {
-	host := state.NewHost(cfg, log, observe)
+	return NewOn(state.NewHost(cfg, log, observe))
+}
+
+// NewOn is New for a host that is not all as this one.
+func NewOn(host *state.Host) (*Agent, error) {
 	accounts, err := account.Open(host)
 	if err != nil {
 		return nil, err

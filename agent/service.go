@@ -43,6 +43,7 @@ type Service struct {
 func NewService(a *Agent, replaced <-chan *Agent, caller state.Caller) *Service {
 	s := &Service{replaced: replaced, caller: caller, noticed: make(chan struct{}, 1), watch: newTargetWatch(a.host.Log, a.host.Dir.LockFile()),
 		limits: map[string]*rate.Limiter{}, status: newServiceStatus()}
+	s.watch.blind = a.host.Unwatched
 	s.replace(a)
 	return s
 }
@@ -99,7 +100,7 @@ func (s *Service) rest(ctx context.Context) bool {
 	if state.SleepUntil(ctx, state.Now().Add(betweenPasses)) != nil {
 		return false
 	}
-	if time.Until(s.nextDue(state.Now())) > time.Minute {
+	if many := len(s.agent.host.Config.Certificates) > 100; many && time.Until(s.nextDue(state.Now())) > time.Minute {
 		debug.FreeOSMemory() // a pass over everything needs much, and the next one is far
 	}
 	for {

@@ -19,6 +19,7 @@ import (
 // the pass still finds the drift.
 type targetWatch struct {
 	log     *slog.Logger
+	blind   bool                 // it watches nothing
 	changed chan map[string]bool // names of certificates
 
 	watcher *fsnotify.Watcher // nil where there can be none
@@ -52,7 +53,7 @@ func (w *targetWatch) restart(ctx context.Context, certificates []config.Certifi
 			}
 		}
 	}
-	if len(w.owners) == 0 {
+	if len(w.owners) == 0 || w.blind {
 		return
 	}
 	var err error

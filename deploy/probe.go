@@ -12,6 +12,7 @@ import (
 
 	"dvagent/internal/address"
 	"dvagent/internal/bundle"
+	"dvagent/internal/network"
 	"dvagent/internal/tls13"
 	"dvagent/internal/words"
 )
@@ -152,7 +153,7 @@ func (p probe) offer(ctx context.Context, host, serverName string, offered hello
 	h := Handshake{Address: p.at(host), newest: offered.newest, second: offered.second}
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(host, p.port))
+	conn, err := network.Of(ctx, new(net.Dialer)).DialContext(ctx, "tcp", net.JoinHostPort(host, p.port))
 	if err != nil {
 		h.fail("connect", fmt.Errorf("connect: %w", err))
 		return h

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"dvagent/internal/network"
 )
 
 const (
@@ -171,8 +173,8 @@ func sameQuestion(query, answer *dns.Msg) bool {
 		canonical(got.Name) == canonical(asked.Name)
 }
 
-func dial(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+func dial(ctx context.Context, protocol, address string) (net.Conn, error) {
+	conn, err := network.Of(ctx, new(net.Dialer)).DialContext(ctx, protocol, address)
 	if err != nil {
 		return nil, dialed(err)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net"
+
+	"dvagent/internal/network"
 )
 
 // mostTalk is how many bytes a mail server may answer; the client keeps a line of
@@ -18,8 +20,8 @@ type talk struct {
 	left int
 }
 
-func dial(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+func dial(ctx context.Context, protocol, address string) (net.Conn, error) {
+	conn, err := network.Of(ctx, new(net.Dialer)).DialContext(ctx, protocol, address)
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,8 @@ type Host struct {
 	Observe Observer
 	Roots   *x509.CertPool // that certificates of others are trusted by; nil: this host's
 
+	Unwatched bool // files of targets that someone changes are found by the next look alone
+
 	lock      atomic.Pointer[Lock] // the last one that was taken
 	heartbeat heartbeat
 	mu        sync.Mutex

@@ -66,7 +66,11 @@ func Run(ctx context.Context, c Command) Result {
 	start := time.Now()
 	out := &tail{limit: c.MaxOutput}
 	stop := Alive(ctx, c.Timeout)
-	code, err := c.run(ctx, out)
+	run, given := ctx.Value(runnerKey{}).(Runner)
+	if !given {
+		run = func(ctx context.Context, c Command, out io.Writer) (int, error) { return c.run(ctx, out) }
+	}
+	code, err := run(ctx, c, out)
 	stop()
 	result := Result{ExitCode: code, Duration: time.Since(start)}
 	result.Output, result.Truncated = out.text()
@@ -75,6 +79,17 @@ func Run(ctx context.Context, c Command) Result {
 		result.Err = &Failure{c.name(), code, readable(result.Output), err}
 	}
 	return result
+}
+
+// Runner runs a command in place of a process, writes its output, and returns its
+// exit status and why that is not 0.
+type Runner func(ctx context.Context, c Command, output io.Writer) (code int, err error)
+
+type runnerKey struct{}
+
+// WithRunner returns a context in which Run has run run all commands.
+func WithRunner(ctx context.Context, run Runner) context.Context {
+	return context.WithValue(ctx, runnerKey{}, run)
 }
 
 func (c Command) withDefaults() Command {

@@ -15,6 +15,8 @@ import (
 	"net/url"
 	"sync/atomic"
 	"time"
+
+	"dvagent/internal/network"
 )
 
 // Transport is an http.RoundTripper. A hello that offers ML-KEM fills two
@@ -51,13 +53,18 @@ func NewTransport(roots *x509.CertPool) *Transport {
 func newTransport(config *tls.Config) *http.Transport {
 	return &http.Transport{
 		Proxy:                  proxy,
-		DialContext:            (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:            dial,
 		TLSClientConfig:        config,
 		TLSHandshakeTimeout:    handshakeTimeout,
 		MaxIdleConnsPerHost:    16,
 		IdleConnTimeout:        20 * time.Second, // before the server closes: a write there would go unanswered
 		MaxResponseHeaderBytes: maxHeader,
 	}
+}
+
+func dial(ctx context.Context, protocol, address string) (net.Conn, error) {
+	own := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
+	return network.Of(ctx, own).DialContext(ctx, protocol, address)
 }
 
 // proxy is the environment's, for what is encrypted alone. The rest is for this

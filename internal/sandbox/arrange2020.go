@@ -130,6 +130,7 @@ func (s *Sandbox) changeInstance(id string, change func(*instance) error) error 
 	if i == nil || !i.shownIn2020() {
 		return fmt.Errorf("there is no instance %q", id)
 	}
+	s.cas.nudge()
 	return change(i)
 }
 

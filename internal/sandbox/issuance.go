@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -21,6 +22,12 @@ func (s *cas) open() []order {
 		}
 	}
 	return list
+}
+
+// awaited tells whether the CA has to look again without being told to.
+func (s *cas) awaited() bool {
+	isHeld := func(o order) bool { return o.fate == held && o.withdrawAt.IsZero() }
+	return s.reissueAfter > 0 || slices.ContainsFunc(s.open(), func(o order) bool { return !isHeld(o) })
 }
 
 // update changes an order that was looked at before, and its instance with

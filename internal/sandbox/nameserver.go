@@ -20,8 +20,8 @@ type nameServer struct {
 	serving sync.WaitGroup
 }
 
-func startNameServer(address string, zs *zones, delay time.Duration) (*nameServer, error) {
-	l, p, err := listenBoth(address)
+func startNameServer(on Network, address string, zs *zones, delay time.Duration) (*nameServer, error) {
+	l, p, err := listenBoth(on, address)
 	if err != nil {
 		return nil, err
 	}
@@ -33,14 +33,14 @@ func startNameServer(address string, zs *zones, delay time.Duration) (*nameServe
 
 // listenBoth binds TCP and UDP to one port. With the port left to the system
 // the one that TCP got may be taken for UDP; then another is tried.
-func listenBoth(address string) (net.Listener, net.PacketConn, error) {
+func listenBoth(on Network, address string) (net.Listener, net.PacketConn, error) {
 	_, port, _ := net.SplitHostPort(address)
 	for attempt := 1; ; attempt++ {
-		l, err := net.Listen("tcp", address)
+		l, err := on.Listen("tcp", address)
 		if err != nil {
 			return nil, nil, err
 		}
-		p, err := net.ListenPacket("udp", l.Addr().String())
+		p, err := on.ListenPacket("udp", l.Addr().String())
 		if err == nil {
 			return l, p, nil
 		}

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
@@ -35,7 +36,28 @@ type Options struct {
 
 	AccessKeyID, AccessKeySecret string // random when empty
 
+	Network   Network       // where everything listens; nil is this host's
+	LookEvery time.Duration // the pause between two looks of the CA at an order; 0 is a fifth of IssueAfter, 200ms at most
+
 	Dir string // where ca.pem is written; "" is a temporary directory that Close removes
+}
+
+// Network is what a sandbox listens on, and what its CA asks the name servers by.
+type Network interface {
+	Listen(network, address string) (net.Listener, error)
+	ListenPacket(network, address string) (net.PacketConn, error)
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// loopback is this host's network.
+type loopback struct{ net.Dialer }
+
+func (loopback) Listen(network, address string) (net.Listener, error) {
+	return net.Listen(network, address)
+}
+
+func (loopback) ListenPacket(network, address string) (net.PacketConn, error) {
+	return net.ListenPacket(network, address)
 }
 
 // Values of Options.CASAPI.
@@ -55,6 +77,9 @@ func (o Options) completed() (Options, error) {
 			return o, err
 		}
 	}
+	if o.Network == nil {
+		o.Network = &loopback{}
+	}
 	o.CASAPI = cmp.Or(o.CASAPI, BothAPIs)
 	if o.CASAPI != BothAPIs && o.CASAPI != API2018 && o.CASAPI != API2020 {
 		return o, fmt.Errorf("CAS version %q is none of %s, %s and %s", o.CASAPI, BothAPIs, API2018, API2020)
@@ -67,6 +92,7 @@ func (o Options) completed() (Options, error) {
 	o.NameServers = cmp.Or(max(o.NameServers, 0), 2)
 	o.Instances = max(cmp.Or(o.Instances, 5), 0)
 	o.IssueAfter = max(cmp.Or(o.IssueAfter, time.Second), 0)
+	o.LookEvery = cmp.Or(o.LookEvery, max(min(o.IssueAfter/5, 200*time.Millisecond), 10*time.Millisecond))
 	o.Lifetime = cmp.Or(o.Lifetime, 200*24*time.Hour)
 	o.AccessKeyID = cmp.Or(o.AccessKeyID, "LTAI"+randomText(20, alphanumeric))
 	o.AccessKeySecret = cmp.Or(o.AccessKeySecret, randomText(30, alphanumeric))

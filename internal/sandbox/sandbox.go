@@ -70,7 +70,7 @@ func (s *Sandbox) startNameServers() error {
 		if i > 0 {
 			address = anyPort
 		}
-		n, err := startNameServer(address, zones, s.options.delay(i))
+		n, err := startNameServer(s.options.Network, address, zones, s.options.delay(i))
 		if err != nil {
 			return err
 		}
@@ -104,7 +104,7 @@ func (s *Sandbox) startAPI() (err error) {
 	s.fillAccount()
 	v := s.newValidator()
 	s.done.Go(func() { v.run(s.ctx) })
-	s.api, err = listen(s.options.Listen, s.newGateway())
+	s.api, err = listen(s.options.Network, s.options.Listen, s.newGateway())
 	if err != nil || !s.faults.refusing() {
 		return err
 	}
@@ -128,7 +128,7 @@ func (s *Sandbox) fillAccount() {
 }
 
 func (s *Sandbox) startManagement() (err error) {
-	s.management, err = listen(s.options.Management, s.managementHandler())
+	s.management, err = listen(s.options.Network, s.options.Management, s.managementHandler())
 	return err
 }
 

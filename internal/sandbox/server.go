@@ -3,7 +3,6 @@ package sandbox
 import (
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -14,6 +13,7 @@ const writeTimeout = 2 * time.Minute
 
 // server is an HTTP server whose port can be closed and opened again.
 type server struct {
+	network Network
 	address string
 	handler http.Handler
 
@@ -23,8 +23,8 @@ type server struct {
 }
 
 // listen opens the port; address may leave it to the system, which then keeps its choice.
-func listen(address string, handler http.Handler) (*server, error) {
-	s := &server{address: address, handler: handler}
+func listen(on Network, address string, handler http.Handler) (*server, error) {
+	s := &server{network: on, address: address, handler: handler}
 	return s, s.setOpen(true)
 }
 
@@ -39,7 +39,7 @@ func (s *server) setOpen(open bool) error {
 	if !open {
 		return s.shut()
 	}
-	l, err := net.Listen("tcp", s.address)
+	l, err := s.network.Listen("tcp", s.address)
 	if err != nil {
 		return err
 	}

@@ -25,10 +25,11 @@ type cas struct {
 	reissueAfter time.Duration // until an instance renews by itself; 0 is never
 
 	keys sync.WaitGroup // those that are being made
+	news chan struct{}  // holds a value when there may be something to look at
 }
 
 func newCAS(zs *zones, a *authority) *cas {
-	return &cas{zones: zs, authority: a, orders: map[string]*order{}, lastID: 2755600}
+	return &cas{zones: zs, authority: a, orders: map[string]*order{}, lastID: 2755600, news: make(chan struct{}, 1)}
 }
 
 // list copies the instances that 2018-07-13 shows, oldest first.
@@ -91,8 +92,17 @@ func (s *cas) place(o *order, c *call) {
 
 // follow lets an order's instance show how the order stands; the caller holds the lock.
 func (s *cas) follow(o *order) {
+	s.nudge()
 	if i := s.instance(o.InstanceID); i != nil {
 		i.Status = o.instanceStatus()
+	}
+}
+
+// nudge has the CA look at what is open.
+func (s *cas) nudge() {
+	select {
+	case s.news <- struct{}{}:
+	default:
 	}
 }
 

@@ -98,6 +98,7 @@ func (s *cas) cancelPendingCertificate(c *call) (object, error) {
 		return nil, errStatusNotSupport
 	}
 	o.withdrawAt = c.now.Add(s.issueAfter)
+	s.nudge()
 	return object{}, nil
 }
 

@@ -16,26 +16,31 @@ type validator struct {
 	faults     *faults
 	servers    []string // host:port; all of them must show a record
 	issueAfter time.Duration
-	client     dns.Client
+	network    Network
+	every      time.Duration // between two looks
 }
 
 func (s *Sandbox) newValidator() *validator {
 	return &validator{
 		cas: s.cas, faults: s.faults, servers: s.nameServers(), issueAfter: s.options.IssueAfter,
-		client: dns.Client{Timeout: time.Second},
+		network: s.options.Network, every: s.options.LookEvery,
 	}
-}
-
-// interval is the time between two looks; a sandbox that issues at once looks often.
-func (v *validator) interval() time.Duration {
-	return max(min(v.issueAfter/5, 200*time.Millisecond), 10*time.Millisecond)
 }
 
 // run looks at every open order until the context ends.
 func (v *validator) run(ctx context.Context) {
-	tick := time.NewTicker(v.interval())
+	tick := time.NewTicker(v.every)
 	defer tick.Stop()
 	for {
+		if !v.cas.awaited() {
+			tick.Stop()
+			select {
+			case <-ctx.Done():
+				return
+			case <-v.cas.news:
+				tick.Reset(v.every)
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -122,10 +127,22 @@ func (v *validator) shows(ctx context.Context, server string, p Proof) bool {
 func (v *validator) query(ctx context.Context, server, name string, qtype uint16) (*dns.Msg, error) {
 	q := new(dns.Msg).SetQuestion(dns.Fqdn(toASCII(name)), qtype)
 	q.SetEdns0(dns.DefaultMsgSize, false)
-	m, _, err := v.client.ExchangeContext(ctx, q, server)
+	m, err := v.exchange(ctx, "udp", q, server)
 	if err == nil && m.Truncated {
-		overTCP := dns.Client{Net: "tcp", Timeout: v.client.Timeout}
-		m, _, err = overTCP.ExchangeContext(ctx, q, server)
+		m, err = v.exchange(ctx, "tcp", q, server)
 	}
+	return m, err
+}
+
+func (v *validator) exchange(ctx context.Context, protocol string, q *dns.Msg, server string) (*dns.Msg, error) {
+	client := dns.Client{Net: protocol, Timeout: time.Second}
+	ctx, cancel := context.WithTimeout(ctx, 2*client.Timeout)
+	defer cancel()
+	conn, err := v.network.DialContext(ctx, protocol, server)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	m, _, err := client.ExchangeWithConnContext(ctx, q, &dns.Conn{Conn: conn})
 	return m, err
 }
