@@ -49,11 +49,11 @@ type pass struct {
 	uploads *upload.Uploads
 	begun   time.Time
 
-	fresh      []*turn           // for whom this pass has done nothing yet, waiting for a place among the orders
-	again      []*turn           // who come again, waiting for such a place
+	seats      *issue.Seats
+	reading    chan struct{}     // holds a value for each certificate whose state is being read
+	fresh      []*turn           // that have not been started
 	turns      map[string]*turn  // all that are at work, by certificate
 	orders     int               // that are being advanced
-	lastNew    bool              // the last one that got a place was fresh
 	installing int               // that are being installed
 	toTell     []*turn           // whose hooks are to run
 	since      time.Time         // when the first of toTell came
@@ -70,7 +70,8 @@ type pass struct {
 type turn struct {
 	certificate config.Certificate
 	forced      bool
-	begun       time.Time     // zero while it waits for its place
+	again       bool          // this pass has worked on the certificate before
+	begun       time.Time     // zero while it waits for its seat
 	joined      func()        // called when nobody needs to wait for its installation any more
 	item        *install.Item // once its order has gone as far as it goes now
 }
@@ -85,10 +86,12 @@ func (a *Agent) newPass(scope state.Scope) (*pass, error) {
 	now := state.Now()
 	return &pass{agent: a, scope: scope, desk: desk, rollout: install.New(a.host, scope, desk.Trusts),
 		uploads: upload.New(a.host, scope, a.accounts.Vault), begun: now, noted: now,
+		seats: issue.NewSeats(a.host.Config.Limits.ParallelOrders), reading: make(chan struct{}, readAtOnce),
 		turns: map[string]*turn{}, worked: map[string]bool{}, rolled: map[string]string{}, reports: make(chan func())}, nil
 }
 
 const (
+	readAtOnce  = 16                     // certificates whose state is read side by side
 	tickEvery   = 100 * time.Millisecond // so often it is seen what is due
 	hooksAfter  = 3 * time.Second        // so long hooks wait for what is not in place yet
 	passLength  = time.Minute            // after which a pass takes in something new only while it is held up
@@ -174,13 +177,9 @@ func (p *pass) begin(ctx context.Context, agenda agenda) {
 		if !due[certificate.Name] {
 			continue
 		}
-		t := &turn{certificate: certificate, forced: agenda.forced(certificate.Name)}
+		t := &turn{certificate: certificate, forced: agenda.forced(certificate.Name), again: p.worked[certificate.Name]}
 		p.turns[certificate.Name] = t
-		if p.worked[certificate.Name] {
-			p.again = append(p.again, t)
-		} else {
-			p.fresh = append(p.fresh, t)
-		}
+		p.fresh = append(p.fresh, t)
 	}
 }
 
@@ -197,34 +196,18 @@ func (p *pass) inOrder() []config.Certificate {
 	})
 }
 
-// next is who gets the next place among the orders: by turns one that comes again
-// and one that is new, so that what was issued is collected while there is still
-// much to submit.
-func (p *pass) next() *turn {
-	from := &p.fresh
-	if len(p.fresh) == 0 || len(p.again) > 0 && p.lastNew {
-		from = &p.again
-	}
-	if len(*from) == 0 {
-		return nil
-	}
-	t := (*from)[0]
-	*from = (*from)[1:]
-	p.lastNew = from == &p.fresh
-	return t
-}
-
-// handBack leaves to the next pass who has not got a place yet.
+// handBack leaves to the next pass who has not got a seat yet.
 func (p *pass) handBack(ctx context.Context, agenda agenda) {
-	if len(p.fresh)+len(p.again) == 0 || ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return
 	}
 	names := map[string]bool{}
-	for _, t := range slices.Concat(p.fresh, p.again) {
-		names[t.certificate.Name] = true
-		p.agent.waiting = append(p.agent.waiting, t.certificate.Name)
-		delete(p.turns, t.certificate.Name)
+	for _, name := range p.seats.Withdraw() {
+		names[name] = true
+		p.agent.waiting = append(p.agent.waiting, name)
+		delete(p.turns, name)
 	}
-	p.fresh, p.again = nil, nil
-	agenda.handBack(names)
+	if len(names) > 0 {
+		agenda.handBack(names)
+	}
 }

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 
 	"dvagent/agent/config"
@@ -11,48 +12,74 @@ import (
 
 // The stages of a pass: each works beside the loop, and reports to it.
 
-// advance takes the orders of those that wait as far as they go now, a few at a
-// time.
+// advance starts the turns that have begun. Those that have something to order wait
+// for a seat; the others wait for nobody.
 func (p *pass) advance(ctx context.Context, agenda agenda) {
-	for p.orders < p.agent.host.Config.Limits.ParallelOrders {
-		t := p.next()
-		if t == nil {
-			return
+	for _, t := range p.fresh {
+		t.joined = p.rollout.Expect()
+		go p.start(ctx, t, agenda)
+	}
+	p.fresh = nil
+}
+
+// start takes a certificate's order as far as it goes now, once it has a seat.
+func (p *pass) start(ctx context.Context, t *turn, agenda agenda) {
+	s, err := p.read(ctx, t.certificate)
+	leave := func() {}
+	wants := err == nil && p.desk.Wants(s, t.forced)
+	if wants {
+		t.joined() // nobody waits for one that waits for a seat
+		seated, up, ok := p.seats.Take(ctx, t.certificate.Name, t.again)
+		if !ok {
+			return // it was handed back
 		}
-		t.begun, t.joined = state.Now(), p.rollout.Expect()
-		p.orders++
-		go func() {
-			t.item = p.order(ctx, t.certificate, t.forced)
-			p.reports <- func() {
-				p.orders--
-				p.install(ctx, t, agenda)
-			}
-		}()
+		ctx, leave = seated, up
+	}
+	p.reports <- func() {
+		t.begun = state.Now()
+		if p.orders++; wants {
+			t.joined = p.rollout.Expect()
+		}
+	}
+	t.item = p.order(ctx, t, s, err)
+	leave()
+	p.reports <- func() {
+		p.orders--
+		p.install(ctx, t, agenda)
 	}
 }
 
-// order advances one certificate's order, and keeps a panic from the others.
-func (p *pass) order(ctx context.Context, certificate config.Certificate, forced bool) *install.Item {
+// read is what the disk says of a certificate, a few of which are read side by side.
+func (p *pass) read(ctx context.Context, certificate config.Certificate) (s state.Snapshot, err error) {
+	p.reading <- struct{}{}
+	defer func() { <-p.reading }()
 	host := p.agent.host
-	var s state.Snapshot
-	var outcome state.Outcome
-	err := host.Contained(certificate.Name, func() error {
-		err := host.Readable(func() (err error) {
+	contained := host.Contained(certificate.Name, func() error {
+		err = host.Readable(func() (err error) {
 			s, err = host.Dir.Read(certificate)
 			return err
 		})
-		if err != nil {
-			outcome = state.Failed(certificate.Name, err)
-			return nil
-		}
+		return nil
+	})
+	return s, cmp.Or(contained, err)
+}
+
+// order advances one certificate's order, and keeps a panic from the others.
+func (p *pass) order(ctx context.Context, t *turn, s state.Snapshot, unread error) *install.Item {
+	host, name := p.agent.host, t.certificate.Name
+	if unread != nil {
+		return p.rollout.NewItem(s, state.Failed(name, unread))
+	}
+	var outcome state.Outcome
+	err := host.Contained(name, func() error {
 		host.Warn(s.Damage()...)
-		p.rollout.Rehearse(ctx, s, forced)
-		s, outcome = p.desk.Advance(ctx, s, forced)
+		p.rollout.Rehearse(ctx, s, t.forced)
+		s, outcome = p.desk.Advance(ctx, s, t.forced)
 		host.Alive()
 		return nil
 	})
 	if err != nil {
-		outcome = state.Failed(certificate.Name, err)
+		outcome = state.Failed(name, err)
 		outcome.Next = state.Now().Add(state.LongestBackoff)
 	}
 	return p.rollout.NewItem(s, outcome)

@@ -57,7 +57,7 @@ func settings(a config.Account, observe func(aliyun.Call)) aliyun.Config {
 		},
 		Region:      a.Region,
 		CASEndpoint: a.CASEndpoint, DNSEndpoint: a.DNSEndpoint, STSEndpoint: a.STSEndpoint,
-		CAFile: a.CAFile, RequestsPerSecond: a.RequestsPerSecond, Observe: observe,
+		CAFile: a.CAFile, RequestsPerSecond: a.RequestsPerSecond, Observe: observe, Away: issue.Away, Urgent: issue.Urgent,
 	}
 }
 

@@ -235,7 +235,9 @@ func (w *work) foresee(ctx context.Context, sites []proof.Site) error {
 	}
 	var failures error
 	for _, site := range sites {
+		back := Away(ctx)
 		findings, err := w.desk.prover.Foresee(ctx, w.subject(), site)
+		back()
 		if err != nil {
 			return err
 		}

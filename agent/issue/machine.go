@@ -98,6 +98,7 @@ func (w *work) run(ctx context.Context) state.Outcome {
 		if step == order.Done {
 			return state.Outcome{Certificate: w.name(), Ordered: ordered, Next: w.snapshot.RenewsAt()}
 		}
+		hasten(ctx, step)
 		v, err := steps[step](w, ctx)
 		w.desk.host.Alive()
 		ordered = ordered || w.order.Version != "" && w.order.Instance != ""

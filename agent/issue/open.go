@@ -51,6 +51,12 @@ func (d *Desk) ready(ctx context.Context, s *state.Snapshot, forced bool) (err e
 	return err
 }
 
+// Wants says that the certificate may have something to order or to take over, for
+// which a server is asked.
+func (d *Desk) Wants(s state.Snapshot, forced bool) bool {
+	return forced || s.Order != nil || s.Config.Follow || s.Newest == "" || s.Due(state.Now()) != "" || d.unfinished(s.Config.Account, s.Config.Name)
+}
+
 // unfinished says that the ledger knows a submission of the certificate which may
 // still bring one.
 func (d *Desk) unfinished(account, certificate string) bool {

@@ -59,7 +59,9 @@ func (w *work) lookAtAll(ctx context.Context, pace *pace) (bool, error) {
 // look asks the name servers once. That they cannot be asked is a verdict like
 // another: the CA may reach them nevertheless.
 func (w *work) look(ctx context.Context, r order.Record, began time.Time) (seen bool, said string) {
+	back := Away(ctx)
 	sight, err := w.desk.prover.Look(ctx, r)
+	back()
 	switch waited := state.Now().Sub(began); {
 	case err != nil:
 		return false, err.Error()

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
-	"golang.org/x/time/rate"
 
 	"dvagent/internal/address"
 	"dvagent/internal/https"
@@ -25,6 +24,9 @@ type Config struct {
 	CAFile            string     // PEM: trusted beside the system's roots
 	RequestsPerSecond int        // for each API; default DefaultRequestsPerSecond
 	Observe           func(Call) // told of every HTTP round trip, from any goroutine; may be nil
+
+	Away   func(context.Context) (back func()) // called while a request waits for its answer; may be nil
+	Urgent func(context.Context) bool          // says whose requests pass before others'; may be nil
 }
 
 // What a Config has that says nothing else.
@@ -58,6 +60,8 @@ type Client struct {
 	found         *session // of the key that the sources give
 	assumed       *session // of the role that Credentials.RoleARN names
 	transport     *https.Transport
+	urgent        func(context.Context) bool
+	away          func(context.Context) (back func())
 	observe       func(Call)
 	pause         time.Duration
 
@@ -69,7 +73,7 @@ type service struct {
 	name     string // as in Call.API
 	ram      string // the prefix of its RAM actions
 	endpoint string
-	limit    *rate.Limiter
+	limit    *limiter
 }
 
 // New returns a client and contacts nothing. It fails on a configuration that
@@ -95,8 +99,16 @@ func New(config Config) (*Client, error) {
 		assumed:         newSession(),
 		transport:       transport,
 		observe:         config.Observe,
+		away:            config.Away,
+		urgent:          config.Urgent,
 		pause:           firstPause,
 		metadataService: metadataService,
+	}
+	if c.away == nil {
+		c.away = func(context.Context) func() { return func() {} }
+	}
+	if c.urgent == nil {
+		c.urgent = func(context.Context) bool { return false }
 	}
 	perSecond := cmp.Or(config.RequestsPerSecond, DefaultRequestsPerSecond)
 	c.cas, err = newService("CAS", "yundun-cert", cmp.Or(config.CASEndpoint, DefaultCASEndpoint), perSecond)
@@ -115,7 +127,7 @@ func newService(name, ram, endpoint string, perSecond int) (service, error) {
 	if err := address.CheckEndpoint(endpoint); err != nil {
 		return service{}, err
 	}
-	return service{name, ram, endpoint, rate.NewLimiter(rate.Limit(perSecond), perSecond)}, nil
+	return service{name, ram, endpoint, newLimiter(perSecond)}, nil
 }
 
 // build makes the request anew for each try: the SDK leaves the parameters of
@@ -179,27 +191,26 @@ func (c *Client) send(ctx context.Context, to *service, request requests.AcsRequ
 // the exchange; no error shows the secrets.
 func (c *Client) roundTrip(ctx context.Context, to *service, operation string, secrets func() []string, anyOf []string,
 	do func(*exchange) error) (object, *Error) {
-	if to.limit.Wait(ctx) != nil {
-		// Wait gives up early when its turn lies beyond the deadline; to whoever
-		// asks why, ctx has ended only then.
-		<-ctx.Done()
+	if !to.limit.wait(ctx, c.urgent(ctx)) {
 		return nil, local(operation, ctx.Err())
 	}
 	x := &exchange{ctx: ctx, transport: c.transport}
-	start := time.Now()
-	if err := do(x); !x.started {
+	start, back := time.Now(), c.away(ctx)
+	err := do(x)
+	back()
+	if !x.started {
 		return nil, local(operation, cmp.Or(err, errUnsigned))
 	}
-	answer, err := judge(x, anyOf)
-	if err != nil {
-		err.Operation = operation
-		err.redact(secrets())
-		err.advise(to.ram, x.skew)
+	answer, fault := judge(x, anyOf)
+	if fault != nil {
+		fault.Operation = operation
+		fault.redact(secrets())
+		fault.advise(to.ram, x.skew)
 	}
 	if c.observe != nil {
-		c.observe(Call{to.name, operation, time.Since(start), asError(err)})
+		c.observe(Call{to.name, operation, time.Since(start), asError(fault)})
 	}
-	return answer, err
+	return answer, fault
 }
 
 // sleep returns false when ctx ended first.

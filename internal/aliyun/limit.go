@@ -1,0 +1,87 @@
+package aliyun
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// limiter lets so many requests pass in any one second. Unlike a bucket that is full
+// at first, it never lets more pass. What is urgent passes before what is not, but
+// for every fourth request.
+type limiter struct {
+	mu      sync.Mutex
+	passed  []time.Time // when the last ones passed, each in the place of the one that may follow it by a second
+	next    int
+	waiting [2][]chan struct{} // those that are not urgent, and those that are
+	urgent  int                // how many of them passed in a row
+	armed   bool               // a timer runs for the next one
+}
+
+// urgentInRow of those that are urgent pass before one that is not.
+const urgentInRow = 3
+
+func newLimiter(perSecond int) *limiter { return &limiter{passed: make([]time.Time, perSecond)} }
+
+// wait returns when a request may pass, or false when ctx ended first.
+func (l *limiter) wait(ctx context.Context, urgent bool) bool {
+	which := 0
+	if urgent {
+		which = 1
+	}
+	turn := make(chan struct{}, 1)
+	l.mu.Lock()
+	l.waiting[which] = append(l.waiting[which], turn)
+	l.pass()
+	l.mu.Unlock()
+	select {
+	case <-turn:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.waiting[which] = slices.DeleteFunc(l.waiting[which], func(w chan struct{}) bool { return w == turn })
+	return false
+}
+
+// pass lets pass who may, and comes again when the next one may.
+func (l *limiter) pass() {
+	for len(l.waiting[0])+len(l.waiting[1]) > 0 {
+		if last := l.passed[l.next]; !last.IsZero() {
+			if left := time.Until(last.Add(time.Second)); left > 0 {
+				l.arm(left)
+				return
+			}
+		}
+		l.passed[l.next] = time.Now()
+		l.next = (l.next + 1) % len(l.passed)
+		l.choose() <- struct{}{}
+	}
+}
+
+func (l *limiter) arm(left time.Duration) {
+	if l.armed {
+		return
+	}
+	l.armed = true
+	time.AfterFunc(left, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.armed = false
+		l.pass()
+	})
+}
+
+// choose takes out who passes next.
+func (l *limiter) choose() chan struct{} {
+	which := 1
+	if len(l.waiting[1]) == 0 || len(l.waiting[0]) > 0 && l.urgent >= urgentInRow {
+		which = 0
+	}
+	l.urgent = (l.urgent + 1) * which
+	first := l.waiting[which][0]
+	l.waiting[which] = l.waiting[which][1:]
+	return first
+}
