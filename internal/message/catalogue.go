@@ -5,14 +5,19 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
 )
 
 // Each entry of zh.toml is an English text and its translation. Both have the
 // same verbs of package fmt, which are holes: in order, or with numbers as in %[2]s.
+// What stands in a hole is translated, too, but where the translation has %v:
+// names, keys and commands stay as they are typed.
 //
 //go:embed zh.toml
 var zh string
@@ -147,7 +152,13 @@ func (c *catalogue) text(english string, depth int) string {
 	return chinese
 }
 
+// located is a text about a place in a file, whose name and key are not translated.
+var located = regexp.MustCompile(`^(/[^ ]*:\d+(?:: [^ :]+)?): (.*)$`)
+
 func (c *catalogue) find(english string, depth int) string {
+	if found := located.FindStringSubmatch(english); found != nil {
+		return found[1] + "：" + c.text(found[2], depth-1)
+	}
 	telling := slices.IndexFunc(c.entries, func(e entry) bool { return e.letters < enough })
 	if telling < 0 {
 		telling = len(c.entries)
@@ -155,6 +166,7 @@ func (c *catalogue) find(english string, depth int) string {
 	for _, way := range []func() (string, bool){
 		func() (string, bool) { return c.made(english, c.entries[:telling], depth) },
 		func() (string, bool) { return c.parts(english, glues[0], depth) },
+		func() (string, bool) { return c.caused(english, depth) },
 		func() (string, bool) { return c.parts(english, glues[1], depth) },
 		func() (string, bool) { return c.made(english, c.entries[telling:], depth) },
 		func() (string, bool) { return c.parts(english, glues[2], depth) },
@@ -168,12 +180,46 @@ func (c *catalogue) find(english string, depth int) string {
 
 // made fills the first entry that the text was made from.
 func (c *catalogue) made(english string, from []entry, depth int) (string, bool) {
+	say := func(text string) string { return c.text(text, depth-1) }
 	for _, e := range from {
 		if !strings.Contains(english, e.longest) {
 			continue
 		}
-		if found := e.english.FindStringSubmatch(english); found != nil {
-			return e.fill(found[1:], func(text string) string { return c.text(text, depth-1) }), true
+		if found := e.english.FindStringSubmatch(english); found != nil && e.fits(found[1:], say) {
+			return e.fill(found[1:], say), true
+		}
+	}
+	return "", false
+}
+
+// fits says that a text with that in its holes was made from the entry. Any sentence
+// could be made from one of few letters: there the holes tell.
+func (e *entry) fits(found []string, say func(string) string) bool {
+	words, known := true, false
+	for _, text := range found {
+		if strings.HasSuffix(text, ":") {
+			return false
+		}
+		words = words && !strings.Contains(text, " ")
+		known = known || say(text) != text
+	}
+	return e.letters >= enough || words || known
+}
+
+// caused translates an error that begins with what is not in the catalogue, such as
+// the name of a file, and ends with an entry that has colons of its own.
+func (c *catalogue) caused(english string, depth int) (string, bool) {
+	for at := range len(english) {
+		rest, found := strings.CutPrefix(english[at:], glues[1].english)
+		if !found || !strings.Contains(rest, glues[1].english) {
+			continue
+		}
+		chinese, known := c.exact[rest]
+		if !known {
+			chinese, known = c.made(rest, c.entries, depth)
+		}
+		if known {
+			return c.text(english[:at], depth-1) + glues[1].chinese + chinese, true
 		}
 	}
 	return "", false
@@ -193,16 +239,65 @@ func (c *catalogue) parts(english string, glue glue, depth int) (string, bool) {
 }
 
 // fill puts what stood in the holes into the translation.
-func (e entry) fill(found []string, say func(string) string) string {
+func (e *entry) fill(found []string, say func(string) string) string {
 	before := ""
 	if e.suffix {
 		before, found = say(found[0]), found[1:]
 	}
 	args := make([]any, len(found))
-	for i, arg := range found {
-		args[i] = say(arg)
+	for i, asIs := range verbatim(e.chinese, len(found)) {
+		args[i] = found[i]
+		if !asIs {
+			args[i] = say(found[i])
+		}
 	}
-	return before + fmt.Sprintf(allStrings(e.chinese), args...)
+	return before + fill(allStrings(e.chinese), args)
+}
+
+// verbatim tells which of n arguments stay as they are.
+func verbatim(chinese string, n int) []bool {
+	asIs := make([]bool, n)
+	for i, hole := range verbs(chinese) {
+		verb := chinese[hole[0]:hole[1]]
+		if number, _, numbered := strings.Cut(strings.TrimPrefix(verb, "%["), "]"); numbered {
+			i, _ = strconv.Atoi(number)
+			i--
+		}
+		if i < n && strings.HasSuffix(verb, "v") {
+			asIs[i] = true
+		}
+	}
+	return asIs
+}
+
+// fill is fmt.Sprintf, but that no space stands between two Chinese characters: the
+// one beside a hole is meant for what is in Latin letters.
+func fill(format string, args []any) string {
+	text, end := "", 0
+	for i, hole := range verbs(format) {
+		verb := format[hole[0]:hole[1]]
+		if !strings.Contains(verb, "[") {
+			verb = fmt.Sprintf("%%[%d]%s", i+1, verb[1:])
+		}
+		text = joined(text, strings.ReplaceAll(format[end:hole[0]], "%%", "%"))
+		text = joined(text, fmt.Sprintf(verb, args...))
+		end = hole[1]
+	}
+	return joined(text, strings.ReplaceAll(format[end:], "%%", "%"))
+}
+
+func joined(left, right string) string {
+	l, r := strings.TrimSuffix(left, " "), strings.TrimPrefix(right, " ")
+	last, _ := utf8.DecodeLastRuneInString(l)
+	first, _ := utf8.DecodeRuneInString(r)
+	if isChinese(last) && isChinese(first) {
+		return l + r
+	}
+	return left + right
+}
+
+func isChinese(r rune) bool {
+	return unicode.Is(unicode.Han, r) || strings.ContainsRune("，。：；、（）", r)
 }
 
 type glue struct{ english, chinese string }

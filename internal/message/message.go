@@ -73,17 +73,22 @@ func (l Language) Sprintf(format string, args ...any) string {
 		return fmt.Sprintf(format, args...)
 	}
 	core := strings.TrimSpace(format)
+	asIs := make([]bool, len(args))
 	if entry, found := chinese().exact[core]; found {
 		format = strings.Replace(format, core, entry, 1)
+		asIs = verbatim(entry, len(args))
+		if strings.HasPrefix(entry, "（") {
+			format = strings.TrimLeft(format, " ")
+		}
 	}
 	translated := make([]any, len(args))
 	for i, arg := range args {
-		if text, ok := arg.(string); ok {
+		if text, ok := arg.(string); ok && !asIs[i] {
 			arg = l.Text(text)
 		}
 		translated[i] = arg
 	}
-	return fmt.Sprintf(format, translated...)
+	return fill(format, translated)
 }
 
 // Text is an English text in this language, as far as the catalogue goes.

@@ -55,6 +55,13 @@ func TestATextIsTranslatedWithWhatStandsInIt(t *testing.T) {
 "exit code %d; it wrote %q" = "退出码 %d；输出为 %q"
 "100%% of %s" = "%s 的 100%%"
 ", as %s says" = "，由 %s 告知"
+"did you mean %s?" = "您是指 %v 吗？"
+"renewed" = "已续期"
+"is missing" = "缺失"
+"choose a name: %s" = "选择名称：%s"
+"%s or %s" = "%s 或 %s"
+"belongs to %s" = "属于 %s"
+"user %s" = "用户 %s"
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -70,12 +77,30 @@ func TestATextIsTranslatedWithWhatStandsInIt(t *testing.T) {
 		"a text that nobody translated":            "a text that nobody translated",
 		"one; two, three: four":                    "one; two, three: four",
 		"b.example: nothing is due":                "b.example：没有到期的证书",
+		"did you mean renewed?":                    "您是指 renewed 吗？", // it is to be typed
+		"/a.toml:3: renewed: is missing":           "/a.toml:3: renewed：缺失",
+		"b.example: choose a name: renewed":        "b.example：选择名称：已续期",
+		"a text: x or y":                           "a text：x 或 y",
+		"a text or one that nobody translated":     "a text or one that nobody translated",
+		"belongs to user a":                        "属于用户 a", // no space between two characters
 		"":                                         "",
 	} {
 		for range 2 { // the second time from memory
 			if got := c.text(english, deepest); got != want {
 				t.Errorf("%q: %q, want %q", english, got, want)
 			}
+		}
+	}
+}
+
+func TestAFormatOfTheCatalogueIsFilled(t *testing.T) {
+	for want, got := range map[string]string{
+		"x（建议：运行 dvagent renew status）": "x" + Chinese.Sprintf(" (hint: %s)", "dvagent renew status"),
+		"3 天":         Chinese.Sprintf("%d days", 3),
+		"x (hint: y)": "x" + English.Sprintf(" (hint: %s)", "y"),
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }
