@@ -64,6 +64,7 @@ var allowed = map[string][]string{
 	"internal/nginx":      {"internal/command", "internal/hint"},
 	"internal/atomicfile": {"internal/openat"},
 	"internal/openat":     {"internal/hint"},
+	"internal/page":       {},
 	"internal/hint":       {},
 	"internal/https":      {"internal/network"},
 	"internal/line":       {},

@@ -19,6 +19,7 @@ var byName = map[string]string{
 	"internal/journal":    "the state directory",
 	"deploy/originals.go": "originals in the state directory",
 	"cmd/dvagent/daemon":  "the socket in the state directory",
+	"internal/page":       "the sources, in tests",
 	"internal/openat":     "what it has open already, by its descriptor",
 	"internal/command":    "/proc, /dev/null and the beginning of what it is to start",
 	"internal/sandbox":    "files of a sandbox, which holds no secret",

@@ -35,8 +35,13 @@ func TestMain(m *testing.M) {
 // agent.toml. The sandbox serves the zone example.com, so that is the name of
 // the certificate.
 func TestStories(t *testing.T) {
+	play(t, filepath.Join("testdata", "stories"))
+}
+
+// play plays the stories of a directory.
+func play(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 filepath.Join("testdata", "stories"),
+		Dir:                 dir,
 		Setup:               setTheStage,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,

@@ -66,7 +66,7 @@ func (m *manual) commands(cmd *cobra.Command) {
 		return
 	}
 	before, after, found := strings.Cut(page.String(), ".SH SEE ALSO")
-	_, own, _ := strings.Cut(m.roff("% X(8)\n\n# EXIT STATUS\n\n"+m.between("commands.md", "| exit code | means |", "\n## ")+"\n# FILES\n\n"+filesOf(m.between("how-it-works.md", "```\nstate_dir/", "\n## "))), ".SH")
+	_, own, _ := strings.Cut(m.roff("% X(8)\n\n# EXIT STATUS\n\n"+m.between("commands.md", "| exit code | means |", "\n## ")+"\n# FILES\n\n"+filesOf(m.between("how-it-works.md", "```text\nstate_dir/", "\n## "))), ".SH")
 	also := "\n.SH SEE ALSO" + after
 	if !found {
 		also = "\n.SH SEE ALSO\n"
@@ -83,7 +83,7 @@ func filesOf(state string) string {
 func (m *manual) configuration() {
 	title := fmt.Sprintf("%% \"AGENT.TOML\" \"5\" \"\" \"dvagent %s\" \"dvagent\"\n", version)
 	m.write("agent.toml.5", m.roff(title+"\n# NAME\n\nagent.toml - the configuration of dvagent\n\n# DESCRIPTION\n\n"+
-		m.between("configuration.md", "TOML. An unknown key is an error", "\n## ")+
+		m.between("configuration.md", "The file is TOML.", "\n## ")+
 		"\n# EXAMPLE\n\n"+m.between("configuration.md", "```toml\n[account.main]", "\n```\n")+
 		"```\n\n# FILES\n\n`/etc/dvagent/agent.toml`, `/etc/dvagent/conf.d/*.toml`; `/usr/share/doc/dvagent/agent.toml.example` shows every key.\n"+
 		"\n# SEE ALSO\n\n**dvagent(8)**, **dvagent-check(8)**\n"))
@@ -107,13 +107,13 @@ func (m *manual) between(page, first, end string) string {
 
 var (
 	link  = regexp.MustCompile(`\[([^\]\n]+)\]\([^)\s]*\)`)
-	table = regexp.MustCompile("(?m)^\\*\\*`([^`\n]+)`\\*\\*(?: – )?") // what begins a table of agent.toml
+	table = regexp.MustCompile("(?m)^### `([^`\n]+)`$") // what begins a table of agent.toml
 )
 
 // roff makes headings of the names of tables, and lists of tables with columns,
 // which are wider than a terminal; where links lead is left out.
 func (m *manual) roff(markdown string) string {
-	markdown = table.ReplaceAllString(link.ReplaceAllString(markdown, "$1"), "### $1\n\n")
+	markdown = table.ReplaceAllString(link.ReplaceAllString(markdown, "$1"), "### $1")
 	var text strings.Builder
 	for line := range strings.Lines(markdown) {
 		text.WriteString(asTerm(line))
@@ -140,7 +140,7 @@ func asTerm(line string) string {
 }
 
 // titles are the first cells of the rows above a table.
-var titles = map[string]bool{"key": true, "word": true, "exit code": true}
+var titles = map[string]bool{"key": true, "exit code": true}
 
 func (m *manual) write(name, text string) {
 	if m.err != nil {
