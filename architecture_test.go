@@ -27,7 +27,7 @@ var allowed = map[string][]string{
 
 	"agent": {
 		"agent/account", "agent/config", "agent/install", "agent/issue", "agent/notice", "agent/order", "agent/proof",
-		"agent/state", "agent/upload", "agent/view", "internal/bundle", "internal/command", "internal/hint", "internal/words",
+		"agent/seal", "agent/state", "agent/upload", "agent/view", "internal/bundle", "internal/command", "internal/hint", "internal/words", "deploy",
 	},
 	"agent/check": { // alone knows nginx
 		"agent/account", "agent/config", "agent/issue", "agent/order", "agent/proof", "agent/state", "deploy", "dnsvalidate", "notify",
@@ -47,6 +47,7 @@ var allowed = map[string][]string{
 	"agent/notice":  {"agent/state", "internal/atomicfile", "internal/message", "notify", "internal/words"},
 	"agent/state":   {"agent/config", "agent/order", "agent/rollout", "deploy", "hooks", "internal/atomicfile", "internal/bundle", "internal/hint", "internal/journal", "internal/openat", "internal/words", "internal/spelling"},
 	"agent/config":  {"deploy", "dnsvalidate", "hooks", "internal/address", "internal/bundle", "internal/command", "internal/hint", "internal/message", "internal/openat", "internal/secret", "internal/users", "notify", "internal/spelling"},
+	"agent/seal":    {"agent/config", "agent/rollout", "deploy", "internal/atomicfile", "internal/bundle", "internal/openat"}, // and not agent/state: it decides nothing
 	"agent/order":   {"internal/atomicfile", "internal/journal"},
 	"agent/rollout": {"internal/journal"},
 
@@ -79,6 +80,7 @@ var allowed = map[string][]string{
 	"internal/words":      {},
 	"internal/sandbox":    {}, // shares no code with the client that it tests
 
+	"agent/statetest":            {"agent/rollout", "deploy", "hooks", "internal/bundle/bundletest"},
 	"dnsvalidate/dnstest":        {},
 	"internal/bundle/bundletest": {"internal/bundle"},
 	"notify/notifytest":          {},

@@ -44,25 +44,55 @@ func NewOn(host *state.Host) (*Agent, error) {
 		renewals: map[string]state.Renewal{}}, nil
 }
 
-// underLock takes the lock and hands do a pass that has begun nothing. The context
-// of do ends when the lock is lost; that is an error.
-func (a *Agent) underLock(ctx context.Context, caller state.Caller, scope state.Scope, do func(context.Context, *pass) error) error {
+// locked takes the lock for the time of do, whose context ends when it is lost; that
+// is an error.
+func (a *Agent) locked(ctx context.Context, caller state.Caller, do func(context.Context) error) error {
 	lock, err := a.host.Lock(ctx, caller)
 	if err != nil {
 		return err
 	}
 	defer lock.Unlock()
-	p, err := a.newPass(scope)
-	if err != nil {
-		return err
-	}
 	while, stop := lock.While(ctx, 100*time.Millisecond)
 	defer stop()
-	err = do(while, p)
+	err = do(while)
 	if lost := lock.Stands(); lost != nil {
 		return lost
 	}
 	return err
+}
+
+// underLock takes the lock and hands do a pass that has begun nothing.
+func (a *Agent) underLock(ctx context.Context, caller state.Caller, scope state.Scope, do func(context.Context, *pass) error) error {
+	return a.locked(ctx, caller, func(ctx context.Context) error {
+		p, err := a.newPass(scope)
+		if err != nil {
+			return err
+		}
+		return do(ctx, p)
+	})
+}
+
+// workOn takes the lock and works on what is due. Where nothing was touched since all
+// was looked at, not even the ledgers are read.
+func (a *Agent) workOn(ctx context.Context, agenda agenda, caller state.Caller, scope state.Scope, done func()) error {
+	return a.locked(ctx, caller, func(ctx context.Context) error {
+		look := a.newLook()
+		begun, rests := look.allRest(ctx, agenda)
+		if rests {
+			done()
+			return nil
+		}
+		p, err := a.newPass(scope)
+		if err != nil {
+			agenda.handBack(begun)
+			return err
+		}
+		p.look = look
+		p.enter(begun, agenda)
+		p.run(ctx, agenda)
+		done()
+		return nil
+	})
 }
 
 // passed notes for people that all that is configured was looked at.

@@ -11,6 +11,7 @@ import (
 	"dvagent/agent/issue"
 	"dvagent/agent/notice"
 	"dvagent/agent/proof"
+	"dvagent/agent/seal"
 	"dvagent/agent/state"
 	"dvagent/agent/upload"
 	"dvagent/internal/command"
@@ -61,6 +62,7 @@ type pass struct {
 	worked     map[string]bool   // the certificates for which this pass has done something
 	rolled     map[string]string // the version that was rolled out in this pass, by certificate
 
+	look    *look
 	reports chan func() // what a stage has done, to be noted by the loop
 	seen    []notice.Seen
 	noted   time.Time // when people's troubles were last written down
@@ -74,6 +76,9 @@ type turn struct {
 	begun       time.Time     // zero while it waits for its seat
 	joined      func()        // called when nobody needs to wait for its installation any more
 	item        *install.Item // once its order has gone as far as it goes now
+
+	looked        time.Time // when it began to be looked at
+	before, after seal.Sum  // what there was to be seen then, and after its installation; zero where that cannot tell
 }
 
 func (a *Agent) newPass(scope state.Scope) (*pass, error) {
@@ -86,7 +91,7 @@ func (a *Agent) newPass(scope state.Scope) (*pass, error) {
 	now := state.Now()
 	return &pass{agent: a, scope: scope, desk: desk, rollout: install.New(a.host, scope, desk.Trusts),
 		uploads: upload.New(a.host, scope, a.accounts.Vault), begun: now, noted: now,
-		seats: issue.NewSeats(a.host.Config.Limits.ParallelOrders), reading: make(chan struct{}, readAtOnce),
+		look: a.newLook(), seats: issue.NewSeats(a.host.Config.Limits.ParallelOrders), reading: make(chan struct{}, readAtOnce),
 		turns: map[string]*turn{}, worked: map[string]bool{}, rolled: map[string]string{}, reports: make(chan func())}, nil
 }
 
@@ -139,6 +144,7 @@ func (p *pass) run(ctx context.Context, agenda agenda) {
 	}
 	p.note(ctx, agenda)
 	p.desk.Keep()
+	p.look.keep(p.desk)
 }
 
 // takesMore says that what has become due may begin in this pass. After a while
@@ -173,8 +179,17 @@ func (p *pass) begin(ctx context.Context, agenda agenda) {
 		return
 	}
 	agenda.begin(due)
+	p.passOver(ctx, due, agenda)
+	p.enter(due, agenda)
+}
+
+// enter makes turns for certificates that were begun.
+func (p *pass) enter(begun map[string]bool, agenda agenda) {
+	if len(begun) == 0 {
+		return
+	}
 	for _, certificate := range p.inOrder() {
-		if !due[certificate.Name] {
+		if !begun[certificate.Name] {
 			continue
 		}
 		t := &turn{certificate: certificate, forced: agenda.forced(certificate.Name), again: p.worked[certificate.Name]}

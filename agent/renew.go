@@ -82,12 +82,10 @@ func newOneShot(a *Agent, r Renewal, names map[string]bool) *oneShot {
 
 // pass works under the lock on what is due.
 func (run *oneShot) pass(ctx context.Context) error {
-	return run.agent.underLock(ctx, run.renewal.Caller, state.Scope{Since: run.started}, func(ctx context.Context, p *pass) error {
-		p.run(ctx, run)
+	return run.agent.workOn(ctx, run, run.renewal.Caller, state.Scope{Since: run.started}, func() {
 		if len(run.last) == len(run.agent.host.Config.Certificates) {
 			run.agent.passed(run.renewal.Caller.Who)
 		}
-		return nil
 	})
 }
 

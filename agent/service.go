@@ -131,11 +131,7 @@ func (s *Service) rest(ctx context.Context) bool {
 
 // pass works under the lock on what is due by now.
 func (s *Service) pass(ctx context.Context) error {
-	return s.agent.underLock(ctx, s.caller, state.Scope{Unconfigured: true}, func(ctx context.Context, p *pass) error {
-		p.run(ctx, s)
-		s.agent.passed(s.caller.Who)
-		return nil
-	})
+	return s.agent.workOn(ctx, s, s.caller, state.Scope{Unconfigured: true}, func() { s.agent.passed(s.caller.Who) })
 }
 
 // An alarm is believed at once, unless alarmsAtOnce of them came within the last

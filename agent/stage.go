@@ -24,6 +24,7 @@ func (p *pass) advance(ctx context.Context, agenda agenda) {
 
 // start takes a certificate's order as far as it goes now, once it has a seat.
 func (p *pass) start(ctx context.Context, t *turn, agenda agenda) {
+	t.looked, t.before = state.Now(), p.look.sum(ctx, t.certificate)
 	s, err := p.read(ctx, t.certificate)
 	leave := func() {}
 	wants := err == nil && p.desk.Wants(s, t.forced)
@@ -108,6 +109,7 @@ func (p *pass) install(ctx context.Context, t *turn, agenda agenda) {
 	go func() {
 		p.contained([]*turn{t}, func() { p.rollout.Install(ctx, t.item, t.joined) })
 		t.joined()
+		t.after = p.look.sum(ctx, t.certificate)
 		p.reports <- func() {
 			p.installing--
 			p.upload(ctx, t)
@@ -186,6 +188,7 @@ func (p *pass) end(t *turn, agenda agenda) {
 	delete(p.turns, t.certificate.Name)
 	p.worked[t.certificate.Name] = true
 	p.rolled[t.certificate.Name] = t.item.Rolled()
+	p.look.seal(t)
 	p.seen = append(p.seen, notice.Seen{Snapshot: t.item.Snapshot, Outcome: t.item.Outcome})
 	agenda.take(t.item.Outcome)
 }
@@ -198,7 +201,9 @@ func (p *pass) note(ctx context.Context, agenda agenda) {
 		return
 	}
 	for _, s := range seen {
-		a.renewals[s.Outcome.Certificate] = s.Snapshot.Renewal(now, p.desk.Claim(s.Snapshot.Config))
+		if !s.Rests {
+			a.renewals[s.Outcome.Certificate] = s.Snapshot.Renewal(now, p.desk.Claim(s.Snapshot.Config))
+		}
 	}
 	notice.Note(a.host, seen, p.accounts(), now)
 	agenda.noted()

@@ -30,7 +30,7 @@ func (f file) name() string { return filepath.Base(f.path) }
 
 // files resolves the target's paths, modes and owner.
 func (t Target) files(ctx context.Context) ([]file, error) {
-	uid, gid, err := t.owner(ctx)
+	uid, gid, err := t.Numbers(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,9 @@ func (t Target) modeOf(f format) fs.FileMode {
 	return cmp.Or(t.Mode, DefaultMode).Perm()
 }
 
-func (t Target) owner(ctx context.Context) (uid, gid int, err error) {
+// Numbers are those that the target's owner and group have now; atomicfile.Keep for
+// one that is not given.
+func (t Target) Numbers(ctx context.Context) (uid, gid int, err error) {
 	uid, gid = atomicfile.Keep, atomicfile.Keep
 	if t.Owner != "" {
 		if uid, err = users.UID(ctx, t.Owner); err != nil {

@@ -48,6 +48,7 @@ type Item struct {
 	installed bool        // something was installed: the hooks of "deployed" run again
 	left      bool        // a target keeps a newer pair of somebody else's
 	complete  bool        // every target was looked at, and what came of it is recorded
+	untidy    bool        // something that is to go could not be removed
 }
 
 // NewItem is a certificate whose order has gone as far as it goes now. A failure
@@ -91,6 +92,22 @@ func (r *Rollout) noteFailure(s state.Snapshot, failure error) {
 
 // Failing says that there is a failure to be told.
 func (i *Item) Failing() bool { return len(i.failures) > 0 }
+
+// Rests says that nothing was to be done, and that nothing is known beside what the
+// disk says: the next look finds the same until a file changes or a renewal is due.
+func (i *Item) Rests() bool {
+	s, o := i.Snapshot, i.Outcome
+	if s.Rollout == nil || s.Leaf == nil || len(s.Damage()) > 0 {
+		return false
+	}
+	whole := s.Current != "" && s.Current == s.Newest && s.Broken == nil && s.Rollout.Held == ""
+	open := s.Order != nil || s.Config.Follow || s.UploadOwed() || len(i.failures) > 0 || i.left || i.untidy
+	idle := o.Class == state.Served && o.Err == nil && o.Did == state.Nothing && !o.Ordered
+	for _, known := range s.Rollout.Targets {
+		idle = idle && known.Failure.Text == "" && known.Left == ""
+	}
+	return whole && !open && idle && i.Rolled() == s.Current
+}
 
 // Rolled is the version that every target was seen to hold and serve, or "".
 func (i *Item) Rolled() string {
@@ -212,6 +229,7 @@ func (r *Rollout) heldUp(t rollout.Target, step string) *state.Outcome {
 func (r *Rollout) clear(c *candidate) {
 	for _, target := range c.targets {
 		if err := deploy.Clear(target); err != nil {
+			c.item.untidy = true
 			r.host.Log.Warn("what an earlier installation left, which may hold a key, cannot be removed", "certificate", c.item.name(), "error", err)
 		}
 	}
@@ -290,6 +308,7 @@ func (r *Rollout) conclude(ctx context.Context, c *candidate, results []deploy.R
 // tried again at the next one.
 func (r *Rollout) prune(item *Item) {
 	if err := item.Snapshot.Prune(); err != nil {
+		item.untidy = true
 		r.host.Log.Warn("an old version, with its key, cannot be removed", "certificate", item.name(), "error", err)
 	}
 }

@@ -112,6 +112,15 @@ func (d *Desk) Claim(certificate config.Certificate) order.Claim {
 	return claim
 }
 
+// Rests says that the ledgers want nothing done for a certificate that is not due.
+func (d *Desk) Rests(certificate config.Certificate) bool {
+	claim := d.Claim(certificate)
+	return (claim.Instance == "" || claim.Kept) && !d.unfinished(certificate.Account, certificate.Name) && !d.Owes(certificate.Name)
+}
+
+// OwesNothing says that no record is owed, whosever it is.
+func (d *Desk) OwesNothing() bool { return len(d.records.All()) == 0 }
+
 // Left is what is left of the package that the certificate is ordered from; nil
 // where there is none, and while that is not known.
 func (d *Desk) Left(certificate config.Certificate) *order.Left {

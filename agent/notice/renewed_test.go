@@ -15,8 +15,8 @@ func TestARenewalIsToldOnceToThoseWhoChoseThat(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	leaf := bundletest.NewCA(t, "test").Issue(t, bundletest.Leaf{Names: []string{"www.example.com"}, NotBefore: now, NotAfter: now.AddDate(0, 0, 100)}).Leaf
 	seen := func(version string, class state.Class) Seen {
-		return Seen{state.Snapshot{Config: config.Certificate{Name: "www"}, Leaf: leaf, Newest: version},
-			state.Outcome{Certificate: "www", Class: class, Ordered: true}}
+		return Seen{Snapshot: state.Snapshot{Config: config.Certificate{Name: "www"}, Leaf: leaf, Newest: version},
+			Outcome: state.Outcome{Certificate: "www", Class: class, Ordered: true}}
 	}
 	needed := func(event string) bool { return event != notify.Renewed }
 	book := parse(nil)

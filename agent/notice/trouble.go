@@ -17,6 +17,7 @@ import (
 type Seen struct {
 	Snapshot state.Snapshot
 	Outcome  state.Outcome
+	Rests    bool // nothing was touched since a look had nothing to do; the snapshot is empty
 }
 
 // Account is what a pass leaves known of an account's instances.
@@ -90,7 +91,7 @@ func (s Seen) note(b *Book, now time.Time) {
 	s.noteRenewal(b, now)
 	open := s.Snapshot.Order
 	switch {
-	case s.Snapshot.Leaf == nil:
+	case s.Snapshot.Leaf == nil && !s.Rests:
 	case !s.Snapshot.Emergency(now):
 		b.End(notify.Expiring, name, now)
 	case o.Err != nil || open != nil && now.Sub(open.OpenedAt) > state.LongestBackoff:

@@ -31,11 +31,11 @@ func TestACertificateInItsEmergencyWindowIsToldWhenItsRenewalIsStuck(t *testing.
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			book := &Book{Troubles: map[string]Trouble{}}
-			Seen{snapshot, tt.outcome}.note(book, issued.AddDate(0, 0, tt.after))
+			Seen{Snapshot: snapshot, Outcome: tt.outcome}.note(book, issued.AddDate(0, 0, tt.after))
 			if got := book.Troubles["expiring www"].Text; got != tt.want || len(book.Troubles) > 1 {
 				t.Errorf("got %q of %v", got, book.Troubles)
 			}
-			Seen{snapshot, state.Outcome{Certificate: "www"}}.note(book, issued.AddDate(0, 0, 50)) // as after a renewal
+			Seen{Snapshot: snapshot, Outcome: state.Outcome{Certificate: "www"}}.note(book, issued.AddDate(0, 0, 50)) // as after a renewal
 			if len(book.Troubles) > 0 {
 				t.Errorf("it does not end: %v", book.Troubles)
 			}

@@ -51,6 +51,9 @@ func (d Dir) Tempo() string { return d.join("tempo.json") }
 // Notices is the book of what people are told.
 func (d Dir) Notices() string { return d.join("notices.json") }
 
+// Seals is the book of what was looked at, and had nothing to do.
+func (d Dir) Seals() string { return d.join("seals") }
+
 // Socket is where a running service answers other commands.
 func (d Dir) Socket() string { return d.join("service.sock") }
 

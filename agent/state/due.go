@@ -64,6 +64,15 @@ func (s Snapshot) RenewsAt() time.Time {
 	return renewsAt(s.Leaf, s.Config)
 }
 
+// DueAt is when Due will name a reason that it does not name now: with the renewal
+// window or, where that is shorter, with the last tenth of the newest leaf's lifetime.
+func (s Snapshot) DueAt() time.Time {
+	if s.Leaf == nil {
+		return time.Time{}
+	}
+	return Sooner(s.RenewsAt(), bundle.LastTenth(s.Leaf.NotBefore, s.Leaf.NotAfter))
+}
+
 // renewsAt is when the renewal of a leaf is due: at the start of its window,
 // and then later by a share of at most a day or a tenth of the window, so that
 // many hosts do not call at once. The share is the same at every look.

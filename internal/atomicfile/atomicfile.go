@@ -23,6 +23,8 @@ type File struct {
 	// Lenient takes it that the file system sets no mode or owner, as exFAT and CIFS
 	// do. Attributes say what the file has instead.
 	Lenient bool
+	// Volatile spares the syncs: after a loss of power the file may be old, or damaged.
+	Volatile bool
 }
 
 // Attributes are what a file has, whatever it was given.
@@ -46,6 +48,9 @@ func Write(f File) error { return within(f.Path, f.WriteIn) }
 func (f File) WriteIn(dir *openat.Dir) error {
 	if _, err := Stage(dir, f); err != nil {
 		return err
+	}
+	if f.Volatile {
+		return Place(dir, f.name())
 	}
 	return Commit(dir, f.name())
 }
@@ -141,8 +146,10 @@ func fill(file *os.File, f File) (Attributes, error) {
 	if _, err := file.Write(f.Data); err != nil {
 		return Attributes{}, err
 	}
-	if err := file.Sync(); err != nil {
-		return Attributes{}, err
+	if !f.Volatile {
+		if err := file.Sync(); err != nil {
+			return Attributes{}, err
+		}
 	}
 	return attributes(file)
 }

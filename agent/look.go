@@ -1,0 +1,174 @@
+package agent
+
+import (
+	"context"
+	"iter"
+	"runtime"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"dvagent/agent/config"
+	"dvagent/agent/issue"
+	"dvagent/agent/notice"
+	"dvagent/agent/seal"
+	"dvagent/agent/state"
+	"dvagent/deploy"
+)
+
+// look knows which certificates were looked at and had nothing to do. They are
+// sealed, and passed over until the seal is broken: see package seal.
+type look struct {
+	host  *state.Host
+	seals *seal.Book
+}
+
+func (a *Agent) newLook() *look { return &look{a.host, seal.Open(a.host.Dir.Seals())} }
+
+// witness sees what is wanted of certificates, and their files.
+func (l *look) witness() *seal.Witness { return l.seals.Witness(state.Now(), l.host.Config.Hooks) }
+
+// sealable says that the disk alone tells whether there is anything to do: no server
+// is to be asked what it serves, and no account what it holds.
+func sealable(certificate config.Certificate) bool {
+	probed := slices.ContainsFunc(certificate.Deploy, func(t deploy.Target) bool { return len(t.Probe) > 0 })
+	return !certificate.Follow && !probed
+}
+
+// sum is what there is to be seen of a certificate now; zero where that cannot tell.
+func (l *look) sum(ctx context.Context, certificate config.Certificate) seal.Sum {
+	if !sealable(certificate) {
+		return seal.Sum{}
+	}
+	w := l.witness()
+	defer w.Close()
+	sum, _ := w.Sum(ctx, certificate, l.host.Dir.Certificate(certificate.Name))
+	return sum
+}
+
+// seal seals a certificate at which there was nothing to do, unless a file of it was
+// touched while it was looked at.
+func (l *look) seal(t *turn) {
+	if t.before == (seal.Sum{}) || t.before != t.after || !t.item.Rests() {
+		return
+	}
+	s := t.item.Snapshot
+	l.seals.Put(t.certificate.Name, seal.Seal{Sum: t.after, Looked: t.looked.Unix(),
+		Until: s.DueAt().Unix(), Renews: s.RenewsAt().Unix(), Ends: s.Leaf.NotAfter.Unix()})
+}
+
+// keep writes the seals down for the next pass.
+func (l *look) keep(desk *issue.Desk) {
+	rest := desk.OwesNothing()
+	for _, name := range l.seals.Names() {
+		certificate, configured := l.host.Config.Certificate(name)
+		if !configured {
+			l.seals.Drop(name)
+		}
+		rest = rest && (!configured || desk.Rests(certificate))
+	}
+	var ledgers seal.Sum
+	if rest {
+		ledgers = l.ledgers()
+	}
+	l.seals.PutLedgers(ledgers)
+	if err := l.seals.Save(); err != nil {
+		l.host.Log.Warn("the next pass reads all files again", "error", err)
+	}
+}
+
+// ledgers is what the ledgers are like now; zero where that cannot tell.
+func (l *look) ledgers() seal.Sum {
+	w := l.witness()
+	defer w.Close()
+	sum, _ := w.Ledgers(l.host.Dir.Instances(), l.host.Dir.Records())
+	return sum
+}
+
+// allRest ends the turns of the certificates whose seals are not broken, while the
+// ledgers want nothing of any, and says whether all that is due was among them. The
+// others are begun. Where people are to be told, the ledgers are read anyway.
+func (l *look) allRest(ctx context.Context, agenda agenda) (begun map[string]bool, rest bool) {
+	if known := l.seals.Ledgers(); known == (seal.Sum{}) || known != l.ledgers() || len(l.host.Config.Notify) > 0 {
+		return nil, false
+	}
+	begun = agenda.due(state.Now())
+	agenda.begin(begun)
+	for certificate, s := range l.unbroken(ctx, begun, agenda.forced) {
+		delete(begun, certificate.Name)
+		agenda.take(untouched(certificate, s))
+	}
+	return begun, len(begun) == 0
+}
+
+// passOver takes out of begun, and ends the turns of, the certificates whose seals are
+// not broken and of which the ledgers want nothing.
+func (p *pass) passOver(ctx context.Context, begun map[string]bool, agenda agenda) {
+	if p.scope.Redeploy {
+		return
+	}
+	wanted := func(name string) bool {
+		certificate, _ := p.agent.host.Config.Certificate(name)
+		return agenda.forced(name) || !p.desk.Rests(certificate)
+	}
+	for certificate, s := range p.look.unbroken(ctx, begun, wanted) {
+		name, outcome := certificate.Name, untouched(certificate, s)
+		delete(begun, name)
+		p.worked[name] = true
+		if len(p.agent.host.Config.Notify) > 0 {
+			p.seen = append(p.seen, notice.Seen{Outcome: outcome, Rests: true})
+			p.agent.renewals[name] = state.Renewal{At: outcome.Next, Ends: time.Unix(s.Ends, 0).UTC(), Package: certificate.Package}
+		}
+		agenda.take(outcome)
+	}
+}
+
+// untouched is the outcome of a certificate that was passed over.
+func untouched(certificate config.Certificate, s seal.Seal) state.Outcome {
+	return state.Outcome{Certificate: certificate.Name, Next: time.Unix(s.Renews, 0).UTC()}
+}
+
+// unbroken yields those of the named certificates whose seals are not broken, but for
+// those that something is wanted of.
+func (l *look) unbroken(ctx context.Context, names map[string]bool, wanted func(name string) bool) iter.Seq2[config.Certificate, seal.Seal] {
+	var certificates []*config.Certificate // a copy of all of them would be long
+	for i := range l.host.Config.Certificates {
+		if c := &l.host.Config.Certificates[i]; names[c.Name] && !wanted(c.Name) {
+			certificates = append(certificates, c)
+		}
+	}
+	found := make([]seal.Seal, len(certificates))
+	var group errgroup.Group
+	workers := runtime.GOMAXPROCS(0)
+	for worker := range workers {
+		group.Go(func() error {
+			w := l.witness()
+			defer w.Close()
+			for i := worker; i < len(certificates); i += workers {
+				found[i] = l.unbrokenOne(ctx, w, *certificates[i])
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // none fails
+	return func(yield func(config.Certificate, seal.Seal) bool) {
+		for i, s := range found {
+			if s != (seal.Seal{}) && !yield(*certificates[i], s) {
+				return
+			}
+		}
+	}
+}
+
+func (l *look) unbrokenOne(ctx context.Context, w *seal.Witness, certificate config.Certificate) seal.Seal {
+	s, sealed := l.seals.Of(certificate.Name)
+	if !sealed || !s.Holds(state.Now()) || ctx.Err() != nil {
+		return seal.Seal{}
+	}
+	l.host.Alive()
+	if sum, tells := w.Sum(ctx, certificate, l.host.Dir.Certificate(certificate.Name)); !tells || sum != s.Sum {
+		return seal.Seal{}
+	}
+	return s
+}
