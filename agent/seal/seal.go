@@ -31,7 +31,7 @@ const (
 
 // Holds says that a seal may be believed now, as far as the clock tells.
 func (s Seal) Holds(now time.Time) bool {
-	early := time.Duration(binary.LittleEndian.Uint32(s.Sum[:])) * spread / (1 << 32)
+	early := spread / (1 << 16) * time.Duration(binary.BigEndian.Uint16(s.Sum[:]))
 	age := now.Sub(time.Unix(s.Looked, 0))
 	return age >= 0 && age < believed-early && now.Before(time.Unix(s.Until, 0))
 }
