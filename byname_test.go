@@ -14,7 +14,9 @@ import (
 var byName = map[string]string{
 	"agent/notice":        "the state directory, which Prepare refuses when others can change it",
 	"agent/order":         "the state directory",
+	"agent/seal":          "the state directory; targets are looked at by package openat",
 	"agent/state":         "the state directory",
+	"agent/statetest":     "a test's directory",
 	"internal/bundle":     "versions in the state directory",
 	"internal/journal":    "the state directory",
 	"deploy/originals.go": "originals in the state directory",

@@ -7,6 +7,7 @@ import (
 	"dvagent/agent/config"
 	"dvagent/agent/install"
 	"dvagent/agent/notice"
+	"dvagent/agent/seal"
 	"dvagent/agent/state"
 )
 
@@ -24,7 +25,7 @@ func (p *pass) advance(ctx context.Context, agenda agenda) {
 
 // start takes a certificate's order as far as it goes now, once it has a seat.
 func (p *pass) start(ctx context.Context, t *turn, agenda agenda) {
-	t.looked, t.before = state.Now(), p.look.sum(ctx, t.certificate)
+	t.looked, t.before = state.Now(), p.sum(ctx, t.certificate)
 	s, err := p.read(ctx, t.certificate)
 	leave := func() {}
 	wants := err == nil && p.desk.Wants(s, t.forced)
@@ -48,6 +49,14 @@ func (p *pass) start(ctx context.Context, t *turn, agenda agenda) {
 		p.orders--
 		p.install(ctx, t, agenda)
 	}
+}
+
+// sum is what there is to be seen of a certificate, a few of which are looked at side
+// by side.
+func (p *pass) sum(ctx context.Context, certificate config.Certificate) seal.Sum {
+	p.reading <- struct{}{}
+	defer func() { <-p.reading }()
+	return p.look.sum(ctx, certificate)
 }
 
 // read is what the disk says of a certificate, a few of which are read side by side.
@@ -109,7 +118,7 @@ func (p *pass) install(ctx context.Context, t *turn, agenda agenda) {
 	go func() {
 		p.contained([]*turn{t}, func() { p.rollout.Install(ctx, t.item, t.joined) })
 		t.joined()
-		t.after = p.look.sum(ctx, t.certificate)
+		t.after = p.sum(ctx, t.certificate)
 		p.reports <- func() {
 			p.installing--
 			p.upload(ctx, t)
