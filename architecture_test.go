@@ -37,7 +37,7 @@ var allowed = map[string][]string{
 	"agent/account":       {"agent/config", "agent/issue", "agent/issue/cas2018", "agent/issue/cas2020", "agent/order", "agent/state", "agent/upload", "internal/aliyun", "internal/hint"},
 	"agent/issue/cas2020": {"agent/config", "agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle", "internal/hint"},
 	"agent/issue/cas2018": {"agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle"},
-	"agent/issue":         {"agent/config", "agent/order", "agent/proof", "agent/state", "internal/bundle", "internal/hint", "internal/words"}, // no deployment, hook or notice
+	"agent/issue":         {"agent/config", "agent/order", "agent/proof", "agent/state", "internal/bundle", "internal/chance", "internal/hint", "internal/words"}, // no deployment, hook or notice
 	"agent/proof":         {"agent/order", "agent/state", "dnsvalidate", "internal/aliyun", "internal/hint", "internal/line"},
 	"agent/install":       {"agent/rollout", "agent/state", "deploy", "hooks", "internal/bundle", "internal/command", "internal/hint"}, // no API
 	"agent/upload":        {"agent/rollout", "agent/state", "internal/bundle", "internal/hint"},                                        // no API
@@ -45,7 +45,7 @@ var allowed = map[string][]string{
 		"agent/config", "agent/notice", "agent/order", "agent/rollout", "agent/state", "deploy", "hooks", "internal/bundle", "internal/journal", "internal/words",
 	},
 	"agent/notice":  {"agent/state", "internal/atomicfile", "internal/message", "notify", "internal/words"},
-	"agent/state":   {"agent/config", "agent/order", "agent/rollout", "deploy", "hooks", "internal/atomicfile", "internal/bundle", "internal/hint", "internal/journal", "internal/openat", "internal/words", "internal/spelling"},
+	"agent/state":   {"agent/config", "agent/order", "agent/rollout", "deploy", "hooks", "internal/atomicfile", "internal/bundle", "internal/chance", "internal/hint", "internal/journal", "internal/openat", "internal/words", "internal/spelling"},
 	"agent/config":  {"deploy", "dnsvalidate", "hooks", "internal/address", "internal/bundle", "internal/command", "internal/hint", "internal/message", "internal/openat", "internal/secret", "internal/users", "notify", "internal/spelling"},
 	"agent/seal":    {"agent/config", "agent/rollout", "deploy", "internal/atomicfile", "internal/bundle", "internal/openat"}, // and not agent/state: it decides nothing
 	"agent/order":   {"internal/atomicfile", "internal/journal"},
@@ -56,7 +56,7 @@ var allowed = map[string][]string{
 	"hooks":       {"internal/bundle", "internal/command", "internal/line"},
 	"notify":      {"internal/address", "internal/hint", "internal/https", "internal/line", "internal/message", "internal/network", "internal/secret"},
 
-	"internal/aliyun":     {"internal/address", "internal/hint", "internal/https", "internal/openat", "internal/secret"},
+	"internal/aliyun":     {"internal/address", "internal/chance", "internal/hint", "internal/https", "internal/openat", "internal/secret"},
 	"internal/address":    {"internal/hint"},
 	"internal/asroot":     {"internal/command"},
 	"internal/bundle":     {"internal/atomicfile", "internal/hint", "internal/openat", "internal/words"},
@@ -66,6 +66,7 @@ var allowed = map[string][]string{
 	"internal/atomicfile": {"internal/openat"},
 	"internal/openat":     {"internal/hint"},
 	"internal/page":       {},
+	"internal/chance":     {},
 	"internal/hint":       {},
 	"internal/https":      {"internal/network"},
 	"internal/line":       {},
@@ -78,6 +79,7 @@ var allowed = map[string][]string{
 	"internal/unit":       {"internal/openat"},
 	"internal/users":      {"internal/command", "internal/hint"},
 	"internal/words":      {},
+	"internal/simulate":   {},
 	"internal/sandbox":    {}, // shares no code with the client that it tests
 
 	"agent/statetest":            {"agent/rollout", "deploy", "hooks", "internal/bundle/bundletest"},

@@ -94,7 +94,7 @@ func (s *Service) forget() {
 }
 
 // rest leaves the lock to others for a moment and then waits until something is
-// due, and no longer than a minute at a time: a machine that slept has moved the
+// due, and no longer than a nap at a time: a machine that slept has moved the
 // wall clock. It answers false when ctx is done.
 func (s *Service) rest(ctx context.Context) bool {
 	if state.SleepUntil(ctx, state.Now().Add(betweenPasses)) != nil {
@@ -124,7 +124,7 @@ func (s *Service) rest(ctx context.Context) bool {
 			s.watch.restart(ctx, a.host.Config.Certificates)
 		case names := <-s.watch.changed:
 			s.wake(names)
-		case <-time.After(min(left, time.Minute)):
+		case <-time.After(min(left, s.agent.host.Nap)):
 		}
 	}
 }

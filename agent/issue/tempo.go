@@ -1,11 +1,11 @@
 package issue
 
 import (
-	"math/rand/v2"
 	"time"
 
 	"dvagent/agent/order"
 	"dvagent/agent/state"
+	"dvagent/internal/chance"
 )
 
 const (
@@ -39,7 +39,7 @@ func (p lookPlan) after(last time.Time) time.Time {
 	case waited < 2*p.least:
 		step = max(p.shortest, min(step, waited/25))
 	}
-	return last.Add(step + rand.N(step/10+1))
+	return last.Add(step + chance.Below(step/10+1))
 }
 
 // plan is when to look for what the order waits for: its challenge, or its

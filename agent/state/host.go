@@ -28,7 +28,8 @@ type Host struct {
 	Observe Observer
 	Roots   *x509.CertPool // that certificates of others are trusted by; nil: this host's
 
-	Unwatched bool // files of targets that someone changes are found by the next look alone
+	Nap       time.Duration // how long a service rests at most before it looks at the clock again
+	Unwatched bool          // files of targets that someone changes are found by the next look alone
 
 	lock      atomic.Pointer[Lock] // the last one that was taken
 	heartbeat heartbeat
@@ -45,7 +46,7 @@ func NewHost(cfg *config.Config, log *slog.Logger, observe Observer) *Host {
 	if observe == nil {
 		observe = func(Event) {}
 	}
-	return &Host{Config: cfg, Dir: Dir(cfg.StateDir), Log: log, Observe: observe,
+	return &Host{Config: cfg, Nap: time.Minute, Dir: Dir(cfg.StateDir), Log: log, Observe: observe,
 		heartbeat: heartbeat{begun: time.Now()}, damaged: map[journal.Damage]bool{}, said: map[string]bool{}}
 }
 

@@ -3,11 +3,11 @@ package state
 import (
 	"cmp"
 	"errors"
-	"math/rand/v2"
 	"strings"
 	"time"
 
 	"dvagent/agent/order"
+	"dvagent/internal/chance"
 	"dvagent/internal/hint"
 )
 
@@ -82,5 +82,5 @@ func Backoff(failures int, err error) time.Duration {
 		first = 2 * time.Second
 	}
 	delay := min(first<<min(failures, 12), longest)
-	return delay - time.Duration(rand.Int64N(int64(delay)/5+1))
+	return delay - chance.Below(delay/5)
 }

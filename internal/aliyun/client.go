@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 
 	"dvagent/internal/address"
+	"dvagent/internal/chance"
 	"dvagent/internal/https"
 )
 
@@ -226,4 +226,4 @@ func sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // jitter spreads d over [d/2, 3d/2).
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) }
+func jitter(d time.Duration) time.Duration { return d/2 + chance.Below(d) }
