@@ -75,40 +75,95 @@ func TestEachPageIsReachedFromReadme(t *testing.T) {
 	}
 }
 
-// A translation has the name of its page, and shows the same to be run.
-func TestEachTranslationStandsBesideItsPage(t *testing.T) {
+// A translation has the name of its page in docs/zh, and the same headings, rows,
+// blocks and words of code, so that a page that falls behind is noticed.
+func TestEachTranslationFollowsItsPage(t *testing.T) {
 	pages := documentation(t)
-	for _, p := range pages {
-		name, translated := strings.CutPrefix(p.Path, "docs/zh/")
-		original := "docs/" + name
-		if p.Path == "README.zh-CN.md" {
-			translated, original = true, "README.md"
-		}
-		if !translated {
+	for _, original := range pages {
+		translation := translationOf(original.Path)
+		if translation == "" {
 			continue
 		}
-		if _, exists := pages[original]; !exists {
-			t.Errorf("%s: there is no page %s", p.Path, original)
+		p, exists := pages[translation]
+		if !exists {
+			t.Errorf("%s has no translation %s", original.Path, translation)
+			continue
 		}
-		if got, want := runnable(p), runnable(pages[original]); !slices.Equal(got, want) {
-			t.Errorf("%s shows other commands to be run than %s:\n%q\n%q", p.Path, original, got, want)
+		if !leads(original, translation) || !leads(p, original.Path) {
+			t.Errorf("%s and %s do not lead to each other", original.Path, translation)
+		}
+		if !slices.Equal(p.Levels, original.Levels) {
+			t.Errorf("%s has headings of the levels %v, and %s %v", translation, p.Levels, original.Path, original.Levels)
+		}
+		compareBlocks(t, original, p)
+		compareWords(t, original, p)
+	}
+	for name := range pages {
+		if original, found := strings.CutPrefix(name, "docs/zh/"); found && pages["docs/"+original].Path == "" {
+			t.Errorf("%s is a translation of no page", name)
 		}
 	}
 }
 
-// runnable are the lines of the blocks that a test runs, but for comments.
-func runnable(p page.Page) []string {
-	var lines []string
-	for _, b := range p.Blocks {
-		if b.Mark != "run" {
-			continue
-		}
-		for line := range strings.Lines(b.Text) {
-			command, _, _ := strings.Cut(line, "#")
-			lines = append(lines, strings.TrimSpace(command))
+// translationOf is where the translation of a page lies, or "": the faults are
+// names of tests, and what is for developers is in English.
+func translationOf(name string) string {
+	base, inDocs := strings.CutPrefix(name, "docs/")
+	switch {
+	case name == "README.md":
+		return "README.zh-CN.md"
+	case inDocs && base != "faults.md" && !strings.HasPrefix(base, "zh/"):
+		return "docs/zh/" + base
+	}
+	return ""
+}
+
+func leads(from page.Page, to string) bool {
+	return slices.ContainsFunc(from.Links, func(link page.Line) bool {
+		path, _ := target(from.Path, link.Text)
+		return path == to
+	})
+}
+
+// compareBlocks wants the same to be typed and to be configured; comments may differ,
+// and so may what somebody sees.
+func compareBlocks(t *testing.T, original, translation page.Page) {
+	t.Helper()
+	if len(translation.Blocks) != len(original.Blocks) {
+		t.Errorf("%s has %d blocks, and %s %d", translation.Path, len(translation.Blocks), original.Path, len(original.Blocks))
+		return
+	}
+	for i, want := range original.Blocks {
+		got := translation.Blocks[i]
+		same := want.Language == "text" || slices.Equal(uncommented(got.Text), uncommented(want.Text))
+		if got.Language != want.Language || got.Mark != want.Mark || !same {
+			t.Errorf("%s:%d is not the block of %s:%d", translation.Path, got.Number, original.Path, want.Number)
 		}
 	}
+}
+
+// uncommented are the lines of a block without comments.
+func uncommented(text string) []string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		line, _, _ = strings.Cut(line, " #")
+		lines = append(lines, strings.TrimSpace(line))
+	}
 	return lines
+}
+
+// compareWords wants as many rows of tables, and each key, flag and name that stands
+// as code.
+func compareWords(t *testing.T, original, translation page.Page) {
+	t.Helper()
+	if len(translation.Cells) != len(original.Cells) {
+		t.Errorf("%s has %d rows in its tables, and %s %d", translation.Path, len(translation.Cells), original.Path, len(original.Cells))
+	}
+	for _, want := range original.Spans {
+		if !slices.ContainsFunc(translation.Spans, func(got page.Line) bool { return got.Text == want.Text }) {
+			t.Errorf("%s has not `%s` of %s:%d", translation.Path, want.Text, original.Path, want.Number)
+		}
+	}
 }
 
 // languages are those of blocks that a test looks into, and text, which is what

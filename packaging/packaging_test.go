@@ -63,6 +63,8 @@ func TestThePackagesInstallWhatAHostNeeds(t *testing.T) {
 					"usr/share/doc/dvagent/agent.toml.example":         0o644,
 					"usr/share/doc/dvagent/examples/systemd/root.conf": 0o644,
 					"usr/share/doc/dvagent/docs/threats.md":            0o644,
+					"usr/share/doc/dvagent/README.zh-CN.md":            0o644,
+					"usr/share/doc/dvagent/docs/zh/threats.md":         0o644,
 					"usr/share/doc/dvagent/sbom.cdx.json":              0o644,
 					"usr/share/doc/dvagent/licenses/go/LICENSE":        0o644,
 					"usr/share/man/man8/dvagent-renew.8.gz":            0o644,

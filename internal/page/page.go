@@ -19,7 +19,9 @@ type Page struct {
 	Path    string // from the root of the repository, by slashes
 	Links   []Line // what stands in the parentheses of a link
 	Spans   []Line // code within a line
+	Cells   []Line // the first one of each row of a table
 	Blocks  []Block
+	Levels  []int           // of its headings, from 1
 	Anchors map[string]bool // of its headings, as GitHub makes them
 }
 
@@ -74,7 +76,8 @@ func Documentation(root string) ([]Page, error) {
 
 var (
 	fence   = regexp.MustCompile("^( *)```([a-z]*)$")
-	heading = regexp.MustCompile(`^#{1,6} +(.+?) *$`)
+	heading = regexp.MustCompile(`^(#{1,6}) +(.+?) *$`)
+	cell    = regexp.MustCompile(`(?m)^\| ?(.*?) *\|`)
 	link    = regexp.MustCompile(`\]\(([^()\s]+)\)`)
 	span    = regexp.MustCompile("`([^`]+)`")
 	comment = regexp.MustCompile(`^ *<!-- (.+) -->$`)
@@ -85,11 +88,16 @@ func Parse(path, text string) (Page, error) {
 	p := Page{Path: path, Anchors: map[string]bool{}}
 	var inside *Block
 	var indent, mark string
+	var paragraph Line
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
 		line = strings.TrimSuffix(line, "\n")
 		found := fence.FindStringSubmatch(line)
+		if inside == nil && (found != nil || line == "") {
+			p.prose(paragraph)
+			paragraph = Line{}
+		}
 		switch {
 		case inside != nil && found != nil && found[1] == indent && found[2] == "":
 			p.Blocks, inside = append(p.Blocks, *inside), nil
@@ -97,30 +105,48 @@ func Parse(path, text string) (Page, error) {
 			inside.Text += strings.TrimPrefix(line, indent) + "\n"
 		case found != nil:
 			inside, indent = &Block{Line: Line{Number: number}, Language: found[2], Mark: mark}, found[1]
-		default:
-			p.prose(Line{number, line})
+		case line != "":
+			if paragraph.Text == "" {
+				paragraph.Number = number
+			}
+			paragraph.Text += line + "\n"
 		}
 		mark = ""
 		if found := comment.FindStringSubmatch(line); found != nil {
 			mark = found[1]
 		}
 	}
+	p.prose(paragraph)
 	if inside != nil {
 		return p, fmt.Errorf("%s:%d: the block does not end", path, inside.Number)
 	}
 	return p, nil
 }
 
-func (p *Page) prose(line Line) {
-	if found := heading.FindStringSubmatch(line.Text); found != nil {
-		p.addAnchor(found[1])
+// prose reads lines that belong together. Code may go on in the next one.
+func (p *Page) prose(paragraph Line) {
+	for line := range strings.Lines(paragraph.Text) {
+		if found := heading.FindStringSubmatch(strings.TrimSuffix(line, "\n")); found != nil {
+			p.Levels = append(p.Levels, len(found[1]))
+			p.addAnchor(found[2])
+		}
 	}
-	for _, found := range span.FindAllStringSubmatch(line.Text, -1) {
-		p.Spans = append(p.Spans, Line{line.Number, found[1]})
+	p.Cells = append(p.Cells, paragraph.find(cell)...)
+	p.Spans = append(p.Spans, paragraph.find(span)...)
+	paragraph.Text = span.ReplaceAllStringFunc(paragraph.Text, func(code string) string {
+		return strings.Repeat("\n", strings.Count(code, "\n"))
+	})
+	p.Links = append(p.Links, paragraph.find(link)...)
+}
+
+// find is the group of each match, with the number of its own line.
+func (l Line) find(pattern *regexp.Regexp) []Line {
+	var found []Line
+	for _, at := range pattern.FindAllStringSubmatchIndex(l.Text, -1) {
+		text := strings.Join(strings.Fields(l.Text[at[2]:at[3]]), " ")
+		found = append(found, Line{l.Number + strings.Count(l.Text[:at[2]], "\n"), text})
 	}
-	for _, found := range link.FindAllStringSubmatch(span.ReplaceAllString(line.Text, ""), -1) {
-		p.Links = append(p.Links, Line{line.Number, found[1]})
-	}
+	return found
 }
 
 // addAnchor notes the anchor of a heading; the second one of the same text has -1

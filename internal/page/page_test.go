@@ -33,6 +33,12 @@ ls  # [no](link)
   a = 1
   '''
 ## Title
+| key | b |
+|---|---|
+| 'c', d | e |
+
+Code 'may
+  go' on.
 `, "'", "`")
 	p, err := Parse("x.md", text)
 	if err != nil {
@@ -41,12 +47,18 @@ ls  # [no](link)
 	if want := []Line{{2, "b.md#c"}}; !slices.Equal(p.Links, want) {
 		t.Errorf("links %v, want %v", p.Links, want)
 	}
-	if want := []Line{{2, "[not](this)"}, {2, "code"}}; !slices.Equal(p.Spans, want) {
+	if want := []Line{{2, "[not](this)"}, {2, "code"}, {13, "c"}, {15, "may go"}}; !slices.Equal(p.Spans, want) {
 		t.Errorf("spans %v, want %v", p.Spans, want)
 	}
 	want := []Block{{Line{4, "ls  # [no](link)\n"}, "sh", "run"}, {Line{7, "a = 1\n"}, "toml", ""}}
 	if !slices.Equal(p.Blocks, want) {
 		t.Errorf("blocks %v, want %v", p.Blocks, want)
+	}
+	if want := []Line{{11, "key"}, {12, "---"}, {13, "`c`, d"}}; !slices.Equal(p.Cells, want) {
+		t.Errorf("cells %v, want %v", p.Cells, want)
+	}
+	if want := []int{1, 2}; !slices.Equal(p.Levels, want) {
+		t.Errorf("levels %v, want %v", p.Levels, want)
 	}
 	if !p.Anchors["title"] || !p.Anchors["title-1"] {
 		t.Errorf("anchors %v", p.Anchors)
