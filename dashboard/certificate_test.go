@@ -21,7 +21,7 @@ func TestEachCertificateHasAPageOfItsOwn(t *testing.T) {
 		has  []string
 	}{
 		{"www", []string{"The open order", "submitted", "wrote the TXT record _dnsauth.www.example.com", "Versions, newest first", "current", "/etc/nginx/tls/www.pem"}},
-		{"intranet", []string{"stopped: an operator is asked", "add a CAA record for the CA", "cas-cn-7pp2v9x1"}},
+		{"intranet", []string{"stopped: an operator is needed", "add a CAA record for the CA", "cas-cn-7pp2v9x1"}},
 		{"static", []string{"probes do not show the new certificate", "start the server that listens"}},
 		{"damaged", []string{"unreadable"}},
 		{"host-only", []string{"cas_dv-cn-host-only", "subscription until"}},

@@ -12,7 +12,7 @@ import (
 func (c *Check) Channels(ctx context.Context) []Finding {
 	name, _ := os.Hostname()
 	m := notify.Message{Event: notify.Test, Host: name, At: state.Now(), Notices: []notify.Notice{
-		{Subject: "test", Text: "somebody tries this channel out; nothing is to be done"},
+		{Subject: "test", Text: "somebody is trying this channel out; there is nothing to do"},
 	}}
 	var findings []Finding
 	for _, channel := range c.host.Config.Notify {

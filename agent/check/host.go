@@ -67,7 +67,7 @@ func (c *Check) Host(ctx context.Context, now time.Time) []Finding {
 	findings := append(c.configuration(), checkStateDir(c.host.Dir), checkClock(now))
 	if s := c.host.Config.Service; s.Listen != "" && s.Token.IsZero() {
 		findings = append(findings, Finding{Subject: "service", Warning: true, Err: hint.Add(
-			fmt.Errorf("every user of this host, and each site on it that fetches what it is told to, can read what is shown at %s", s.Listen),
+			fmt.Errorf("every user of this host, and each site on it that can be made to fetch an address, can read what is shown at %s", s.Listen),
 			"set token_file in [service]; dvagent status needs no port")})
 	}
 	findings = append(findings, checkSecrets(c.host.Config)...)

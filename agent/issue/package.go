@@ -132,7 +132,7 @@ func (w *work) seek(shown Stock) (verdict, error) {
 	case len(fresh) == 1:
 		return advance, w.found(fresh[0])
 	case len(fresh) > 1:
-		return advance, w.untold(are(fresh, "new")+" for these names, and which one is ours cannot be told", fresh[0])
+		return advance, w.untold(are(fresh, "new")+" for these names, and it is not known which one is ours", fresh[0])
 	case waited < soughtFor:
 		return wait(w.later(begun), "the order, whose answer was lost, to be listed"), nil
 	case shown.Used != before.Used:
@@ -182,7 +182,7 @@ func (w *work) recognise(ctx context.Context, shown Stock, key string) (bool, er
 	case 1:
 		return true, w.foundFor(key, running[0])
 	}
-	return false, w.untold(are(running, "running")+" for these names, and which one is ours cannot be told", running[0])
+	return false, w.untold(are(running, "running")+" for these names, and it is not known which one is ours", running[0])
 }
 
 // refusedByPackage gives the claim back: nothing was placed. What is empty may be

@@ -151,7 +151,7 @@ func (w *work) assume(report Report) (verdict, error) {
 	case whose == others:
 		return advance, w.giveBack("", errOthers)
 	case whose == unknown && waited > w.desk.host.Config.Limits.OrderDeadline:
-		return advance, stop(fmt.Errorf("whose the order of instance %s is cannot be told after %s", w.order.Instance, waited.Round(time.Minute)),
+		return advance, stop(fmt.Errorf("after %s it is still not known whose order runs on instance %s", waited.Round(time.Minute), w.order.Instance),
 			"see the instance in the SSL console; to give it up: dvagent abandon "+w.name())
 	case whose == unknown:
 		next := w.later(w.order.SubmittingAt)

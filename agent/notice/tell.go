@@ -135,7 +135,7 @@ func textOf(t Trouble) string {
 
 		notify.SubscriptionEnds: "has a subscription or a spare instance for its renewal again",
 	}[t.Event]
-	return fmt.Sprintf("%s; nothing is to be done. It was told on %s", over, words.Minute(t.Began))
+	return fmt.Sprintf("%s; there is nothing to do. It was reported on %s", over, words.Minute(t.Began))
 }
 
 // NotifyAtEnd tells what a one-shot has found, in bounded time. What cannot be

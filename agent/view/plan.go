@@ -94,7 +94,7 @@ func planned(ctx context.Context, host *state.Host, certificate config.Certifica
 	takenOver, warning := takeOver(host, s, now, len(kept) > 0)
 	p.decide(s, takenOver, now)
 	if p.Action == ActionOrder && p.Instance == "" && p.Package == "" && len(s.Config.Instances) == 0 {
-		p.Warnings = append(p.Warnings, "no instances are listed: any free DV instance may be used, and whether it is for a single name or a wildcard cannot be told beforehand")
+		p.Warnings = append(p.Warnings, "no instances are listed: any free DV instance may be used, and whether it is for a single name or a wildcard is not known beforehand")
 	}
 	if warning != "" {
 		p.Warnings = append(p.Warnings, warning)

@@ -347,7 +347,7 @@ func deploymentStatus(target deploy.Target, known rollout.Target, drift deploy.D
 func (c CertificateStatus) next() string {
 	switch o := c.Order; {
 	case o != nil && o.Stopped:
-		return "an operator is asked: " + o.Hint
+		return "an operator is needed: " + o.Hint
 	case o != nil && o.Error != "" && o.Hint != "":
 		return o.Hint
 	case o != nil && o.Step != string(order.Done):

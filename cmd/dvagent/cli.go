@@ -58,7 +58,7 @@ func (e usageError) Unwrap() error { return e.error }
 func (c *cli) command() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "dvagent",
-		Short:         "DV certificates from Alibaba Cloud: ordered, proved, installed, served",
+		Short:         "DV certificates from Alibaba Cloud: ordered, validated, installed, served",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          knownCommand,

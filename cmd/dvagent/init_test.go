@@ -30,7 +30,7 @@ func TestInitAsksAPersonForWhatItDoesNotKnow(t *testing.T) {
 				"--cas-endpoint", at.API, "--dns-endpoint", at.API, "--resolver", at.DNS[0], "--nameserver", at.DNS[0], "--enable", "no")
 			for _, step := range [][2]string{
 				{"AccessKey ID: ", "LTAIperson"}, {"AccessKey Secret: ", canary}, {"Domains of the certificate.*: ", "example.com, www.example.com"},
-				{`ContactId of whom the CA may call \[\d+\]: `, ""}, {"Server to install for.*: ", "none"}, {`Write this\? \[y/N\] `, tt.last},
+				{`ContactId of the person whom the CA may call \[\d+\]: `, ""}, {"Server to install for.*: ", "none"}, {`Write this\? \[y/N\] `, tt.last},
 			} {
 				s.await(step[0])
 				if step[1] == canary && !eventually(func() bool { return s.mode().Lflag&unix.ECHO == 0 }) {

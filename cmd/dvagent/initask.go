@@ -180,7 +180,7 @@ func (s *start) contact(context.Context) error {
 			s.say("  %d  %s  %s  %s\n", c.ContactID, line.Of(c.Name), masked(c.Mobile), line.Of(c.Email))
 		}
 		answer := ""
-		if err := s.need(&answer, "contact-id", "ContactId of whom the CA may call", onlyContact(s.has.contacts)); err != nil {
+		if err := s.need(&answer, "contact-id", "ContactId of the person whom the CA may call", onlyContact(s.has.contacts)); err != nil {
 			return err
 		}
 		id, ok := setup.Number(answer)
@@ -197,7 +197,7 @@ func (s *start) contact(context.Context) error {
 		flag, question string
 		older          bool // only CAS 2018-07-13 wants it
 	}{
-		{&who.Username, "contact-name", "Name of whom the CA may call", false}, {&who.Mobile, "contact-mobile", "Mobile number", false},
+		{&who.Username, "contact-name", "Name of the person whom the CA may call", false}, {&who.Mobile, "contact-mobile", "Mobile number", false},
 		{&who.Email, "contact-email", "E-mail address", false}, {&who.Province, "contact-province", "Province", true}, {&who.City, "contact-city", "City", true},
 	}
 	for _, w := range wanted {

@@ -131,7 +131,7 @@ func statusText(s terminal.Screen, status view.Status, detail bool) string {
 		t.say("%s: the TXT record %s in zone %s is in place or still to be removed", r.Certificate, line.Of(r.Name), line.Of(r.Zone))
 	}
 	for _, d := range status.Damaged {
-		t.say("%s: %s cannot be read, and may have told of an order; what is known otherwise counts", line.Of(d.File), words.Count(d.Lines, "line"))
+		t.say("%s: %s cannot be read, and may hold facts of an order; dvagent goes by what else it knows", line.Of(d.File), words.Count(d.Lines, "line"))
 	}
 	return t.String()
 }
