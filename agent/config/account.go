@@ -5,31 +5,30 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
 	"dvagent/internal/address"
+	"dvagent/internal/hint"
 	"dvagent/internal/secret"
 )
 
 func buildAccounts(config *Config, doc document) error {
+	var wrong mistakes
 	perSecond, err := buildRequestsPerSecond(doc.Limits)
-	if err != nil {
-		return err
-	}
+	wrong.add(err)
 	for _, name := range slices.Sorted(maps.Keys(doc.Account)) {
 		key := "account." + name
 		if !nameForm.MatchString(name) {
-			return at(key, fmt.Errorf("the name %q is not made of a-z, 0-9, dots and hyphens", name))
+			wrong.at(key, fmt.Errorf("the name %q is not made of a-z, 0-9, dots and hyphens", name))
 		}
 		account, err := buildAccount(key, doc.Account[name])
-		if err != nil {
-			return err
-		}
+		wrong.add(err)
 		account.RequestsPerSecond = perSecond
-		config.Accounts[name] = account
+		config.Accounts[name] = account // also a wrong one: that certificates name it is no mistake
 	}
-	return nil
+	return wrong.err()
 }
 
 // buildRequestsPerSecond is 0 when the key is not given.
@@ -40,6 +39,8 @@ func buildRequestsPerSecond(limits limitsTable) (int, error) {
 	return *limits.RequestsPerSecond, atLeastOne("limits.requests_per_second", *limits.RequestsPerSecond)
 }
 
+var regionForm = regexp.MustCompile(`^[a-z]+(-[a-z0-9]+)+$`)
+
 func buildAccount(key string, table accountTable) (Account, error) {
 	account := Account{
 		RAMRole: table.RAMRole, RoleARN: table.RoleARN, Region: table.Region,
@@ -47,14 +48,20 @@ func buildAccount(key string, table accountTable) (Account, error) {
 		CASEndpoint: table.CASEndpoint, DNSEndpoint: table.DNSEndpoint, STSEndpoint: table.STSEndpoint,
 		CAFile: table.CAFile,
 	}
+	var wrong mistakes
 	if known := append([]string{AutoAPI}, APIs...); !slices.Contains(known, account.CASAPI) {
-		return account, at(key+".cas_api", fmt.Errorf("%q is none of %s", table.CASAPI, strings.Join(known, ", ")))
+		wrong.at(key+".cas_api", noneOf(table.CASAPI, known))
 	}
 	if err := account.readSecrets(key, table); err != nil {
-		return account, err
+		wrong.add(err)
+	} else {
+		wrong.add(account.checkSecrets(key))
 	}
-	if err := account.checkSecrets(key); err != nil {
-		return account, err
+	if account.Region != "" && !regionForm.MatchString(account.Region) {
+		wrong.at(key+".region", hint.Add(fmt.Errorf("%q is not a region", account.Region), "regions are written as cn-hangzhou"))
+	}
+	if account.RoleARN != "" && !strings.HasPrefix(account.RoleARN, "acs:ram::") {
+		wrong.at(key+".role_arn", hint.Add(fmt.Errorf("%q is not the ARN of a role", account.RoleARN), "the RAM console shows it, as acs:ram::1234567890123456:role/NAME"))
 	}
 	for _, endpoint := range []struct{ key, url string }{
 		{"cas_endpoint", account.CASEndpoint},
@@ -64,19 +71,19 @@ func buildAccount(key string, table accountTable) (Account, error) {
 		if endpoint.url == "" {
 			continue
 		}
-		if err := address.CheckEndpoint(endpoint.url); err != nil {
-			return account, at(key+"."+endpoint.key, err)
-		}
+		wrong.at(key+"."+endpoint.key, address.CheckEndpoint(endpoint.url))
 	}
 	if account.CAFile != "" {
-		if err := absolute(account.CAFile); err != nil {
-			return account, at(key+".ca_file", err)
-		}
+		wrong.at(key+".ca_file", absolute(account.CAFile))
 	}
-	return account, nil
+	return account, wrong.err()
 }
 
+// isOutsideOfKeys says that no access key or token has the letter.
+func isOutsideOfKeys(r rune) bool { return r <= ' ' || r > '~' }
+
 func (a *Account) readSecrets(key string, table accountTable) error {
+	var wrong mistakes
 	for _, part := range []struct {
 		key                string
 		into               *secret.Secret
@@ -87,12 +94,13 @@ func (a *Account) readSecrets(key string, table accountTable) error {
 		{"security_token", &a.SecurityToken, table.SecurityToken, table.SecurityTokenFile, table.SecurityTokenEnv},
 	} {
 		found, err := buildSecret(key+"."+part.key, part.literal, part.file, part.env)
-		if err != nil {
-			return err
+		wrong.add(err)
+		if strings.ContainsFunc(part.literal, isOutsideOfKeys) {
+			wrong.at(key+"."+part.key, hint.Add(errors.New("holds white space or a sign that no access key has"), "copy it from the RAM console once more"))
 		}
 		*part.into = found
 	}
-	return nil
+	return wrong.err()
 }
 
 // checkSecrets refuses half a key pair, and two sources at once.

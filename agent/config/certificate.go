@@ -15,6 +15,7 @@ import (
 	"dvagent/internal/address"
 	"dvagent/internal/bundle"
 	"dvagent/internal/hint"
+	"dvagent/internal/spelling"
 	"dvagent/internal/users"
 )
 
@@ -28,86 +29,84 @@ func IsName(text string) bool { return nameForm.MatchString(text) }
 
 func buildCertificates(config *Config, contacts map[string]Contact, owners *owners, s *source) error {
 	config.Certificates = slices.Grow(config.Certificates, len(s.doc.Certificate))
+	var wrong mistakes
 	for i, table := range s.doc.Certificate {
 		key := fmt.Sprintf("certificate[%d]", i)
 		certificate, err := buildCertificate(config, contacts, owners.real, key, table)
-		if err != nil {
-			return err
+		if err == nil {
+			err = owners.checkUnique(owner{s, key}, certificate)
 		}
-		if err := owners.checkUnique(owner{s, key}, certificate); err != nil {
-			return err
-		}
+		wrong.add(err)
 		config.places[certificate.Name] = len(config.Certificates)
 		config.Certificates = append(config.Certificates, certificate)
 	}
-	return nil
+	return wrong.err()
 }
 
 func buildCertificate(config *Config, contacts map[string]Contact, real realPaths, key string, table certificateTable) (Certificate, error) {
-	var certificate Certificate
-	if !IsName(table.Name) {
-		return certificate, at(key+".name", fmt.Errorf("%q is not a name: begin with a-z or 0-9, go on with dots and hyphens too", table.Name))
-	}
+	var wrong mistakes
+	wrong.at(key+".name", checkName(table.Name))
 	domains, err := normaliseAll(table.Domains)
-	if err != nil {
-		return certificate, at(key+".domains", err)
-	}
+	wrong.at(key+".domains", err)
 	account, err := chosen("account", table.Account, config.Accounts)
-	if err != nil {
-		return certificate, at(key+".account", err)
-	}
-	dnsAccount, err := chosen("account", cmp.Or(table.DNSAccount, account), config.Accounts)
-	if err != nil {
-		return certificate, at(key+".dns_account", err)
+	wrong.at(key+".account", err)
+	dnsAccount := account
+	if table.DNSAccount != "" {
+		dnsAccount, err = chosen("account", table.DNSAccount, config.Accounts)
+		wrong.at(key+".dns_account", err)
 	}
 	contact, err := chosen("contact", table.Contact, contacts)
-	if err != nil && (!table.Follow || table.Contact != "") {
-		return certificate, at(key+".contact", err)
+	if !table.Follow || table.Contact != "" {
+		wrong.at(key+".contact", err)
 	}
-	if err := checkFollow(key, table); err != nil {
-		return certificate, err
-	}
+	wrong.add(checkFollow(key, table))
 	for _, instance := range table.Instances {
 		if !instanceForm.MatchString(instance) {
-			return certificate, at(key+".instances", fmt.Errorf("%q is not an instance", instance))
+			wrong.at(key+".instances", fmt.Errorf("%q is not an instance", instance))
 		}
 	}
 	window, err := parseWindow(cmp.Or(table.RenewBefore, defaultRenewBefore))
-	if err != nil {
-		return certificate, at(key+".renew_before", err)
-	}
-	certificate = Certificate{
+	wrong.at(key+".renew_before", err)
+	certificate := Certificate{
 		Name: table.Name, Domains: domains, Account: account, DNSAccount: dnsAccount,
 		Contact: contacts[contact], Instances: table.Instances, TestInstances: table.TestInstances, Package: table.Package,
 		KeyType: cmp.Or(table.KeyType, defaultKeyType), RenewBefore: window, Upload: table.Upload, Follow: table.Follow,
 	}
-	if err := checkPackage(key, certificate, config.Accounts[account]); err != nil {
-		return certificate, err
-	}
+	wrong.add(checkPackage(key, certificate, config.Accounts[account]))
 	if !slices.Contains(bundle.KeyTypes(), certificate.KeyType) {
-		return certificate, at(key+".key_type", fmt.Errorf("%q is none of %s", table.KeyType, strings.Join(bundle.KeyTypes(), ", ")))
+		wrong.at(key+".key_type", noneOf(table.KeyType, bundle.KeyTypes()))
 	}
 	switch place := cmp.Or(table.PrivateKey, defaultPrivateKey); place {
 	case "host", "cas":
 		certificate.CloudKey = place == "cas"
 	default:
-		return certificate, at(key+".private_key", fmt.Errorf("%q is neither host nor cas", place))
+		wrong.at(key+".private_key", hint.Add(fmt.Errorf("%q is neither host nor cas", place), "it says where the key is made, and not where it lies"))
 	}
 	for i, target := range table.Deploy {
 		built, err := buildTarget(real, fmt.Sprintf("%s.deploy[%d]", key, i), domains, target)
-		if err != nil {
-			return certificate, err
-		}
+		wrong.add(err)
 		if built.KeyFormat == "pkcs1" && certificate.KeyType == "ec256" && !certificate.CloudKey && !certificate.Follow {
-			return certificate, at(fmt.Sprintf("%s.deploy[%d].key_format", key, i), errors.New("pkcs1 is for RSA keys, and key_type is ec256"))
+			wrong.at(fmt.Sprintf("%s.deploy[%d].key_format", key, i), errors.New("pkcs1 is for RSA keys, and key_type is ec256"))
 		}
 		certificate.Deploy = append(certificate.Deploy, built)
 	}
-	return certificate, nil
+	return certificate, wrong.err()
+}
+
+// checkName refuses what cannot name a directory.
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("is missing")
+	case !IsName(name):
+		return fmt.Errorf("%.80q is not a name: begin with a-z or 0-9, go on with dots and hyphens too", name)
+	}
+	return nil
 }
 
 // checkFollow refuses what only an order has a use for.
 func checkFollow(key string, table certificateTable) error {
+	var wrong mistakes
 	for _, one := range []struct {
 		key   string
 		given bool
@@ -116,10 +115,10 @@ func checkFollow(key string, table certificateTable) error {
 		{"key_type", table.KeyType != ""}, {"private_key", table.PrivateKey != ""},
 	} {
 		if table.Follow && one.given {
-			return at(key+"."+one.key, errors.New("is of no use beside follow, which orders nothing"))
+			wrong.at(key+"."+one.key, errors.New("is of no use beside follow, which orders nothing"))
 		}
 	}
-	return nil
+	return wrong.err()
 }
 
 // chosen resolves a reference, which may be left out when there is only one to choose.
@@ -135,15 +134,21 @@ func chosen[T any](kind, name string, all map[string]T) (string, error) {
 	if len(all) == 0 {
 		return "", hint.Add(fmt.Errorf("there is no [%s.…]", kind), fmt.Sprintf("add a table [%s.main]", kind))
 	}
-	names := strings.Join(slices.Sorted(maps.Keys(all)), ", ")
+	known := slices.Sorted(maps.Keys(all))
+	names := strings.Join(known, ", ")
 	if name == "" {
 		return "", fmt.Errorf("is missing: choose one of %s", names)
 	}
-	return "", fmt.Errorf("no %s is named %q (there is %s)", kind, name, names)
+	err := fmt.Errorf("no %s is named %q (there is %s)", kind, name, names)
+	if near := spelling.Nearest(name, known); near != "" {
+		err = hint.Add(err, fmt.Sprintf("did you mean %q?", near))
+	}
+	return "", err
 }
 
 func buildContacts(doc document) (map[string]Contact, error) {
 	contacts := map[string]Contact{}
+	var wrong mistakes
 	for _, name := range slices.Sorted(maps.Keys(doc.Contact)) {
 		contact := doc.Contact[name]
 		for _, field := range []struct{ key, value string }{
@@ -151,16 +156,16 @@ func buildContacts(doc document) (map[string]Contact, error) {
 			{"province", contact.Province}, {"city", contact.City},
 		} {
 			onlyOlder := contact.ID > 0 && (field.key == "province" || field.key == "city") // CAS 2018-07-13 has no ids
-			if field.value == "" && !onlyOlder {
-				return nil, at("contact."+name+"."+field.key, errors.New("is missing: an order needs it"))
+			if strings.TrimSpace(field.value) == "" && !onlyOlder {
+				wrong.at("contact."+name+"."+field.key, errors.New("is missing: an order needs it"))
 			}
 		}
 		if contact.ID < 0 {
-			return nil, at("contact."+name+".id", fmt.Errorf("%d is not a ContactId", contact.ID))
+			wrong.at("contact."+name+".id", fmt.Errorf("%d is not a ContactId", contact.ID))
 		}
 		contacts[name] = Contact(contact)
 	}
-	return contacts, nil
+	return contacts, wrong.err()
 }
 
 func buildTarget(real realPaths, key string, domains []string, table deployTable) (deploy.Target, error) {
@@ -171,39 +176,42 @@ func buildTarget(real realPaths, key string, domains []string, table deployTable
 		Owner: table.Owner, Group: table.Group, Check: table.Check, Reload: table.Reload,
 		Probe: table.Probe,
 	}
+	var wrong mistakes
 	serverName, err := address.Host(table.ProbeServerName)
-	if err != nil {
-		return target, at(key+".probe_server_name", err)
+	if err == nil && strings.ContainsAny(serverName, " /:@") {
+		err = fmt.Errorf("%q is not a host name", serverName)
 	}
-	target.ServerName = cmp.Or(serverName, probeName(domains[0]))
-	if err := checkPaths(real, key, target); err != nil {
-		return target, err
+	wrong.at(key+".probe_server_name", err)
+	if target.ServerName = serverName; serverName == "" && len(domains) > 0 {
+		target.ServerName = probeName(domains[0])
 	}
+	wrong.add(checkPaths(real, key, target))
 	for _, probe := range table.Probe {
-		if err := deploy.CheckProbe(probe); err != nil {
-			return target, at(key+".probe", err)
-		}
+		wrong.at(key+".probe", hint.Add(deploy.CheckProbe(probe), addressHint(probe, "443")))
 	}
 	for key, name := range map[string]string{key + ".owner": table.Owner, key + ".group": table.Group} {
-		if err := users.Check(name); name != "" && err != nil {
-			return target, at(key, err)
+		if name != "" {
+			wrong.at(key, hint.Add(users.Check(name), "owner and group are two keys, with one name each"))
+		}
+	}
+	for key, argv := range map[string][]string{key + ".check": table.Check, key + ".reload": table.Reload} {
+		if len(argv) > 0 && argv[0] == "" {
+			wrong.at(key, errors.New("no command is given"))
 		}
 	}
 	switch table.KeyFormat {
 	case "", "pkcs1", "pkcs8":
 	default:
-		return target, at(key+".key_format", fmt.Errorf("%q is neither pkcs1 nor pkcs8", table.KeyFormat))
+		wrong.at(key+".key_format", noneOf(table.KeyFormat, []string{"pkcs1", "pkcs8"}))
 	}
-	if target.Timeout, err = optionalDuration(table.Timeout); err != nil {
-		return target, at(key+".timeout", err)
-	}
-	if target.Mode, err = parseMode(table.Mode); err != nil {
-		return target, at(key+".mode", err)
-	}
-	if target.KeyMode, err = parseMode(table.KeyMode); err != nil {
-		return target, at(key+".key_mode", err)
-	}
-	return target, buildKeyStore(key, table, &target)
+	target.Timeout, err = optionalDuration(table.Timeout)
+	wrong.at(key+".timeout", err)
+	target.Mode, err = parseMode(table.Mode)
+	wrong.at(key+".mode", err)
+	target.KeyMode, err = parseMode(table.KeyMode)
+	wrong.at(key+".key_mode", err)
+	wrong.add(buildKeyStore(key, table, &target))
+	return target, wrong.err()
 }
 
 // probeName is a host name that the domain covers.
@@ -215,24 +223,23 @@ func probeName(domain string) string {
 }
 
 func checkPaths(real realPaths, key string, target deploy.Target) error {
+	var wrong mistakes
 	written := map[string]bool{}
 	for format, path := range target.Files() {
+		found, key := path, key+"."+format
 		if err := absolute(path); err != nil {
-			return at(key+"."+format, err)
-		}
-		if base := path[strings.LastIndexByte(path, '/')+1:]; base == "" || base == "." || base == ".." {
-			return at(key+"."+format, fmt.Errorf("%s is a directory: add the file's name", path))
-		}
-		found := real.of(path)
-		if written[found] {
-			return at(key+"."+format, fmt.Errorf("%s is written twice", path))
+			wrong.at(key, err)
+		} else if base := path[strings.LastIndexByte(path, '/')+1:]; base == "" || base == "." || base == ".." {
+			wrong.at(key, fmt.Errorf("%s is a directory: add the file's name", path))
+		} else if found = real.of(path); written[found] {
+			wrong.at(key, fmt.Errorf("%s is written twice", path))
 		}
 		written[found] = true
 	}
 	if len(written) == 0 {
-		return at(key, fmt.Errorf("names no file to write (%s)", either(deploy.Formats())))
+		wrong.at(key, fmt.Errorf("names no file to write (%s)", strings.Join(deploy.Formats(), ", ")))
 	}
-	return nil
+	return wrong.err()
 }
 
 // parseMode is 0 for a mode that is not given.
@@ -265,26 +272,26 @@ type owner struct {
 // to names the owner for an error about a file.
 func (o owner) to(s *source) string {
 	if o.source == s {
-		return o.key + "'s"
+		return o.key
 	}
-	return fmt.Sprintf("%s's (%s:%d)", o.key, o.file, lineOf(places(o.text), o.key))
+	return fmt.Sprintf("%s (%s:%d)", o.key, o.file, lineOf(places(o.text), o.key))
 }
 
 // checkUnique refuses a second owner of a name, of a file, or of a set of
 // domains in one account.
 func (o *owners) checkUnique(by owner, certificate Certificate) error {
 	if first, taken := o.take(possession{"name", certificate.Name}, by); taken {
-		return at(by.key+".name", fmt.Errorf("the name %q is already %s", certificate.Name, first.to(by.source)))
+		return at(by.key+".name", fmt.Errorf("the name %q is already that of %s", certificate.Name, first.to(by.source)))
 	}
 	domains := strings.Join(slices.Sorted(slices.Values(certificate.Domains)), " ")
 	if first, taken := o.take(possession{"domains", certificate.Account + " " + domains}, by); taken {
-		return at(by.key+".domains", hint.Add(fmt.Errorf("the same set of domains in this account is already %s", first.to(by.source)),
+		return at(by.key+".domains", hint.Add(fmt.Errorf("the same set of domains in this account is already that of %s", first.to(by.source)),
 			"to install one certificate in several places, give it several [[certificate.deploy]]"))
 	}
 	for i, target := range certificate.Deploy {
 		for format, path := range target.Files() {
 			if first, taken := o.take(possession{"file", o.real.of(path)}, by); taken {
-				return at(fmt.Sprintf("%s.deploy[%d].%s", by.key, i, format), fmt.Errorf("the file %s is already %s", path, first.to(by.source)))
+				return at(fmt.Sprintf("%s.deploy[%d].%s", by.key, i, format), fmt.Errorf("the file %s is already that of %s", path, first.to(by.source)))
 			}
 		}
 	}

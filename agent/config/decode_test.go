@@ -47,6 +47,9 @@ func FuzzConfiguration(f *testing.F) {
 		if err == nil {
 			_, err = build(sources)
 		}
+		if err != nil {
+			err = inOrder(err)
+		}
 		var located *Error
 		switch {
 		case err == nil:

@@ -6,8 +6,11 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode"
 
 	"golang.org/x/net/idna"
+
+	"dvagent/internal/hint"
 )
 
 // normaliseAll turns names into lower-case A-labels without a trailing dot and
@@ -17,16 +20,16 @@ func normaliseAll(names []string) ([]string, error) {
 		return nil, errors.New("no domain is given")
 	}
 	var domains []string
+	var wrong mistakes
 	for _, name := range names {
 		domain, err := normalise(name)
 		if err != nil {
-			return nil, err
-		}
-		if !slices.Contains(domains, domain) {
+			wrong.add(hint.Add(err, domainHint(name)))
+		} else if !slices.Contains(domains, domain) {
 			domains = append(domains, domain)
 		}
 	}
-	return domains, nil
+	return domains, wrong.err()
 }
 
 // normaliseAny is normaliseAll where none may be given.
@@ -55,7 +58,13 @@ func normalise(name string) (string, error) {
 	host, wildcard := strings.CutPrefix(strings.TrimSuffix(name, "."), "*.")
 	ascii, err := idna.Lookup.ToASCII(host)
 	switch {
-	case err != nil || !dotted(ascii):
+	case strings.Contains(host, "*"):
+		return "", fmt.Errorf("%q has a * elsewhere than in *. at its beginning", name)
+	case strings.Contains(host, "_"):
+		return "", fmt.Errorf("%q has an underscore, and no certificate is issued for such a name", name)
+	case err == nil && !strings.Contains(ascii, "."):
+		return "", fmt.Errorf("%q is not a domain name: it has one label alone", name)
+	case err != nil || !dotted(ascii) || strings.ContainsFunc(host, isForeign):
 		return "", fmt.Errorf("%q is not a domain name", name)
 	case len(ascii) > 253 || wildcard && len(ascii) > 251:
 		return "", fmt.Errorf("%q is longer than 253 characters", name)
@@ -76,6 +85,12 @@ func dotted(name string) bool {
 		}
 	}
 	return len(labels) > 1
+}
+
+// isForeign says that no name has the letter, such as a quotation mark or a picture,
+// which the rules of browsers let through.
+func isForeign(r rune) bool {
+	return r >= 0x80 && !unicode.In(r, unicode.L, unicode.M, unicode.N) && !strings.ContainsRune("·・。．｡\u200c\u200d", r)
 }
 
 func isAddress(name string) bool {

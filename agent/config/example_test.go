@@ -56,7 +56,7 @@ func TestTheSmallestConfigurationOfTheDocsIsSound(t *testing.T) {
 	}
 	_, block, _ := strings.Cut(string(page), "```toml\n")
 	block, _, _ = strings.Cut(block, "```")
-	checkSound(t, block)
+	checkSound(t, strings.Replace(block, "LTAI…", "LTAIexample", 1))
 }
 
 // checkSound loads a configuration with one certificate and one deployment

@@ -17,6 +17,9 @@ func buildKeyStore(key string, table deployTable, target *deploy.Target) error {
 	}
 	target.JKSAlias = table.JKSAlias
 	if table.PFX == "" && table.JKS == "" {
+		if table.Password+table.PasswordFile+table.PasswordEnv != "" {
+			return at(key+".password", errors.New("is of no use without pfx or jks"))
+		}
 		return nil
 	}
 	key += ".password"

@@ -17,7 +17,7 @@ import (
 )
 
 // Load reads and checks the configuration at path and in conf.d beside it.
-// Every error is an *Error.
+// Every error is an *Error, or Errors where several things are wrong.
 func Load(path string) (*Config, error) {
 	file, err := filepath.Abs(path)
 	if err != nil {
@@ -25,22 +25,17 @@ func Load(path string) (*Config, error) {
 	}
 	sources, dirErr := readSources(file)
 	if err := decodeSources(sources); err != nil {
-		return nil, err
+		return nil, inOrder(err)
 	}
 	if dirErr != nil {
 		return nil, dirErr
 	}
 	config, err := build(sources)
 	if err != nil {
-		return nil, err
+		return nil, inOrder(err)
 	}
 	config.Path, config.Digest = file, digest(sources, nil)
 	return config, nil
-}
-
-// at names the key that err is about.
-func at(key string, err error) error {
-	return &Error{Key: key, Err: err, Hint: hint.Of(err)}
 }
 
 // build makes a configuration of agent.toml, which comes first, and of the
@@ -48,28 +43,24 @@ func at(key string, err error) error {
 func build(sources []*source) (*Config, error) {
 	main := sources[0]
 	config := &Config{Accounts: map[string]Account{}, places: map[string]int{}}
+	var wrong mistakes
 	for _, build := range []func(*Config, document) error{
 		buildStateDir, buildLimits, buildAccounts, buildDNS, buildNotify, buildService, buildMessages,
 	} {
-		if err := build(config, main.doc); err != nil {
-			return nil, main.locate(err)
-		}
+		wrong.add(main.locate(build(config, main.doc)))
 	}
 	contacts, err := buildContacts(main.doc)
-	if err != nil {
-		return nil, main.locate(err)
-	}
+	wrong.add(main.locate(err))
 	owners := &owners{of: map[possession]owner{}, real: realPaths{}}
 	for _, s := range sources {
-		if err := buildCertificates(config, contacts, owners, s); err != nil {
-			return nil, s.locate(err)
-		}
-		if err := buildHooks(config, s.doc); err != nil {
-			return nil, s.locate(err)
-		}
+		wrong.add(s.locate(buildCertificates(config, contacts, owners, s)))
+		wrong.add(s.locate(buildHooks(config, s.doc)))
 	}
-	if err := refuseOverwriting(config, owners.real, sources); err != nil {
-		return nil, err
+	if len(wrong) == 0 {
+		wrong.add(refuseOverwriting(config, owners.real, sources))
+	}
+	if len(wrong) > 0 {
+		return nil, wrong.err()
 	}
 	return config, nil
 }
@@ -92,35 +83,33 @@ func buildMessages(config *Config, doc document) error {
 	case slices.Contains(message.Languages, language):
 		config.Language = language
 	default:
-		return at("messages.language", fmt.Errorf("%q is none of %s, %s, %s", language, autoLanguage, message.English, message.Chinese))
+		return at("messages.language", noneOf(string(language), []string{autoLanguage, string(message.English), string(message.Chinese)}))
 	}
 	return nil
 }
 
 func absolute(path string) error {
-	if !filepath.IsAbs(path) {
-		return fmt.Errorf("%q is not an absolute path", path)
+	switch {
+	case path == "":
+		return errors.New("is missing")
+	case !filepath.IsAbs(path):
+		return hint.Add(fmt.Errorf("%q is not an absolute path", path), pathHint(path))
 	}
 	return nil
 }
 
 func buildLimits(config *Config, doc document) error {
+	var wrong mistakes
 	for key, value := range map[string]int{
 		"limits.submissions_per_day": doc.Limits.SubmissionsPerDay,
 		"limits.parallel_orders":     doc.Limits.ParallelOrders,
 	} {
-		if err := atLeastOne(key, value); err != nil {
-			return err
-		}
+		wrong.add(atLeastOne(key, value))
 	}
 	deadline, err := ParseDuration(doc.Limits.OrderDeadline)
-	if err != nil {
-		return at("limits.order_deadline", err)
-	}
+	wrong.at("limits.order_deadline", err)
 	forecast, err := ParseDuration(doc.Limits.Forecast)
-	if err != nil {
-		return at("limits.forecast", err)
-	}
+	wrong.at("limits.forecast", err)
 	shortest, err := ParseDuration(doc.Limits.ShortestPoll)
 	if err == nil && shortest < quickestPoll {
 		err = fmt.Errorf("%s is less than %s", shortest, quickestPoll)
@@ -135,7 +124,7 @@ func buildLimits(config *Config, doc document) error {
 		OrderDeadline:     deadline,
 		Forecast:          forecast,
 	}
-	return nil
+	return wrong.err()
 }
 
 // quickestPoll bounds how often any server is asked.
@@ -148,15 +137,15 @@ func atLeastOne(key string, value int) error {
 	return nil
 }
 
+// longestTTL is the longest that AliDNS takes, a day in seconds.
+const longestTTL = 86400
+
 func buildDNS(config *Config, doc document) error {
+	var wrong mistakes
 	quorum, err := dnsvalidate.ParseQuorum(doc.DNS.Quorum)
-	if err != nil {
-		return at("dns.quorum", err)
-	}
+	wrong.at("dns.quorum", err)
 	propagationTimeout, err := ParseDuration(doc.DNS.PropagationTimeout)
-	if err != nil {
-		return at("dns.propagation_timeout", err)
-	}
+	wrong.at("dns.propagation_timeout", err)
 	settings := dnsvalidate.Settings{Quorum: quorum}
 	for _, list := range []struct {
 		key   string
@@ -167,20 +156,15 @@ func buildDNS(config *Config, doc document) error {
 		{"nameservers", doc.DNS.NameServers, &settings.NameServers},
 		{"public_resolvers", doc.DNS.PublicResolvers, &settings.PublicResolvers},
 	} {
-		if *list.into, err = hostPorts(list.given); err != nil {
-			return at("dns."+list.key, err)
-		}
+		*list.into, err = hostPorts(list.given)
+		wrong.at("dns."+list.key, err)
 	}
 	settings.Delegate, err = normaliseAny(doc.DNS.Delegate)
-	if err != nil {
-		return at("dns.delegate", err)
-	}
+	wrong.at("dns.delegate", err)
 	issuers, err := normaliseAny(doc.DNS.CAAIssuers)
-	if err != nil {
-		return at("dns.caa_issuers", err)
-	}
-	if doc.DNS.TTL < 1 {
-		return at("dns.ttl", fmt.Errorf("%d seconds is less than 1", doc.DNS.TTL))
+	wrong.at("dns.caa_issuers", err)
+	if ttl := doc.DNS.TTL; ttl < 1 || ttl > longestTTL {
+		wrong.at("dns.ttl", fmt.Errorf("%d seconds is not from 1 to %d", ttl, longestTTL))
 	}
 	config.DNS = DNS{
 		Settings:           settings,
@@ -188,57 +172,50 @@ func buildDNS(config *Config, doc document) error {
 		TTL:                doc.DNS.TTL,
 		PropagationTimeout: propagationTimeout,
 	}
-	return nil
+	return wrong.err()
 }
 
 func hostPorts(addresses []string) ([]string, error) {
 	var all []string
+	var wrong mistakes
 	for _, text := range addresses {
-		read, err := hostPort(text)
-		if err != nil {
-			return nil, err
-		}
+		read, err := hostPort(text, "53")
+		wrong.add(err)
 		all = append(all, read)
 	}
-	return all, nil
+	return all, wrong.err()
 }
 
-// hostPort is text with the host as address.Host spells it.
-func hostPort(text string) (string, error) {
+// hostPort is text with the host as address.Host spells it; usual is a port that goes
+// with it, or "".
+func hostPort(text, usual string) (string, error) {
 	host, port, err := address.Split(text)
 	if err != nil {
-		return "", fmt.Errorf("%q %w", text, err)
+		return "", hint.Add(fmt.Errorf("%q %w", text, err), addressHint(text, usual))
 	}
 	return net.JoinHostPort(host, port), nil
 }
 
-// either lists words as in "a, b or c".
-func either(words []string) string {
-	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " or " + words[last]
-}
-
 func buildHooks(config *Config, doc document) error {
+	var wrong mistakes
 	for i, table := range doc.Hook {
 		key := fmt.Sprintf("hook[%d]", i)
 		if len(table.On) == 0 {
-			return at(key+".on", fmt.Errorf("no event is given (%s)", either(hooks.Events)))
+			wrong.at(key+".on", fmt.Errorf("no event is given (%s)", strings.Join(hooks.Events, ", ")))
 		}
 		for _, event := range table.On {
 			if !slices.Contains(hooks.Events, event) {
-				return at(key+".on", fmt.Errorf("%q is not an event (%s)", event, either(hooks.Events)))
+				wrong.at(key+".on", noneOf(event, hooks.Events))
 			}
 		}
 		if len(table.Command) == 0 || table.Command[0] == "" {
-			return at(key+".command", errors.New("no command is given"))
+			wrong.at(key+".command", errors.New("no command is given"))
 		}
 		timeout, err := optionalDuration(table.Timeout)
-		if err != nil {
-			return at(key+".timeout", err)
-		}
+		wrong.at(key+".timeout", err)
 		config.Hooks = append(config.Hooks, hooks.Hook{On: table.On, Command: table.Command, Timeout: timeout})
 	}
-	return nil
+	return wrong.err()
 }
 
 // optionalDuration is 0 for a duration that is not given.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"dvagent/internal/address"
 	"dvagent/internal/secret"
@@ -12,57 +11,59 @@ import (
 )
 
 func buildNotify(config *Config, doc document) error {
+	var wrong mistakes
 	names := map[string]bool{}
 	for i, table := range doc.Notify {
 		key := fmt.Sprintf("notify[%d]", i)
 		channel, err := buildChannel(key, table)
-		if err != nil {
-			return err
-		}
-		if names[channel.Name] {
-			return at(key+".name", fmt.Errorf("the name %q is taken", channel.Name))
+		wrong.add(err)
+		if names[channel.Name] && channel.Name != "" {
+			wrong.at(key+".name", fmt.Errorf("the name %q is taken", channel.Name))
 		}
 		names[channel.Name] = true
 		config.Notify = append(config.Notify, channel)
 	}
-	return nil
+	return wrong.err()
 }
 
 func buildChannel(key string, table notifyTable) (notify.Channel, error) {
 	channel := notify.Channel{Name: table.Name, Kind: table.Kind, On: table.On}
-	if !nameForm.MatchString(table.Name) {
-		return channel, at(key+".name", fmt.Errorf("%q is not a name: begin with a-z or 0-9, go on with dots and hyphens too", table.Name))
-	}
-	if !slices.Contains(notify.Kinds, table.Kind) {
-		return channel, at(key+".kind", fmt.Errorf("%q is none of %s", table.Kind, strings.Join(notify.Kinds, ", ")))
-	}
+	var wrong mistakes
+	wrong.at(key+".name", checkName(table.Name))
 	if len(channel.On) == 0 {
 		channel.On = notify.Needed
 	}
 	for _, event := range channel.On {
 		if !slices.Contains(notify.Events, event) {
-			return channel, at(key+".on", fmt.Errorf("%q is none of %s", event, strings.Join(notify.Events, ", ")))
+			wrong.at(key+".on", noneOf(event, notify.Events))
 		}
 	}
+	if !slices.Contains(notify.Kinds, table.Kind) {
+		wrong.at(key+".kind", noneOf(table.Kind, notify.Kinds))
+		return channel, wrong.err()
+	}
 	if err := table.checkKeys(key); err != nil {
-		return channel, err
+		wrong.add(err)
+		return channel, wrong.err()
 	}
 	var err error
 	if table.Kind == notify.Email {
 		channel.Mail, err = buildMail(key, table)
-		return channel, err
+		wrong.add(err)
+		return channel, wrong.err()
 	}
-	if channel.URL, err = buildURL(key, table); err != nil {
-		return channel, err
-	}
+	channel.URL, err = buildURL(key, table)
+	wrong.add(err)
 	channel.Secret, err = buildSecret(key+".secret", table.Secret, table.SecretFile, table.SecretEnv)
-	return channel, err
+	wrong.add(err)
+	return channel, wrong.err()
 }
 
 // checkKeys refuses what does not belong to the kind of channel, and finds what
 // is missing.
 func (t notifyTable) checkKeys(key string) error {
 	mail := t.Kind == notify.Email
+	var wrong mistakes
 	for _, row := range []struct {
 		key            string
 		given          bool
@@ -78,12 +79,12 @@ func (t notifyTable) checkKeys(key string) error {
 	} {
 		switch {
 		case row.given && !row.belongs:
-			return at(key+"."+row.key, fmt.Errorf("has no meaning for kind %q", t.Kind))
+			wrong.at(key+"."+row.key, fmt.Errorf("has no meaning for kind %q", t.Kind))
 		case row.needs && !row.given:
-			return at(key+"."+row.key, errors.New("is missing"))
+			wrong.at(key+"."+row.key, errors.New("is missing"))
 		}
 	}
-	return nil
+	return wrong.err()
 }
 
 func buildURL(key string, table notifyTable) (secret.Secret, error) {
@@ -106,21 +107,19 @@ func buildURL(key string, table notifyTable) (secret.Secret, error) {
 
 func buildMail(key string, table notifyTable) (mail notify.Mail, err error) {
 	mail.Username = table.Username
-	if mail.Server, err = hostPort(table.SMTP); err != nil {
-		return mail, at(key+".smtp", err)
-	}
-	if mail.From, err = mailbox(table.From); err != nil {
-		return mail, at(key+".from", err)
-	}
+	var wrong mistakes
+	mail.Server, err = hostPort(table.SMTP, "465")
+	wrong.at(key+".smtp", err)
+	mail.From, err = mailbox(table.From)
+	wrong.at(key+".from", err)
 	for _, text := range table.To {
 		to, err := mailbox(text)
-		if err != nil {
-			return mail, at(key+".to", err)
-		}
+		wrong.at(key+".to", err)
 		mail.To = append(mail.To, to)
 	}
 	mail.Password, err = buildSecret(key+".password", table.Password, table.PasswordFile, table.PasswordEnv)
-	return mail, err
+	wrong.add(err)
+	return mail, wrong.err()
 }
 
 // mailbox is text with the domain as address.Host spells it.

@@ -25,7 +25,7 @@ func (e *Error) Error() string {
 		where = fmt.Sprintf("%s:%d", e.File, e.Line)
 	}
 	if e.Key != "" {
-		where += ": " + e.Key
+		where += ": " + fmt.Sprintf("%.200s", e.Key)
 	}
 	return where + ": " + e.Err.Error()
 }
@@ -109,19 +109,73 @@ func decode(text string, doc *document) (toml.MetaData, error) {
 	if metadata, done := decodeParts(text, doc); done {
 		return metadata, nil
 	}
-	metadata, err := decodeTOML(text, doc)
-	if err != nil {
-		return metadata, decodingError(text, err)
+	if err := unreadable(text); err != nil {
+		return toml.MetaData{}, err
 	}
+	var wrong mistakes
+	for before := *doc; ; *doc = before {
+		metadata, err := decodeTOML(text, doc)
+		if err == nil {
+			wrong.add(undecoded(text, metadata, doc))
+			return metadata, wrong.err()
+		}
+		e := decodingError(text, err)
+		wrong.add(e)
+		if len(wrong) == mostMistakes || len(text) > longText || !standsAlone(lineAt(text, e.Line)) {
+			return metadata, wrong.err()
+		}
+		text = without(text, e.Line) // what is wrong besides
+	}
+}
+
+// longText takes its time to be decoded: once is enough.
+const longText = 1 << 20
+
+// standsAlone says that a line is a key and its value, and no other line continues it.
+func standsAlone(line string) bool {
+	m := assignment.FindStringSubmatch(line)
+	return m != nil && strings.Contains(m[2], "[") == strings.Contains(m[2], "]") &&
+		!strings.Contains(m[2], `"""`) && !strings.Contains(m[2], "'''") && !strings.Contains(m[2], "{")
+}
+
+// without is text with an empty line in place of one.
+func without(text string, line int) string {
+	lines := strings.Split(text, "\n")
+	lines[line-1] = ""
+	return strings.Join(lines, "\n")
+}
+
+// undecoded is the error about what no key of ours has taken.
+func undecoded(text string, metadata toml.MetaData, doc *document) error {
 	if key := passedOver(metadata, doc); key != "" {
-		return metadata, unlike(text, firstPlace(text, toml.Key{key}))
+		return unlike(text, firstPlace(text, toml.Key{key}))
 	}
-	unknown := metadata.Undecoded()
+	unknown := map[string]bool{}
+	for _, key := range metadata.Undecoded() {
+		unknown[key.String()] = true
+	}
 	if len(unknown) == 0 {
-		return metadata, nil
+		return nil
 	}
-	first := firstPlace(text, unknown[0])
-	return metadata, &Error{Line: first.line, Key: first.key, Err: errors.New("unknown key"), Hint: meant(first.key)}
+	var wrong mistakes
+	for _, p := range places(text) {
+		plain := indices.ReplaceAllString(p.key, "")
+		parent, _, _ := cutLast(plain)
+		if unknown[plain] && !unknown[parent] {
+			wrong.add(unknownAt(text, p))
+		}
+	}
+	if len(wrong) == 0 { // it stands in a way that places does not know
+		wrong.add(&Error{Key: metadata.Undecoded()[0].String(), Err: errors.New("unknown key")})
+	}
+	return wrong.err()
+}
+
+func unknownAt(text string, p place) *Error {
+	if strings.HasPrefix(lineAt(text, p.line), "[") {
+		return &Error{Line: p.line, Key: p.key, Err: errors.New("unknown table"), Hint: meantTable(p.key)}
+	}
+	return &Error{Line: p.line, Key: p.key, Err: errors.New("unknown key"), Hint: meant(p.key)}
 }
 
 // passedOver is the key of what should be tables and is not, which the decoder does
@@ -150,7 +204,7 @@ func firstPlace(text string, key toml.Key) place {
 // for which it has no error type.
 var wrongType = regexp.MustCompile(`^toml: (?:line \d+ )?\(last key "([^"]*)"\): (.*)$`)
 
-func decodingError(text string, err error) error {
+func decodingError(text string, err error) *Error {
 	var syntax toml.ParseError
 	if errors.As(err, &syntax) {
 		return malformed(text, syntax)

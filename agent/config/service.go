@@ -5,30 +5,36 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"time"
 
 	"dvagent/internal/address"
 	"dvagent/internal/hint"
 	"dvagent/internal/secret"
 )
 
+// shortestInterval keeps the service from looking at nothing else.
+const shortestInterval = time.Second
+
 func buildService(config *Config, doc document) error {
+	var wrong mistakes
 	interval, err := ParseDuration(doc.Service.Interval)
-	if err != nil {
-		return at("service.interval", err)
+	if err == nil && interval < shortestInterval {
+		err = fmt.Errorf("%s is less than %s", interval, shortestInterval)
 	}
+	wrong.at("service.interval", err)
 	token, err := buildToken(doc.Service)
-	if err != nil {
-		return err
-	}
+	wrong.add(err)
 	config.Service = Service{Interval: interval, Listen: doc.Service.Listen,
 		TLSCert: doc.Service.TLSCert, TLSKey: doc.Service.TLSKey, Token: token}
-	if err := checkPair(config.Service); err != nil || config.Service.Listen == "" {
-		return err
+	wrong.add(checkPair(config.Service))
+	if config.Service.Listen != "" {
+		config.Service.Listen, err = hostPort(config.Service.Listen, "9321")
+		wrong.at("service.listen", err)
 	}
-	if config.Service.Listen, err = hostPort(config.Service.Listen); err != nil {
-		return at("service.listen", err)
+	if len(wrong) == 0 && config.Service.Listen != "" {
+		wrong.add(checkReach(config.Service))
 	}
-	return checkReach(config.Service)
+	return wrong.err()
 }
 
 // shortestToken keeps a token from being guessed.

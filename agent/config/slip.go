@@ -74,7 +74,7 @@ func header(name string) string {
 }
 
 // tables are those of the document, whose keys are not repeated here.
-var tables = []string{"account", "contact", "dns", "certificate", "certificate.deploy", "hook", "notify", "limits", "service"}
+var tables = []string{"account", "contact", "dns", "certificate", "certificate.deploy", "hook", "notify", "limits", "service", "messages"}
 
 // tableOf is the type of a table; "" is the document.
 func tableOf(table string) reflect.Type {
@@ -94,13 +94,46 @@ func meant(key string) string {
 		return place
 	}
 	near := spelling.Nearest(name, keysIn(tableOf(table)))
+	if other := elsewhere[strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(name))]; slices.Contains(keysIn(tableOf(table)), other) {
+		near = other
+	}
 	switch {
 	case near == "":
-		return ""
+		return "agent.toml.example shows every key"
 	case table == "" && slices.Contains(tables, near):
 		near = header(near)
 	}
 	return "did you mean " + near + "?"
+}
+
+// elsewhere are the names that keys have in other programs, without underscores.
+var elsewhere = map[string]string{
+	"phone": "mobile", "tel": "mobile", "telephone": "mobile", "mail": "email", "contactid": "id",
+	"ak": "access_key_id", "accesskey": "access_key_id", "keyid": "access_key_id",
+	"sk": "access_key_secret", "secretkey": "access_key_secret", "accesssecret": "access_key_secret", "secret": "access_key_secret",
+	"san": "domains", "sans": "domains", "names": "domains", "hosts": "domains", "servernames": "domains", "days": "renew_before",
+	"endpoint": "cas_endpoint", "keyfile": "key", "certfile": "cert", "chainfile": "chain", "webhook": "url",
+	"reloadcmd": "reload", "posthook": "reload", "locale": "language", "port": "listen", "address": "listen",
+}
+
+// meantTable says which table was likely meant by one that there is not.
+func meantTable(key string) string {
+	plain := indices.ReplaceAllString(key, "")
+	_, last, _ := cutLast(plain)
+	first, rest, named := strings.Cut(plain, ".")
+	for _, table := range tables { // of another table: [[deploy]]
+		if _, name, below := cutLast(table); below && spelling.Nearest(last, []string{name}) != "" {
+			return "did you mean " + header(table) + "?"
+		}
+	}
+	near := spelling.Nearest(first, tables)
+	switch t := typeOf(near); {
+	case near == "":
+		return "agent.toml.example shows every table"
+	case named && t.Kind() == reflect.Map:
+		return "did you mean [" + near + "." + rest + "]?"
+	}
+	return "did you mean " + header(near) + "?"
 }
 
 // belongs says which other table knows a key.
@@ -144,9 +177,9 @@ func wants(t reflect.Type) string {
 // wants; ours is nil where the key is not known to be at fault.
 func unlike(text string, p place) *Error {
 	t := typeOf(p.key)
-	if parent, name, found := cutLast(p.key); found && typeOf(parent) != nil && typeOf(parent).Kind() == reflect.Map && !strings.HasPrefix(lineAt(text, p.line), "[") {
+	if parent, _, found := cutLast(p.key); found && typeOf(parent) != nil && typeOf(parent).Kind() == reflect.Map && !strings.HasPrefix(lineAt(text, p.line), "[") {
 		return &Error{Line: lineOf(places(text), parent), Key: parent, Err: fmt.Errorf("it wants a table with a name"),
-			Hint: fmt.Sprintf("write [%s.main] above %s, in place of [%s]", parent, name, parent)}
+			Hint: fmt.Sprintf("write [%s.main] in place of [%s]", parent, parent)}
 	}
 	if t == nil {
 		return nil
@@ -195,7 +228,7 @@ func lineAt(text string, number int) string {
 }
 
 // assignment is a key and a value, or what somebody takes for it.
-var assignment = regexp.MustCompile(`^([A-Za-z0-9_-]+)\s*[=: ]\s*([^#]+?)\s*(?:#.*)?$`)
+var assignment = regexp.MustCompile(`^([A-Za-z0-9_-]+)(?:\s*[=:＝：]\s*|\s+)([^#=:＝：\s][^#]*?)\s*(?:#.*)?$`)
 
 // instead is what to write in place of a line whose value is not of a type.
 func instead(t reflect.Type, line string) string {
@@ -251,7 +284,7 @@ var commands = []string{"check", "reload", "command"}
 
 // list makes a list of texts.
 func list(key, written string) string {
-	between := func(r rune) bool { return strings.ContainsRune(`,; "'“”‘’[]`, r) }
+	between := func(r rune) bool { return strings.ContainsRune(`,; "'“”‘’[]，、；［］【】　`, r) }
 	var quoted []string
 	for _, word := range strings.FieldsFunc(written, between) {
 		quoted = append(quoted, strconv.Quote(word))

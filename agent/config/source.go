@@ -113,7 +113,7 @@ func readFrom(dir *openat.Dir, file string) *source {
 }
 
 // decodeSources decodes the files, if each could be read, and by nobody else. The
-// error is that of the first one that has any.
+// errors are in their order.
 func decodeSources(sources []*source) error {
 	errs := make([]error, len(sources))
 	var group errgroup.Group
@@ -121,7 +121,7 @@ func decodeSources(sources []*source) error {
 	for i, s := range sources {
 		if s.err != nil {
 			errs[i] = &Error{File: s.file, Err: s.err, Hint: hint.Of(s.err)}
-			break
+			continue
 		}
 		group.Go(func() error {
 			errs[i] = s.decode(i == 0)
@@ -129,12 +129,13 @@ func decodeSources(sources []*source) error {
 		})
 	}
 	_ = group.Wait() // the errors are kept apart
+	var wrong mistakes
 	for i, err := range errs {
 		if err != nil {
-			return sources[i].locate(err)
+			wrong.add(sources[i].locate(err))
 		}
 	}
-	return nil
+	return wrong.err()
 }
 
 func (s *source) decode(main bool) error {
@@ -149,7 +150,7 @@ func (s *source) decode(main bool) error {
 		if !slices.Contains(moreTables, key[0]) {
 			first := firstPlace(s.text, key)
 			return &Error{Line: first.line, Key: first.key, Err: errors.New("belongs into agent.toml"),
-				Hint: "a file of " + moreDir + " holds [[" + strings.Join(moreTables, "]] and [[") + "]]"}
+				Hint: "only [[" + strings.Join(moreTables, "]], [[") + "]] may stand in a file of " + moreDir}
 		}
 	}
 	return nil
@@ -158,15 +159,23 @@ func (s *source) decode(main bool) error {
 // moreTables are what may stand in a file of conf.d.
 var moreTables = []string{"certificate", "hook"}
 
-// locate adds the file and the line to an error that knows the key.
+// locate adds the file and the line to the errors that know their keys.
 func (s *source) locate(err error) error {
-	var located *Error
-	if !errors.As(err, &located) {
-		return &Error{File: s.file, Err: err}
+	if err == nil {
+		return nil
 	}
-	located.File = s.file
-	if located.Line == 0 {
-		located.Line = lineOf(places(s.text), located.Key)
+	var wrong mistakes
+	found := places(s.text)
+	for _, one := range apart(err) {
+		var located *Error
+		if !errors.As(one, &located) {
+			located = &Error{Err: one}
+		}
+		located.File = s.file
+		if located.Line == 0 {
+			located.Line = lineOf(found, located.Key)
+		}
+		wrong.add(located)
 	}
-	return located
+	return wrong.err()
 }

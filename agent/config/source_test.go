@@ -58,14 +58,14 @@ func TestWhatIsWrongInConfDIsNamedWithItsFileLineAndKey(t *testing.T) {
 		{"broken syntax", "[[certificate]]\nname = \"a\n", 2, "certificate[0].name", ""},
 		{"a wrong type in the second of two", certificateText("a") + "[[certificate]]\nname = 7\n", 5, "certificate[1].name", ""},
 		{"a bad domain", "\n" + strings.Replace(certificateText("a"), "a.example", "a..example", 1), 4, "certificate[0].domains", ""},
-		{"a bad hook", "[[hook]]\non = [\"often\"]\n", 2, "hook[0].on", ""},
+		{"a bad hook", "[[hook]]\non = [\"often\"]\ncommand = [\"/x\"]\n", 2, "hook[0].on", ""},
 		{"an account", "[account.other]\naccess_key_id = \"x\"\n", 1, "account.other", "belongs into agent.toml"},
 		{"a limit", "[limits]\nparallel_orders = 3\n", 1, "limits", "belongs into agent.toml"},
 		{"a key of the top", "state_dir = \"/x\"\n", 1, "state_dir", "belongs into agent.toml"},
 		{"a channel", "[[notify]]\nname = \"x\"\n", 1, "notify[0]", "belongs into agent.toml"},
 		{"a name that agent.toml has", certificateText("shop"), 2, "certificate[0].name", `agent.toml:17)`},
 		{"a name that another file has", certificateText("z"), 2, "certificate[0].name", `a.toml:2)`},
-		{"a name that the same file has", certificateText("a") + certificateText("a"), 5, "certificate[1].name", "already certificate[0]'s"},
+		{"a name that the same file has", certificateText("a") + certificateText("a"), 5, "certificate[1].name", "already that of certificate[0]"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := loadWith(t, map[string]string{"conf.d/a.toml": "\n" + certificateText("z"), "conf.d/b.toml": tt.text})

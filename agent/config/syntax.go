@@ -5,15 +5,20 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
 )
 
+// What is wrong with text that is no TOML, in words for who has never heard of it: the
+// decoder says what it expected, and of what people write it knows nothing.
+
 // halfHeader is a line that begins a table, with a bracket too few.
 var halfHeader = regexp.MustCompile(`^\[{1,2}\s*([A-Za-z0-9_.-]+)\s*\]{0,2}$`)
 
-// malformed is the error about text that is no TOML: in the decoder's words, with
-// what to write where that can be told.
+// malformed is the error about text that is no TOML, with what to write where that
+// can be told.
 func malformed(text string, syntax toml.ParseError) *Error {
 	key := syntax.LastKey
 	for _, p := range places(text) {
@@ -21,27 +26,142 @@ func malformed(text string, syntax toml.ParseError) *Error {
 			key = p.key
 		}
 	}
-	e := &Error{Line: syntax.Position.Line, Key: key, Err: errors.New(syntax.Message)}
-	if strings.HasPrefix(syntax.Message, "expected end of table") && halfHeader.MatchString(lineAt(text, e.Line-1)) {
+	e := &Error{Line: syntax.Position.Line, Key: key}
+	if m := halfHeader.FindStringSubmatch(lineAt(text, e.Line-1)); m != nil && !complete(lineAt(text, e.Line-1)) {
 		e.Line--
 	}
 	line := lineAt(text, e.Line)
-	if m := assignment.FindStringSubmatch(line); isSecret(key) || m != nil && isSecret(m[1]) {
-		e.Err = errors.New("what stands here, or before it, is no text in quotes") // the decoder repeats it
+	if open := openList(text, e.Line); open > 0 {
+		e.Line, e.Err, e.Hint = open, errors.New("the list that begins here does not end"), "end it with ]"
+		return e
+	}
+	if m := assignment.FindStringSubmatch(line); m != nil {
+		e.Key = siblingOf(text, e.Line, m[1])
 	}
 	switch m := halfHeader.FindStringSubmatch(line); {
-	case m != nil && line != header(m[1]) && typeOf(m[1]) != nil:
-		e.Hint = "write " + header(m[1])
-	case m != nil:
-		e.Hint = definedBefore(text, e.Line, m[1])
 	case strings.HasSuffix(syntax.Message, "has already been defined."):
-		e.Hint = definedBefore(text, e.Line, e.Key)
-	default:
-		if m := assignment.FindStringSubmatch(line); m != nil {
-			e.Hint = instead(typeOf(siblingOf(text, e.Line, m[1])), line)
+		if m != nil {
+			e.Key = m[1]
 		}
+		e.Err, e.Hint = errors.New("stands twice"), definedBefore(text, e.Line, e.Key)
+	case m != nil && typeOf(m[1]) != nil:
+		e.Key, e.Err, e.Hint = "", errors.New("this is no whole header of a table"), "write "+header(m[1])
+	case strings.HasPrefix(line, "["):
+		e.Key, e.Err = "", errors.New("this is no header of a table: its name is made of a-z, 0-9, dots and hyphens")
+	default:
+		e.Err, e.Hint = e.badLine(line)
 	}
 	return e
+}
+
+// badLine says what is wrong with a line that is no header, and what to write. It
+// repeats no secret.
+func (e *Error) badLine(line string) (err error, advice string) {
+	if sign := foreignSign(line); sign != "" {
+		ascii := inASCII(line)
+		if decodes(ascii) && !isSecret(e.Key) {
+			advice = "write " + ascii
+		}
+		return fmt.Errorf("the sign %s is not of TOML, whose quotes, commas, brackets and blanks are those of ASCII", sign), advice
+	}
+	m := assignment.FindStringSubmatch(line)
+	name, value, assigned := strings.Cut(line, "=")
+	switch t := typeOf(e.Key); {
+	case assigned && strings.TrimSpace(value) == "" && strings.TrimSpace(name) != "":
+		return errors.New("no value stands behind the equals sign"), ""
+	case m == nil || t == nil:
+		return errors.New("this line is neither KEY = VALUE nor [TABLE] nor a comment after #"), ""
+	case !assigned:
+		return errors.New("no equals sign stands between the key and its value"), instead(t, line)
+	case strings.HasPrefix(m[2], `"`) && strings.Contains(m[2], `\`) && !isSecret(e.Key):
+		return errors.New("a backslash in double quotes begins an escape"), "use single quotes, or two backslashes"
+	default:
+		return fmt.Errorf("%s", wants(t)), instead(t, line)
+	}
+}
+
+// complete says that a line is a header as it is to be.
+func complete(line string) bool { return headerLine.MatchString(line) && decodes(line) }
+
+func decodes(text string) bool {
+	var any map[string]any
+	_, err := toml.Decode(text, &any)
+	return err == nil
+}
+
+// openList is the line of a list that begins before a line and ends nowhere before
+// the next key, or 0.
+func openList(text string, line int) int {
+	open := 0
+	for n := line - 1; n > 0 && n > line-50; n-- {
+		before := lineAt(text, n)
+		open += strings.Count(before, "[") - strings.Count(before, "]")
+		if m := assignment.FindStringSubmatch(before); m != nil {
+			if open > 0 && strings.HasPrefix(m[2], "[") {
+				return n
+			}
+			return 0
+		}
+	}
+	return 0
+}
+
+// ascii are the signs of TOML that Chinese and other keyboards have in another form.
+var ascii = strings.NewReplacer("“", `"`, "”", `"`, "‘", "'", "’", "'", "„", `"`, "«", `"`, "»", `"`, "＂", `"`, "＝", "=", "，", ",", "、", ",",
+	"［", "[", "］", "]", "【", "[", "】", "]", "｛", "{", "｝", "}", "：", "=", "；", "", "　", " ", "\u00a0", " ", "\u200b", "", "\ufeff", "", "＃", "#")
+
+// inASCII is a line with its signs in ASCII. A single quote, which a key in
+// double ones may hold, is made a double one where it was a typographic one.
+func inASCII(line string) string {
+	return ascii.Replace(strings.NewReplacer("‘", `"`, "’", `"`).Replace(line))
+}
+
+// foreignSign is the first sign of a line, outside of quotes of ASCII, that TOML has
+// in another form; a blank by its number.
+func foreignSign(line string) string {
+	quote := rune(0)
+	for _, r := range line {
+		switch {
+		case quote != 0 && r == quote:
+			quote = 0
+		case quote != 0:
+		case r == '#':
+			return ""
+		case r == '"' || r == '\'':
+			quote = r
+		case r >= 0x80 && ascii.Replace(string(r)) != string(r):
+			if unicode.IsPunct(r) || unicode.IsSymbol(r) {
+				return string(r)
+			}
+			return fmt.Sprintf("%U", r)
+		}
+	}
+	return ""
+}
+
+// unreadable is the error about bytes that are no text, whatever they were to say.
+func unreadable(text string) error {
+	line := 1
+	for i, r := range text {
+		wrong := &Error{Line: line, Hint: "save the file as plain text in UTF-8"}
+		switch width := utf8.RuneLen(r); {
+		case r == '\n':
+			line++
+		case r == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError)):
+			wrong.Err = errors.New("this is not UTF-8")
+			return wrong
+		case r == 0:
+			wrong.Err = errors.New("this is no text, or one in UTF-16")
+			return wrong
+		case r == '\r' && !strings.HasPrefix(text[i+width:], "\n"):
+			wrong.Err = errors.New("a line ends in CR alone")
+			return wrong
+		case r < ' ' && r != '\t' && r != '\r' || r == 0x7f:
+			wrong.Err = fmt.Errorf("the control character %s stands here", fmt.Sprintf("%U", r))
+			return wrong
+		}
+	}
+	return nil
 }
 
 // siblingOf is the path of a key at a line, by the table that it stands in.

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"dvagent/internal/hint"
 )
 
 // Window is how long before its end a certificate is renewed: a share of its
@@ -42,6 +44,11 @@ func parseWindow(text string) (Window, error) {
 
 // ParseDuration reads what time.ParseDuration reads, and whole days as "30d".
 func ParseDuration(text string) (time.Duration, error) {
+	duration, err := parseDuration(text)
+	return duration, hint.Add(err, durationHint(text))
+}
+
+func parseDuration(text string) (time.Duration, error) {
 	duration, err := time.ParseDuration(text)
 	if days, found := strings.CutSuffix(text, "d"); found {
 		var n int

@@ -122,8 +122,13 @@ func (c *cli) exitCode(err error) int {
 	return exitFailed
 }
 
-// complain prints an error and its hint in one line.
-func (c *cli) complain(err error) { fmt.Fprintln(c.stderr, c.complaint(err)) }
+// complain prints an error and its hint in one line; of several mistakes in the
+// configuration each.
+func (c *cli) complain(err error) {
+	for _, one := range config.Each(err) {
+		fmt.Fprintln(c.stderr, c.complaint(one))
+	}
+}
 
 // complainOf is complain about a certificate, once for each error.
 func (c *cli) complainOf(certificate string, err error) {
