@@ -59,7 +59,7 @@ var counted = regexp.MustCompile(`^(%d|1) [a-z ]+$`)
 // systems are errors of the system, which Go puts into words.
 var systems = []string{
 	"no such file or directory", "permission denied", "connection refused", "is a directory", "file exists", "read-only file system",
-	"no space left on device", "device or resource busy", "i/o timeout", "context deadline exceeded", "operation not permitted",
+	"no space left on device", "device or resource busy", "file too large", "not a directory", "too many levels of symbolic links", "i/o timeout", "context deadline exceeded", "operation not permitted",
 }
 
 // wire are constants of protocols and formats that look like texts.

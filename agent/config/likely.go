@@ -68,8 +68,12 @@ func addressHint(given, port string) string {
 	if port != "" && strings.Trim(host, ":") == port {
 		host = "127.0.0.1"
 	}
-	for _, text := range []string{host, net.JoinHostPort(strings.Trim(host, "[]"), port)} {
-		if _, _, err := address.Split(text); err == nil && text != given && (port != "" || text == host) {
+	likely := []string{host}
+	if bare := strings.Trim(host, "[]"); port != "" && (!strings.Contains(bare, ":") || net.ParseIP(bare) != nil) {
+		likely = append(likely, net.JoinHostPort(bare, port))
+	}
+	for _, text := range likely {
+		if _, _, err := address.Split(text); err == nil && text != given {
 			return fmt.Sprintf("did you mean %q?", text)
 		}
 	}

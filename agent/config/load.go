@@ -83,7 +83,11 @@ func buildMessages(config *Config, doc document) error {
 	case slices.Contains(message.Languages, language):
 		config.Language = language
 	default:
-		return at("messages.language", noneOf(string(language), []string{autoLanguage, string(message.English), string(message.Chinese)}))
+		err := noneOf(string(language), []string{autoLanguage, string(message.English), string(message.Chinese)})
+		if meant := message.OfEnvironment(func(string) string { return strings.ToLower(doc.Messages.Language) }); meant == message.Chinese || language == "cn" || language == "中文" {
+			err = hint.Add(err, fmt.Sprintf("did you mean %q?", message.Chinese))
+		}
+		return at("messages.language", err)
 	}
 	return nil
 }

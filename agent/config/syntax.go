@@ -62,7 +62,7 @@ func (e *Error) badLine(line string) (err error, advice string) {
 		if decodes(ascii) && !isSecret(e.Key) {
 			advice = "write " + ascii
 		}
-		return fmt.Errorf("the sign %s is not of TOML, whose quotes, commas, brackets and blanks are those of ASCII", sign), advice
+		return fmt.Errorf("the sign %q is not of TOML, whose quotes, commas, brackets and blanks are those of ASCII", sign), advice
 	}
 	m := assignment.FindStringSubmatch(line)
 	name, value, assigned := strings.Cut(line, "=")
