@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"sync"
 
 	"dvagent/internal/atomicfile"
 	"dvagent/internal/hint"
@@ -21,11 +22,31 @@ type Rehearsal struct {
 	Change  string // what else than the content will change, as Result.Changes has it
 }
 
+// Rehearse is that of Rehearsals, for one target.
+func Rehearse(ctx context.Context, t Target, first bool) ([]Rehearsal, error) {
+	return new(Rehearsals).Rehearse(ctx, t, first)
+}
+
+// Rehearsals rehearse for many targets. What is the same for all files of a directory
+// is tried once. The zero value is ready, and safe for concurrent use.
+type Rehearsals struct {
+	mu    sync.Mutex
+	tries map[trial]func() (original, error)
+}
+
+// trial is what decides how a file is that is made, beside its name.
+type trial struct {
+	dir      string
+	mode     fs.FileMode
+	uid, gid int
+	long     string // the file's name, where it is so long that it may decide, too
+}
+
 // Rehearse tries what Install will do with each file of the target, in its directory
 // and with a file of its own that it removes. What is at the paths is looked at and
 // not touched. As long as nothing there is dvagent's, it has to pass CheckPlaces. The
 // error says that this host does not know the owner or the group.
-func Rehearse(ctx context.Context, t Target, first bool) ([]Rehearsal, error) {
+func (rehearsals *Rehearsals) Rehearse(ctx context.Context, t Target, first bool) ([]Rehearsal, error) {
 	files, err := t.files(ctx)
 	if err != nil {
 		return nil, err
@@ -43,7 +64,7 @@ func Rehearse(ctx context.Context, t Target, first bool) ([]Rehearsal, error) {
 			r.Err = t.CheckPassword()
 		}
 		if r.Err == nil {
-			after, r.Err = dirs.rehearse(f)
+			after, r.Err = rehearsals.try(dirs, f)
 		}
 		if r.Err == nil {
 			r.Warning, r.Change = f.warning(after.is), before.becomes(after, f.format)
@@ -53,8 +74,11 @@ func Rehearse(ctx context.Context, t Target, first bool) ([]Rehearsal, error) {
 	return all, nil
 }
 
-// rehearse returns what the file is that was tried in the place of f.
-func (d *directories) rehearse(f file) (is original, err error) {
+// longName is what a name has that may be too long with what is put around it.
+const longName = 200
+
+// try returns what the file is that was tried in the place of f, or of one like it.
+func (r *Rehearsals) try(d *directories, f file) (is original, err error) {
 	dir, err := d.of(f.path)
 	if err != nil {
 		return is, err
@@ -62,6 +86,25 @@ func (d *directories) rehearse(f file) (is original, err error) {
 	if err := dir.Fixed(f.name()); err != nil {
 		return is, err
 	}
+	what := trial{dir: dir.Path(), mode: f.mode, uid: f.uid, gid: f.gid}
+	if len(f.name()) > longName {
+		what.long = f.name()
+	}
+	r.mu.Lock()
+	if r.tries == nil {
+		r.tries = map[trial]func() (original, error){}
+	}
+	tried := r.tries[what]
+	if tried == nil {
+		tried = sync.OnceValues(func() (original, error) { return d.rehearse(dir, f) })
+		r.tries[what] = tried
+	}
+	r.mu.Unlock()
+	return tried()
+}
+
+// rehearse returns what the file is that was tried in the place of f.
+func (d *directories) rehearse(dir *openat.Dir, f file) (is original, err error) {
 	if err := dir.Hold(); err != nil {
 		return is, err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"dvagent/internal/words"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"dvagent/agent/account"
@@ -39,11 +40,12 @@ type Check struct {
 	whole    *config.Config // with all of them
 	accounts *account.Accounts
 	zones    *proof.Zones
+	programs *programs
 }
 
 // New contacts nothing.
 func New(host *state.Host, accounts *account.Accounts) *Check {
-	return &Check{host, host.Config, accounts, proof.NewZones(host, accounts)}
+	return &Check{host, host.Config, accounts, proof.NewZones(host, accounts), new(programs)}
 }
 
 // Only is a check of these certificates alone: of the host what they need, and
@@ -71,29 +73,62 @@ func (c *Check) Host(ctx context.Context, now time.Time) []Finding {
 			"set token_file in [service]; dvagent status needs no port")})
 	}
 	findings = append(findings, checkSecrets(c.host.Config)...)
-	sandbox := sandboxOf(os.Geteuid())
-	for _, certificate := range c.host.Config.Certificates {
-		for _, target := range certificate.Deploy {
-			first := !c.begun(certificate, target)
-			for _, finding := range append(checkTarget(ctx, certificate.Name, target, first), sandbox.check(certificate.Name, target)...) {
-				if !slices.Contains(findings, finding) {
-					findings = append(findings, finding)
-				}
-			}
-		}
-	}
+	findings = distinct(append(findings, c.targets(ctx)...))
 	findings = append(findings, c.tryChecks(ctx)...)
-	for _, certificate := range c.host.Config.Certificates {
-		findings = append(findings, c.checkInPlace(certificate, now)...)
-	}
+	findings = append(findings, c.each(func(certificate config.Certificate) []Finding { return c.checkInPlace(certificate, now) })...)
 	for _, hook := range c.host.Config.Hooks {
-		findings = append(findings, checkCommand("hook", hook.Command)...)
+		findings = append(findings, c.programs.check("hook", hook.Command)...)
 	}
 	findings = append(findings, c.probes(ctx)...)
 	if c.partial() {
 		return findings
 	}
 	return append(findings, c.nginxServers(ctx, now)...)
+}
+
+// lookedAtOnce bounds the certificates that are looked at side by side: what is tried
+// is synced, and the syncs overlap.
+const lookedAtOnce = 32
+
+// each looks at all certificates, and returns what was found in their order.
+func (c *Check) each(look func(config.Certificate) []Finding) []Finding {
+	found := make([][]Finding, len(c.host.Config.Certificates))
+	var group errgroup.Group
+	group.SetLimit(lookedAtOnce)
+	for i, certificate := range c.host.Config.Certificates {
+		group.Go(func() error {
+			found[i] = look(certificate)
+			return nil
+		})
+	}
+	_ = group.Wait() // what fails is a finding
+	return slices.Concat(found...)
+}
+
+// distinct leaves out what was found before.
+func distinct(findings []Finding) []Finding {
+	known := make(map[Finding]bool, len(findings))
+	return slices.DeleteFunc(findings, func(finding Finding) bool {
+		before := known[finding]
+		known[finding] = true
+		return before
+	})
+}
+
+// targets looks at where each certificate is to be installed.
+func (c *Check) targets(ctx context.Context) []Finding {
+	sandbox, rehearsals := sandboxOf(os.Geteuid()), new(deploy.Rehearsals)
+	return c.each(func(certificate config.Certificate) []Finding {
+		s, unreadable := c.host.Dir.Read(certificate)
+		var findings []Finding
+		for _, target := range certificate.Deploy {
+			first := unreadable == nil && !s.Rollout.Targets[target.ID()].Begun()
+			findings = append(findings, rehearse(ctx, rehearsals, certificate.Name, target, first)...)
+			findings = append(findings, c.checkTarget(ctx, certificate.Name, target)...)
+			findings = append(findings, sandbox.check(certificate.Name, target)...)
+		}
+		return findings
+	})
 }
 
 func checkStateDir(dir state.Dir) Finding {
@@ -124,11 +159,11 @@ func checkClock(now time.Time) Finding {
 	return Finding{Subject: "clock", OK: "shows " + words.Minute(now)}
 }
 
-func checkTarget(ctx context.Context, name string, target deploy.Target, first bool) []Finding {
-	findings := append(rehearse(ctx, name, target, first), checkOthers(name, target)...)
+func (c *Check) checkTarget(ctx context.Context, name string, target deploy.Target) []Finding {
+	findings := checkOthers(name, target)
 	for _, argv := range [][]string{target.Check, target.Reload} {
 		if len(argv) > 0 {
-			findings = append(findings, checkCommand(name, argv)...)
+			findings = append(findings, c.programs.check(name, argv)...)
 		}
 	}
 	findings = append(findings, checkReload(ctx, name, target.Reload)...)
@@ -143,15 +178,9 @@ func checkTarget(ctx context.Context, name string, target deploy.Target, first b
 	return findings
 }
 
-// begun says that a deployment on the target was begun before.
-func (c *Check) begun(certificate config.Certificate, target deploy.Target) bool {
-	s, err := c.host.Dir.Read(certificate)
-	return err != nil || s.Rollout.Targets[target.ID()].Begun()
-}
-
 // rehearse tries what a deployment does with the target's files.
-func rehearse(ctx context.Context, name string, target deploy.Target, first bool) []Finding {
-	rehearsed, err := deploy.Rehearse(ctx, target, first)
+func rehearse(ctx context.Context, rehearsals *deploy.Rehearsals, name string, target deploy.Target, first bool) []Finding {
+	rehearsed, err := rehearsals.Rehearse(ctx, target, first)
 	if err != nil {
 		return []Finding{{Subject: name, Err: err}}
 	}

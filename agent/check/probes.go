@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -30,12 +29,13 @@ const atOnce = 128
 // certificate.
 func (c *Check) probes(ctx context.Context) []Finding {
 	var looks []look
+	known := map[look]bool{}
 	for _, certificate := range c.host.Config.Certificates {
 		leaf := c.current(certificate)
 		for _, target := range certificate.Deploy {
 			for _, probe := range target.Probe {
-				if l := (look{certificate.Name, probe, target.ServerName, leaf}); !slices.Contains(looks, l) {
-					looks = append(looks, l)
+				if l := (look{certificate.Name, probe, target.ServerName, leaf}); !known[l] {
+					known[l], looks = true, append(looks, l)
 				}
 			}
 		}

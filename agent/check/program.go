@@ -5,10 +5,37 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"dvagent/internal/command"
 	"dvagent/internal/openat"
 )
+
+// programs remember what was found of each command: many deployments have the same.
+type programs struct {
+	mu    sync.Mutex
+	known map[string][]Finding
+}
+
+// check is checkCommand.
+func (p *programs) check(subject string, argv []string) []Finding {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := strings.Join(argv, "\x00")
+	found, known := p.known[key]
+	if !known {
+		found = checkCommand(subject, argv)
+		if p.known == nil {
+			p.known = map[string][]Finding{}
+		}
+		p.known[key] = found
+	}
+	findings := slices.Clone(found)
+	for i := range findings {
+		findings[i].Subject = subject
+	}
+	return findings
+}
 
 // checkCommand looks at a program that the configuration names: whether it would
 // start, and who else could change what it does.

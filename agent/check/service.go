@@ -31,11 +31,9 @@ func checkSecrets(cfg *config.Config) []Finding {
 		if _, err := s.Resolve(); err != nil {
 			finding = Finding{Subject: key, Err: err}
 		}
-		if !slices.Contains(findings, finding) {
-			findings = append(findings, finding)
-		}
+		findings = append(findings, finding)
 	}
-	return findings
+	return distinct(findings)
 }
 
 // sandbox is what a unit lets the service write.
