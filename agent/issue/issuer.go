@@ -38,6 +38,19 @@ type Catalogue interface {
 	Slots(ctx context.Context) ([]Slot, error)
 }
 
+// Lister is an Issuer whose list tells of many orders at once that something moved.
+type Lister interface {
+	// Signs reads what the list says of each slot. What it says differently than
+	// before is worth a Report; more must not be made of it.
+	Signs(ctx context.Context) (map[string]Sign, error)
+}
+
+// Sign is what a list says of a slot.
+type Sign struct {
+	Said string // in words that are compared only
+	Busy bool   // an order is being checked
+}
+
 // Package is an Issuer that takes its orders from a stock. The server knows an
 // order by nothing that was sent with it: what of it was lost is found by
 // comparing the stock with before.

@@ -14,6 +14,9 @@ type Memory struct {
 	mu     sync.Mutex
 	orders map[string]*pace // by certificate
 
+	queued  map[string]map[string]bool // certificates whose orders wait to be issued, by the key of their shop
+	rows    map[string]int             // of a shop's list
+	boards  map[string]*board
 	answers map[string]time.Duration // of each account's server, lately
 	tempos  map[string]order.Tempo   // by the key of a shop
 	learned bool                     // tempos are to be kept
@@ -23,13 +26,15 @@ type Memory struct {
 
 // NewMemory remembers nothing yet.
 func NewMemory() *Memory {
-	return &Memory{orders: map[string]*pace{}, answers: map[string]time.Duration{}, tempos: map[string]order.Tempo{}, sweeps: map[order.Record]state.Outcome{}}
+	return &Memory{orders: map[string]*pace{}, queued: map[string]map[string]bool{}, rows: map[string]int{}, boards: map[string]*board{}, answers: map[string]time.Duration{}, tempos: map[string]order.Tempo{}, sweeps: map[order.Record]state.Outcome{}}
 }
 
 // pace is when an order was last polled, and when the name servers were looked
 // at. One certificate's is used by one goroutine at a time.
 type pace struct {
 	polled time.Time
+	asked  time.Time // when it was polled by itself, and not by a list
+	sign   Sign      // what the list said of it then
 	began  time.Time // when the name servers were first looked at
 	looked time.Time // and when last
 	looks  int       // how often

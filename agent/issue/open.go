@@ -172,6 +172,7 @@ func application(s state.Snapshot, reason string, forced bool) order.Application
 
 // end closes an order and its claim.
 func (d *Desk) end(o *order.Order, outcome order.Outcome, why string) error {
+	d.memory.served(Shop{Account: o.Account, API: o.API, Package: o.Package}, o.Certificate)
 	if err := o.End(outcome, why); err != nil {
 		return err
 	}

@@ -31,18 +31,30 @@ func (w *work) poll(ctx context.Context) (time.Time, error) {
 	if next := plan.after(pace.polled); state.Now().Before(next) {
 		return next, nil
 	}
+	asked := len(w.order.Challenges) > 0
+	if err := w.open(ctx, w.shop()); err != nil {
+		return time.Time{}, err
+	}
+	if asked {
+		if at, closer := w.glance(ctx, plan, pace); !closer {
+			pace.polled = at
+			return plan.after(at), nil
+		}
+	}
 	report, err := w.ask(ctx)
 	if err != nil {
 		return time.Time{}, err
 	}
-	before, asked := pace.polled, len(w.order.Challenges) > 0
+	before := pace.polled
 	pace.polled = state.Now()
+	pace.asked = pace.polled
 	err = w.note(ctx, report)
 	switch {
 	case err != nil:
 	case !asked && len(w.order.Challenges) > 0:
 		w.learn(plan, w.order.SubmittedAt, before, func(t *order.Tempo) *order.Spans { return &t.Challenge })
 	case asked && w.report != nil:
+		w.desk.memory.served(w.shop(), w.name())
 		w.learn(plan, w.order.ProvedAt, before, func(t *order.Tempo) *order.Spans { return &t.Certificate })
 	}
 	return w.plan().after(pace.polled), err

@@ -21,8 +21,11 @@ type Seats struct {
 	mu           sync.Mutex
 	taken        int
 	fresh, again []*waiting
-	lastFresh    bool // the last one to sit down was
+	row          int // of those that came again and sat down since the last fresh one
 }
+
+// againInRow of those that come again sit down before a fresh one.
+const againInRow = 7
 
 type waiting struct {
 	name   string
@@ -32,8 +35,9 @@ type waiting struct {
 // NewSeats are free.
 func NewSeats(most int) *Seats { return &Seats{most: most} }
 
-// Take waits for a seat: by turns one sits down that comes again and one that is
-// fresh, so that what was issued is collected while there is still much to submit.
+// Take waits for a seat. Those that come again sit down before those that are fresh,
+// but for every eighth, so that what was issued is collected while there is still
+// much to submit.
 // It answers false where the name was withdrawn. Who is told to end waits for
 // nothing. The context is for all that is done until leave is called.
 func (s *Seats) Take(ctx context.Context, name string, again bool) (seated context.Context, leave func(), ok bool) {
@@ -72,11 +76,10 @@ func (s *Seats) squeezeIn(w *waiting, queue *[]*waiting) bool {
 // seat lets in who waits, as far as there are seats.
 func (s *Seats) seat() {
 	for s.taken < s.most && len(s.fresh)+len(s.again) > 0 {
-		from := &s.fresh
-		if len(s.fresh) == 0 || len(s.again) > 0 && s.lastFresh {
-			from = &s.again
+		from := &s.again
+		if s.row++; len(s.again) == 0 || len(s.fresh) > 0 && s.row > againInRow {
+			from, s.row = &s.fresh, 0
 		}
-		s.lastFresh = from == &s.fresh
 		(*from)[0].seated <- true
 		*from = (*from)[1:]
 		s.taken++

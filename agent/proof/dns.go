@@ -146,7 +146,7 @@ func (d *DNS) putAt(ctx context.Context, s Subject, record *order.Record, ledger
 		return false, err
 	}
 	attempted := ledger.Asked(*record)
-	presence, err := dnsvalidate.Present(ctx, remembering{client, d.zones, s.Certificate}, dnsvalidate.Publication{
+	presence, err := dnsvalidate.Present(ctx, d.provider(client, s, *record, attempted), dnsvalidate.Publication{
 		Record: asValidation(*record), TTL: d.zones.host.Config.DNS.TTL, Attempted: attempted,
 		BeforeAdd: func() error {
 			if attempted {
@@ -166,6 +166,15 @@ func (d *DNS) putAt(ctx context.Context, s Subject, record *order.Record, ledger
 		return false, ledger.Note(order.Kept, *record)
 	}
 	return true, ledger.Note(order.Added, *record)
+}
+
+// provider lists from memory what is being proved for the first time; what may stand
+// there already is read anew.
+func (d *DNS) provider(client *aliyun.Client, s Subject, record order.Record, attempted bool) dnsvalidate.Provider {
+	if attempted {
+		return client
+	}
+	return &remembering{client: client, zones: d.zones, certificate: s.Certificate, value: record.Value}
 }
 
 // Look asks every name server for the record.

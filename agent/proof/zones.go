@@ -22,6 +22,7 @@ type Zones struct {
 	mu       sync.Mutex
 	hosted   map[string]*zoneList // by account
 	listings map[listingKey]listing
+	shared   map[string]listing // by name
 }
 
 // clients are the accounts at the cloud.
@@ -32,7 +33,7 @@ type clients interface {
 // NewZones asks nothing yet.
 func NewZones(host *state.Host, accounts clients) *Zones {
 	return &Zones{host: host, accounts: accounts, prover: dnsvalidate.NewProver(host.Config.DNS.Settings),
-		hosted: map[string]*zoneList{}, listings: map[listingKey]listing{}}
+		hosted: map[string]*zoneList{}, listings: map[listingKey]listing{}, shared: map[string]listing{}}
 }
 
 // zonesLive is how long the zones of an account are believed; a run that waits
@@ -100,13 +101,35 @@ type listing struct {
 	at      time.Time
 }
 
-// listingLives is how long a listing is believed.
-const listingLives = time.Minute
+// A listing is believed for a while by the certificate whose preflight made it, and
+// for a moment by all others that are proved at the same name.
+const (
+	listingLives  = time.Minute
+	listingShared = 10 * time.Second
+)
 
 func (z *Zones) note(key listingKey, records []aliyun.Record) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	z.listings[key] = listing{records, time.Now()}
+	l := listing{records, time.Now()}
+	z.listings[key], z.shared[key.name] = l, l
+}
+
+func (z *Zones) share(name string, records []aliyun.Record) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.shared[name] = listing{records, time.Now()}
+}
+
+// sharedListing is the last one of a name, made for whomever.
+func (z *Zones) sharedListing(name string) (records []aliyun.Record, known bool) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	l, known := z.shared[name]
+	if known = known && time.Since(l.at) < listingShared; !known {
+		delete(z.shared, name)
+	}
+	return l.records, known
 }
 
 // take returns a listing once.
@@ -119,25 +142,40 @@ func (z *Zones) take(key listingKey) (records []aliyun.Record, known bool) {
 }
 
 // remembering is a client that answers the first listing of a name from memory:
-// what was looked at right before the order needs no second call.
+// what was looked at right before the order, or for another one, needs no second call.
 type remembering struct {
 	client      *aliyun.Client
 	zones       *Zones
 	certificate string
+	value       string // that is looked for; what shows it is read anew
+	listed      bool   // the listing of another one served, and serves once
 }
 
-func (r remembering) DescribeSubDomainRecords(ctx context.Context, zone, name, recordType string) ([]aliyun.Record, error) {
-	if records, known := r.zones.take(listingKey{r.certificate, name}); known && recordType == "" {
+func (r *remembering) DescribeSubDomainRecords(ctx context.Context, zone, name, recordType string) ([]aliyun.Record, error) {
+	if recordType != "" {
+		return r.client.DescribeSubDomainRecords(ctx, zone, name, recordType)
+	}
+	if records, known := r.zones.take(listingKey{r.certificate, name}); known {
 		return records, nil
 	}
-	return r.client.DescribeSubDomainRecords(ctx, zone, name, recordType)
+	if records, known := r.zones.sharedListing(name); known && !r.listed {
+		r.listed = true
+		if !slices.ContainsFunc(records, func(record aliyun.Record) bool { return record.Value == r.value }) {
+			return records, nil
+		}
+	}
+	records, err := r.client.DescribeSubDomainRecords(ctx, zone, name, recordType)
+	if err == nil {
+		r.zones.share(name, records)
+	}
+	return records, err
 }
 
-func (r remembering) AddDomainRecord(ctx context.Context, record aliyun.Record) (string, error) {
+func (r *remembering) AddDomainRecord(ctx context.Context, record aliyun.Record) (string, error) {
 	return r.client.AddDomainRecord(ctx, record)
 }
 
-func (r remembering) DeleteDomainRecord(ctx context.Context, recordID string) error {
+func (r *remembering) DeleteDomainRecord(ctx context.Context, recordID string) error {
 	return r.client.DeleteDomainRecord(ctx, recordID)
 }
 

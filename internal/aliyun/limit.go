@@ -9,7 +9,7 @@ import (
 
 // limiter lets so many requests pass in any one second. Unlike a bucket that is full
 // at first, it never lets more pass. What is urgent passes before what is not, but
-// for every fourth request.
+// for every eighth request.
 type limiter struct {
 	mu      sync.Mutex
 	passed  []time.Time // when the last ones passed, each in the place of the one that may follow it by a second
@@ -20,7 +20,7 @@ type limiter struct {
 }
 
 // urgentInRow of those that are urgent pass before one that is not.
-const urgentInRow = 3
+const urgentInRow = 7
 
 func newLimiter(perSecond int) *limiter { return &limiter{passed: make([]time.Time, perSecond)} }
 

@@ -48,7 +48,7 @@ func TestWhatIsUrgentPassesFirstAndHoldsUpTheOthersForAWhileOnly(t *testing.T) {
 		for range 20 {
 			got = append(got, <-order)
 		}
-		if want := "uuuouuuouuuouooooooo"; string(got) != want {
+		if want := "uuuuuuuouuuooooooooo"; string(got) != want {
 			t.Errorf("they passed as %s", got)
 		}
 	})

@@ -28,6 +28,7 @@ type Issuer struct {
 
 var (
 	_ issue.Catalogue = (*Issuer)(nil)
+	_ issue.Lister    = (*Issuer)(nil)
 	_ issue.Shelf     = (*Issuer)(nil)
 	_ issue.Seller    = (*Issuer)(nil)
 )
@@ -60,6 +61,16 @@ func (i *Issuer) Slots(ctx context.Context) ([]issue.Slot, error) {
 		}
 	}
 	return slots, nil
+}
+
+// Signs are the statuses of the instances (DescribeOrderInstanceList).
+func (i *Issuer) Signs(ctx context.Context) (map[string]issue.Sign, error) {
+	instances, err := i.client.DescribeOrderInstanceList(ctx)
+	signs := map[string]issue.Sign{}
+	for _, instance := range instances {
+		signs[instance.InstanceID] = issue.Sign{Said: string(instance.Status), Busy: instance.Status.Checking()}
+	}
+	return signs, err
 }
 
 func use(s aliyun.Status) issue.Use {

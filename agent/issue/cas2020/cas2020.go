@@ -34,6 +34,7 @@ type Issuer struct {
 
 var (
 	_ issue.Catalogue = (*Issuer)(nil)
+	_ issue.Lister    = (*Issuer)(nil)
 	_ issue.Shelf     = (*Issuer)(nil)
 	_ issue.Seller    = (*Issuer)(nil)
 )
@@ -99,6 +100,18 @@ func (i *Issuer) Slots(ctx context.Context) ([]issue.Slot, error) {
 		return cmp.Or(compareBool(a.Test, b.Test), compareBool(a.Until.Before(enough), b.Until.Before(enough)), a.Until.Compare(b.Until))
 	})
 	return slots, nil
+}
+
+// Signs are what the rows of the instances say of their applications and
+// certificates (ListInstances).
+func (i *Issuer) Signs(ctx context.Context) (map[string]issue.Sign, error) {
+	rows, err := Instances(ctx, i.client)
+	signs := map[string]issue.Sign{}
+	for _, row := range rows {
+		said := strings.Join([]string{string(row.Status), row.PendingResult, certificateID(row), string(row.CertificateStatus)}, " ")
+		signs[row.InstanceID] = issue.Sign{Said: said, Busy: row.Status.Pending()}
+	}
+	return signs, err
 }
 
 // compareBool puts false first.

@@ -1,0 +1,141 @@
+package agent
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"dvagent/agent/state"
+	"dvagent/internal/sandbox"
+)
+
+// ofMany places many orders at once, and calls submitted, unless it is nil, when all
+// are with the CA. It fails the test unless each is issued, was paid once and left
+// nothing.
+func ofMany(t *testing.T, w *world, many int, submitted func()) (calls map[string]int) {
+	t.Helper()
+	w.certificates(many, func(string) string { return "key_type = \"ec256\"\n" })
+	w.extra += "\n[limits]\nparallel_orders = 50\nrequests_per_second = 500\n"
+	var once sync.Once
+	w.onProgress(func(p state.Progress) {
+		if submitted != nil && p.Waiting && p.Step == "issue" && len(w.sandbox.Orders()) == many && strings.Count(w.records(), "=") == many {
+			once.Do(submitted)
+		}
+	})
+	outcomes, err := w.agent().Renew(t.Context(), Renewal{Timeout: 2 * time.Minute, Caller: tester})
+	if err != nil || len(outcomes) != many || state.Worst(outcomes) != state.Served {
+		t.Fatalf("%+v, %v", outcomes, err)
+	}
+	calls = w.calls()
+	if n := calls["CreateDVOrderAudit"] + calls["ApplyCertificate"]; n != many || w.records() != "" {
+		t.Errorf("%d submissions, records %q", n, w.records())
+	}
+	if submitted != nil {
+		once.Do(func() { t.Error("the orders never waited all together") })
+	}
+	return calls
+}
+
+func TestManyOrdersThatWaitAreLookedAtByOneList(t *testing.T) {
+	const many = 40
+	for _, tt := range []struct {
+		api, list, result string
+		results           int // calls for each
+	}{
+		{sandbox.API2018, "DescribeOrderInstanceList", "DescribeDVOrderResult", 2}, // for the challenge, and for the certificate
+		{sandbox.API2020, "ListInstances", "GetInstanceDetail", 5},
+	} {
+		t.Run(tt.api, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, sandbox.Options{Instances: many, IssueAfter: 5 * time.Second})
+			w.api = tt.api
+			calls := ofMany(t, w, many, nil)
+			if results, lists := calls[tt.result], calls[tt.list]; results > many*tt.results+many/2 || lists > 2*many {
+				t.Errorf("%d results, %d lists", results, lists)
+			}
+		})
+	}
+}
+
+// fault 20, fault 205: what a list says of an order is never more than a reason to
+// look closer, and what it does not say costs time alone.
+func TestAListThatLiesCostsNoOrder(t *testing.T) {
+	for _, tt := range []struct{ name, fault string }{
+		{"it is empty", "no-instances"},
+		{"it lacks a row", "omit-instance"},
+		{"it cannot be read", "forbidden"},
+		{"it is throttled", "throttle"},
+	} {
+		for api, list := range map[string]string{sandbox.API2018: "DescribeOrderInstanceList", sandbox.API2020: "ListInstances"} {
+			t.Run(tt.name+" in "+api, func(t *testing.T) {
+				t.Parallel()
+				const many = 8
+				w := newWorld(t, sandbox.Options{Instances: many, IssueAfter: 5 * time.Second})
+				w.api = api
+				ofMany(t, w, many, func() { w.faults(tt.fault + ":" + list) })
+			})
+		}
+	}
+}
+
+// fault 205
+func TestAListThatNeverChangesCostsNoOrder(t *testing.T) {
+	t.Parallel()
+	const many = 8
+	w := newWorld(t, sandbox.Options{Instances: many, IssueAfter: 5 * time.Second})
+	stale := &staleList{action: "DescribeOrderInstanceList"}
+	w.casEndpoint = stale.before(t, w.sandbox.Ready().API)
+	ofMany(t, w, many, stale.freeze)
+}
+
+// staleList passes requests on, and answers those for one list as it did at one time.
+type staleList struct {
+	action string
+
+	mu     sync.Mutex
+	frozen bool
+	kept   map[string][]byte // by what tells the pages apart
+}
+
+func (s *staleList) freeze() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.frozen, s.kept = true, map[string][]byte{}
+}
+
+func (s *staleList) before(t *testing.T, api string) string {
+	t.Helper()
+	target, err := url.Parse(api)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		form, _ := url.ParseQuery(string(body))
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		page := form.Get("StartIndex")
+		if !s.frozen || form.Get("Action") != s.action {
+			proxy.ServeHTTP(w, r)
+			return
+		}
+		if s.kept[page] == nil {
+			answer := httptest.NewRecorder()
+			proxy.ServeHTTP(answer, r)
+			s.kept[page] = answer.Body.Bytes()
+		}
+		fmt.Fprintf(w, "%s", s.kept[page])
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
