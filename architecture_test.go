@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 		"agent/seal", "agent/state", "agent/upload", "agent/view", "internal/bundle", "internal/command", "internal/hint", "internal/words", "deploy",
 	},
 	"agent/check": { // alone knows nginx
-		"agent/account", "agent/config", "agent/issue", "agent/order", "agent/proof", "agent/state", "deploy", "dnsvalidate", "notify",
+		"agent/account", "agent/config", "agent/issue", "agent/order", "agent/proof", "agent/state", "deploy", "dnsvalidate", "filevalidate", "notify",
 		"internal/address", "internal/aliyun", "internal/asroot", "internal/bundle", "internal/command", "internal/hint", "internal/nginx", "internal/openat", "internal/unit", "internal/words",
 	},
 	"agent/setup":         {"internal/command", "internal/line", "internal/message", "internal/nginx", "internal/words"},
@@ -38,7 +38,7 @@ var allowed = map[string][]string{
 	"agent/issue/cas2020": {"agent/config", "agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle", "internal/hint"},
 	"agent/issue/cas2018": {"agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle"},
 	"agent/issue":         {"agent/config", "agent/order", "agent/proof", "agent/state", "internal/bundle", "internal/chance", "internal/hint", "internal/words"}, // no deployment, hook or notice
-	"agent/proof":         {"agent/order", "agent/state", "dnsvalidate", "internal/aliyun", "internal/hint", "internal/line"},
+	"agent/proof":         {"agent/order", "agent/state", "dnsvalidate", "filevalidate", "internal/aliyun", "internal/hint", "internal/line"},
 	"agent/install":       {"agent/rollout", "agent/state", "deploy", "hooks", "internal/bundle", "internal/command", "internal/hint"}, // no API
 	"agent/upload":        {"agent/rollout", "agent/state", "internal/bundle", "internal/hint"},                                        // no API
 	"agent/view": { // neither the API nor DNS: no look at the page calls one
@@ -51,10 +51,11 @@ var allowed = map[string][]string{
 	"agent/order":   {"internal/atomicfile", "internal/journal"},
 	"agent/rollout": {"internal/journal"},
 
-	"deploy":      {"internal/address", "internal/asroot", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/network", "internal/openat", "internal/secret", "internal/tls13", "internal/users", "internal/words"},
-	"dnsvalidate": {"internal/aliyun", "internal/hint", "internal/network"},
-	"hooks":       {"internal/bundle", "internal/command", "internal/line"},
-	"notify":      {"internal/address", "internal/hint", "internal/https", "internal/line", "internal/message", "internal/network", "internal/secret"},
+	"deploy":       {"internal/address", "internal/asroot", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/network", "internal/openat", "internal/secret", "internal/tls13", "internal/users", "internal/words"},
+	"dnsvalidate":  {"internal/aliyun", "internal/hint", "internal/network"},
+	"filevalidate": {"internal/atomicfile", "internal/hint", "internal/line", "internal/network", "internal/openat"},
+	"hooks":        {"internal/bundle", "internal/command", "internal/line"},
+	"notify":       {"internal/address", "internal/hint", "internal/https", "internal/line", "internal/message", "internal/network", "internal/secret"},
 
 	"internal/aliyun":     {"internal/address", "internal/chance", "internal/hint", "internal/https", "internal/openat", "internal/secret"},
 	"internal/address":    {"internal/hint"},

@@ -83,7 +83,7 @@ type turn struct {
 
 func (a *Agent) newPass(scope state.Scope) (*pass, error) {
 	desk, err := issue.Open(a.host, scope, issue.Tools{
-		Issuer: a.accounts.Issuer, Prover: proof.NewDNS(a.zones), Memory: a.memory,
+		Issuer: a.accounts.Issuer, Prover: proof.New(a.zones), Memory: a.memory,
 	})
 	if err != nil {
 		return nil, err

@@ -149,10 +149,18 @@ func (run *oneShot) take(outcome state.Outcome) {
 	limit := run.agent.host.Config.DNS.PropagationTimeout
 	if outcome.Step == string(order.Propagate) && outcome.Err == nil && state.Now().Sub(outcome.Since) > limit {
 		outcome.Retry = false
-		outcome.Err = hint.Add(fmt.Errorf("not every name server shows the record after %s: %s", limit, outcome.Waiting),
-			"the order stays open; the next call goes on with it")
+		outcome.Err = hint.Add(run.unseen(outcome), "the order stays open; the next call goes on with it")
 	}
 	run.last[name] = outcome
+}
+
+// unseen says that a proof was not shown within the limit.
+func (run *oneShot) unseen(outcome state.Outcome) error {
+	cfg := run.agent.host.Config
+	if c, _ := cfg.Certificate(outcome.Certificate); c.Webroot != "" {
+		return fmt.Errorf("not every address shows the file after %s: %s", cfg.DNS.PropagationTimeout, outcome.Waiting)
+	}
+	return fmt.Errorf("not every name server shows the record after %s: %s", cfg.DNS.PropagationTimeout, outcome.Waiting)
 }
 
 // alarms, wake and noted are for agenda: a one-shot watches nothing, and tells

@@ -20,6 +20,7 @@ import (
 	"dvagent/agent/view"
 	"dvagent/internal/bundle/bundletest"
 	"dvagent/internal/command"
+	"dvagent/internal/network"
 	"dvagent/internal/sandbox"
 )
 
@@ -48,6 +49,8 @@ type world struct {
 
 	observe state.Observer // may be nil
 	log     *slog.Logger   // may be nil
+
+	network network.Dialer // in place of this host's; may be nil
 
 	strange bool           // the host does not trust the sandbox's CA
 	trusts  *bundletest.CA // that the host trusts besides; may be nil
@@ -159,13 +162,21 @@ func (w *world) agent() *Agent {
 	return a
 }
 
+// online is ctx with the world's network.
+func (w *world) online(ctx context.Context) context.Context {
+	if w.network == nil {
+		return ctx
+	}
+	return network.With(ctx, w.network)
+}
+
 func (w *world) renew(r Renewal) state.Outcome {
 	w.Helper()
 	if r.Timeout == 0 {
 		r.Timeout = 2 * time.Minute
 	}
 	r.Caller = tester
-	outcomes, err := w.agent().Renew(context.Background(), r)
+	outcomes, err := w.agent().Renew(w.online(context.Background()), r)
 	if err != nil {
 		w.Fatal(err)
 	}

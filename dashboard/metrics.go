@@ -93,7 +93,7 @@ var (
 	spareDesc     = describe("account_spare_instances", "Paid DV instances that nobody claimed, as last listed; absent until then.", "account")
 	leftDesc      = describe("package_certificates_left", "Certificates that a package had left when an order last saw it, without that order; absent until then.", "account", "package")
 	wantedDesc    = describe("package_coming_renewals", "Certificates that want one of the package within [limits] forecast.", "account", "package")
-	recordsDesc   = describe("owed_records", "TXT records of ours that may stand in a zone.")
+	recordsDesc   = describe("owed_records", "Validation records and files of ours that may be in place.")
 	orphansDesc   = describe("orphaned_orders", "Open orders of certificates that are not configured.")
 	movedDesc     = describe("scheduler_last_moved_timestamp_seconds", "When the scheduler last moved.")
 	passDesc      = describe("last_pass_failed", "Whether the last pass failed as a whole; nothing is renewed meanwhile.")

@@ -26,8 +26,8 @@ type CAs struct {
 	Others []string // of CAs that are surely none of ours
 }
 
-// checkCAA finds the domains for which none of our CAs may issue.
-func (f *Preflight) checkCAA(ctx context.Context, domains []string, cas CAs) []Finding {
+// CAA finds the domains for which none of our CAs may issue.
+func (f *Preflight) CAA(ctx context.Context, domains []string, cas CAs) []Finding {
 	each := make([]Finding, len(domains))
 	inParallel(len(domains), func(i int) { each[i] = f.checkCAAOf(ctx, domains[i], cas) })
 	var findings []Finding

@@ -67,7 +67,7 @@ func (f *Preflight) Look(ctx context.Context, e Expectation) ([]Finding, error) 
 		findings = append(findings, f.checkAlias(ctx, name, servers)...)
 	}
 	if len(e.CAs.Ours) > 0 {
-		findings = append(findings, f.checkCAA(ctx, e.Domains, e.CAs)...)
+		findings = append(findings, f.CAA(ctx, e.Domains, e.CAs)...)
 	}
 	if ctx.Err() != nil {
 		return nil, cutShort(hosted, ctx.Err())

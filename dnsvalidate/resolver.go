@@ -173,6 +173,31 @@ func (p *Prover) addresses(ctx context.Context, host string) (found []string, by
 	return found, by
 }
 
+// Addresses returns the IPv4 and IPv6 addresses of a host as DNS tells them, for
+// a CA reads no /etc/hosts either. NoAddressError says that it has none; any other
+// error that nobody answers.
+func (p *Prover) Addresses(ctx context.Context, host string) ([]string, error) {
+	if found, _ := p.addresses(ctx, host); len(found) > 0 {
+		return found, nil
+	}
+	for _, kind := range []uint16{dns.TypeA, dns.TypeAAAA} {
+		if _, _, err := p.consult(ctx, host, kind); err != nil {
+			return nil, fmt.Errorf("find the addresses of %s: %w", host, err)
+		}
+	}
+	return nil, &NoAddressError{host}
+}
+
+// NoAddressError says that a host has neither an IPv4 nor an IPv6 address.
+type NoAddressError struct{ Host string }
+
+func (e *NoAddressError) Error() string { return e.Host + " has no address" }
+
+// OperatorHint is for package hint.
+func (e *NoAddressError) OperatorHint() string {
+	return "add an A or AAAA record for " + e.Host + " that leads to its web server"
+}
+
 func addressesIn(records []dns.RR) []string {
 	var addresses []string
 	for _, rr := range records {

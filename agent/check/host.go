@@ -120,12 +120,12 @@ func (c *Check) targets(ctx context.Context) []Finding {
 	sandbox, rehearsals := sandboxOf(os.Geteuid()), new(deploy.Rehearsals)
 	return c.each(func(certificate config.Certificate) []Finding {
 		s, unreadable := c.host.Dir.Read(certificate)
-		var findings []Finding
+		findings := checkWebroot(certificate, sandbox)
 		for _, target := range certificate.Deploy {
 			first := unreadable == nil && !s.Rollout.Targets[target.ID()].Begun()
 			findings = append(findings, rehearse(ctx, rehearsals, certificate.Name, target, first)...)
 			findings = append(findings, c.checkTarget(ctx, certificate.Name, target)...)
-			findings = append(findings, sandbox.check(certificate.Name, target)...)
+			findings = append(findings, sandbox.check(certificate.Name, target.Paths())...)
 		}
 		return findings
 	})

@@ -35,7 +35,7 @@ func (c *Check) Online(ctx context.Context) []Finding {
 		if certificate.Package != "" {
 			findings = append(findings, c.stock(ctx, certificate)...)
 		}
-		if !certificate.Follow {
+		if !certificate.Follow && certificate.Webroot == "" { // Files looks at the others
 			findings = append(findings, z.certificate(ctx, certificate)...)
 		}
 	}

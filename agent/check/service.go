@@ -52,11 +52,11 @@ func madeByUnit(dir state.Dir) bool {
 	})
 }
 
-// check says which targets lie where a unit's service sees the disk read-only.
-func (s sandbox) check(name string, target deploy.Target) []Finding {
+// check says which files lie where a unit's service sees the disk read-only.
+func (s sandbox) check(name string, paths []string) []Finding {
 	var findings []Finding
 	for _, u := range s.units {
-		for _, path := range target.Paths() {
+		for _, path := range paths {
 			if dir := filepath.Dir(path); !u.CanWrite(dir) {
 				findings = append(findings, Finding{Subject: name, Err: hint.Add(
 					fmt.Errorf("%s cannot be written by %s, which sees the disk read-only there", path, u.Name),

@@ -9,6 +9,7 @@ import (
 	"dvagent/agent/order"
 	"dvagent/agent/proof"
 	"dvagent/dnsvalidate"
+	"dvagent/filevalidate"
 	"dvagent/internal/hint"
 )
 
@@ -21,12 +22,27 @@ type Walk struct {
 	Account string // that hosts Zone
 	Zone    string // the zone by the account's list; "" when there is none
 	ZoneErr error  // why there is none
+
+	Webroot string               // where the file of a certificate goes; then nothing above counts but Name and Why
+	File    string               // what the file is to hold, or ""
+	Visits  []filevalidate.Visit // to the addresses of the host
+}
+
+// String is the verdict in one line.
+func (w Walk) String() string {
+	if w.Webroot != "" {
+		return filevalidate.Verdict{URL: w.Name, Visits: w.Visits}.String()
+	}
+	return w.Trace.String()
 }
 
 // Trace looks at a certificate's last challenge, or at any DNS name. It needs
 // no order and changes nothing. *state.UnknownError says that the target is neither.
 // Beside an error stands what was asked until then.
 func (c *Check) Trace(ctx context.Context, target string) (Walk, error) {
+	if certificate, known := c.host.Config.Certificate(target); known && certificate.Webroot != "" {
+		return c.visit(ctx, certificate)
+	}
 	walk, value, accounts, err := c.traced(target)
 	if err != nil {
 		return Walk{}, err
@@ -38,6 +54,23 @@ func (c *Check) Trace(ctx context.Context, target string) (Walk, error) {
 		}
 	}
 	walk.Trace, err = c.zones.Trace(ctx, dnsvalidate.Question{Zone: walk.Zone, Name: walk.Name, Value: value})
+	return walk, err
+}
+
+// visit asks for the file of the open order, or for one that is not there at the
+// usual place.
+func (c *Check) visit(ctx context.Context, certificate config.Certificate) (Walk, error) {
+	walk := Walk{Webroot: certificate.Webroot, Why: "the usual place, for a file that is not there",
+		Name: filevalidate.Place{Host: certificate.Domains[0], Path: filevalidate.Usual + "/fileauth.txt"}.URL()}
+	open, err := order.Load(c.host.Dir.Certificate(certificate.Name))
+	if err != nil {
+		return Walk{}, err
+	}
+	if open != nil && len(open.Challenges) > 0 && open.Challenges[0].Kind == order.File {
+		walk.Name, walk.File, walk.Why = open.Challenges[0].Name, open.Challenges[0].Value, "the open order's challenge"
+	}
+	verdict, err := proof.NewFiles(proof.NewDNS(c.zones)).Trace(ctx, walk.Name, walk.File)
+	walk.Visits = verdict.Visits
 	return walk, err
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"dvagent/agent/config"
-	"dvagent/agent/order"
 	"dvagent/agent/proof"
 	"dvagent/agent/state"
 )
@@ -14,24 +13,16 @@ import (
 // need, and deletes it. It takes the lock as the working commands do. A record
 // that could not be deleted is owed, and the next pass removes it.
 func (c *Check) WriteTest(ctx context.Context, caller state.Caller) ([]Finding, error) {
-	lock, err := c.host.Dir.Lock(ctx, caller)
+	records, unlock, err := c.owedRecords(ctx, caller)
 	if err != nil {
 		return nil, err
 	}
-	defer lock.Unlock()
-	var records *order.Owed
-	err = c.host.Readable(func() (err error) {
-		records, err = order.LoadOwed(c.host.Dir.Records())
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
+	defer unlock()
 	dns := proof.NewDNS(c.zones)
 	var findings []Finding
 	tested := map[string]bool{} // by account and zone
 	for _, certificate := range c.host.Config.Certificates {
-		if certificate.Follow { // it writes no record
+		if certificate.Follow || certificate.Webroot != "" { // it writes no record
 			continue
 		}
 		for _, at := range c.places(ctx, dns, certificate) {

@@ -51,7 +51,10 @@ func buildCertificate(config *Config, contacts map[string]Contact, real realPath
 	account, err := chosen("account", table.Account, config.Accounts)
 	wrong.at(key+".account", err)
 	dnsAccount := account
-	if table.DNSAccount != "" {
+	switch {
+	case table.Webroot != "": // no zone is wanted
+		dnsAccount = ""
+	case table.DNSAccount != "":
 		dnsAccount, err = chosen("account", table.DNSAccount, config.Accounts)
 		wrong.at(key+".dns_account", err)
 	}
@@ -60,6 +63,7 @@ func buildCertificate(config *Config, contacts map[string]Contact, real realPath
 		wrong.at(key+".contact", err)
 	}
 	wrong.add(checkFollow(key, table))
+	wrong.add(checkValidation(key, table, domains))
 	for _, instance := range table.Instances {
 		if !instanceForm.MatchString(instance) {
 			wrong.at(key+".instances", fmt.Errorf("%q is not an instance", instance))
@@ -68,7 +72,7 @@ func buildCertificate(config *Config, contacts map[string]Contact, real realPath
 	window, err := parseWindow(cmp.Or(table.RenewBefore, defaultRenewBefore))
 	wrong.at(key+".renew_before", err)
 	certificate := Certificate{
-		Name: table.Name, Domains: domains, Account: account, DNSAccount: dnsAccount,
+		Name: table.Name, Domains: domains, Account: account, DNSAccount: dnsAccount, Webroot: table.Webroot,
 		Contact: contacts[contact], Instances: table.Instances, TestInstances: table.TestInstances, Package: table.Package,
 		KeyType: cmp.Or(table.KeyType, defaultKeyType), RenewBefore: window, Upload: table.Upload, Follow: table.Follow,
 	}
@@ -113,6 +117,7 @@ func checkFollow(key string, table certificateTable) error {
 	}{
 		{"instances", len(table.Instances) > 0}, {"test_instances", table.TestInstances}, {"package", table.Package != ""},
 		{"key_type", table.KeyType != ""}, {"private_key", table.PrivateKey != ""},
+		{"validation", table.Validation != ""}, {"webroot", table.Webroot != ""},
 	} {
 		if table.Follow && one.given {
 			wrong.at(key+"."+one.key, errors.New("is of no use beside follow, which orders nothing"))

@@ -50,7 +50,8 @@ type Certificate struct {
 	Name        string
 	Domains     []string
 	Account     string // whose instances are consumed
-	DNSAccount  string // whose zone the validation record goes into
+	DNSAccount  string // whose zone the validation record goes into; "" where Webroot is set
+	Webroot     string // the directory that a file proves the domains in, as a web server shows it; "": a DNS record proves them
 	Contact     Contact
 	Instances   []string // the only ones it may consume; empty: any
 	RenewBefore Window

@@ -84,6 +84,15 @@ func TestWhatIsWrongIsNamedWithItsLineAndKey(t *testing.T) {
 		{"test instances for what orders nothing", `name = "shop"`, "name = \"shop\"\ntest_instances = true\nfollow = true", 19, "certificate[1].test_instances"},
 		{"a kind of key for what orders nothing", `name = "shop"`, "name = \"shop\"\nfollow = true\nkey_type = \"ec256\"", 20, "certificate[1].key_type"},
 		{"a place of the key for what orders nothing", `name = "shop"`, "name = \"shop\"\nprivate_key = \"cas\"\nfollow = true", 19, "certificate[1].private_key"},
+		{"a validation for what orders nothing", `name = "shop"`, "name = \"shop\"\nfollow = true\nvalidation = \"file\"", 20, "certificate[1].validation"},
+		{"a validation that there is not", `name = "shop"`, "name = \"shop\"\nvalidation = \"http\"", 19, "certificate[1].validation"},
+		{"a file without its place", `name = "shop"`, "name = \"shop\"\nvalidation = \"file\"", 17, "certificate[1].webroot"},
+		{"a place without a file", `name = "shop"`, "name = \"shop\"\nwebroot = \"/srv\"", 19, "certificate[1].webroot"},
+		{"a relative place of the file", `name = "shop"`, "name = \"shop\"\nvalidation = \"file\"\nwebroot = \"srv\"", 20, "certificate[1].webroot"},
+		{"a place of the file that leads upward", `name = "shop"`, "name = \"shop\"\nvalidation = \"file\"\nwebroot = \"/srv/../etc\"", 20, "certificate[1].webroot"},
+		{"the root as the place of the file", `name = "shop"`, "name = \"shop\"\nvalidation = \"file\"\nwebroot = \"/\"", 20, "certificate[1].webroot"},
+		{"a zone's account for a file", `name = "shop"`, "name = \"shop\"\nvalidation = \"file\"\nwebroot = \"/srv\"\ndns_account = \"main\"", 21, "certificate[1].dns_account"},
+		{"a wildcard that a file is to prove", `name = "www"`, "name = \"www\"\nvalidation = \"file\"\nwebroot = \"/srv\"", 15, "certificate[0].domains"},
 		{"an unknown contact of what orders nothing", `name = "shop"`, "name = \"shop\"\nfollow = true\ncontact = \"other\"", 20, "certificate[1].contact"},
 		{"an unknown account", `name = "shop"`, "name = \"shop\"\naccount = \"other\"", 19, "certificate[1].account"},
 		{"an unknown contact", `name = "shop"`, "name = \"shop\"\ncontact = \"other\"", 19, "certificate[1].contact"},
@@ -190,5 +199,16 @@ func TestFilesThatOthersCanReadAreRefused(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+func TestAFileNeedsNoZone(t *testing.T) {
+	text := strings.Replace(sound, `name = "shop"`, "name = \"shop\"\naccount = \"main\"\nvalidation = \"file\"\nwebroot = \"/var/www/html\"", 1)
+	c, err := load(t, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shop := c.Certificates[1]; shop.Webroot != "/var/www/html" || shop.DNSAccount != "" || shop.Account != "main" {
+		t.Errorf("got %+v", shop)
 	}
 }

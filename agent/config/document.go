@@ -71,6 +71,8 @@ type certificateTable struct {
 	Package       string        `toml:"package"`
 	KeyType       string        `toml:"key_type"`
 	PrivateKey    string        `toml:"private_key"`
+	Validation    string        `toml:"validation"`
+	Webroot       string        `toml:"webroot"`
 	Upload        bool          `toml:"upload"`
 	Follow        bool          `toml:"follow"`
 	RenewBefore   string        `toml:"renew_before"`
@@ -150,6 +152,7 @@ type serviceTable struct {
 const (
 	defaultKeyType     = "rsa2048"
 	defaultPrivateKey  = "host"
+	defaultValidation  = "dns"
 	defaultRenewBefore = "33%"
 )
 

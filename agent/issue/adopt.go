@@ -3,6 +3,7 @@ package issue
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"dvagent/agent/config"
@@ -102,14 +103,22 @@ func (d *Desk) claimant(account string, report Report) (name string, known bool)
 	if len(report.Challenges) == 0 {
 		return "", false
 	}
-	asked := strings.ToLower(strings.TrimSuffix(report.Challenges[0].Name, "."))
+	asked := report.Challenges[0]
 	name = d.closest(account, func(c config.Certificate) int { return proves(asked, c.Domains) })
-	return name, name != "" || strings.Count(asked, ".") > 1
+	return name, name != "" || strings.Count(strings.TrimSuffix(asked.Name, "."), ".") > 1
 }
 
-// proves says how well a validation name goes with the domains: it lies right at
-// one of them, or else at the parent of one, or is relative to their zone.
-func proves(asked string, domains []string) (best int) {
+// proves says how well a challenge goes with the domains: its file is one of
+// theirs, or its validation name lies right at one of them, or else at the parent of
+// one, or is relative to their zone.
+func proves(c order.Challenge, domains []string) (best int) {
+	if c.Kind == order.File {
+		if slices.Contains(domains, proof.FileHost(c)) {
+			return 3
+		}
+		return 0
+	}
+	asked := strings.ToLower(strings.TrimSuffix(c.Name, "."))
 	proved := provedBy(asked)
 	for _, domain := range domains {
 		switch domain = strings.TrimPrefix(domain, "*."); {

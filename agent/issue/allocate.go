@@ -191,7 +191,7 @@ func (w *work) take(s Slot) (bool, error) {
 const undecidedFor = 10 * time.Minute
 
 func (w *work) subject() proof.Subject {
-	return proof.Subject{Certificate: w.name(), Account: w.order.DNSAccount}
+	return proof.Subject{Certificate: w.name(), Account: w.order.DNSAccount, Webroot: w.order.Webroot}
 }
 
 // resume goes on with the instance that the ledger says is ours, though the

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"dvagent/agent/order"
@@ -32,11 +33,19 @@ func (w *work) removeProofs(ctx context.Context) error {
 	defer cancel()
 	for _, record := range w.order.Owed() {
 		if err := w.desk.prover.Remove(ctx, record, w.proofs()); err != nil {
-			return hint.Add(fmt.Errorf("remove the %s record %s: %w", record.Type(), record.Name, err), hint.Of(err))
+			return hint.Add(fmt.Errorf("remove %s: %w", named(record), err), hint.Of(err))
 		}
-		w.say(order.CleanUp, fmt.Sprintf("removed the %s record %s", record.Type(), record.Name))
+		w.say(order.CleanUp, "removed "+named(record))
 	}
 	return nil
+}
+
+// named is what people call a proof.
+func named(r order.Record) string {
+	if r.Kind == order.File {
+		return "the file " + filepath.Join(r.Zone, r.RR)
+	}
+	return fmt.Sprintf("the %s record %s", r.Type(), r.Name)
 }
 
 // owe makes sure that the ledger knows what the order's journal knows.
@@ -94,16 +103,23 @@ func (d *Desk) sweep(ctx context.Context, entry order.OwedRecord) state.Outcome 
 	err := d.prover.Remove(ctx, r, proof.Owed{Records: d.records, Certificate: entry.Certificate})
 	if err == nil {
 		d.memory.release(r)
-		d.host.Say(entry.Certificate, string(order.CleanUp), fmt.Sprintf("removed the %s record %s", r.Type(), r.Name))
+		d.host.Say(entry.Certificate, string(order.CleanUp), "removed "+named(r))
 		return state.Outcome{Certificate: entry.Certificate, Did: state.Swept}
 	}
 	owed := state.Outcome{
 		Certificate: entry.Certificate, Class: state.Pending, Step: string(order.CleanUp), Retry: true,
-		Next: state.Now().Add(state.Backoff(3, err)), Err: hint.Add(fmt.Errorf("the %s record %s in zone %s is still to be removed: %w",
-			r.Type(), r.Name, r.Zone, err), hint.Of(err)),
+		Next: state.Now().Add(state.Backoff(3, err)), Err: hint.Add(fmt.Errorf("%w: %w", stillOwed(r), err), hint.Of(err)),
 	}
 	d.memory.hold(r, owed)
 	return owed
+}
+
+// stillOwed says that a proof is there yet.
+func stillOwed(r order.Record) error {
+	if r.Kind == order.File {
+		return fmt.Errorf("the file %s is still to be removed", filepath.Join(r.Zone, r.RR))
+	}
+	return fmt.Errorf("the %s record %s in zone %s is still to be removed", r.Type(), r.Name, r.Zone)
 }
 
 // leftAtServer says what goes on at the server after an order was given up.

@@ -34,7 +34,7 @@ func (d *Desk) Owing(certificate string) []error {
 		owing = append(owing, fmt.Errorf("its certificate is valid until %s, and the key is kept here", words.Date(leaf.NotAfter)))
 	}
 	for _, entry := range d.records.Of(certificate) {
-		owing = append(owing, fmt.Errorf("the %s record %s in zone %s is still to be removed", entry.Record.Type(), entry.Record.Name, entry.Record.Zone))
+		owing = append(owing, stillOwed(entry.Record))
 	}
 	return owing
 }

@@ -34,7 +34,7 @@ func (d *Desk) inherit(s state.Snapshot) (*order.Order, error) {
 
 // isFor says that an open order is what the certificate would order.
 func isFor(o *order.Order, s state.Snapshot) bool {
-	return o.Outcome == "" && o.Instance != "" && o.Account == s.Config.Account && o.DNSAccount == s.Config.DNSAccount &&
+	return o.Outcome == "" && o.Instance != "" && o.Account == s.Config.Account && o.DNSAccount == s.Config.DNSAccount && o.Webroot == s.Config.Webroot &&
 		sameSet(o.Domains, s.Config.Domains)
 }
 

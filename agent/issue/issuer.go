@@ -145,6 +145,7 @@ type Application struct {
 	Contact config.Contact
 	KeyType string // one of bundle.KeyTypes
 	Request []byte // PEM; nil where the issuer makes the key
+	File    bool   // the names are proved by files, and not by DNS records
 }
 
 // Receipt is the answer to a submission.

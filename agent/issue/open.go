@@ -1,6 +1,7 @@
 package issue
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -108,7 +109,7 @@ func (d *Desk) settle(s state.Snapshot, forced bool) (*order.Order, error) {
 		return o, nil
 	}
 	asConfigured := sameSet(o.Domains, s.Config.Domains) && o.Account == s.Config.Account && o.DNSAccount == s.Config.DNSAccount &&
-		(o.Instance == "" || o.Package == s.Config.Package)
+		o.Webroot == s.Config.Webroot && (o.Instance == "" || o.Package == s.Config.Package)
 	if asConfigured && !s.Config.Follow && (s.Due(state.Now()) != "" || forced) {
 		return o, nil
 	}
@@ -127,6 +128,9 @@ func (d *Desk) mend(s state.Snapshot, o *order.Order) error {
 	if o.Instance == "" {
 		return nil
 	}
+	if err := readdress(o, s.Config); err != nil {
+		return err
+	}
 	if o.Package == "" || o.Submitting || !o.SubmittedAt.IsZero() { // else the order is looked for by it
 		if err := d.recallKey(s.Config, o); err != nil {
 			return err
@@ -143,6 +147,17 @@ func (d *Desk) mend(s state.Snapshot, o *order.Order) error {
 	}
 	_, err := d.ledger.Claim(o.Account, o.Certificate, order.Claim{Instance: o.Instance, Adopted: o.Adopted, Package: o.Package, Bare: o.Bare, Before: o.Before})
 	return err
+}
+
+// readdress has an order that is placed know what was configured since of where its
+// proofs go. What it was placed with, the CA's challenges say.
+func readdress(o *order.Order, c config.Certificate) error {
+	webroot, account := cmp.Or(c.Webroot, o.Webroot), cmp.Or(o.DNSAccount, c.DNSAccount)
+	if webroot == o.Webroot && account == o.DNSAccount {
+		return nil
+	}
+	return o.Reopen(order.Application{Domains: o.Domains, Account: o.Account, DNSAccount: account, Webroot: webroot,
+		Reason: o.Reason, Forced: o.Forced})
 }
 
 // recallKey finds the key of an order whose journal lost the line of it, or
@@ -166,7 +181,7 @@ func (d *Desk) begin(s state.Snapshot, reason string, forced bool) (*order.Order
 }
 
 func application(s state.Snapshot, reason string, forced bool) order.Application {
-	return order.Application{Domains: s.Config.Domains, Account: s.Config.Account, DNSAccount: s.Config.DNSAccount,
+	return order.Application{Domains: s.Config.Domains, Account: s.Config.Account, DNSAccount: s.Config.DNSAccount, Webroot: s.Config.Webroot,
 		Reason: reason, Forced: forced}
 }
 

@@ -217,9 +217,8 @@ func isExhausted(err error) bool {
 // refusedOfPackage stops an order that the CA refused: another one would take
 // another certificate of the package.
 func (w *work) refusedOfPackage(err error) error {
-	return stop(err, fmt.Sprintf("see whether every name server shows the record, and whether a CAA record forbids the CA; "+
-		"to order anew, which takes another one of the package: dvagent renew --force %s; order %s gives its own back once it is deleted in the SSL console",
-		w.name(), w.order.ServerOrder))
+	return stop(err, fmt.Sprintf("%s; to order anew, which takes another one of the package: dvagent renew --force %s; order %s gives its own back once it is deleted in the SSL console",
+		w.whyRefused(), w.name(), w.order.ServerOrder))
 }
 
 func (o StockOrder) running() bool { return o.Running }

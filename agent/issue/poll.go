@@ -160,15 +160,39 @@ func (w *work) noteChallenges(asked []order.Challenge) error {
 		}
 		challenges = append(challenges, checked...)
 	}
+	if err := w.provable(challenges); err != nil {
+		if w.order.Adopted { // whoever placed it proves it
+			return nil
+		}
+		return stop(err, hint.Of(err)+"; to give the order up: dvagent abandon "+w.name())
+	}
 	if slices.Equal(challenges, w.order.Challenges) {
 		return nil
 	}
 	for _, c := range challenges {
 		if !slices.Contains(w.order.Challenges, c) {
-			w.say(order.Present, fmt.Sprintf("the CA wants to see a %s record at %s", c.Kind, c.Name))
+			w.say(order.Present, "the CA wants to see "+wanted(c))
 		}
 	}
 	return w.order.Challenged(challenges)
+}
+
+// provable says why the challenges cannot be answered, or nil.
+func (w *work) provable(challenges []order.Challenge) error {
+	for _, c := range challenges {
+		if err := proof.Can(w.subject(), c); err != nil {
+			return err
+		}
+	}
+	return proof.Agree(challenges)
+}
+
+// wanted is what a challenge asks for.
+func wanted(c order.Challenge) string {
+	if c.Kind == order.File {
+		return "a file at http://" + c.Name
+	}
+	return fmt.Sprintf("a %s record at %s", c.Kind, c.Name)
 }
 
 // refused records that the CA refused, removes the proofs and says what was to
@@ -177,6 +201,9 @@ func (w *work) refused(ctx context.Context, report Report) error {
 	where := "before a challenge was given"
 	for i, c := range w.order.Challenges {
 		with := fmt.Sprintf("with the %s record %q at %s", c.Kind, c.Value, c.Name)
+		if c.Kind == order.File {
+			with = fmt.Sprintf("with the file %q at http://%s", c.Value, c.Name)
+		}
 		if where += " and " + with; i == 0 {
 			where = with
 		}
@@ -189,7 +216,15 @@ func (w *work) refused(ctx context.Context, report Report) error {
 		return w.refusedOfPackage(state.Also(err, w.removeProofs(ctx)))
 	}
 	return hint.Add(state.Also(err, w.removeProofs(ctx)),
-		"see whether every name server shows the record, and whether a CAA record forbids the CA; the same instance is submitted again")
+		w.whyRefused()+"; the same instance is submitted again")
+}
+
+// whyRefused is what to look at after the CA refused.
+func (w *work) whyRefused() string {
+	if len(w.order.Challenges) > 0 && w.order.Challenges[0].Kind == order.File {
+		return "see whether every address of the domains shows the file at port 80, and whether a CAA record forbids the CA"
+	}
+	return "see whether every name server shows the record, and whether a CAA record forbids the CA"
 }
 
 // patient waits, up to the order's deadline.

@@ -21,9 +21,14 @@ func (w *work) present(ctx context.Context) (verdict, error) {
 		if err != nil {
 			return advance, err
 		}
-		if ours {
+		switch file := record.Kind == order.File; {
+		case ours && file:
+			w.say(order.Present, fmt.Sprintf("wrote the file %s for http://%s", record.RecordID, record.Name))
+		case ours:
 			w.say(order.Present, fmt.Sprintf("wrote the %s record %s in zone %s", record.Type(), record.Name, record.Zone))
-		} else {
+		case file:
+			w.say(order.Present, "the file is already there: it is left to whoever made it")
+		default:
 			w.say(order.Present, fmt.Sprintf("the %s record is already there: it is left to whoever made it", record.Type()))
 		}
 	}
@@ -44,6 +49,12 @@ type orderProofs struct {
 func (p orderProofs) Asked(r order.Record) bool {
 	return p.order.Asked(r) || p.records.Has(p.order.Certificate, r)
 }
+
+// Made is for proof.Ledger.
+func (p orderProofs) Made(r order.Record) int { return p.records.Made(r) }
+
+// Others is for proof.Ledger.
+func (p orderProofs) Others(r order.Record) bool { return p.records.Holds(p.order.Certificate, r) }
 
 // Note is for proof.Ledger.
 func (p orderProofs) Note(kind order.Kind, r order.Record) error {

@@ -14,7 +14,8 @@ import (
 // show a record: most only lag behind, and the CA may ask any of them.
 const leaveOutAfter = 10 * time.Second
 
-// propagate watches the name servers until they show every proof. The CA looks
+// propagate watches the name servers, or the web servers, until they show every
+// proof. The CA looks
 // on its own meanwhile, so the order is still polled, and wins.
 func (w *work) propagate(ctx context.Context) (verdict, error) {
 	next, err := w.poll(ctx)

@@ -81,7 +81,7 @@ func (w *work) send(ctx context.Context, stock *order.Stock) error {
 // known to the journal, before the first request that names it.
 func (w *work) application() (Application, error) {
 	c := w.snapshot.Config
-	a := Application{Names: w.asked(), Contact: c.Contact, KeyType: c.KeyType}
+	a := Application{Names: w.asked(), Contact: c.Contact, KeyType: c.KeyType, File: c.Webroot != ""}
 	if !w.issuer.Terms().OwnKey || c.CloudKey && w.order.Key == "" {
 		return a, nil
 	}

@@ -40,7 +40,7 @@ func (w *work) whose(r Report) owner {
 		return unknown
 	}
 	for _, c := range r.Challenges {
-		if proves(c.Name, w.order.Domains) == 0 {
+		if proves(c, w.order.Domains) == 0 {
 			return others
 		}
 	}

@@ -34,7 +34,7 @@ func (o *Order) applyStage(fact Fact) {
 	switch fact.Kind {
 	case Opened:
 		o.OpenedAt, o.Domains, o.Reason, o.Forced = fact.At, fact.Domains, fact.Reason, fact.Forced
-		o.Account, o.DNSAccount = fact.Account, fact.DNSAccount
+		o.Account, o.DNSAccount, o.Webroot = fact.Account, fact.DNSAccount, fact.Webroot
 	case Claimed:
 		o.Instance, o.ClaimedAt, o.Adopted, o.Submissions = fact.Instance, fact.At, fact.Adopted, 0
 		o.API, o.Package, o.Bare, o.Before = cmp.Or(fact.API, API2018), fact.Package, fact.Bare, fact.Before

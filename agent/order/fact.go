@@ -15,7 +15,7 @@ type Kind string
 
 // The kinds, in the order in which an order that goes well meets them.
 const (
-	Opened     Kind = "opened"     // Domains, Reason, Forced, Account, DNSAccount, API
+	Opened     Kind = "opened"     // Domains, Reason, Forced, Account, DNSAccount, Webroot, API
 	Claimed    Kind = "claimed"    // Instance, Adopted, API, Package, Bare, Before
 	Keyed      Kind = "keyed"      // Key: the private key for it is on the disk
 	Submitting Kind = "submitting" // Stock: right before the request
@@ -54,6 +54,7 @@ type Fact struct {
 	Domains    []string    `json:"domains,omitempty"`
 	Account    string      `json:"account,omitempty"`
 	DNSAccount string      `json:"dns_account,omitempty"`
+	Webroot    string      `json:"webroot,omitempty"`
 	Reason     string      `json:"reason,omitempty"`
 	Forced     bool        `json:"forced,omitempty"`
 	API        string      `json:"api,omitempty"`
@@ -97,34 +98,37 @@ func (f Fact) Challenges() []Challenge {
 	return append([]Challenge{*f.Challenge}, f.Further...)
 }
 
-// The kinds of DNS record that a CA asks for.
+// The kinds of proof that a CA asks for: a DNS record, or a file.
 const (
 	TXT   = "TXT"
 	CNAME = "CNAME"
+	File  = "FILE"
 )
 
 // Challenge is what the CA wants to see. Name is the checked host name that
-// the CA gave; Value is what it is to hold.
+// the CA gave, or the URL of a file without its scheme; Value is what it is to
+// hold.
 type Challenge struct {
-	Kind   string `json:"type"`             // TXT or CNAME
+	Kind   string `json:"type"`             // TXT, CNAME or FILE
 	Domain string `json:"domain,omitempty"` // that it is for, where the CA says so
 	Name   string `json:"name"`
 	Value  string `json:"value"`
 }
 
-// Record is a validation record in a zone.
+// Record is a validation record in a zone, or a file in a webroot.
 type Record struct {
 	Account  string `json:"account"`        // whose zone it is
-	Kind     string `json:"kind,omitempty"` // TXT, also when empty, or CNAME
-	Zone     string `json:"zone"`
-	RR       string `json:"rr"`
-	Name     string `json:"name"`
+	Kind     string `json:"kind,omitempty"` // TXT, also when empty, CNAME or FILE
+	Zone     string `json:"zone"`           // of a file, the webroot
+	RR       string `json:"rr"`             // of a file, its path below that
+	Name     string `json:"name"`           // of a file, its URL without the scheme
 	Value    string `json:"value"`
-	For      string `json:"for,omitempty"` // the challenge's name, where its CNAMEs lead to Name
-	RecordID string `json:"record_id,omitempty"`
+	For      string `json:"for,omitempty"`       // the challenge's name, where its CNAMEs lead to Name
+	RecordID string `json:"record_id,omitempty"` // of a file, its path; "" until it is there
+	Made     int    `json:"made,omitempty"`      // so many directories above a file were made for it
 }
 
-// Type is the record's kind, TXT or CNAME.
+// Type is the record's kind, TXT, CNAME or FILE.
 func (r Record) Type() string { return cmp.Or(r.Kind, TXT) }
 
 // serves says that the record is made for the challenge.
@@ -133,8 +137,17 @@ func (r Record) serves(c Challenge) bool {
 }
 
 // same says that two records are one, whether or not the id is known yet.
-func (r Record) same(other Record) bool {
-	r.Kind, r.RecordID = r.Type(), ""
-	other.Kind, other.RecordID = other.Type(), ""
-	return r == other
+func (r Record) same(other Record) bool { return r.plain() == other.plain() }
+
+// plain is the record by what it is known again.
+func (r Record) plain() Record {
+	r.Kind, r.RecordID, r.Made = r.Type(), "", 0
+	return r
+}
+
+// coincides says that one record is the other in its zone or webroot: several hosts
+// may show one file.
+func (r Record) coincides(other Record) bool {
+	r.Name, other.Name = "", ""
+	return r.same(other)
 }

@@ -183,7 +183,8 @@ func TestARecordIsOwedFromBeforeTheAddToAfterTheRemoval(t *testing.T) {
 		if all := l.All(); len(all) == 1 {
 			got = all[0].Record.RecordID
 		}
-		if has := l.Has("www", record); got != tt.owed || has != (got != "none") || l.Has("shop", record) {
+		has := l.Has("www", record)
+		if got != tt.owed || has != (got != "none") || l.Has("shop", record) || l.Holds("shop", record) != has || l.Holds("www", record) {
 			t.Errorf("after %s: owed %q, want %q", tt.kind, got, tt.owed)
 		}
 	}

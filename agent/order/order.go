@@ -38,6 +38,7 @@ type Order struct {
 	Domains     []string // what it was, or will be, submitted with
 	Account     string
 	DNSAccount  string
+	Webroot     string // where files go that prove the domains, or ""
 	Reason      string
 	Forced      bool
 	API         string // that it is bound to since it claimed an instance
@@ -276,10 +277,11 @@ const (
 )
 
 // Proof returns the record of a challenge, or nil: the last one, since a CNAME
-// that came in between leads to another place.
+// that came in between leads to another place. A file in another webroot, which
+// the certificate had before, is none.
 func (o *Order) Proof(c Challenge) *Placed {
 	for i := len(o.Records) - 1; i >= 0; i-- {
-		if o.Records[i].Record.serves(c) {
+		if r := o.Records[i].Record; r.serves(c) && (c.Kind != File || r.Zone == o.Webroot) {
 			return &o.Records[i]
 		}
 	}
@@ -328,8 +330,7 @@ func (o *Order) ShownAt() time.Time {
 // Asked says that an add of exactly this record was sent and nothing was
 // removed since.
 func (o *Order) Asked(r Record) bool {
-	i := slices.IndexFunc(o.Records, func(p Placed) bool { return p.Record.same(r) })
-	return i >= 0 && o.Records[i].Asked && !o.Records[i].Gone
+	return slices.ContainsFunc(o.Records, func(p Placed) bool { return p.Record.coincides(r) && p.Asked && !p.Gone })
 }
 
 // Owed returns the records that are still to be removed.
@@ -362,6 +363,9 @@ func (o *Order) place(r Record) *Placed {
 	}
 	if r.RecordID != "" {
 		o.Records[i].Record.RecordID = r.RecordID
+	}
+	if r.Made > 0 {
+		o.Records[i].Record.Made = r.Made
 	}
 	return &o.Records[i]
 }

@@ -1,6 +1,7 @@
 package order
 
 import (
+	"path"
 	"slices"
 	"sync"
 	"time"
@@ -8,8 +9,8 @@ import (
 	"dvagent/internal/journal"
 )
 
-// Owed is the ledger of the validation records that may stand in a zone
-// because of us. It repeats what the journals say, so that a record is found
+// Owed is the ledger of the validation records that may stand in a zone, or in a
+// webroot, because of us. It repeats what the journals say, so that a record is found
 // even when its order's journal is lost. It is safe for concurrent use.
 type Owed struct {
 	mu      sync.Mutex
@@ -25,9 +26,9 @@ type OwedRecord struct {
 	Record      Record    `json:"record"`
 }
 
-// LoadOwed reads the ledger at path.
-func LoadOwed(path string) (*Owed, error) {
-	log, entries, err := journal.Open[OwedRecord](path)
+// LoadOwed reads the ledger of that name.
+func LoadOwed(name string) (*Owed, error) {
+	log, entries, err := journal.Open[OwedRecord](name)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +80,26 @@ func (l *Owed) All() []OwedRecord {
 
 // Has says that the record is owed for a certificate.
 func (l *Owed) Has(certificate string, record Record) bool {
-	return slices.ContainsFunc(l.Of(certificate), func(owed OwedRecord) bool { return owed.Record.same(record) })
+	return slices.ContainsFunc(l.Of(certificate), func(owed OwedRecord) bool { return owed.Record.coincides(record) })
+}
+
+// Made is how many of the directories above a file were made for one that is owed,
+// by whatever certificate: the last one to go takes them along.
+func (l *Owed) Made(file Record) int {
+	made := 0
+	for _, owed := range l.All() {
+		if r := owed.Record; r.Kind == File && r.Zone == file.Zone && path.Dir(r.RR) == path.Dir(file.RR) {
+			made = max(made, r.Made)
+		}
+	}
+	return made
+}
+
+// Holds says that another certificate owes something at the very place of a record.
+func (l *Owed) Holds(certificate string, record Record) bool {
+	return slices.ContainsFunc(l.All(), func(o OwedRecord) bool {
+		return o.Certificate != certificate && o.Record.Zone == record.Zone && o.Record.RR == record.RR && o.Record.Kind == record.Kind
+	})
 }
 
 // Of returns the records that are owed for a certificate.

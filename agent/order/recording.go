@@ -17,6 +17,7 @@ type Application struct {
 	Domains    []string
 	Account    string // of the instance
 	DNSAccount string // of the zone
+	Webroot    string // of files, or ""
 	Reason     string
 	Forced     bool
 }
@@ -36,7 +37,7 @@ func Open(dir string, a Application) (*Order, error) {
 
 // Reopen gives its names back to an order whose first line was damaged.
 func (o *Order) Reopen(a Application) error {
-	return o.record(Fact{Kind: Opened, Domains: a.Domains, Account: a.Account, DNSAccount: a.DNSAccount,
+	return o.record(Fact{Kind: Opened, Domains: a.Domains, Account: a.Account, DNSAccount: a.DNSAccount, Webroot: a.Webroot,
 		Reason: a.Reason, Forced: a.Forced})
 }
 

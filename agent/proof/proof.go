@@ -14,11 +14,12 @@ import (
 
 	"dvagent/agent/order"
 	"dvagent/dnsvalidate"
+	"dvagent/filevalidate"
 	"dvagent/internal/hint"
 	"dvagent/internal/line"
 )
 
-// Prover shows proofs of one kind. *DNS is one.
+// Prover shows proofs: *DNS by records, *Files by files, and *Both by either.
 type Prover interface {
 	// Sites finds where the domains are to be proved, before a challenge is known.
 	// An error tells of the domains for which no proof could be put.
@@ -36,9 +37,9 @@ type Prover interface {
 	Remove(ctx context.Context, r order.Record, ledger Ledger) error
 }
 
-// Subject is the certificate that is proved, and the account whose zones its
-// proofs go into.
-type Subject struct{ Certificate, Account string }
+// Subject is the certificate that is proved, and the account whose zones, or the
+// webroot, its proofs go into.
+type Subject struct{ Certificate, Account, Webroot string }
 
 // Site is where some of a certificate's domains are to be proved, as far as
 // that can be told before a challenge is known.
@@ -54,6 +55,10 @@ type Finding = dnsvalidate.Finding
 type Ledger interface {
 	// Asked says that the proof may stand there because of us.
 	Asked(r order.Record) bool
+	// Others says that another certificate's proof may stand at the same place.
+	Others(r order.Record) bool
+	// Made is how many of the directories above a file were made by us.
+	Made(r order.Record) int
 	// Note records order.Adding, Added, Kept, Removing or Removed.
 	Note(kind order.Kind, r order.Record) error
 }
@@ -66,6 +71,12 @@ type Owed struct {
 
 // Asked says that the ledger knows the record.
 func (o Owed) Asked(r order.Record) bool { return o.Records.Has(o.Certificate, r) }
+
+// Made is what the ledger knows of the directory.
+func (o Owed) Made(r order.Record) int { return o.Records.Made(r) }
+
+// Others says that the ledger knows one of another certificate there.
+func (o Owed) Others(r order.Record) bool { return o.Records.Holds(o.Certificate, r) }
 
 // Note records what becomes of the record.
 func (o Owed) Note(kind order.Kind, r order.Record) error {
@@ -89,8 +100,11 @@ func Check(c order.Challenge, domains []string, last string) ([]order.Challenge,
 	if n := max(len(c.Kind), len(c.Domain), len(c.Name), len(c.Value)); n > longest {
 		return nil, hint.Add(fmt.Errorf("the CA wants a validation with a text of %d bytes", n), refused)
 	}
+	if c.Kind == order.File {
+		return checkFile(c, domains)
+	}
 	if c.Kind != order.TXT && c.Kind != order.CNAME {
-		return nil, hint.Add(fmt.Errorf("the CA wants a validation of type %q", c.Kind), "dvagent can only write TXT and CNAME records")
+		return nil, hint.Add(fmt.Errorf("the CA wants a validation of type %q", c.Kind), "dvagent can only write TXT and CNAME records, and files")
 	}
 	if name := strings.TrimSuffix(strings.ToLower(c.Name), "."); c.Kind == order.TXT && c.Domain != "" && isHost(name, domains) {
 		if !token.MatchString(c.Value) {
@@ -115,6 +129,39 @@ func Check(c order.Challenge, domains []string, last string) ([]order.Challenge,
 		challenges[i].Name = name
 	}
 	return challenges, nil
+}
+
+// checkFile is Check for a file.
+func checkFile(c order.Challenge, domains []string) ([]order.Challenge, error) {
+	place, err := filevalidate.CheckURL(c.Name, c.Domain, domains)
+	if err == nil {
+		err = filevalidate.CheckContent(c.Value)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.Name = place.URL()
+	return []order.Challenge{c}, nil
+}
+
+// FileHost is the host that a file is asked for of, or "".
+func FileHost(c order.Challenge) string { return filevalidate.HostOf(c.Name, c.Domain) }
+
+// Agree refuses files that cannot be in one webroot at the same time.
+func Agree(challenges []order.Challenge) error {
+	contents := map[string]string{}
+	for _, c := range challenges {
+		if c.Kind != order.File {
+			continue
+		}
+		path := filevalidate.ParsePlace(c.Name).Path
+		if content, known := contents[path]; known && content != c.Value {
+			return hint.Add(fmt.Errorf("the CA wants different files at %s of the certificate's domains, which share a webroot", path),
+				"order a certificate for each domain, each with a webroot of its own")
+		}
+		contents[path] = c.Value
+	}
+	return nil
 }
 
 // refused is the hint for what nobody should write.

@@ -53,7 +53,12 @@ func TestAChallengeIsWrittenOnlyAtNamesOfTheDomains(t *testing.T) {
 		{"a policy at a host", order.Challenge{Kind: order.TXT, Domain: "example.com", Name: "example.com", Value: "v=spf1 +all"}, two, nil},
 		{"a host", order.Challenge{Kind: order.TXT, Name: "www"}, two, nil},
 		{"a value of any length", order.Challenge{Kind: order.CNAME, Name: "_0a1b2c3d4e.example.com", Value: strings.Repeat("x", longest+1)}, two, nil}, // fault 174
-		{"a file", order.Challenge{Kind: "FILE", Name: "_dnsauth.example.com"}, two, nil},
+		{"a record of another kind", order.Challenge{Kind: "MX", Name: "_dnsauth.example.com"}, two, nil},
+		{"a file", order.Challenge{Kind: order.File, Name: "Example.com/.well-known/pki-validation/a.txt", Value: "x"}, two, []string{"example.com/.well-known/pki-validation/a.txt"}}, // fault 116
+		{"a file of a domain that is told", order.Challenge{Kind: order.File, Domain: "example.com", Name: "/.well-known/pki-validation/a.txt", Value: "x"}, two, []string{"example.com/.well-known/pki-validation/a.txt"}},
+		{"a file of a foreign host", order.Challenge{Kind: order.File, Name: "example.net/.well-known/pki-validation/a.txt", Value: "x"}, two, nil},
+		{"a file somewhere else", order.Challenge{Kind: order.File, Name: "example.com/index.html", Value: "x"}, two, nil},
+		{"a file with a script", order.Challenge{Kind: order.File, Name: "example.com/.well-known/pki-validation/a.html", Value: "<script>"}, two, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			checked, err := Check(tt.asked, tt.domains, "_odd.example.org")

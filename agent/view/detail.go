@@ -3,6 +3,7 @@ package view
 import (
 	"cmp"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -158,6 +159,9 @@ func inWords(facts []order.Fact) []OrderEvent {
 func factInWords(f order.Fact) string {
 	record := cmp.Or(f.Record, &order.Record{})
 	named := record.Type() + " record " + record.Name
+	if record.Kind == order.File {
+		named = "file " + filepath.Join(record.Zone, record.RR)
+	}
 	switch f.Kind {
 	case order.Opened:
 		return "opened: " + f.Reason
@@ -186,6 +190,9 @@ func factInWords(f order.Fact) string {
 	case order.Kept:
 		return "left the " + named + " to whoever made it"
 	case order.Visible:
+		if record.Kind == order.File {
+			return "each address shows the file"
+		}
 		return "the name servers show the record"
 	case order.Collected:
 		if f.Instance != "" {
@@ -207,7 +214,11 @@ func factInWords(f order.Fact) string {
 func wanted(challenges []order.Challenge) string {
 	var all []string
 	for _, c := range challenges {
-		all = append(all, fmt.Sprintf("a %s record at %s", c.Kind, c.Name))
+		if c.Kind == order.File {
+			all = append(all, "a file at http://"+c.Name)
+		} else {
+			all = append(all, fmt.Sprintf("a %s record at %s", c.Kind, c.Name))
+		}
 	}
 	return "the CA wants to see " + strings.Join(all, ", ")
 }

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"path/filepath"
 	"time"
 
 	"dvagent/agent/config"
@@ -83,8 +84,12 @@ func owedRecords(dir state.Dir) ([]RecordStatus, error) {
 	}
 	var records []RecordStatus
 	for _, entry := range owed.All() {
-		records = append(records, RecordStatus{Certificate: entry.Certificate, Zone: entry.Record.Zone,
-			Name: entry.Record.Name, RecordID: entry.Record.RecordID})
+		r := entry.Record
+		status := RecordStatus{Certificate: entry.Certificate, Zone: r.Zone, Name: r.Name, RecordID: r.RecordID}
+		if r.Kind == order.File {
+			status.File, status.RecordID = filepath.Join(r.Zone, r.RR), ""
+		}
+		records = append(records, status)
 	}
 	return records, nil
 }

@@ -159,6 +159,7 @@ type RecordStatus struct {
 	Zone        string `json:"zone"`
 	Name        string `json:"name"`
 	RecordID    string `json:"record_id,omitempty"`
+	File        string `json:"file,omitempty"` // in place of a record; Zone is its webroot then, and Name its URL
 }
 
 // probedAtOnce bounds the certificates whose targets are read and probed side by

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"dvagent/agent/check"
+	"dvagent/agent/config"
 	"dvagent/agent/state"
 	"dvagent/cmd/dvagent/daemon"
 	"dvagent/internal/hint"
@@ -64,8 +66,8 @@ func (wanted checks) refuse(given func(flag string) bool) error {
 		return errors.New("--trace only looks: give --write-test and --notify-test in a call of their own")
 	case given("trace") && (wanted.quiet || wanted.asJSON || len(wanted.names) > 0):
 		return errors.New("--trace shows a conversation: leave --quiet, --json and other names out")
-	case given("lock-wait") && !wanted.writeTest:
-		return errors.New("--lock-wait is for --write-test alone: no other check waits for another agent")
+	case given("lock-wait") && !wanted.online:
+		return errors.New("--lock-wait is for --online alone: no other check waits for another agent")
 	}
 	return nil
 }
@@ -75,7 +77,8 @@ func (c *cli) check(cmd *cobra.Command, wanted checks) error {
 	if err != nil {
 		return err
 	}
-	if wanted.writeTest {
+	byFile := func(certificate config.Certificate) bool { return certificate.Webroot != "" }
+	if wanted.writeTest || wanted.online && slices.ContainsFunc(host.Config.Certificates, byFile) {
 		if err := host.Dir.Prepare(); err != nil {
 			return usageError{err}
 		}
@@ -90,13 +93,15 @@ func (c *cli) check(cmd *cobra.Command, wanted checks) error {
 	findings = append(findings, here.Attended(daemon.Service(cmd.Context(), host.Dir) != nil, time.Now()))
 	if wanted.online {
 		findings = append(findings, here.Online(cmd.Context())...)
+		tried, failed := here.Files(cmd.Context(), wanted.caller)
+		findings, err = append(findings, tried...), failed
 	}
 	if wanted.notifyTest {
 		findings = append(findings, here.Channels(cmd.Context())...)
 	}
 	if wanted.writeTest {
 		written, failed := here.WriteTest(cmd.Context(), wanted.caller)
-		findings, err = append(findings, written...), failed
+		findings, err = append(findings, written...), cmp.Or(err, failed)
 	}
 	return cmp.Or(c.printFindings(wanted, findings), err, failedOf(findings))
 }
@@ -121,7 +126,29 @@ func (c *cli) trace(cmd *cobra.Command, target string) error {
 	return err
 }
 
+// printVisits shows each request to the addresses of a host.
+func (c *cli) printVisits(walk check.Walk) error {
+	rows := [][]string{{"file", "http://" + walk.Name + " (" + walk.Why + ")"}, {"webroot", walk.Webroot}}
+	if walk.File != "" {
+		rows = append(rows, []string{"content", fmt.Sprintf("%q", walk.File)})
+	}
+	if err := c.table(rows...); err != nil {
+		return err
+	}
+	fmt.Fprintln(c.stdout)
+	rows = [][]string{{"TIME", "ADDRESS", "REQUEST", "ANSWER"}}
+	for _, visit := range walk.Visits {
+		for _, hop := range visit.Hops {
+			rows = append(rows, []string{milliseconds(hop.Duration), visit.Address, "GET " + hop.URL, hop.Answer})
+		}
+	}
+	return c.table(rows...)
+}
+
 func (c *cli) printWalk(walk check.Walk) error {
+	if walk.Webroot != "" {
+		return c.printVisits(walk)
+	}
 	hosted := walk.Zone
 	if walk.ZoneErr != nil {
 		hosted = "none: " + walk.ZoneErr.Error()

@@ -128,6 +128,10 @@ func statusText(s terminal.Screen, status view.Status, detail bool) string {
 		t.say("%s; tried again at %s", line.Of(n.Error), words.Minute(n.RetryAt))
 	}
 	for _, r := range status.Records {
+		if r.File != "" {
+			t.say("%s: the file %s is in place or still to be removed", r.Certificate, line.Of(r.File))
+			continue
+		}
 		t.say("%s: the TXT record %s in zone %s is in place or still to be removed", r.Certificate, line.Of(r.Name), line.Of(r.Zone))
 	}
 	for _, d := range status.Damaged {

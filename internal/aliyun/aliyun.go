@@ -16,6 +16,7 @@ package aliyun
 type Application struct {
 	InstanceID string   // InstanceId: the paid instance to consume
 	Domains    []string // Domain: A-labels, wildcards as "*.example.com"
+	VerifyType string   // DomainVerifyType: DNS or FILE
 	Contact    Contact
 }
 
@@ -30,7 +31,7 @@ type Contact struct {
 type OrderResult struct {
 	Status      Status
 	CheckType   string // DNS or FILE
-	CheckName   string // a host name, whole or relative to the zone; may be empty for minutes
+	CheckName   string // a host name, whole or relative to the zone, or the URL of a file without its scheme; may be empty for minutes
 	CheckValue  string
 	Certificate string
 	PrivateKey  string `json:"-"`

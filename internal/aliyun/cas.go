@@ -26,14 +26,13 @@ func cas2018(action string, parameters map[string]string) build {
 	return casRequest("2018-07-13", action, parameters)
 }
 
-// CreateDVOrderAudit submits an order, validated by DNS, and so consumes
-// a.InstanceID. It is not idempotent: after an error that MayHaveBeenApplied,
+// CreateDVOrderAudit submits an order, and so consumes a.InstanceID. It is not idempotent: after an error that MayHaveBeenApplied,
 // ask DescribeDVOrderResult. The result is the RequestId.
 func (c *Client) CreateDVOrderAudit(ctx context.Context, a Application) (requestID string, err error) {
 	answer, err := c.write(ctx, &c.cas, cas2018("CreateDVOrderAudit", map[string]string{
 		"InstanceId":       a.InstanceID,
 		"Domain":           strings.Join(a.Domains, ","),
-		"DomainVerifyType": "DNS",
+		"DomainVerifyType": a.VerifyType,
 		"Username":         a.Contact.Username,
 		"Mobile":           a.Contact.Mobile,
 		"Email":            a.Contact.Email,

@@ -145,7 +145,7 @@ const (
 // operations calls each operation once, by the name of its function.
 var operations = map[string]func(context.Context, *Client) error{
 	"CreateDVOrderAudit": func(ctx context.Context, c *Client) error {
-		_, err := c.CreateDVOrderAudit(ctx, Application{InstanceID: "cas-1", Domains: []string{"example.com"}})
+		_, err := c.CreateDVOrderAudit(ctx, Application{InstanceID: "cas-1", Domains: []string{"example.com"}, VerifyType: "DNS"})
 		return err
 	},
 	"DescribeDVOrderResult": func(ctx context.Context, c *Client) error {

@@ -135,7 +135,7 @@ func TestARefusedPermissionNamesTheActionToGrant(t *testing.T) {
 func TestOrderCarriesEveryNameAndTheContact(t *testing.T) {
 	cloud := newCloud(t, replyAsDocumented)
 	id, err := newTestClient(t, cloud.url).CreateDVOrderAudit(t.Context(), Application{
-		InstanceID: "cas-1", Domains: []string{"example.com", "*.example.com"},
+		InstanceID: "cas-1", Domains: []string{"example.com", "*.example.com"}, VerifyType: "DNS",
 		Contact: Contact{"张三", "13300000000", "ops@example.com", "zhejiang", "hangzhou"},
 	})
 	if err != nil || id != "R1" {

@@ -52,7 +52,7 @@ func TestRedirectIsNotFollowed(t *testing.T) { // fault 87
 		if e := asOurs(t, err); e.Kind != Malformed || e.Hint == "" {
 			t.Errorf("%s: %v is %s with hint %q", status, e, e.Kind, e.Hint)
 		}
-		_, err = newTestClient(t, server.URL).CreateDVOrderAudit(t.Context(), Application{InstanceID: "cas-1", Domains: []string{"example.com"}})
+		_, err = newTestClient(t, server.URL).CreateDVOrderAudit(t.Context(), Application{InstanceID: "cas-1", Domains: []string{"example.com"}, VerifyType: "DNS"})
 		if e := asOurs(t, err); !e.MayHaveBeenApplied() {
 			t.Errorf("%s: a write that was redirected is %s", status, e.Kind)
 		}

@@ -92,6 +92,22 @@ func Commit(dir *openat.Dir, name string) error {
 // Place is Commit without the sync: it is one rename, and needs no descriptor.
 func Place(dir *openat.Dir, name string) error { return dir.Rename(temporary(name), name) }
 
+// CommitNew is Commit for a name that must not be there yet, not even as a
+// dangling link. Where the file system has no hard links, that is not sure.
+func CommitNew(dir *openat.Dir, name string) error {
+	err := dir.Link(temporary(name), name)
+	if refused(err) {
+		return Commit(dir, name)
+	}
+	if dropped := Discard(dir, name); err == nil {
+		err = dropped
+	}
+	if err != nil {
+		return err
+	}
+	return dir.Sync()
+}
+
 // Discard removes what was staged for name, if anything was.
 func Discard(dir *openat.Dir, name string) error {
 	if err := dir.Remove(temporary(name)); !errors.Is(err, fs.ErrNotExist) {

@@ -119,6 +119,16 @@ func (d *Dir) Remove(name string) error {
 	return d.failed("remove", name, unix.Unlinkat(d.fd, name, 0))
 }
 
+// RemoveDir removes a directory that is empty.
+func (d *Dir) RemoveDir(name string) error {
+	return d.failed("remove", name, unix.Unlinkat(d.fd, name, unix.AT_REMOVEDIR))
+}
+
+// Writable says why this process may not make names in the directory, or nil.
+func (d *Dir) Writable() error {
+	return d.failed("write", "", unix.Faccessat(unix.AT_FDCWD, reopened(d.fd), unix.W_OK|unix.X_OK, unix.AT_EACCESS))
+}
+
 // Symlink makes name a symlink to target. It must not be there yet.
 func (d *Dir) Symlink(target, name string) error {
 	return d.failed("symlink", name, unix.Symlinkat(target, d.fd, name))

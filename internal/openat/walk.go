@@ -30,6 +30,55 @@ func OpenOrMake(path string, mode fs.FileMode) (*Dir, error) {
 	return walkTo(path, func(at *Dir, name string) (*Dir, error) { return at.makeDir(name, mode) })
 }
 
+// Enter opens a directory in d. A symlink of that name, as a file, is ENOTDIR.
+func (d *Dir) Enter(name string) (*Dir, error) { return d.enter(name) }
+
+// Make makes a directory in d, which is not there yet, with these permission bits
+// whatever the umask, and gives it to a user and a group, where these are not -1.
+// It is an error where another directory has taken its place meanwhile.
+func (d *Dir) Make(name string, mode fs.FileMode, uid, gid int) (*Dir, error) {
+	if err := unix.Mkdirat(d.fd, name, 0o700); err != nil {
+		return nil, d.failed("mkdir", name, err)
+	}
+	made, err := d.enter(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := made.finish(mode, uid, gid); err != nil {
+		made.Close()
+		_ = d.RemoveDir(name) // the first error is the one to tell
+		return nil, err
+	}
+	return made, d.Sync()
+}
+
+// finish sets the attributes of a directory that was just made. One with something
+// in it, or of somebody else, is not that one. A file system that sets no owner or
+// mode is taken as it is.
+func (d *Dir) finish(mode fs.FileMode, uid, gid int) error {
+	names, err := d.Names()
+	if err != nil {
+		return err
+	}
+	if len(names) > 0 {
+		return d.failed("mkdir", "", unix.ENOTEMPTY)
+	}
+	if err := d.chmod(mode); err != nil && !unsupported(err) {
+		return err
+	}
+	if uid != int(d.uid) && uid >= 0 || gid != int(d.gid) && gid >= 0 {
+		if err := d.Give(uid, gid); err != nil && !unsupported(err) {
+			return err
+		}
+	}
+	return d.look()
+}
+
+// unsupported says that a file system does not do what it was asked for.
+func unsupported(err error) bool {
+	return errors.Is(err, unix.EPERM) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS)
+}
+
 func (d *Dir) makeDir(name string, mode fs.FileMode) (*Dir, error) {
 	err := unix.Mkdirat(d.fd, name, uint32(mode.Perm()))
 	if err != nil && err != unix.EEXIST {

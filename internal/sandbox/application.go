@@ -187,6 +187,8 @@ func (a *application) missing(i *instance) string {
 		return "Csr"
 	case len(a.domains) == 0:
 		return "Domain"
+	case a.validation == "HTTP" && hasWildcard(a.allNames()):
+		return "ValidationMethod"
 	case len(a.contacts) == 0:
 		return "ContactIdList"
 	case i.subscription.CertificateType != "DV" && a.companyID == 0:

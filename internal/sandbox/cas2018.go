@@ -34,11 +34,14 @@ func (s *cas) createDVOrderAudit(c *call) (object, error) {
 	if verifyType != "DNS" && verifyType != "FILE" {
 		return nil, invalidParameter("DomainVerifyType")
 	}
-	proof := newProof(domains[0], validationName(domains[0]))
-	if verifyType == "FILE" {
-		proof = fileProof(domains[0])
+	if verifyType == "FILE" && hasWildcard(domains) {
+		return nil, invalidParameter("DomainVerifyType")
 	}
-	o := newOrder(p["InstanceId"], domains, verifyType, proof)
+	proofs := []Proof{newProof(domains[0], validationName(domains[0]))}
+	if verifyType == "FILE" {
+		proofs = fileProofs(domains)
+	}
+	o := newOrder(p["InstanceId"], domains, verifyType, proofs...)
 	o.province, o.city = p["Province"], p["City"]
 	return object{}, s.submit(o, c)
 }

@@ -23,7 +23,7 @@ var (
 
 // kinds is the table of all faults.
 func kinds() []kind {
-	tables := [][]kind{connectionKinds, refusalKinds, orderKinds, answerKinds, certificateKinds, instanceKinds, proofKinds, codeKinds()}
+	tables := [][]kind{connectionKinds, refusalKinds, orderKinds, answerKinds, certificateKinds, instanceKinds, proofKinds, fileKinds, codeKinds()}
 	var all []kind
 	for _, table := range tables {
 		all = append(all, table...)
@@ -86,7 +86,7 @@ var orderKinds = []kind{
 	{name: "checked-fail", about: "the order ends as checked_fail", actions: submit, fate: func(o *order) { o.fate = "checked_fail" }},
 	{name: "second-challenge", about: "once the record is seen, a second one is wanted at another name", actions: submit, fate: secondChallenge},
 	{name: "value-changes", about: "once the record is seen, another value is wanted at the same name", actions: submit, fate: func(o *order) {
-		o.next = append(o.next, newProof(o.Domains[0], o.newestProof().Name))
+		o.next = append(o.next, o.newestProof().anew())
 	}},
 	{name: "names-missing", about: "the leaf lacks the first name", actions: submit, fate: spoil(func(l *x509.Certificate) {
 		l.DNSNames = append(l.DNSNames[1:], "other."+home)

@@ -37,7 +37,7 @@ func TestAFaultIsRead(t *testing.T) {
 
 func TestKindsAreNamedOnceDescribedAndTested(t *testing.T) {
 	var tests []byte
-	for _, file := range []string{"faults_test.go", "faultanswers_test.go", "faultinstances_test.go"} {
+	for _, file := range []string{"faults_test.go", "faultanswers_test.go", "faultinstances_test.go", "visit_test.go"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

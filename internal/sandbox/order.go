@@ -104,8 +104,13 @@ func (o *order) proven() bool {
 // renewTokens gives the proofs that nobody has seen other values and a new life.
 func (o *order) renewTokens() {
 	o.Proofs = slices.Clone(o.Proofs)
-	for i := range o.Proofs {
-		if o.Proofs[i].Seen.IsZero() {
+	files := newToken()
+	for i, p := range o.Proofs {
+		switch {
+		case !p.Seen.IsZero():
+		case p.Type == "FILE":
+			o.Proofs[i].Value = files
+		default:
 			o.Proofs[i].Value = newToken()
 		}
 	}
@@ -154,6 +159,10 @@ func (o *order) certificateNames(zones []*zone) []string {
 		add("www." + names[0])
 	}
 	return names
+}
+
+func hasWildcard(domains []string) bool {
+	return slices.ContainsFunc(domains, func(domain string) bool { return strings.HasPrefix(domain, "*.") })
 }
 
 var domainName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)

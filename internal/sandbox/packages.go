@@ -126,7 +126,7 @@ func (s *cas) createCertificateWithCsrRequest(c *call) (object, error) {
 // order2020 takes one certificate out of a package; the caller holds the lock.
 func (s *cas) order2020(c *call, names []string, csr *x509.CertificateRequest) (object, error) {
 	verify := cmp.Or(strings.ToUpper(c.params["ValidateType"]), "DNS")
-	if verify != "DNS" && verify != "FILE" {
+	if verify != "DNS" && verify != "FILE" || verify == "FILE" && hasWildcard(names) {
 		return nil, invalidParameter("ValidateType")
 	}
 	stock := s.stock(cmp.Or(c.params["ProductCode"], freeProduct))
@@ -151,11 +151,11 @@ func (s *cas) order2020(c *call, names []string, csr *x509.CertificateRequest) (
 // newPackageOrder wants one proof after another: the API shows no more than one.
 func (s *cas) newPackageOrder(placed *packageOrder, names []string, verify string, csr *x509.CertificateRequest) *order {
 	proofs := proofsPerZone(s.zones.hosted(), names)
-	if verify == "FILE" {
-		proofs = []Proof{fileProof(names[0])}
-	}
 	o := newOrder(placed.instanceID, names, verify, proofs[0])
 	o.next = proofs[1:]
+	if verify == "FILE" {
+		o.Proofs, o.next = fileProofs(names), nil
+	}
 	o.Status, o.csr, o.longest, o.orderID = payed, csr, longestOf2020, placed.id
 	return o
 }

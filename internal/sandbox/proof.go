@@ -12,11 +12,11 @@ import (
 type Proof struct {
 	Domain string    `json:"Domain"` // the name under proof, in A-labels
 	Root   string    `json:"Root"`   // its registered domain
-	Type   string    `json:"Type"`   // TXT or CNAME; FILE is never looked at
+	Type   string    `json:"Type"`   // TXT, CNAME or FILE
 	Key    string    `json:"Key"`    // the record's name relative to Root, "@" for Root itself
 	Name   string    `json:"Name"`   // the record's whole name; of a file its URL without the scheme
 	Value  string    `json:"Value"`
-	Seen   time.Time `json:"Seen"` // when all name servers showed it; zero before
+	Seen   time.Time `json:"Seen"` // when all name servers, or all addresses, showed it; zero before
 }
 
 // newProof wants a TXT record at a name for a domain.
@@ -37,10 +37,28 @@ func (p Proof) alias() Proof {
 	return p.at("_" + randomText(32, hexadecimal) + "." + p.Root)
 }
 
-// fileProof wants a file at the URL that the CA's guidelines give it.
-func fileProof(domain string) Proof {
-	p := newProof(domain, strings.TrimPrefix(domain, "*.")+"/.well-known/pki-validation/fileauth.txt")
-	p.Type, p.Key = "FILE", ".well-known/pki-validation/fileauth.txt"
+// fileProofs want one file of each name, at the URL that the CA's guidelines give
+// it. What it holds is the same for all.
+func fileProofs(domains []string) []Proof {
+	var proofs []Proof
+	value := newToken()
+	for _, domain := range domains {
+		p := newProof(domain, domain)
+		p.Type, p.Value = "FILE", value
+		proofs = append(proofs, p.file(".well-known/pki-validation/fileauth.txt"))
+	}
+	return proofs
+}
+
+// file moves a proof to a path of its host.
+func (p Proof) file(path string) Proof {
+	p.Name, p.Key = p.Domain+"/"+path, path
+	return p
+}
+
+// anew is the same proof with another value, that nobody has seen.
+func (p Proof) anew() Proof {
+	p.Value, p.Seen = newToken(), time.Time{}
 	return p
 }
 

@@ -50,10 +50,7 @@ func (s *cas) newApplicationOrder(i *instance) *order {
 	names := a.allNames()
 	o := newOrder(i.InstanceID, names, "DNS", proofsPerZone(s.zones.hosted(), names)...)
 	if a.validation == "HTTP" {
-		o.CheckType, o.Proofs = "FILE", nil
-		for _, name := range names {
-			o.Proofs = append(o.Proofs, fileProof(name))
-		}
+		o.CheckType, o.Proofs = "FILE", fileProofs(names)
 	}
 	if i.subscription.CertificateType != "DV" {
 		o.fate = held

@@ -9,20 +9,21 @@ import (
 	"github.com/miekg/dns"
 )
 
-// validator is the CA's eye: it looks at the name servers of its own accord,
-// from an order's submission on, and issues what it finds proven.
+// validator is the CA's eye: it looks at the name servers, or at a web server, of
+// its own accord, from an order's submission on, and issues what it finds proven.
 type validator struct {
 	cas        *cas
 	faults     *faults
 	servers    []string // host:port; all of them must show a record
 	issueAfter time.Duration
+	httpPort   int // where a web server is asked for a file
 	network    Network
 	every      time.Duration // between two looks
 }
 
 func (s *Sandbox) newValidator() *validator {
 	return &validator{
-		cas: s.cas, faults: s.faults, servers: s.nameServers(), issueAfter: s.options.IssueAfter,
+		cas: s.cas, faults: s.faults, servers: s.nameServers(), issueAfter: s.options.IssueAfter, httpPort: s.options.HTTPPort,
 		network: s.options.Network, every: s.options.LookEvery,
 	}
 }
@@ -66,7 +67,7 @@ func (v *validator) advance(ctx context.Context, o order) {
 		}
 	case o.Status == payed:
 		v.cas.update(o, func(o *order) { o.Status = checking })
-	case o.fate == held || o.CheckType != "DNS":
+	case o.fate == held:
 	case o.fate != "":
 		if now.Sub(o.Submitted) >= v.issueAfter {
 			v.cas.update(o, func(o *order) { o.Status = o.fate })
@@ -80,10 +81,10 @@ func (v *validator) advance(ctx context.Context, o order) {
 	}
 }
 
-// look asks for the records that are still to be seen, and for the CAA records
+// look asks for the records or files that are still to be seen, and for the CAA records
 // once all are there.
 func (v *validator) look(ctx context.Context, o order) {
-	if !v.hosted(o.Domains) {
+	if o.CheckType == "DNS" && !v.hosted(o.Domains) {
 		return
 	}
 	o.Proofs = slices.Clone(o.Proofs)
@@ -105,8 +106,11 @@ func (v *validator) hosted(domains []string) bool {
 	})
 }
 
-// shown tells whether every name server shows a record.
+// shown tells whether every name server shows a record, or every address a file.
 func (v *validator) shown(ctx context.Context, p Proof) bool {
+	if p.Type == "FILE" {
+		return v.served(ctx, p)
+	}
 	return !slices.ContainsFunc(v.servers, func(server string) bool { return !v.shows(ctx, server, p) })
 }
 

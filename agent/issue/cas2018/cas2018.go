@@ -89,10 +89,17 @@ func use(s aliyun.Status) issue.Use {
 func (i *Issuer) Submit(ctx context.Context, t issue.Ticket, a issue.Application) (issue.Receipt, error) {
 	c := a.Contact
 	request, err := i.client.CreateDVOrderAudit(ctx, aliyun.Application{
-		InstanceID: t.Slot, Domains: a.Names,
+		InstanceID: t.Slot, Domains: a.Names, VerifyType: verifyType(a),
 		Contact: aliyun.Contact{Username: c.Username, Mobile: c.Mobile, Email: c.Email, Province: c.Province, City: c.City},
 	})
 	return issue.Receipt{Request: request}, err
+}
+
+func verifyType(a issue.Application) string {
+	if a.File {
+		return "FILE"
+	}
+	return "DNS"
 }
 
 // Report reads the order of an instance (DescribeDVOrderResult).
@@ -129,7 +136,7 @@ func kind(checkType string) string {
 	if checkType == "" || strings.EqualFold(checkType, "DNS") {
 		return order.TXT
 	}
-	return checkType
+	return strings.ToUpper(checkType)
 }
 
 // Stored yields the account's certificates whose row names every domain and a

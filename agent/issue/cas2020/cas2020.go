@@ -253,6 +253,9 @@ func challenges(validations []aliyun.Validation) []order.Challenge {
 			continue
 		}
 		c := order.Challenge{Kind: strings.ToUpper(v.Type), Domain: v.Domain, Name: whole(v.Key, v.RootDomain), Value: v.Value}
+		if c.Kind == "HTTP" || c.Kind == order.File { // the key is a path, or a URL
+			c.Kind, c.Name = order.File, v.Key
+		}
 		same := func(other order.Challenge) bool {
 			return other.Kind == c.Kind && other.Name == c.Name && other.Value == c.Value
 		}

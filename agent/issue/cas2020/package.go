@@ -72,7 +72,7 @@ func sameNames(listed, ours []string) bool {
 // tagged with our key, for people who look at it: no list shows tags.
 func (p *Package) Submit(ctx context.Context, t issue.Ticket, a issue.Application) (issue.Receipt, error) {
 	application := aliyun.PackageApplication{
-		ProductCode: p.product, Domains: a.Names, CSR: string(a.Request), ValidateType: "DNS",
+		ProductCode: p.product, Domains: a.Names, CSR: string(a.Request), ValidateType: validateType(a),
 		Contact: aliyun.Contact{Username: a.Contact.Username, Mobile: a.Contact.Mobile, Email: a.Contact.Email},
 	}
 	if t.KeyID != "" {
@@ -87,6 +87,14 @@ func (p *Package) Submit(ctx context.Context, t issue.Ticket, a issue.Applicatio
 		return issue.Receipt{}, err
 	}
 	return issue.Receipt{Order: strconv.FormatInt(id, 10)}, nil
+}
+
+// validateType is the word that packages have for the way of the proof.
+func validateType(a issue.Application) string {
+	if a.File {
+		return "FILE"
+	}
+	return "DNS"
 }
 
 // exhausted says that nothing of the package is left.
@@ -114,10 +122,23 @@ func (p *Package) Report(ctx context.Context, t issue.Ticket) (issue.Report, err
 	}
 	report := issue.Report{State: stateOf(state.Type), Said: strings.ToLower(string(state.Type)),
 		Chain: []byte(state.Certificate), Key: []byte(state.PrivateKey)}
-	if report.State == issue.Proving && state.RecordDomain != "" { // its value may come later
-		report.Challenges = []order.Challenge{{Kind: kind(state), Domain: strings.ToLower(state.Domain), Name: state.RecordDomain, Value: state.RecordValue}}
+	if report.State == issue.Proving {
+		report.Challenges = proofOf(state)
 	}
 	return report, nil
+}
+
+// proofOf is what an order from a package wants to see, which it tells one by one;
+// the value may come later than the place.
+func proofOf(s aliyun.CertificateState) []order.Challenge {
+	domain := strings.ToLower(s.Domain)
+	switch {
+	case s.URI != "":
+		return []order.Challenge{{Kind: order.File, Domain: domain, Name: s.URI, Value: s.Content}}
+	case s.RecordDomain != "":
+		return []order.Challenge{{Kind: kind(s), Domain: domain, Name: s.RecordDomain, Value: s.RecordValue}}
+	}
+	return nil
 }
 
 // kind is the record that is asked for; without a word on it, TXT.

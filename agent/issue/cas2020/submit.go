@@ -113,11 +113,19 @@ func settings(t issue.Ticket, a issue.Application, contact int64) aliyun.Instanc
 		kind, _ = bundle.RequestKeyType(a.Request)
 	}
 	s := aliyun.InstanceSettings{Domains: a.Names, CSR: string(a.Request), CloudKey: a.Request == nil,
-		KeyAlgorithm: algorithms[kind], ValidationMethod: "DNS", ContactIDs: []int64{contact}}
+		KeyAlgorithm: algorithms[kind], ValidationMethod: method(a), ContactIDs: []int64{contact}}
 	if t.Before == "" {
 		s.AutoReissue = "disable"
 	}
 	return s
+}
+
+// method is the word that instances have for the way of the proof.
+func method(a issue.Application) string {
+	if a.File {
+		return "HTTP"
+	}
+	return "DNS"
 }
 
 var algorithms = map[string]string{"rsa2048": "RSA_2048", "rsa3072": "RSA_3072", "rsa4096": "RSA_4096", "ec256": "ECC_256"}
