@@ -18,18 +18,24 @@ import (
 	"dvagent/internal/unit"
 )
 
-// checkSecrets reads each secret that is in a file.
+// checkSecrets reads each secret that is in a file or in a variable, whose service
+// may have what this process has not.
 func checkSecrets(cfg *config.Config) []Finding {
 	var findings []Finding
 	secrets := cfg.Secrets()
 	for _, key := range slices.Sorted(maps.Keys(secrets)) {
 		s := secrets[key]
-		if s.File == "" {
-			continue
-		}
 		finding := Finding{Subject: key, OK: s.File + " can be read"}
-		if _, err := s.Resolve(); err != nil {
+		text, err := s.Resolve()
+		switch {
+		case s.Env != "" && err != nil:
+			finding = Finding{Subject: key, Err: hint.Add(err, "let the service have it, as by Environment= or EnvironmentFile= of its unit, and this shell"), Warning: true}
+		case s.File == "":
+			continue
+		case err != nil:
 			finding = Finding{Subject: key, Err: err}
+		case strings.Contains(key, ".access_key_") && strings.ContainsAny(text, " \t\r\n,"):
+			finding = Finding{Subject: key, Err: hint.Add(fmt.Errorf("%s holds more than one word", s), "put the one text there that is asked for, and nothing else of the console's file")}
 		}
 		findings = append(findings, finding)
 	}
@@ -79,6 +85,9 @@ func (c *Check) tryChecks(ctx context.Context) []Finding {
 				continue
 			}
 			tried[key] = true
+			if _, err := command.LookPath(target.Check); err != nil {
+				continue // which is said of the command
+			}
 			findings = append(findings, tryCheck(ctx, certificate.Name, target))
 		}
 	}

@@ -65,11 +65,19 @@ func build(sources []*source) (*Config, error) {
 	return config, nil
 }
 
+// system are directories that others need: a state directory is made 0700.
+var system = []string{"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/proc", "/root", "/run", "/sbin",
+	"/srv", "/sys", "/tmp", "/usr", "/usr/local", "/usr/share", "/var", "/var/cache", "/var/lib", "/var/log", "/var/run", "/var/spool", "/var/tmp", "/var/www"}
+
 func buildStateDir(config *Config, doc document) error {
+	config.StateDir = doc.StateDir
 	if err := absolute(doc.StateDir); err != nil {
 		return at("state_dir", err)
 	}
-	config.StateDir = doc.StateDir
+	if clean := filepath.Clean(doc.StateDir); slices.Contains(system, clean) {
+		return at("state_dir", hint.Add(fmt.Errorf("%s is a directory of the system, and would be closed to all others", clean),
+			"give dvagent a directory of its own, such as "+filepath.Join(clean, "dvagent")))
+	}
 	return nil
 }
 

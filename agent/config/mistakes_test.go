@@ -71,6 +71,8 @@ func TestWhatWasLikelyMeantByAValueIsSaid(t *testing.T) {
 		{"a domain of one label", `"shop.example.com"`, `"shop"`, ""},
 		{"a home directory", `"/var/lib/dvagent"`, `"~/state"`, "write the home directory in full, such as /root"},
 		{"a blank before a path", `"/var/lib/dvagent"`, `" /var/lib/dvagent"`, `did you mean "/var/lib/dvagent"?`},
+		{"the root as the state directory", `"/var/lib/dvagent"`, `"/"`, "give dvagent a directory of its own, such as /dvagent"},
+		{"a directory of the system as the state directory", `"/var/lib/dvagent"`, `"/var/lib/"`, "give dvagent a directory of its own, such as /var/lib/dvagent"},
 		{"a relative path", `"/var/lib/dvagent"`, `"state"`, "write it in full, from / on"},
 		{"days in words", `name = "shop"`, "name = \"shop\"\nrenew_before = \"30 days\"", `did you mean "30d"?`},
 		{"days in Chinese", `name = "shop"`, "name = \"shop\"\nrenew_before = \"30天\"", `did you mean "30d"?`},

@@ -82,6 +82,9 @@ func (o *occupied) addProgram(argv []string) {
 	if filepath.IsAbs(argv[0]) {
 		path = argv[0]
 	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return // check says that it cannot be run
+	}
 	o.add(path, "a program that dvagent runs")
 }
 

@@ -76,8 +76,11 @@ func find(name string, env []string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", hint.Add(fmt.Errorf("run %s: not found in PATH", name),
-		"install it, or give the absolute path")
+	advice := "install it, or give the absolute path"
+	if strings.Contains(name, " ") {
+		advice = "put each of its arguments in quotes of its own"
+	}
+	return "", hint.Add(fmt.Errorf("run %s: not found in PATH", name), advice)
 }
 
 func executable(path string) (string, error) {
