@@ -121,6 +121,9 @@ func decodeSources(sources []*source) error {
 	for i, s := range sources {
 		if s.err != nil {
 			errs[i] = &Error{File: s.file, Err: s.err, Hint: hint.Of(s.err)}
+			if i == 0 && errors.Is(s.err, fs.ErrNotExist) {
+				errs[i] = &Error{File: s.file, Err: s.err, Hint: "dvagent init writes a first one; --config names another"}
+			}
 			continue
 		}
 		group.Go(func() error {

@@ -66,7 +66,7 @@ func (c *cli) command() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetVersionTemplate(versionText())
-	root.SetFlagErrorFunc(misspeltFlag)
+	root.SetFlagErrorFunc(wrongFlag)
 	root.SetHelpCommand(helpCommand())
 	flags := root.PersistentFlags()
 	flags.StringVar(&c.configPath, "config", cmp.Or(os.Getenv("DVAGENT_CONFIG"), "/etc/dvagent/agent.toml"), "configuration `FILE` (environment DVAGENT_CONFIG)")
@@ -74,6 +74,9 @@ func (c *cli) command() *cobra.Command {
 	flags.StringVar(&c.logFormat, "log-format", "text", "text or json")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		c.started = true
+		if c.configPath == "" {
+			return usageError{errors.New("--config names no file")}
+		}
 		if err := c.checkLogFlags(); err != nil {
 			return err
 		}

@@ -12,7 +12,7 @@ func (c *cli) contactsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "contacts",
 		Short: "List the account's contacts, whose ids go into [contact.NAME]",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			api, err := c.cas(cmd.Context(), account)
 			if err != nil {

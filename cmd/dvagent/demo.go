@@ -14,7 +14,7 @@ func (c *cli) demoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "The whole job on this machine: no root, no account, no network",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.CASAPI != sandbox.API2018 && o.CASAPI != sandbox.API2020 {
 				return usageError{fmt.Errorf("--cas-api %q is neither %s nor %s", o.CASAPI, sandbox.API2018, sandbox.API2020)}

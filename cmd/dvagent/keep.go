@@ -19,7 +19,7 @@ func (c *cli) forgetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "forget NAME",
 		Short:             "Remove what is kept of a certificate that is not configured any more",
-		Args:              cobra.ExactArgs(1),
+		Args:              one("NAME"),
 		ValidArgsFunction: c.orphanedNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.work(finishing{}, func(a *agent.Agent) ([]state.Outcome, error) {
@@ -39,7 +39,7 @@ func (c *cli) importCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "import NAME --cert FILE --key FILE",
 		Short:             "Make a pair from elsewhere the current version and deploy it",
-		Args:              cobra.ExactArgs(1),
+		Args:              one("NAME"),
 		ValidArgsFunction: c.oneCertificateName,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			pair, err := readPair(cert, chain, key)

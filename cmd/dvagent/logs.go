@@ -22,7 +22,7 @@ func (c *cli) logsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "logs NAME",
 		Short:             "Tell what happened in a certificate's open order and its last ten, a line for each fact",
-		Args:              cobra.ExactArgs(1),
+		Args:              one("NAME"),
 		ValidArgsFunction: c.keptNames,
 		RunE: func(_ *cobra.Command, args []string) error {
 			orders, err := c.orders(args[0])

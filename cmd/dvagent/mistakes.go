@@ -36,17 +36,72 @@ func subcommands(cmd *cobra.Command) []string {
 	return names
 }
 
-// misspeltFlag says which flag was likely meant by one that there is not.
-func misspeltFlag(cmd *cobra.Command, err error) error {
-	var missing interface{ GetSpecifiedName() string }
-	if !errors.As(err, &missing) {
-		return err
+// noArguments, one and atMostOne are cobra's, but that they say what is wanted.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
 	}
-	near := spelling.Nearest(missing.GetSpecifiedName(), flagNames(cmd))
-	if near == "" {
-		return hint.Add(err, fmt.Sprintf("%s --help lists them", cmd.CommandPath()))
+	return hint.Add(fmt.Errorf("%s takes no argument, and %q is one", cmd.CommandPath(), args[0]), usageOf(cmd))
+}
+
+func one(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return hint.Add(fmt.Errorf("%s wants a %s", cmd.CommandPath(), what), usageOf(cmd))
+		}
+		return atMostOne(what)(cmd, args)
 	}
-	return hint.Add(err, fmt.Sprintf("did you mean --%s?", near))
+}
+
+func atMostOne(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) <= 1 {
+			return nil
+		}
+		return hint.Add(fmt.Errorf("%s takes one %s, and %q is one too many", cmd.CommandPath(), what, args[1]), usageOf(cmd))
+	}
+}
+
+func usageOf(cmd *cobra.Command) string { return fmt.Sprintf("see %s --help", cmd.CommandPath()) }
+
+// wrongFlag says what is wrong with a flag in plain words, and which one was likely
+// meant by one that there is not.
+func wrongFlag(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	var empty *pflag.ValueRequiredError
+	var value *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &unknown):
+		near := spelling.Nearest(unknown.GetSpecifiedName(), flagNames(cmd))
+		if unknown.GetSpecifiedShortnames() != "" {
+			err, near = fmt.Errorf("unknown flag: -%s", unknown.GetSpecifiedName()), ""
+		} else {
+			err = fmt.Errorf("unknown flag: --%s", unknown.GetSpecifiedName())
+		}
+		if near == "" {
+			return hint.Add(err, fmt.Sprintf("%s --help lists them", cmd.CommandPath()))
+		}
+		return hint.Add(err, fmt.Sprintf("did you mean --%s?", near))
+	case errors.As(err, &empty):
+		return hint.Add(fmt.Errorf("--%s wants a value", empty.GetSpecifiedName()), usageOf(cmd))
+	case errors.As(err, &value):
+		return wrongValue(value)
+	}
+	return hint.Add(errors.New("a flag is written as --NAME, --NAME VALUE or --NAME=VALUE"), usageOf(cmd))
+}
+
+// wrongValue puts an error of package strconv into words.
+func wrongValue(err *pflag.InvalidValueError) error {
+	name, given := err.GetFlag().Name, err.GetValue()
+	switch err.GetFlag().Value.Type() {
+	case "bool":
+		return fmt.Errorf("--%s: %q is neither true nor false", name, given)
+	case "int", "uint64":
+		return fmt.Errorf("--%s: %q is not a whole number", name, given)
+	case "durationSlice":
+		return fmt.Errorf("--%s: %q is not a list of times such as 300ms,900ms", name, given)
+	}
+	return hint.Add(fmt.Errorf("--%s: %w", name, err.Unwrap()), hint.Of(err.Unwrap()))
 }
 
 func flagNames(cmd *cobra.Command) []string {
@@ -96,7 +151,7 @@ func durationVar(cmd *cobra.Command, into *time.Duration, name string, value tim
 // Set is for the flags.
 func (d *duration) Set(text string) error {
 	value, err := time.ParseDuration(text)
-	if err != nil {
+	if err != nil || value < 0 {
 		value, err = config.ParseDuration(text)
 	}
 	*d = duration(value)

@@ -8,7 +8,7 @@ func (c *cli) ordersCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "orders",
 		Short: "List the account's order instances",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			api, err := c.cas(cmd.Context(), account)
 			if err != nil {

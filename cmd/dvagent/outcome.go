@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"time"
 
@@ -95,7 +94,10 @@ func describe(o state.Outcome) string {
 	case state.NoInstance:
 		return "no spare instance"
 	case state.Failure:
-		return "failed at the step " + cmp.Or(o.Step, "of reading its state")
+		if o.Step == "" {
+			return "failed" // before any step: the error says why
+		}
+		return "failed at the step " + o.Step
 	}
 	switch {
 	case o.Ordered:

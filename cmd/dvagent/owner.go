@@ -51,7 +51,7 @@ func (c *cli) asOwner(cmd *cobra.Command) error {
 	if command == "check" && cmd.Flags().Changed("as") {
 		named, err := user.Lookup(cmd.Flag("as").Value.String())
 		if err != nil {
-			return usageError{fmt.Errorf("--as: %w", err)}
+			return usageError{fmt.Errorf("--as: no user is named %q", cmd.Flag("as").Value)}
 		}
 		uid, _ := strconv.Atoi(named.Uid) // on Linux it is a number
 		o = newOwner(uid, uid)

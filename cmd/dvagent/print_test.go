@@ -64,7 +64,7 @@ func TestAnOutcomeIsDescribedAndHasItsExitCode(t *testing.T) {
 		{"a hook is owed", state.Outcome{Class: state.NotServed, Step: "hook"}, 4, "issued and installed, but a hook failed; it is owed"},
 		{"no instance", state.Outcome{Class: state.NoInstance}, 5, "no spare instance"},
 		{"failed", state.Outcome{Class: state.Failure, Step: "submit", Err: errors.New("x")}, 1, "failed at the step submit"},
-		{"failed before any step", state.Outcome{Class: state.Failure, Err: errors.New("x")}, 1, "failed at the step of reading its state"},
+		{"failed before any step", state.Outcome{Class: state.Failure, Err: errors.New("x")}, 1, "failed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := describe(tt.outcome); got != tt.want {

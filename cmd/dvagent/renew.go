@@ -158,7 +158,7 @@ func (c *cli) rollbackCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "rollback NAME",
 		Short:             "Make the version before, or another one, current, deploy it and hold it",
-		Args:              cobra.ExactArgs(1),
+		Args:              one("NAME"),
 		ValidArgsFunction: c.oneCertificateName,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.work(finishing{}, func(a *agent.Agent) ([]state.Outcome, error) {
@@ -178,7 +178,7 @@ func (c *cli) abandonCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "abandon NAME",
 		Short: "Give up the open order of a certificate and remove its record",
-		Args:  cobra.ExactArgs(1), ValidArgsFunction: c.keptNames,
+		Args:  one("NAME"), ValidArgsFunction: c.keptNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.work(finishing{}, func(a *agent.Agent) ([]state.Outcome, error) {
 				outcome, err := a.Abandon(cmd.Context(), args[0], who)

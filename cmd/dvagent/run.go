@@ -14,7 +14,7 @@ func (c *cli) runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run as a service: renew what is due, converge what has drifted",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log := c.log()
 			return daemon.Run(cmd.Context(), daemon.Options{

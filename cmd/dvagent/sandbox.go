@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +28,7 @@ func (c *cli) sandboxCommand() *cobra.Command {
 		Use:   "sandbox",
 		Short: "Stand in for Alibaba Cloud on this machine",
 		Long:  "Loopback CAS (2018-07-13 and 2020-04-07), AliDNS, name servers and CA. When it is ready it prints one line of JSON, and runs until it is interrupted.\n\nFaults (--fault KIND[:ACTION[:N]], N being how often):\n" + faultHelp(),
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := specs.read(&o); err != nil {
 				return usageError{err}
@@ -98,6 +99,9 @@ func addSandboxAccount(cmd *cobra.Command, o *sandbox.Options, specs *sandboxSpe
 	flags.StringArrayVar(&specs.contacts, "contact", nil, "a `NAME,MOBILE,EMAIL` of the account; may be given again, \"\" is none (the one of --config-out when not given)")
 }
 
+// mostNameServers have a port each, of UDP and of TCP.
+const mostNameServers = 100
+
 // checkSandbox refuses what sandbox.Options would take as not given, or not use.
 func checkSandbox(o sandbox.Options) error {
 	switch {
@@ -109,8 +113,14 @@ func checkSandbox(o sandbox.Options) error {
 		return errors.New("--instances must not be negative")
 	case o.IssueAfter < 0:
 		return errors.New("--issue-after must not be negative")
-	case o.Lifetime <= 0:
-		return errors.New("--lifetime must be longer than nothing")
+	case o.NameServers > mostNameServers:
+		return fmt.Errorf("--nameservers must be at most %d", mostNameServers)
+	case slices.ContainsFunc(o.Propagation, func(d time.Duration) bool { return d < 0 }):
+		return errors.New("--propagation must not be negative")
+	case min(o.TestInstances, o.Names, o.Wildcards) < 0:
+		return errors.New("--test-instances, --names and --wildcards must not be negative")
+	case o.Lifetime <= 0 || o.Term <= 0:
+		return errors.New("--lifetime and --term must be longer than nothing")
 	}
 	return nil
 }

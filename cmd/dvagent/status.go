@@ -30,7 +30,7 @@ func (c *cli) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "status [NAME]",
 		Short:             "Show how each certificate stands, or one in detail; works while the service runs",
-		Args:              cobra.MaximumNArgs(1),
+		Args:              atMostOne("NAME"),
 		ValidArgsFunction: c.certificateNames,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			status, wrong := c.status(cmd.Context(), names)

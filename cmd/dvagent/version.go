@@ -55,7 +55,7 @@ func (c *cli) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print version, commit, Go and SDK versions, and which versions of CAS's API it speaks",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := io.WriteString(c.stdout, versionText())
 			return err
