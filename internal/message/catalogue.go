@@ -155,6 +155,19 @@ func (c *catalogue) text(english string, depth int) string {
 // located is a text about a place in a file, whose name and key are not translated.
 var located = regexp.MustCompile(`^(/[^ ]*:\d+(?:: [^ :]+)?): (.*)$`)
 
+// addressed is a text about a server, whose name and address are not translated.
+var addressed = regexp.MustCompile(`^((?:[^ ]+ \()?[^ ()]+:\d+\)?) (.*)$`)
+
+// served translates what a server said, or its state.
+func (c *catalogue) served(english string, depth int) (string, bool) {
+	found := addressed.FindStringSubmatch(english)
+	if found == nil {
+		return "", false
+	}
+	said := c.text(found[2], depth-1)
+	return found[1] + " " + said, said != found[2]
+}
+
 func (c *catalogue) find(english string, depth int) string {
 	if found := located.FindStringSubmatch(english); found != nil {
 		return found[1] + "：" + c.text(found[2], depth-1)
@@ -166,6 +179,7 @@ func (c *catalogue) find(english string, depth int) string {
 	for _, way := range []func() (string, bool){
 		func() (string, bool) { return c.made(english, c.entries[:telling], depth) },
 		func() (string, bool) { return c.parts(english, glues[0], depth) },
+		func() (string, bool) { return c.served(english, depth) },
 		func() (string, bool) { return c.caused(english, depth) },
 		func() (string, bool) { return c.parts(english, glues[1], depth) },
 		func() (string, bool) { return c.made(english, c.entries[telling:], depth) },

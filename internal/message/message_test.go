@@ -80,6 +80,8 @@ func TestATextIsTranslatedWithWhatStandsInIt(t *testing.T) {
 		"did you mean renewed?":                    "您是指 renewed 吗？", // it is to be typed
 		"/a.toml:3: renewed: is missing":           "/a.toml:3: renewed：缺失",
 		"b.example: choose a name: renewed":        "b.example：选择名称：已续期",
+		"ns1.example (192.0.2.1:53) renewed; it":   "ns1.example (192.0.2.1:53) 已续期；it", // nor is a server's address
+		"192.0.2.1:53 renewed":                     "192.0.2.1:53 已续期",
 		"a text: x or y":                           "a text：x 或 y",
 		"a text or one that nobody translated":     "a text or one that nobody translated",
 		"belongs to user a":                        "属于用户 a", // no space between two characters
