@@ -103,6 +103,16 @@ func parse(args []string) error {
 	return cmd.ValidateArgs(left)
 }
 
+func TestTheExamplesOfHelpAreCommandsThatThereAre(t *testing.T) {
+	for name, text := range examples {
+		for _, args := range commandsIn(text) {
+			if err := parse(args); err != nil {
+				t.Errorf("%s: dvagent %s: %v", name, strings.Join(args, " "), err)
+			}
+		}
+	}
+}
+
 func TestTheDocsNameEachCommand(t *testing.T) {
 	text := string(must(os.ReadFile("../../docs/commands.md")))
 	for _, cmd := range new(cli).command().Commands() {
