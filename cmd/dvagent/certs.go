@@ -33,7 +33,7 @@ func (c *cli) certsCommand() *cobra.Command {
 func (c *cli) certsList(account *string) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "list", Short: "List them", Args: noArguments,
+		Use: "list", Short: "List the certificates of the account", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			api, err := c.cas(cmd.Context(), *account)
 			if err != nil {
@@ -60,7 +60,7 @@ func (c *cli) certsList(account *string) *cobra.Command {
 func (c *cli) certsShow(account *string) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "show ID", Short: "Show one, without its key", Args: one("ID"),
+		Use: "show ID", Short: "Show a certificate of the account, without its key", Args: one("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			x, err := c.certificate(cmd.Context(), *account, args[0])
 			switch {
@@ -99,7 +99,7 @@ func (c *cli) certificate(ctx context.Context, account, text string) (detail, er
 func (c *cli) certsDownload(account *string) *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
-		Use: "download ID --out DIR", Short: "Write its cert.pem, chain.pem, fullchain.pem and privkey.pem", Args: one("ID"),
+		Use: "download ID --out DIR", Short: "Write a certificate of the account as cert.pem, chain.pem, fullchain.pem and privkey.pem", Args: one("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if out == "" {
 				return usageError{fmt.Errorf("--%s is missing", "out")}
@@ -181,7 +181,7 @@ func currentVersion(host *state.Host, certificate config.Certificate) (*bundle.B
 func (c *cli) certsDelete(account *string) *cobra.Command {
 	var sure bool
 	cmd := &cobra.Command{
-		Use: "delete ID --yes", Short: "Delete one", Args: one("ID"),
+		Use: "delete ID --yes", Short: "Delete a certificate of the account", Args: one("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !sure {
 				return usageError{errors.New("deleting cannot be undone: say --yes")}
@@ -236,7 +236,7 @@ func (c *cli) usedHere(ctx context.Context, api cas, id int64) ([]string, error)
 func (c *cli) certsPrune(account *string) *cobra.Command {
 	var sure bool
 	cmd := &cobra.Command{
-		Use: "prune --yes", Short: "Delete the expired ones that Alibaba did not sell", Args: noArguments,
+		Use: "prune --yes", Short: "Delete the expired certificates that Alibaba did not sell", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			api, err := c.cas(cmd.Context(), *account)
 			if err != nil {

@@ -90,6 +90,7 @@ func (c *cli) command() *cobra.Command {
 		root.AddCommand(cmd)
 	}
 	addExamples(root)
+	c.speakHelp(root)
 	return root
 }
 

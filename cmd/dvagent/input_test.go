@@ -198,7 +198,7 @@ func TestAMistakeOnTheCommandLineIsRefused(t *testing.T) {
 		{"an upload into another account than the certificate's", "certs upload shop --account other", `shop is a certificate of account "main", not "other"`},
 		{"a configuration for the demo", "demo", "demo reads no configuration"},
 		{"a configuration for a sandbox", "sandbox", "sandbox reads no configuration"},
-		{"a wait for a lock that is not taken", "check --lock-wait 1s", "--lock-wait is for --write-test alone"},
+		{"a wait for a lock that is not taken", "check --lock-wait 1s", "--lock-wait is for --online alone"},
 		{"a quiet log that tells much", "--log-level debug renew --quiet", "--quiet logs only errors"},
 		{"a certificate that is no number", "certs show seven", `"seven" is not the id of a certificate`},
 		{"a delete that is not meant", "certs delete 7", "deleting cannot be undone"},

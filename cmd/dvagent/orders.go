@@ -7,7 +7,7 @@ func (c *cli) ordersCommand() *cobra.Command {
 	var account string
 	cmd := &cobra.Command{
 		Use:   "orders",
-		Short: "List the account's order instances",
+		Short: "List the account's instances and orders",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			api, err := c.cas(cmd.Context(), account)

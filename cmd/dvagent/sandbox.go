@@ -83,7 +83,7 @@ func addSandboxServers(cmd *cobra.Command, o *sandbox.Options) {
 	flags.StringVar(&o.CASAPI, "cas-api", sandbox.BothAPIs, "the `VERSION` of CAS that there is: both, 2018-07-13 or 2020-04-07")
 	durationVar(cmd, &o.IssueAfter, "issue-after", time.Second, "time between the visible record and the certificate; 0 is at once")
 	durationVar(cmd, &o.ReissueAfter, "reissue-after", 0, "time after which an instance with AutoReissue renews by itself; 0 is never")
-	durationVar(cmd, &o.Lifetime, "lifetime", 200*24*time.Hour, "of the certificates")
+	durationVar(cmd, &o.Lifetime, "lifetime", 200*24*time.Hour, "lifetime of the certificates")
 }
 
 // addSandboxAccount adds the flags of what the account holds.
@@ -94,9 +94,9 @@ func addSandboxAccount(cmd *cobra.Command, o *sandbox.Options, specs *sandboxSpe
 	flags.IntVar(&o.TestInstances, "test-instances", 0, "how many free ones for tests, in 2020-04-07 alone")
 	flags.IntVar(&o.Names, "names", 5, "names without a wildcard that a paid instance is for, in 2020-04-07")
 	flags.IntVar(&o.Wildcards, "wildcards", 5, "wildcards that a paid instance is for, in 2020-04-07")
-	durationVar(cmd, &o.Term, "term", 365*24*time.Hour, "of a paid instance's subscription, in 2020-04-07")
+	durationVar(cmd, &o.Term, "term", 365*24*time.Hour, "how long a paid instance's subscription lasts, in 2020-04-07")
 	flags.StringArrayVar(&specs.packages, "package", nil, "a `CODE:N` of a package of N certificates, in 2020-04-07; may be given again")
-	flags.StringArrayVar(&specs.contacts, "contact", nil, "a `NAME,MOBILE,EMAIL` of the account; may be given again, \"\" is none (the one of --config-out when not given)")
+	flags.StringArrayVar(&specs.contacts, "contact", nil, "a `NAME,MOBILE,EMAIL` of the account; may be given again, an empty one is none (the one of --config-out when not given)")
 }
 
 // mostNameServers have a port each, of UDP and of TCP.

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var han = regexp.MustCompile(`\p{Han}`)
+
+func TestHelpIsReadInTheLanguageOfTheEnvironment(t *testing.T) {
+	t.Setenv("LC_ALL", "zh_CN.UTF-8")
+	var look func(path ...string)
+	look = func(path ...string) {
+		code, out, stderr := dvagent(t, append(path, "--help")...)
+		if code != exitOK || stderr != "" {
+			t.Errorf("%q: exit code %d, %s", path, code, stderr)
+		}
+		commands := false
+		for _, line := range strings.Split(out, "\n") {
+			switch {
+			case regexp.MustCompile(`^(Usage|Flags|Global Flags|Examples|Available Commands):|\(default `).MatchString(line):
+				t.Errorf("%q: %q is English", path, line)
+			case line == "命令：":
+				commands = true
+			case line == "":
+				commands = false
+			case commands && !strings.HasPrefix(line, "  completion"):
+				look(append(path[:len(path):len(path)], strings.Fields(line)[0])...)
+			}
+			line = strings.Split(line, "（默认 ")[0]
+			if strings.Contains(line, "# ") && !han.MatchString(line) {
+				t.Errorf("%q: the example %q has no translation", path, line)
+			}
+			if (commands || strings.HasPrefix(strings.TrimSpace(line), "-")) && line != "" && !han.MatchString(line) {
+				t.Errorf("%q: %q has no translation", path, line)
+			}
+		}
+		if first, _, _ := strings.Cut(out, "\n"); !han.MatchString(first) {
+			t.Errorf("%q: %q has no translation", path, first)
+		}
+	}
+	look()
+}
+
+func TestHelpStaysEnglishElsewhere(t *testing.T) {
+	t.Setenv("LC_ALL", "C.UTF-8")
+	if _, out, _ := dvagent(t, "renew", "--help"); han.MatchString(out) || !strings.Contains(out, "Usage:") {
+		t.Error(out)
+	}
+}
+
+// The manual is made of the same texts, wherever it is made.
+func TestTheManualStaysEnglish(t *testing.T) {
+	t.Setenv("LC_ALL", "zh_CN.UTF-8")
+	dir := t.TempDir()
+	if code, _, stderr := dvagent(t, "manual", dir, "../../docs"); code != exitOK {
+		t.Fatal(stderr)
+	}
+	if page := must(os.ReadFile(filepath.Join(dir, "dvagent-renew.8"))); han.Match(page) {
+		t.Error("the manual is not English")
+	}
+}
