@@ -153,6 +153,9 @@ func TestAFileProvesTheNamesWithoutAZone(t *testing.T) {
 			t.Errorf("left: %s, %+v", left, s.owed())
 		}
 		told := strings.Join(said, "\n")
+		if api == sandbox.API2020 && !strings.Contains(told, "http://www.example.com/"+usualFile+": 127.0.0.1 shows the file") {
+			t.Errorf("the second name is not looked at:\n%s", told)
+		}
 		for _, want := range []string{"the CA wants to see a file at http://", "wrote the file " + s.root, ": 127.0.0.1 shows the file", "removed the file " + filepath.Join(s.root, usualFile)} {
 			if !strings.Contains(told, want) {
 				t.Errorf("%q is not said in\n%s", want, told)

@@ -16,9 +16,12 @@ import (
 
 // orderings are the ways to order: on an instance by either version of CAS, or
 // from a package.
-var orderings = []string{sandbox.API2018, sandbox.API2020, fromPackage}
+var orderings = []string{sandbox.API2018, sandbox.API2020, fromPackage, byFile}
 
-const fromPackage = "a package"
+const (
+	fromPackage = "a package"
+	byFile      = "an instance, by file" // of 2020-04-07
+)
 
 // ofEachOrdering tries each way.
 func ofEachOrdering(t *testing.T, try func(t *testing.T, ordering string)) {

@@ -33,6 +33,7 @@ type trial struct {
 	sandbox *sandbox.Sandbox
 	gate    *gate
 	env     []string
+	webroot string // where files prove the domains, or ""
 }
 
 const foreignValue = "of someone else"
@@ -46,7 +47,11 @@ func newTrial(t *testing.T) *trial {
 func newTrialOf(t *testing.T, ordering string) *trial {
 	t.Helper()
 	options := sandbox.Options{CASAPI: ordering, Propagation: []time.Duration{10 * time.Millisecond}, IssueAfter: 50 * time.Millisecond}
-	if ordering != fromPackage {
+	switch ordering {
+	case fromPackage:
+	case byFile:
+		return newTrialByFile(t, options)
+	default:
 		return newTrialAgainst(t, options)
 	}
 	options.CASAPI, options.Packages = sandbox.API2020, []sandbox.Package{{ProductCode: product, Total: 20}}
@@ -137,6 +142,9 @@ func (c *trial) converges(certificates ...int) {
 	if values := c.published(); !slices.Equal(values, []string{foreignValue}) {
 		c.Errorf("records: %q", values)
 	}
+	if left, err := os.ReadDir(c.webroot); c.webroot != "" && (err != nil || len(left) > 0) {
+		c.Errorf("left in the webroot: %v, %v", left, err)
+	}
 	c.served()
 	c.tidy()
 }
@@ -169,9 +177,10 @@ func (c *trial) paid(certificates []int) {
 	}
 }
 
-// published lists the values of the TXT records in the zone.
+// published lists the values of the TXT records in the zone, and of the files in
+// the webroot.
 func (c *trial) published() []string {
-	var values []string
+	values := c.filesShown()
 	for _, record := range c.sandbox.Records("example.com") {
 		if record.Type == "TXT" {
 			values = append(values, record.Value)

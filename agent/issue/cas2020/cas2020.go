@@ -257,7 +257,8 @@ func challenges(validations []aliyun.Validation) []order.Challenge {
 			c.Kind, c.Name = order.File, v.Key
 		}
 		same := func(other order.Challenge) bool {
-			return other.Kind == c.Kind && other.Name == c.Name && other.Value == c.Value
+			return other.Kind == c.Kind && other.Name == c.Name && other.Value == c.Value &&
+				(c.Kind != order.File || other.Domain == c.Domain) // each domain shows its own
 		}
 		if !slices.ContainsFunc(all, same) {
 			all = append(all, c)
