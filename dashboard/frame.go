@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"net/http"
 	"os"
+	"sync"
 
 	"dvagent/internal/message"
 )
@@ -21,7 +22,7 @@ var (
 	//go:embed page.css
 	style string
 
-	templates   = parsePages()
+	templates   = sync.OnceValue(parsePages)
 	styleSource = "'sha256-" + hashOf(style) + "'"
 )
 
@@ -61,7 +62,7 @@ type frame struct {
 // show fills in the template of that name.
 func show(w http.ResponseWriter, name string, language message.Language, content any) {
 	var text bytes.Buffer
-	if err := templates[language].ExecuteTemplate(&text, name, content); err != nil {
+	if err := templates()[language].ExecuteTemplate(&text, name, content); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}

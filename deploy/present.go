@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"regexp"
 	"strings"
+	"sync"
 
 	"dvagent/internal/hint"
 )
@@ -70,12 +71,12 @@ func (f format) unlike(t Target, data []byte) error {
 // mostLabels is more than any server has in a file: a store of CAs has more.
 const mostLabels = 50
 
-var label = regexp.MustCompile(`-----BEGIN ([A-Z0-9 ]+)-----`)
+var label = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`-----BEGIN ([A-Z0-9 ]+)-----`) })
 
 // labels are what the PEM blocks in data are called, also those that are damaged.
 func labels(data []byte) []string {
 	var found []string
-	for _, match := range label.FindAllSubmatch(data, -1) {
+	for _, match := range label().FindAllSubmatch(data, -1) {
 		found = append(found, string(match[1]))
 	}
 	return found

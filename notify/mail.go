@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"dvagent/internal/address"
 	"dvagent/internal/secret"
@@ -63,7 +64,7 @@ func (m Mail) send(ctx context.Context, message Message) error {
 }
 
 // enhanced is a code of RFC 3463.
-var enhanced = regexp.MustCompile(`^[245]\.[0-9]{1,3}\.[0-9]{1,3}\b`)
+var enhanced = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[245]\.[0-9]{1,3}\.[0-9]{1,3}\b`) })
 
 // withoutText says what a server answered by its codes alone.
 func withoutText(err error, password string) error {
@@ -76,7 +77,7 @@ func withoutText(err error, password string) error {
 	case errors.As(err, &sending):
 		return errors.New(sending.Reason.String())
 	case errors.As(err, &answered):
-		return refused("", answered.Code, enhanced.FindString(answered.Msg))
+		return refused("", answered.Code, enhanced().FindString(answered.Msg))
 	case errors.As(err, &unreadable), errors.Is(err, smtp.ErrUnexpectedServerResponse), errors.Is(err, smtp.ErrUnexpectedServerChallange):
 		return errors.New("the server's answer is not of SMTP")
 	}

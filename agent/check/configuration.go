@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"dvagent/agent/config"
 	"dvagent/internal/bundle"
@@ -34,7 +35,9 @@ func warning(subject string, err error, advice string) Finding {
 }
 
 // setAside is how files are called that nobody wants to be read.
-var setAside = regexp.MustCompile(`^\.|~$|\.(bak|old|orig|save|swp|off|disabled|md|example|dpkg-[a-z]+|rpm[a-z]+)$`)
+var setAside = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^\.|~$|\.(bak|old|orig|save|swp|off|disabled|md|example|dpkg-[a-z]+|rpm[a-z]+)$`)
+})
 
 // passedOver names the files beside those that are read.
 func passedOver(dir string) []Finding {
@@ -46,7 +49,7 @@ func passedOver(dir string) []Finding {
 	names, _ := open.Names() // as before
 	var findings []Finding
 	for _, name := range names {
-		if filepath.Ext(name) != ".toml" && !setAside.MatchString(name) {
+		if filepath.Ext(name) != ".toml" && !setAside().MatchString(name) {
 			path := filepath.Join(dir, name)
 			findings = append(findings, warning("configuration", fmt.Errorf("%s is not read: its name does not end in .toml", path),
 				fmt.Sprintf("mv %s %s.toml", path, strings.TrimSuffix(path, filepath.Ext(path)))))
@@ -56,7 +59,7 @@ func passedOver(dir string) []Finding {
 }
 
 // phone is a number with its blanks, as people write it; with a country's code.
-var phone = regexp.MustCompile(`^\+?[0-9][0-9 -]{5,18}[0-9]$`)
+var phone = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\+?[0-9][0-9 -]{5,18}[0-9]$`) })
 
 // contacts looks at those of the certificates, each once.
 func (c *Check) contacts() []Finding {
@@ -71,7 +74,7 @@ func (c *Check) contacts() []Finding {
 		if err := notify.CheckAddress(contact.Email); err != nil {
 			findings = append(findings, warning(certificate.Name, fmt.Errorf("its contact: email: %w", err), "the CA writes there"))
 		}
-		if !phone.MatchString(contact.Mobile) {
+		if !phone().MatchString(contact.Mobile) {
 			findings = append(findings, warning(certificate.Name, fmt.Errorf("its contact: mobile: %q is not a phone number", contact.Mobile), "the CA may call there"))
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"dvagent/internal/words"
 
@@ -156,7 +157,7 @@ func (z zoneCheck) site(ctx context.Context, subject proof.Subject, site proof.S
 
 // checkValue is the form of the values that CAS wants to see: a date, and then
 // what nobody would write by hand.
-var checkValue = regexp.MustCompile(`^20[0-9]{6}[0-9a-z]{20,}$`)
+var checkValue = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^20[0-9]{6}[0-9a-z]{20,}$`) })
 
 // suspects lists the TXT records that look like ours and that no journal knows:
 // only when journal and ledger were both lost can one have stayed. They are for
@@ -177,7 +178,7 @@ func (c *Check) suspects(ctx context.Context, certificate string, site proof.Sit
 	var findings []Finding
 	for _, r := range records {
 		value := strings.Trim(r.Value, `"`)
-		if !strings.HasPrefix(r.RR, "_") || !checkValue.MatchString(value) || ours[value] {
+		if !strings.HasPrefix(r.RR, "_") || !checkValue().MatchString(value) || ours[value] {
 			continue
 		}
 		findings = append(findings, Finding{Subject: certificate, Warning: true, Err: hint.Add(

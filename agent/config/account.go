@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"dvagent/internal/address"
 	"dvagent/internal/hint"
@@ -20,7 +21,7 @@ func buildAccounts(config *Config, doc document) error {
 	wrong.add(err)
 	for _, name := range slices.Sorted(maps.Keys(doc.Account)) {
 		key := "account." + name
-		if !nameForm.MatchString(name) {
+		if !nameForm().MatchString(name) {
 			wrong.at(key, fmt.Errorf("the name %q is not made of a-z, 0-9, dots and hyphens", name))
 		}
 		account, err := buildAccount(key, doc.Account[name])
@@ -39,7 +40,7 @@ func buildRequestsPerSecond(limits limitsTable) (int, error) {
 	return *limits.RequestsPerSecond, atLeastOne("limits.requests_per_second", *limits.RequestsPerSecond)
 }
 
-var regionForm = regexp.MustCompile(`^[a-z]+(-[a-z0-9]+)+$`)
+var regionForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z]+(-[a-z0-9]+)+$`) })
 
 func buildAccount(key string, table accountTable) (Account, error) {
 	account := Account{
@@ -57,7 +58,7 @@ func buildAccount(key string, table accountTable) (Account, error) {
 	} else {
 		wrong.add(account.checkSecrets(key))
 	}
-	if account.Region != "" && !regionForm.MatchString(account.Region) {
+	if account.Region != "" && !regionForm().MatchString(account.Region) {
 		wrong.at(key+".region", hint.Add(fmt.Errorf("%q is not a region", account.Region), "regions are written as cn-hangzhou"))
 	}
 	if account.RoleARN != "" && !strings.HasPrefix(account.RoleARN, "acs:ram::") {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"dvagent/deploy"
 	"dvagent/internal/address"
@@ -20,12 +21,12 @@ import (
 )
 
 var (
-	nameForm     = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,127}$`)
-	instanceForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
+	nameForm     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,127}$`) })
+	instanceForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`) })
 )
 
 // IsName says that the text can be a certificate's name, and so a directory's.
-func IsName(text string) bool { return nameForm.MatchString(text) }
+func IsName(text string) bool { return nameForm().MatchString(text) }
 
 func buildCertificates(config *Config, contacts map[string]Contact, owners *owners, s *source) error {
 	config.Certificates = slices.Grow(config.Certificates, len(s.doc.Certificate))
@@ -65,7 +66,7 @@ func buildCertificate(config *Config, contacts map[string]Contact, real realPath
 	wrong.add(checkFollow(key, table))
 	wrong.add(checkValidation(key, table, domains))
 	for _, instance := range table.Instances {
-		if !instanceForm.MatchString(instance) {
+		if !instanceForm().MatchString(instance) {
 			wrong.at(key+".instances", fmt.Errorf("%q is not an instance", instance))
 		}
 	}

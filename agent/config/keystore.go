@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"sync"
 
 	"dvagent/deploy"
 	"dvagent/internal/secret"
@@ -38,7 +39,7 @@ func buildKeyStore(key string, table deployTable, target *deploy.Target) error {
 }
 
 // aliasForm is what Java compares without regard to case, in every language.
-var aliasForm = regexp.MustCompile(`^[!-~]([ -~]{0,126}[!-~])?$`)
+var aliasForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[!-~]([ -~]{0,126}[!-~])?$`) })
 
 func checkAlias(table deployTable) error {
 	switch {
@@ -46,7 +47,7 @@ func checkAlias(table deployTable) error {
 		return nil
 	case table.JKS == "":
 		return errors.New("is of no use without jks: a pfx of dvagent's has no alias")
-	case !aliasForm.MatchString(table.JKSAlias):
+	case !aliasForm().MatchString(table.JKSAlias):
 		return fmt.Errorf("%q is not made of letters, digits and signs of ASCII, 128 at most", table.JKSAlias)
 	}
 	return nil

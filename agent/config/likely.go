@@ -7,6 +7,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 
 	"dvagent/internal/address"
 	"dvagent/internal/hint"
@@ -59,12 +60,12 @@ func durationHint(given string) string {
 }
 
 // beforeHost is a scheme.
-var beforeHost = regexp.MustCompile(`^[A-Za-z0-9+]*://`)
+var beforeHost = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9+]*://`) })
 
 // addressHint is host:port that was likely meant; port is the usual one, or "".
 func addressHint(given, port string) string {
 	host := strings.TrimSpace(strings.ReplaceAll(given, "：", ":"))
-	host = strings.TrimRight(beforeHost.ReplaceAllString(host, ""), "/")
+	host = strings.TrimRight(beforeHost().ReplaceAllString(host, ""), "/")
 	if port != "" && strings.Trim(host, ":") == port {
 		host = "127.0.0.1"
 	}
@@ -81,14 +82,14 @@ func addressHint(given, port string) string {
 }
 
 // afterHost is what stands behind a name in a URL.
-var afterHost = regexp.MustCompile(`[:/].*$`)
+var afterHost = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[:/].*$`) })
 
 // domainHint is what to do about a text that is no domain name.
 func domainHint(given string) string {
 	var names []string
 	for _, word := range strings.FieldsFunc(given, func(r rune) bool { return strings.ContainsRune(" \t\n,;，、；", r) }) {
-		word = strings.Trim(beforeHost.ReplaceAllString(strings.ReplaceAll(word, "＊", "*"), ""), `"'“”‘’`)
-		word = strings.TrimPrefix(afterHost.ReplaceAllString(word, ""), ".")
+		word = strings.Trim(beforeHost().ReplaceAllString(strings.ReplaceAll(word, "＊", "*"), ""), `"'“”‘’`)
+		word = strings.TrimPrefix(afterHost().ReplaceAllString(word, ""), ".")
 		if rest, found := strings.CutPrefix(word, "*"); found {
 			word = "*." + strings.TrimLeft(rest, ".")
 		}

@@ -27,7 +27,7 @@ func checkPackage(key string, c Certificate, account Account) error {
 	switch {
 	case c.Package == "":
 		return nil
-	case !instanceForm.MatchString(c.Package):
+	case !instanceForm().MatchString(c.Package):
 		return at(key+".package", fmt.Errorf("%q is not a ProductCode such as digicert-free-1-free", c.Package))
 	case len(c.Instances) > 0 || c.TestInstances:
 		return at(key+".package", errors.New("an order is placed on an instance or from a package, not both"))

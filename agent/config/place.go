@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"sort"
 	"strings"
+	"sync"
 
 	"github.com/BurntSushi/toml"
 )
@@ -42,9 +43,9 @@ type place struct {
 }
 
 var (
-	headerLine = regexp.MustCompile(`^\s*(\[{1,2})\s*([^\]\[]+?)\s*\]{1,2}\s*(?:#.*)?$`)
-	keyLine    = regexp.MustCompile(`^\s*([A-Za-z0-9_."'-]+)\s*=`)
-	indices    = regexp.MustCompile(`\[\d+\]`)
+	headerLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\s*(\[{1,2})\s*([^\]\[]+?)\s*\]{1,2}\s*(?:#.*)?$`) })
+	keyLine    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\s*([A-Za-z0-9_."'-]+)\s*=`) })
+	indices    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\[\d+\]`) })
 )
 
 // places finds the line of each key. The decoder knows lines only of what it
@@ -54,10 +55,10 @@ func places(text string) []place {
 	arrays := map[string]int{} // the index of the last element, by indexed key
 	table := ""
 	for i, line := range strings.Split(text, "\n") {
-		if m := headerLine.FindStringSubmatch(line); m != nil {
+		if m := headerLine().FindStringSubmatch(line); m != nil {
 			table = tableKey(arrays, unquote(m[2]), m[1] == "[[")
 			found = append(found, place{table, i + 1})
-		} else if m := keyLine.FindStringSubmatch(line); m != nil {
+		} else if m := keyLine().FindStringSubmatch(line); m != nil {
 			found = append(found, place{join(table, unquote(m[1])), i + 1})
 		}
 	}
@@ -133,7 +134,7 @@ const longText = 1 << 20
 
 // standsAlone says that a line is a key and its value, and no other line continues it.
 func standsAlone(line string) bool {
-	m := assignment.FindStringSubmatch(line)
+	m := assignment().FindStringSubmatch(line)
 	return m != nil && strings.Contains(m[2], "[") == strings.Contains(m[2], "]") &&
 		!strings.Contains(m[2], `"""`) && !strings.Contains(m[2], "'''") && !strings.Contains(m[2], "{")
 }
@@ -159,7 +160,7 @@ func undecoded(text string, metadata toml.MetaData, doc *document) error {
 	}
 	var wrong mistakes
 	for _, p := range places(text) {
-		plain := indices.ReplaceAllString(p.key, "")
+		plain := indices().ReplaceAllString(p.key, "")
 		parent, _, _ := cutLast(plain)
 		if unknown[plain] && !unknown[parent] {
 			wrong.add(unknownAt(text, p))
@@ -193,7 +194,7 @@ func passedOver(metadata toml.MetaData, doc *document) string {
 // array of tables it is in.
 func firstPlace(text string, key toml.Key) place {
 	for _, p := range places(text) {
-		if indices.ReplaceAllString(p.key, "") == key.String() {
+		if indices().ReplaceAllString(p.key, "") == key.String() {
 			return p
 		}
 	}
@@ -202,14 +203,14 @@ func firstPlace(text string, key toml.Key) place {
 
 // wrongType takes apart what the decoder says of a value of the wrong type,
 // for which it has no error type.
-var wrongType = regexp.MustCompile(`^toml: (?:line \d+ )?\(last key "([^"]*)"\): (.*)$`)
+var wrongType = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^toml: (?:line \d+ )?\(last key "([^"]*)"\): (.*)$`) })
 
 func decodingError(text string, err error) *Error {
 	var syntax toml.ParseError
 	if errors.As(err, &syntax) {
 		return malformed(text, syntax)
 	}
-	m := wrongType.FindStringSubmatch(err.Error())
+	m := wrongType().FindStringSubmatch(err.Error())
 	if m == nil {
 		return &Error{Err: err}
 	}
@@ -226,7 +227,7 @@ func decodingError(text string, err error) *Error {
 func culprit(text, key string) place {
 	var candidates []place
 	for _, p := range places(text) {
-		if indices.ReplaceAllString(p.key, "") == key {
+		if indices().ReplaceAllString(p.key, "") == key {
 			candidates = append(candidates, p)
 		}
 	}

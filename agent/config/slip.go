@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"dvagent/internal/spelling"
 )
@@ -18,7 +19,7 @@ import (
 // there is no such key.
 func typeOf(key string) reflect.Type {
 	t := reflect.TypeFor[document]()
-	for _, segment := range strings.Split(indices.ReplaceAllString(key, ""), ".") {
+	for _, segment := range strings.Split(indices().ReplaceAllString(key, ""), ".") {
 		for t.Kind() == reflect.Slice {
 			t = t.Elem()
 		}
@@ -86,7 +87,7 @@ func tableOf(table string) reflect.Type {
 
 // meant says which key or table was likely meant by one that there is not.
 func meant(key string) string {
-	table, name, _ := cutLast(indices.ReplaceAllString(key, ""))
+	table, name, _ := cutLast(indices().ReplaceAllString(key, ""))
 	if tableOf(table) == nil { // that is the one which there is not
 		return meant(table)
 	}
@@ -118,7 +119,7 @@ var elsewhere = map[string]string{
 
 // meantTable says which table was likely meant by one that there is not.
 func meantTable(key string) string {
-	plain := indices.ReplaceAllString(key, "")
+	plain := indices().ReplaceAllString(key, "")
 	_, last, _ := cutLast(plain)
 	first, rest, named := strings.Cut(plain, ".")
 	for _, table := range tables { // of another table: [[deploy]]
@@ -185,7 +186,7 @@ func unlike(text string, p place) *Error {
 		return nil
 	}
 	e := &Error{Line: p.line, Key: p.key, Err: fmt.Errorf("%s", wants(t))}
-	switch plain := indices.ReplaceAllString(p.key, ""); {
+	switch plain := indices().ReplaceAllString(p.key, ""); {
 	case isTables(t) || t.Kind() == reflect.Struct || t.Kind() == reflect.Map:
 		if e.Line == 0 {
 			e.Line = firstWithin(text, plain)
@@ -212,7 +213,7 @@ func cutLast(key string) (parent, name string, found bool) {
 // firstWithin is the line of the first key or table within a table.
 func firstWithin(text, table string) int {
 	for _, p := range places(text) {
-		if strings.HasPrefix(indices.ReplaceAllString(p.key, "")+".", table+".") {
+		if strings.HasPrefix(indices().ReplaceAllString(p.key, "")+".", table+".") {
 			return p.line
 		}
 	}
@@ -228,11 +229,13 @@ func lineAt(text string, number int) string {
 }
 
 // assignment is a key and a value, or what somebody takes for it.
-var assignment = regexp.MustCompile(`^([A-Za-z0-9_-]+)(?:\s*[=:＝：]\s*|\s+)([^#=:＝：\s][^#]*?)\s*(?:#.*)?$`)
+var assignment = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([A-Za-z0-9_-]+)(?:\s*[=:＝：]\s*|\s+)([^#=:＝：\s][^#]*?)\s*(?:#.*)?$`)
+})
 
 // instead is what to write in place of a line whose value is not of a type.
 func instead(t reflect.Type, line string) string {
-	m := assignment.FindStringSubmatch(line)
+	m := assignment().FindStringSubmatch(line)
 	if m == nil || t == nil {
 		return ""
 	}

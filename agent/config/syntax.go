@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -15,19 +16,19 @@ import (
 // decoder says what it expected, and of what people write it knows nothing.
 
 // halfHeader is a line that begins a table, with a bracket too few.
-var halfHeader = regexp.MustCompile(`^\[{1,2}\s*([A-Za-z0-9_.-]+)\s*\]{0,2}$`)
+var halfHeader = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\[{1,2}\s*([A-Za-z0-9_.-]+)\s*\]{0,2}$`) })
 
 // malformed is the error about text that is no TOML, with what to write where that
 // can be told.
 func malformed(text string, syntax toml.ParseError) *Error {
 	key := syntax.LastKey
 	for _, p := range places(text) {
-		if p.line <= syntax.Position.Line && indices.ReplaceAllString(p.key, "") == syntax.LastKey {
+		if p.line <= syntax.Position.Line && indices().ReplaceAllString(p.key, "") == syntax.LastKey {
 			key = p.key
 		}
 	}
 	e := &Error{Line: syntax.Position.Line, Key: key}
-	if m := halfHeader.FindStringSubmatch(lineAt(text, e.Line-1)); m != nil && !complete(lineAt(text, e.Line-1)) {
+	if m := halfHeader().FindStringSubmatch(lineAt(text, e.Line-1)); m != nil && !complete(lineAt(text, e.Line-1)) {
 		e.Line--
 	}
 	line := lineAt(text, e.Line)
@@ -35,10 +36,10 @@ func malformed(text string, syntax toml.ParseError) *Error {
 		e.Line, e.Err, e.Hint = open, errors.New("the list that begins here does not end"), "end it with ]"
 		return e
 	}
-	if m := assignment.FindStringSubmatch(line); m != nil {
+	if m := assignment().FindStringSubmatch(line); m != nil {
 		e.Key = siblingOf(text, e.Line, m[1])
 	}
-	switch m := halfHeader.FindStringSubmatch(line); {
+	switch m := halfHeader().FindStringSubmatch(line); {
 	case strings.HasSuffix(syntax.Message, "has already been defined."):
 		if m != nil {
 			e.Key = m[1]
@@ -64,7 +65,7 @@ func (e *Error) badLine(line string) (err error, advice string) {
 		}
 		return fmt.Errorf("the sign %q is not of TOML, whose quotes, commas, brackets and blanks are those of ASCII", sign), advice
 	}
-	m := assignment.FindStringSubmatch(line)
+	m := assignment().FindStringSubmatch(line)
 	name, value, assigned := strings.Cut(line, "=")
 	switch t := typeOf(e.Key); {
 	case assigned && strings.TrimSpace(value) == "" && strings.TrimSpace(name) != "":
@@ -81,7 +82,7 @@ func (e *Error) badLine(line string) (err error, advice string) {
 }
 
 // complete says that a line is a header as it is to be.
-func complete(line string) bool { return headerLine.MatchString(line) && decodes(line) }
+func complete(line string) bool { return headerLine().MatchString(line) && decodes(line) }
 
 func decodes(text string) bool {
 	var any map[string]any
@@ -96,7 +97,7 @@ func openList(text string, line int) int {
 	for n := line - 1; n > 0 && n > line-50; n-- {
 		before := lineAt(text, n)
 		open += strings.Count(before, "[") - strings.Count(before, "]")
-		if m := assignment.FindStringSubmatch(before); m != nil {
+		if m := assignment().FindStringSubmatch(before); m != nil {
 			if open > 0 && strings.HasPrefix(m[2], "[") {
 				return n
 			}

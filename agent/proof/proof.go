@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"dvagent/agent/order"
@@ -107,7 +108,7 @@ func Check(c order.Challenge, domains []string, last string) ([]order.Challenge,
 		return nil, hint.Add(fmt.Errorf("the CA wants a validation of type %q", c.Kind), "dvagent can only write TXT and CNAME records, and files")
 	}
 	if name := strings.TrimSuffix(strings.ToLower(c.Name), "."); c.Kind == order.TXT && c.Domain != "" && isHost(name, domains) {
-		if !token.MatchString(c.Value) {
+		if !token().MatchString(c.Value) {
 			return nil, hint.Add(fmt.Errorf("the CA wants the TXT record %q at the host %s", line.Of(c.Value), name), refused)
 		}
 		c.Name = name // a TXT record beside what the host has already
@@ -120,7 +121,7 @@ func Check(c order.Challenge, domains []string, last string) ([]order.Challenge,
 			return nil, hint.Add(err, refused)
 		}
 	}
-	if label := labelOf(names[0]); label != usualLabel && label != labelOf(last) && (c.Kind == order.TXT || !random.MatchString(label)) {
+	if label := labelOf(names[0]); label != usualLabel && label != labelOf(last) && (c.Kind == order.TXT || !random().MatchString(label)) {
 		return nil, hint.Add(fmt.Errorf("the CA wants a %s record with the label %q, which does not mean a validation by CAS", c.Kind, label), refused)
 	}
 	challenges := make([]order.Challenge, len(names))
@@ -172,8 +173,8 @@ const refused = "this is not a name to write at: ask Alibaba Cloud's support"
 const longest = 1 << 10
 
 var (
-	token  = regexp.MustCompile(`^[0-9A-Za-z_-]{16,}$`)       // no policy, and no proof of another kind
-	random = regexp.MustCompile(`^_[0-9a-z]*\d[0-9a-z]{7,}$`) // of a CNAME: no label with a meaning looks so
+	token  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9A-Za-z_-]{16,}$`) })       // no policy, and no proof of another kind
+	random = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^_[0-9a-z]*\d[0-9a-z]{7,}$`) }) // of a CNAME: no label with a meaning looks so
 )
 
 const usualLabel = "_dnsauth"

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"text/template"
 	"time"
 	"unicode"
@@ -51,9 +52,11 @@ type Contact struct {
 //go:embed agent.toml.tmpl
 var layout string
 
-var document = template.Must(template.New("agent.toml").Funcs(template.FuncMap{
-	"q": quoted, "list": list, "line": line.Of, "date": words.Date, "say": message.English.Sprintf,
-}).Parse(layout))
+var document = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("agent.toml").Funcs(template.FuncMap{
+		"q": quoted, "list": list, "line": line.Of, "date": words.Date, "say": message.English.Sprintf,
+	}).Parse(layout))
+})
 
 // InChinese is for the template. A service has no environment that says so.
 func (d Document) InChinese() bool { return d.Language == message.Chinese }
@@ -61,7 +64,7 @@ func (d Document) InChinese() bool { return d.Language == message.Chinese }
 // TOML is the document as a commented agent.toml.
 func (d Document) TOML() (string, error) {
 	var text strings.Builder
-	translated := template.Must(document.Clone()).Funcs(template.FuncMap{"say": d.Language.Sprintf})
+	translated := template.Must(document().Clone()).Funcs(template.FuncMap{"say": d.Language.Sprintf})
 	if err := translated.Execute(&text, d); err != nil {
 		return "", fmt.Errorf("write a configuration: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/cpuguy83/go-md2man/v2/md2man"
 	"github.com/spf13/cobra"
@@ -106,14 +107,14 @@ func (m *manual) between(page, first, end string) string {
 }
 
 var (
-	link  = regexp.MustCompile(`\[([^\]\n]+)\]\([^)\s]*\)`)
-	table = regexp.MustCompile("(?m)^### `([^`\n]+)`$") // what begins a table of agent.toml
+	link  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\[([^\]\n]+)\]\([^)\s]*\)`) })
+	table = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("(?m)^### `([^`\n]+)`$") }) // what begins a table of agent.toml
 )
 
 // roff makes headings of the names of tables, and lists of tables with columns,
 // which are wider than a terminal; where links lead is left out.
 func (m *manual) roff(markdown string) string {
-	markdown = table.ReplaceAllString(link.ReplaceAllString(markdown, "$1"), "### $1")
+	markdown = table().ReplaceAllString(link().ReplaceAllString(markdown, "$1"), "### $1")
 	var text strings.Builder
 	for line := range strings.Lines(markdown) {
 		text.WriteString(asTerm(line))

@@ -79,12 +79,15 @@ func (c *cli) asOwner(cmd *cobra.Command) error {
 // ownerOf is who has the state directory, and whether it is there. One that is
 // not there is for the user of the unit that has it made, or for this process.
 func ownerOf(dir string) (o owner, there bool) {
+	me := owner{uid: os.Geteuid()} // it becomes nobody else: what it is called takes time to find
 	open, err := openat.Open(dir)
 	if err == nil {
 		defer open.Close()
+		if open.Owner() == me.uid {
+			return me, true
+		}
 		return newOwner(open.Owner(), open.Group()), true
 	}
-	me := newOwner(os.Geteuid(), os.Getegid())
 	if !errors.Is(err, fs.ErrNotExist) {
 		return me, true
 	}

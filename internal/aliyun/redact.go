@@ -3,6 +3,7 @@ package aliyun
 import (
 	"regexp"
 	"strings"
+	"sync"
 
 	"dvagent/internal/secret"
 
@@ -14,9 +15,9 @@ const maxMessage = 300 // bytes of server text that are kept
 var (
 	// A gateway that refuses a signature repeats what it signed: the whole
 	// request, the token and an uploaded key included.
-	stringToSign = regexp.MustCompile(`(?is)string ?to ?sign.*`)
-	webAddress   = regexp.MustCompile(`(?i)https?://[^\s"']+`)
-	privateKey   = regexp.MustCompile(`(?i)private(\s|\+|%20|%2B|%25)+.{0,8}key`)
+	stringToSign = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?is)string ?to ?sign.*`) })
+	webAddress   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)https?://[^\s"']+`) })
+	privateKey   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)private(\s|\+|%20|%2B|%25)+.{0,8}key`) })
 )
 
 // secretsOf lists what must not come back in an error: the key, the
@@ -36,12 +37,12 @@ func redact(text string, secrets []string) string {
 	if len(text) > mostText {
 		return "(withheld: it is too long)"
 	}
-	if privateKey.MatchString(text) {
+	if privateKey().MatchString(text) {
 		return "(withheld: it speaks of a private key)"
 	}
 	text = secret.Cut(text, secrets...)
-	text = stringToSign.ReplaceAllString(text, "string to sign withheld")
-	text = webAddress.ReplaceAllString(text, "(address)")
+	text = stringToSign().ReplaceAllString(text, "string to sign withheld")
+	text = webAddress().ReplaceAllString(text, "(address)")
 	if len(text) > maxMessage {
 		text = strings.ToValidUTF8(text[:maxMessage], "") + "…"
 	}

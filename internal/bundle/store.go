@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"dvagent/internal/atomicfile"
 	"dvagent/internal/hint"
@@ -30,7 +31,7 @@ const (
 	versionsDir = "versions"
 )
 
-var validID = regexp.MustCompile(`^[0-9]{8}-[0-9a-f]{12}$`)
+var validID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]{8}-[0-9a-f]{12}$`) })
 
 // Open returns the store in dir (certificates/NAME) without touching the disk.
 func Open(dir string) *Store { return &Store{dir} }
@@ -159,7 +160,7 @@ func (s *Store) Switch(id string) error {
 }
 
 func (s *Store) checkVersion(id string) error {
-	if !validID.MatchString(id) {
+	if !validID().MatchString(id) {
 		return errors.New("that is no version")
 	}
 	leaf, err := LoadLeaf(s.Path(id))
@@ -211,7 +212,7 @@ func (s *Store) Current() (string, error) {
 			"the next deployment moves it aside and links the stored version")
 	}
 	id, ok := strings.CutPrefix(target, versionsDir+"/")
-	if !ok || !validID.MatchString(id) {
+	if !ok || !validID().MatchString(id) {
 		return "", fmt.Errorf("read current version: %s leads to %q, not to a version", path, target)
 	}
 	return id, nil

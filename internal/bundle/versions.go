@@ -26,7 +26,7 @@ func (s *Store) Versions() ([]string, error) {
 	}
 	var ids []string
 	for _, entry := range entries {
-		if entry.IsDir() && validID.MatchString(entry.Name()) {
+		if entry.IsDir() && validID().MatchString(entry.Name()) {
 			ids = append(ids, entry.Name())
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"dvagent/internal/line"
@@ -49,17 +50,19 @@ const (
 // telling finds the line that says why, the best pattern first: nginx's reason
 // for refusing a configuration, before which it may write an unrelated [alert];
 // then any complaint.
-var telling = []*regexp.Regexp{
-	regexp.MustCompile(`\[emerg\]`),
-	regexp.MustCompile(`(?i)\b(alert|error|fatal|failed|denied|invalid)\b`),
-}
+var telling = sync.OnceValue(func() []*regexp.Regexp {
+	return []*regexp.Regexp{
+		regexp.MustCompile(`\[emerg\]`),
+		regexp.MustCompile(`(?i)\b(alert|error|fatal|failed|denied|invalid)\b`),
+	}
+})
 
 // tellingLine is the first complaint, as later ones often say no more than "test
 // failed"; without any, it is the last line.
 func tellingLine(output string) string {
 	lines := strings.Split(output, "\n")
 	told := lines[len(lines)-1]
-	for _, words := range telling {
+	for _, words := range telling() {
 		if i := slices.IndexFunc(lines, words.MatchString); i >= 0 {
 			told = lines[i]
 			break
@@ -87,12 +90,16 @@ func readable(output string) string {
 // A private key in PEM may lack its end, if the command was stopped, or its
 // beginning, if that came before the part of the output that is kept.
 var (
-	keyBlock = regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(-----END [A-Z0-9 ]*PRIVATE KEY-----|$)`)
-	keyRest  = regexp.MustCompile(`([ \t]*[A-Za-z0-9+/=]+[ \t]*(\r?\n|\\n))*[ \t]*-----END [A-Z0-9 ]*PRIVATE KEY-----`)
+	keyBlock = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(-----END [A-Z0-9 ]*PRIVATE KEY-----|$)`)
+	})
+	keyRest = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`([ \t]*[A-Za-z0-9+/=]+[ \t]*(\r?\n|\\n))*[ \t]*-----END [A-Z0-9 ]*PRIVATE KEY-----`)
+	})
 )
 
 const redacted = "[a private key]"
 
 func withoutPrivateKeys(output string) string {
-	return keyRest.ReplaceAllString(keyBlock.ReplaceAllString(output, redacted), redacted)
+	return keyRest().ReplaceAllString(keyBlock().ReplaceAllString(output, redacted), redacted)
 }

@@ -81,11 +81,11 @@ func parse(text string) (*catalogue, error) {
 	return c, nil
 }
 
-var verb = regexp.MustCompile(`%(?:%|(?:\[\d+\])?[-+ #0]*[\d.]*[a-zA-Z])`)
+var verb = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`%(?:%|(?:\[\d+\])?[-+ #0]*[\d.]*[a-zA-Z])`) })
 
 // verbs are where the holes of a format stand; "%%" is none.
 func verbs(format string) [][]int {
-	return slices.DeleteFunc(verb.FindAllStringIndex(format, -1), func(at []int) bool { return format[at[0]:at[1]] == "%%" })
+	return slices.DeleteFunc(verb().FindAllStringIndex(format, -1), func(at []int) bool { return format[at[0]:at[1]] == "%%" })
 }
 
 func newEntry(english, chinese string) entry {
@@ -153,7 +153,7 @@ func (c *catalogue) text(english string, depth int) string {
 }
 
 // located is a text about a place in a file, whose name and key are not translated.
-var located = regexp.MustCompile(`^(/[^ ]*:\d+(?:: [^ :]+)?): (.*)$`)
+var located = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(/[^ ]*:\d+(?:: [^ :]+)?): (.*)$`) })
 
 // addressed is a text about a server, whose name and address are not translated.
 var addressed = regexp.MustCompile(`^((?:[^ ]+ \()?[^ ()]+:\d+\)?) (.*)$`)
@@ -169,7 +169,7 @@ func (c *catalogue) served(english string, depth int) (string, bool) {
 }
 
 func (c *catalogue) find(english string, depth int) string {
-	if found := located.FindStringSubmatch(english); found != nil {
+	if found := located().FindStringSubmatch(english); found != nil {
 		return found[1] + "：" + c.text(found[2], depth-1)
 	}
 	telling := slices.IndexFunc(c.entries, func(e entry) bool { return e.letters < enough })
@@ -321,7 +321,7 @@ var glues = []glue{{"; ", "；"}, {": ", "："}, {", ", "，"}}
 
 // allStrings makes each verb one for what fmt has made of it before.
 func allStrings(format string) string {
-	return verb.ReplaceAllStringFunc(format, func(verb string) string {
+	return verb().ReplaceAllStringFunc(format, func(verb string) string {
 		if verb == "%%" {
 			return verb
 		}

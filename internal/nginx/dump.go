@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // dump is what nginx -T printed, taken apart into files.
@@ -30,13 +31,13 @@ type file struct {
 	included   bool
 }
 
-var heading = regexp.MustCompile(`(?m)^# configuration file (.+):\n`)
+var heading = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^# configuration file (.+):\n`) })
 
 // split passes over what comes before the first file, such as warnings. nginx
 // dumps a file once, after the one that includes it; any other heading is a
 // comment.
 func split(ctx context.Context, text string) (*dump, error) {
-	headings := heading.FindAllStringSubmatchIndex(text, -1)
+	headings := heading().FindAllStringSubmatchIndex(text, -1)
 	if len(headings) == 0 {
 		return nil, errors.New("the dump holds no file")
 	}

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -75,12 +76,12 @@ func Documentation(root string) ([]Page, error) {
 }
 
 var (
-	fence   = regexp.MustCompile("^( *)```([a-z]*)$")
-	heading = regexp.MustCompile(`^(#{1,6}) +(.+?) *$`)
-	cell    = regexp.MustCompile(`(?m)^\| ?(.*?) *\|`)
-	link    = regexp.MustCompile(`\]\(([^()\s]+)\)`)
-	span    = regexp.MustCompile("`([^`]+)`")
-	comment = regexp.MustCompile(`^ *<!-- (.+) -->$`)
+	fence   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("^( *)```([a-z]*)$") })
+	heading = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(#{1,6}) +(.+?) *$`) })
+	cell    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^\| ?(.*?) *\|`) })
+	link    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\]\(([^()\s]+)\)`) })
+	span    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("`([^`]+)`") })
+	comment = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^ *<!-- (.+) -->$`) })
 )
 
 // Parse reads the text of a page. A block that does not end is an error.
@@ -93,7 +94,7 @@ func Parse(path, text string) (Page, error) {
 	for line := range strings.Lines(text) {
 		number++
 		line = strings.TrimSuffix(line, "\n")
-		found := fence.FindStringSubmatch(line)
+		found := fence().FindStringSubmatch(line)
 		if inside == nil && (found != nil || line == "") {
 			p.prose(paragraph)
 			paragraph = Line{}
@@ -112,7 +113,7 @@ func Parse(path, text string) (Page, error) {
 			paragraph.Text += line + "\n"
 		}
 		mark = ""
-		if found := comment.FindStringSubmatch(line); found != nil {
+		if found := comment().FindStringSubmatch(line); found != nil {
 			mark = found[1]
 		}
 	}
@@ -126,17 +127,17 @@ func Parse(path, text string) (Page, error) {
 // prose reads lines that belong together. Code may go on in the next one.
 func (p *Page) prose(paragraph Line) {
 	for line := range strings.Lines(paragraph.Text) {
-		if found := heading.FindStringSubmatch(strings.TrimSuffix(line, "\n")); found != nil {
+		if found := heading().FindStringSubmatch(strings.TrimSuffix(line, "\n")); found != nil {
 			p.Levels = append(p.Levels, len(found[1]))
 			p.addAnchor(found[2])
 		}
 	}
-	p.Cells = append(p.Cells, paragraph.find(cell)...)
-	p.Spans = append(p.Spans, paragraph.find(span)...)
-	paragraph.Text = span.ReplaceAllStringFunc(paragraph.Text, func(code string) string {
+	p.Cells = append(p.Cells, paragraph.find(cell())...)
+	p.Spans = append(p.Spans, paragraph.find(span())...)
+	paragraph.Text = span().ReplaceAllStringFunc(paragraph.Text, func(code string) string {
 		return strings.Repeat("\n", strings.Count(code, "\n"))
 	})
-	p.Links = append(p.Links, paragraph.find(link)...)
+	p.Links = append(p.Links, paragraph.find(link())...)
 }
 
 // find is the group of each match, with the number of its own line.

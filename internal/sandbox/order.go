@@ -165,7 +165,9 @@ func hasWildcard(domains []string) bool {
 	return slices.ContainsFunc(domains, func(domain string) bool { return strings.HasPrefix(domain, "*.") })
 }
 
-var domainName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
+var domainName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
+})
 
 // splitDomains reads parameter Domain, a list with commas, as A-labels.
 func splitDomains(list string) ([]string, error) {
@@ -173,7 +175,7 @@ func splitDomains(list string) ([]string, error) {
 	for domain := range strings.SplitSeq(list, ",") {
 		bare, isWildcard := strings.CutPrefix(strings.TrimSpace(domain), "*.")
 		ascii, err := idna.Lookup.ToASCII(strings.ToLower(bare))
-		if err != nil || len(ascii) > 253 || !domainName.MatchString(ascii) {
+		if err != nil || len(ascii) > 253 || !domainName().MatchString(ascii) {
 			return nil, invalidParameter("Domain")
 		}
 		if isWildcard {

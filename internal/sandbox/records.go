@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // minTTL is the free edition's, which every zone here is of, in seconds.
@@ -31,7 +32,9 @@ const (
 var recordTypes = []string{"A", "AAAA", "CAA", "CNAME", "MX", "NS", "SRV", "TXT"}
 
 // relativeName is an RR: "@", or labels of which the first may be a wildcard.
-var relativeName = regexp.MustCompile(`^(@|(\*|[\p{L}\p{N}_]([\p{L}\p{N}_-]{0,61}[\p{L}\p{N}_])?)(\.[\p{L}\p{N}_]([\p{L}\p{N}_-]{0,61}[\p{L}\p{N}_])?)*)$`)
+var relativeName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(@|(\*|[\p{L}\p{N}_]([\p{L}\p{N}_-]{0,61}[\p{L}\p{N}_])?)(\.[\p{L}\p{N}_]([\p{L}\p{N}_-]{0,61}[\p{L}\p{N}_])?)*)$`)
+})
 
 // newRecord reads RR, Type, Value, TTL, Line and Priority, and checks each.
 func newRecord(z *zone, p params) (Record, error) {
@@ -61,7 +64,7 @@ func newRecord(z *zone, p params) (Record, error) {
 }
 
 func (r Record) check() error {
-	if !relativeName.MatchString(r.RR) || len(r.owner) > 254 {
+	if !relativeName().MatchString(r.RR) || len(r.owner) > 254 {
 		return refusal(http.StatusBadRequest, "InvalidRR.Format", "The format of the specified host record is invalid.")
 	}
 	if !slices.Contains(recordTypes, r.Type) {

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -133,13 +134,13 @@ func (c *certificate) row(i *instance, now time.Time) object {
 	}
 }
 
-var uploadName = regexp.MustCompile(`^[A-Za-z0-9_]{1,63}$`)
+var uploadName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_]{1,63}$`) })
 
 func (s *cas) uploadUserCertificate(c *call) (object, error) {
 	if err := c.params.require("Name", "Cert", "Key"); err != nil {
 		return nil, err
 	}
-	if !uploadName.MatchString(c.params["Name"]) {
+	if !uploadName().MatchString(c.params["Name"]) {
 		return nil, invalidParameter("Name")
 	}
 	uploaded, err := readUpload(c)
