@@ -73,7 +73,7 @@ func logText(s terminal.Screen, orders []view.LastOrder) string {
 		if o.Outcome != "" {
 			head = fmt.Sprintf("order: %s, %s", o.Reason, o.Outcome)
 		}
-		text.WriteString(s.Paint(terminal.Bold, line.Of(head)) + "\n")
+		text.WriteString(s.Paint(terminal.Bold, s.Put(line.Of(head))) + "\n")
 		for _, e := range o.History {
 			text.WriteString(s.Paragraph(terminal.Cell{Text: words.Second(e.At) + "  ", Style: terminal.Faint}, terminal.Cell{Text: line.Of(e.Text)}))
 		}
