@@ -6,6 +6,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,7 +61,7 @@ func (s *stage) clear(t testing.TB) {
 }
 
 // sandbox [--cas-api VERSION] [--instances N] [--names N] [--wildcards N]
-// [--term D] [--lifetime D] [--package CODE:N] [--fault SPEC] [--zone ZONE] [--propagation D] [--issue-after D]
+// [--webroot DIR] [--term D] [--lifetime D] [--package CODE:N] [--fault SPEC] [--zone ZONE] [--propagation D] [--issue-after D]
 // starts the stand-in, and writes an agent.toml for it; one that is up ends. Its
 // access key secret is the canary, and its CAS 2018-07-13 unless the story says
 // otherwise.
@@ -88,7 +91,11 @@ func (s *stage) startSandbox(ts *testscript.TestScript, args []string) {
 		options.Faults = append(options.Faults, fault)
 		return err
 	})
+	webroot := flags.String("webroot", "", "")
 	ts.Check(flags.Parse(args))
+	if *webroot != "" {
+		options.HTTPPort = s.showFiles(ts, *webroot)
+	}
 	if options.Instances == 0 {
 		options.Instances = -1 // asked for none
 	}
@@ -99,10 +106,25 @@ func (s *stage) startSandbox(ts *testscript.TestScript, args []string) {
 	started, err := sandbox.Start(options)
 	ts.Check(err)
 	s.sandbox = started
+	if *webroot != "" {
+		for _, rr := range []string{"@", "www"} {
+			_, err := started.AddRecord("example.com", rr, "A", "127.0.0.1")
+			ts.Check(err)
+		}
+	}
 	ts.Setenv("API", started.Ready().API)
 	ts.Setenv("DNS", started.Ready().DNS[0])
 	ts.Setenv("CA", started.Ready().CAFile)
 	s.configure(ts, nil)
+}
+
+// showFiles starts a web server of the story's that shows a directory, for the CA
+// to visit. It returns its port.
+func (s *stage) showFiles(ts *testscript.TestScript, dir string) int {
+	ts.Check(os.MkdirAll(ts.MkAbs(dir), 0o755))
+	web := httptest.NewServer(http.FileServer(http.Dir(ts.MkAbs(dir))))
+	ts.Defer(web.Close)
+	return web.Listener.Addr().(*net.TCPAddr).Port
 }
 
 // configure [FILE…] writes agent.toml anew: the sandbox's configuration and
