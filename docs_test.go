@@ -1,6 +1,7 @@
 package dvagent_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -76,7 +77,7 @@ func TestEachPageIsReachedFromReadme(t *testing.T) {
 }
 
 // A translation has the name of its page in docs/zh, and the same headings, rows,
-// blocks and words of code, so that a page that falls behind is noticed.
+// blocks, links and words of code, so that a page that falls behind is noticed.
 func TestEachTranslationFollowsItsPage(t *testing.T) {
 	pages := documentation(t)
 	for _, original := range pages {
@@ -97,6 +98,7 @@ func TestEachTranslationFollowsItsPage(t *testing.T) {
 		}
 		compareBlocks(t, original, p)
 		compareWords(t, original, p)
+		compareLinks(t, original, p)
 	}
 	for name := range pages {
 		if original, found := strings.CutPrefix(name, "docs/zh/"); found && pages["docs/"+original].Path == "" {
@@ -162,6 +164,21 @@ func compareWords(t *testing.T, original, translation page.Page) {
 	for _, want := range original.Spans {
 		if !slices.ContainsFunc(translation.Spans, func(got page.Line) bool { return got.Text == want.Text }) {
 			t.Errorf("%s has not `%s` of %s:%d", translation.Path, want.Text, original.Path, want.Number)
+		}
+	}
+}
+
+// compareLinks wants a translation to lead wherever its page does, and to translations
+// where there are any.
+func compareLinks(t *testing.T, original, translation page.Page) {
+	t.Helper()
+	for _, link := range original.Links {
+		to, _ := target(original.Path, link.Text)
+		if strings.HasPrefix(link.Text, "https://") || to == translation.Path {
+			continue
+		}
+		if to = cmp.Or(translationOf(to), to); !leads(translation, to) {
+			t.Errorf("%s does not lead to %s as %s:%d does", translation.Path, to, original.Path, link.Number)
 		}
 	}
 }
