@@ -142,6 +142,9 @@ func checkStateDir(dir state.Dir) Finding {
 		}
 		existing = filepath.Dir(existing)
 	}
+	if info, err := os.Stat(existing); err == nil && !info.IsDir() {
+		return Finding{Subject: "state_dir", Err: hint.Add(fmt.Errorf("%s is not a directory", existing), state.OtherDirHint)}
+	}
 	if err := unix.Access(existing, unix.W_OK|unix.X_OK); err != nil {
 		return Finding{Subject: "state_dir", Err: hint.Add(fmt.Errorf("%s cannot be written: %w", existing, err), "install -d -m 0700 "+string(dir))}
 	}

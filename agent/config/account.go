@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -75,7 +76,11 @@ func buildAccount(key string, table accountTable) (Account, error) {
 		wrong.at(key+"."+endpoint.key, address.CheckEndpoint(endpoint.url))
 	}
 	if account.CAFile != "" {
-		wrong.at(key+".ca_file", absolute(account.CAFile))
+		err := absolute(account.CAFile)
+		if _, there := os.Stat(account.CAFile); err == nil && there != nil {
+			err = fmt.Errorf("%s: %w", account.CAFile, describe(there))
+		}
+		wrong.at(key+".ca_file", err)
 	}
 	return account, wrong.err()
 }

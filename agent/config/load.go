@@ -21,7 +21,7 @@ import (
 func Load(path string) (*Config, error) {
 	file, err := filepath.Abs(path)
 	if err != nil {
-		return nil, &Error{File: path, Err: err}
+		return nil, &Error{File: path, Err: err, Hint: "the directory that this shell is in is gone: give --config a path from / on"}
 	}
 	sources, dirErr := readSources(file)
 	if err := decodeSources(sources); err != nil {

@@ -2,6 +2,7 @@ package proof
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -48,6 +49,10 @@ func (d *DNS) Sites(ctx context.Context, s Subject, domains []string) (sites []S
 	last, _ := d.zones.LastName(s.Certificate) // without it the usual name is expected
 	for _, domain := range domains {
 		at, none := d.zones.place(ctx, s.Account, expectedName(last, domain, domains))
+		var unanswered *aliyun.Error
+		if errors.As(none, &unanswered) {
+			return sites, state.Also(err, none) // the next domain would get the same answer
+		}
 		if none != nil {
 			err = state.Also(err, none)
 			continue

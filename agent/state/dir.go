@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"dvagent/agent/order"
 	"dvagent/agent/rollout"
@@ -103,12 +104,18 @@ func (d Dir) Forget(name string) error {
 	return nil
 }
 
+// OtherDirHint is what to do where something else stands in the place of the directory.
+const OtherDirHint = "move it away, or let state_dir be another directory"
+
 // Prepare makes the directory and closes it to others. It refuses one that
 // somebody beside root and this process's user can change all the same: what
 // lies in it is opened by name.
 func (d Dir) Prepare() error {
 	path := string(d)
 	dir, err := openat.OpenOrMake(path, 0o700)
+	if errors.Is(err, syscall.ENOTDIR) {
+		return hint.Add(fmt.Errorf("make the state directory: %w", err), OtherDirHint)
+	}
 	if err != nil {
 		return hint.Add(fmt.Errorf("make the state directory: %w", err), "install -d -m 0700 "+path)
 	}

@@ -206,18 +206,22 @@ func (c *catalogue) made(english string, from []entry, depth int) (string, bool)
 	return "", false
 }
 
-// fits says that a text with that in its holes was made from the entry. Any sentence
-// could be made from one of few letters: there the holes tell.
+// sure is how many letters of an entry no other sentence has by chance.
+const sure = 9
+
+// fits says that a text with that in its holes was made from the entry, and that no
+// quotation is cut. Any sentence could be made from one of few letters: there the
+// holes tell.
 func (e *entry) fits(found []string, say func(string) string) bool {
 	words, known := true, false
 	for _, text := range found {
-		if strings.HasSuffix(text, ":") {
+		if strings.HasSuffix(text, ":") || strings.Count(text, `"`)%2 != strings.Count(text, `\"`)%2 {
 			return false
 		}
 		words = words && !strings.Contains(text, " ")
 		known = known || say(text) != text
 	}
-	return e.letters >= enough || words || known
+	return e.letters >= sure || words || known
 }
 
 // caused translates an error that begins with what is not in the catalogue, such as

@@ -62,6 +62,7 @@ func TestATextIsTranslatedWithWhatStandsInIt(t *testing.T) {
 "%s or %s" = "%s 或 %s"
 "belongs to %s" = "属于 %s"
 "user %s" = "用户 %s"
+"%s with %s: %w" = "%s（%s）：%w"
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -83,6 +84,8 @@ func TestATextIsTranslatedWithWhatStandsInIt(t *testing.T) {
 		"ns1.example (192.0.2.1:53) renewed; it":   "ns1.example (192.0.2.1:53) 已续期；it", // nor is a server's address
 		"192.0.2.1:53 renewed":                     "192.0.2.1:53 已续期",
 		"a text: x or y":                           "a text：x 或 y",
+		`the server says "no with what it got: x"`: `the server says "no with what it got: x"`,
+		"a record with TLS: it is renewed":         "a record with TLS: it is renewed",
 		"a text or one that nobody translated":     "a text or one that nobody translated",
 		"belongs to user a":                        "属于用户 a", // no space between two characters
 		"":                                         "",
