@@ -30,6 +30,7 @@ type Document struct {
 	Contact     Contact
 	Name        string // of the certificate
 	Domains     []string
+	Webroot     string // where files prove the domains, in place of records
 	Server      string // for the comment
 	Site        Site
 	Check       []string

@@ -57,6 +57,7 @@ func (c *cli) initCommand() *cobra.Command {
 	flags.StringVar(&s.doc.Contact.Email, "contact-email", "", "that person's e-mail address")
 	flags.StringVar(&s.doc.Contact.Province, "contact-province", "", "that person's province, for CAS 2018-07-13")
 	flags.StringVar(&s.doc.Contact.City, "contact-city", "", "that person's city, for CAS 2018-07-13")
+	flags.StringVar(&s.doc.Webroot, "webroot", "", "prove the domains by a file in this `DIRECTORY`, which a web server shows at their port 80, in place of DNS")
 	flags.StringVar(&s.deploy, "deploy", "", "the `SERVER` to install for: nginx, apache2, haproxy or none (what is found when not given)")
 	flags.StringVar(&s.doc.StateDir, "state-dir", "", "another state directory than the default")
 	flags.StringVar(&s.doc.Endpoints.CAS, "cas-endpoint", "", "another `HOST` or URL of CAS")
@@ -151,7 +152,7 @@ func (s *start) account(ctx context.Context) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if err := s.lookAtAccount(ctx, client); err != nil {
+	if err := s.lookAtAccount(ctx, client, s.doc.Webroot != ""); err != nil {
 		return err
 	}
 	s.say("the account has %d DV instances, %d contacts and these zones: %s\n", s.has.instances, len(s.has.contacts),

@@ -99,16 +99,18 @@ func (q *questions) yes(format string, args ...any) bool {
 }
 
 // lookAtAccount asks for zones, instances and contacts, which are the calls that
-// every order needs the rights for.
-func (q *questions) lookAtAccount(ctx context.Context, client *aliyun.Client) error {
-	zones, err := client.DescribeDomains(ctx)
-	if err != nil {
-		return err
+// every order needs the rights for; one that files prove needs no zones.
+func (q *questions) lookAtAccount(ctx context.Context, client *aliyun.Client, byFile bool) error {
+	if !byFile {
+		zones, err := client.DescribeDomains(ctx)
+		if err != nil {
+			return err
+		}
+		for _, zone := range zones {
+			q.has.zones = append(q.has.zones, zone.Name)
+		}
+		slices.Sort(q.has.zones)
 	}
-	for _, zone := range zones {
-		q.has.zones = append(q.has.zones, zone.Name)
-	}
-	slices.Sort(q.has.zones)
 	instances, err := client.ListInstances(ctx, aliyun.InstanceFilter{CertificateType: "DV"})
 	if aliyun.Is(err, aliyun.VersionUnknown) {
 		q.has.older = true
@@ -120,6 +122,14 @@ func (q *questions) lookAtAccount(ctx context.Context, client *aliyun.Client) er
 	q.has.instances = len(instances)
 	q.has.contacts, err = client.ListContact(ctx)
 	return err
+}
+
+// provable says that the domain can be proved, as far as the account tells.
+func (s *start) provable(domain string) bool {
+	if s.doc.Webroot != "" {
+		return !strings.HasPrefix(domain, "*.")
+	}
+	return s.hosted(strings.TrimPrefix(domain, "*."))
 }
 
 // hosted says that a zone of the account holds the domain.
@@ -145,7 +155,7 @@ func (s *start) domains(context.Context) error {
 	if len(s.doc.Domains) == 0 {
 		var proposal []string
 		for _, site := range s.sites {
-			if proposal = slices.DeleteFunc(slices.Clone(site.Names), func(name string) bool { return !s.hosted(strings.TrimPrefix(name, "*.")) }); len(proposal) > 0 {
+			if proposal = slices.DeleteFunc(slices.Clone(site.Names), func(name string) bool { return !s.provable(name) }); len(proposal) > 0 {
 				break
 			}
 		}
@@ -156,8 +166,8 @@ func (s *start) domains(context.Context) error {
 		s.doc.Domains = strings.FieldsFunc(answer, func(r rune) bool { return r == ' ' || r == ',' || r == '，' })
 	}
 	for _, domain := range s.doc.Domains {
-		if !s.hosted(strings.TrimPrefix(domain, "*.")) {
-			s.say("warn  no zone of the account holds %s\n", domain)
+		if s.doc.Webroot == "" && !s.hosted(strings.TrimPrefix(domain, "*.")) {
+			s.say("warn  no zone of the account holds %s; --webroot proves it by a file\n", domain)
 		}
 	}
 	if s.doc.Name == "" {
