@@ -29,6 +29,7 @@ const (
 type configWatch struct {
 	path    string
 	known   string // the digest of the files that are in use
+	stamp   string // by which it is told that they are the same; "" where it is not
 	asked   <-chan struct{}
 	warn    func(error) // told when there can be no watch
 	changed func() error
@@ -72,6 +73,11 @@ func (w *configWatch) run(ctx context.Context) {
 // read compares the files with those in use.
 func (w *configWatch) read(dirs directories, anyway bool) {
 	dirs.renew()
+	stamp := config.Stamp(w.path, time.Now())
+	if stamp != "" && stamp == w.stamp && w.known != "" && !anyway {
+		return
+	}
+	w.stamp = stamp // of before the files are read
 	digest := config.Digest(w.path)
 	if digest == w.known && !anyway {
 		return
