@@ -2,68 +2,46 @@ package agent
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/tls"
+	"flag"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"dvagent/agent/check"
 	"dvagent/agent/config"
 	"dvagent/agent/state"
+	"dvagent/agent/statetest"
 	"dvagent/agent/view"
-	"dvagent/internal/bundle"
-	"dvagent/internal/bundle/bundletest"
 	"dvagent/internal/sandbox"
 )
 
-const many = 10_000
+// manyCertificates are how many a host has, with a deployment each. One with 100000
+// takes minutes to lay out.
+var manyCertificates = flag.String("certificates", "1000,10000", "how many certificates the hosts of BenchmarkCertificates have")
 
-// manyCertificates lays out the state of many certificates, none of which is
-// due, and returns the path of their configuration.
-func manyCertificates(b *testing.B) string {
-	b.Helper()
-	dir := b.TempDir()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		b.Fatal(err)
-	}
-	var text strings.Builder
-	fmt.Fprintf(&text, "state_dir = %q\n[account.main]\naccess_key_id = \"x\"\naccess_key_secret = \"x\"\n"+
-		"[contact.ops]\nusername = \"x\"\nmobile = \"1\"\nemail = \"x@example.com\"\nprovince = \"x\"\ncity = \"x\"\n", filepath.Join(dir, "state"))
-	var names []string
-	for i := range many {
-		name := fmt.Sprintf("host%d.example.com", i)
-		names = append(names, name)
-		fmt.Fprintf(&text, "[[certificate]]\nname = %q\ndomains = [%q]\n", name, name)
-	}
-	ca := bundletest.NewCA(b, "bench")
-	leaf := ca.Issue(b, bundletest.Leaf{Names: []string{"*.example.com"}, Key: key})
-	for _, name := range names {
-		store := bundle.Open(filepath.Join(dir, "state", "certificates", name))
-		version := store.Path(leaf.ID())
-		if err := leaf.Write(version); err != nil {
+// BenchmarkCertificates shows what looks at a host cost on which all is in place. Each
+// figure grows with the number of certificates, and none with its square.
+func BenchmarkCertificates(b *testing.B) {
+	for number := range strings.SplitSeq(*manyCertificates, ",") {
+		n, err := strconv.Atoi(number)
+		if err != nil {
 			b.Fatal(err)
 		}
-		if err := os.Symlink("versions/"+leaf.ID(), filepath.Join(filepath.Dir(filepath.Dir(version)), "current")); err != nil {
-			b.Fatal(err)
-		}
+		b.Run(number, func(b *testing.B) { benchmarkHost(b, n) })
 	}
-	path := filepath.Join(dir, "agent.toml")
-	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	return path
 }
 
-func BenchmarkTenThousandCertificates(b *testing.B) {
-	path := manyCertificates(b)
-	cfg, err := config.Load(path)
+func benchmarkHost(b *testing.B, n int) {
+	host := statetest.Host{Dir: b.TempDir(), Certificates: n}
+	host.Make(b)
+	cfg, err := config.Load(host.Config())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -71,52 +49,58 @@ func BenchmarkTenThousandCertificates(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Run("load the configuration", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			if _, err := config.Load(path); err != nil {
-				b.Fatal(err)
+	for _, of := range looksAt(a) {
+		b.Run(of.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				of.do(b)
 			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/float64(n), "µs/certificate")
+		})
+	}
+}
+
+type benchmark struct {
+	name string
+	do   func(b *testing.B)
+}
+
+// looksAt are the ways in which a host is looked at.
+func looksAt(a *Agent) []benchmark {
+	renew := func(b *testing.B) {
+		outcomes, err := a.Renew(b.Context(), Renewal{Timeout: time.Minute, Caller: tester})
+		if err != nil || state.Worst(outcomes) != state.Served {
+			b.Fatal(err)
 		}
-	})
-	b.Run("plan", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			plan := view.ReadPlan(context.Background(), a.host, time.Now())
-			if plan.Certificates[0].Action != view.ActionNone {
-				b.Fatalf("%+v", plan.Certificates[0])
-			}
-		}
-	})
-	var glances view.Glances
-	read := func(b *testing.B, g *view.Glances) {
+	}
+	glance := func(b *testing.B, g *view.Glances) {
 		last, err := g.Read(a.host, func(*view.Glance) {})
 		if err != nil {
 			b.Fatal(err)
 		}
 		last.At = time.Time{} // the next one is fresh
 	}
-	b.Run("first glance", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			read(b, new(view.Glances))
-		}
-	})
-	b.Run("further glance", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			read(b, &glances)
-		}
-	})
-	b.Run("renew with nothing due", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			outcomes, err := a.Renew(context.Background(), Renewal{Timeout: time.Minute, Caller: tester})
-			if err != nil || state.Worst(outcomes) != state.Served {
+	var glances view.Glances
+	return []benchmark{
+		{"load the configuration", func(b *testing.B) {
+			if _, err := config.Load(a.host.Config.Path); err != nil {
 				b.Fatal(err)
 			}
-		}
-	})
+		}},
+		{"plan", func(b *testing.B) {
+			if plan := view.ReadPlan(b.Context(), a.host, time.Now()); plan.Certificates[0].Action != view.ActionNone {
+				b.Fatalf("%+v", plan.Certificates[0])
+			}
+		}},
+		{"first glance", func(b *testing.B) { glance(b, new(view.Glances)) }},
+		{"further glance", func(b *testing.B) { glance(b, &glances) }},
+		{"check", func(b *testing.B) { check.New(a.host, a.accounts).Host(b.Context(), time.Now()) }},
+		{"renew with nothing due, all read", func(b *testing.B) {
+			os.Remove(a.host.Dir.Seals())
+			renew(b)
+		}},
+		{"renew with nothing due", renew},
+	}
 }
 
 // BenchmarkOrder reports what orders cost, for each way to order: API calls of the

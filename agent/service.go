@@ -100,10 +100,8 @@ func (s *Service) rest(ctx context.Context) bool {
 	if state.SleepUntil(ctx, state.Now().Add(betweenPasses)) != nil {
 		return false
 	}
-	if many := len(s.agent.host.Config.Certificates) > 100; many && time.Until(s.nextDue(state.Now())) > time.Minute {
-		debug.FreeOSMemory() // a pass over everything needs much, and the next one is far
-	}
-	for {
+	many := len(s.agent.host.Config.Certificates) > 100
+	for looks := 0; ; looks++ {
 		now := state.Now()
 		next := s.nextDue(now)
 		left := next.Sub(now)
@@ -114,6 +112,9 @@ func (s *Service) rest(ctx context.Context) bool {
 		if s.agent.host.Dir.Gone() {
 			s.forget()
 			return ctx.Err() == nil
+		}
+		if many && left > time.Minute && looks < 2 {
+			debug.FreeOSMemory() // a pass needs much, and so does what begins beside it; the next one is far
 		}
 		s.agent.host.Observe(state.Rest{Until: next, Open: slices.Sorted(maps.Keys(s.open))})
 		select {
