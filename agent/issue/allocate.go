@@ -152,8 +152,9 @@ func (w *work) takeLasting(kept Slot, slots []Slot) (bool, error) {
 	if lasts := w.snapshot.Renewal(now, claim).Claimed(); lasts || due != state.ReasonInWindow && due != state.ReasonEmergency {
 		return w.take(kept)
 	}
-	spare := w.desk.spareOf(w.order.Account, slots)
-	i := slices.IndexFunc(spare, func(s Slot) bool { return w.usable(s) && (s.Until.IsZero() || s.Until.After(kept.Until)) })
+	i := slices.IndexFunc(slots, func(s Slot) bool {
+		return w.usable(s) && (s.Until.IsZero() || s.Until.After(kept.Until)) && !w.desk.isUsed(w.instance(s))
+	})
 	if i < 0 {
 		return w.take(kept)
 	}
@@ -161,9 +162,9 @@ func (w *work) takeLasting(kept Slot, slots []Slot) (bool, error) {
 	if err := w.desk.ledger.Note(order.InstanceReleased, w.instance(kept), w.name()); err != nil {
 		return false, err
 	}
-	taken, err := w.take(spare[i])
+	taken, err := w.take(slots[i])
 	if taken {
-		w.desk.noteSpare(w.order.Account, slots)
+		w.desk.noteTaken(w.instance(slots[i]))
 	}
 	return taken, err
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"dvagent/agent/config"
 	"dvagent/agent/order"
@@ -18,49 +17,35 @@ import (
 // claim takes the first spare slot that nobody else may have, and rather one
 // that is for all names than one that is for wildcards, whose parents come along.
 func (w *work) claim(slots []Slot) error {
-	var whole, bare []Slot
-	unfit := 0
-	for _, slot := range w.desk.spareOf(w.order.Account, slots) {
-		switch {
-		case slot.Use == Free && !slot.Fits(w.snapshot.Config, w.order.Domains):
-			unfit++
-		case !w.usable(slot):
-		case slot.holds(w.order.Domains):
-			whole = append(whole, slot)
-		default:
-			bare = append(bare, slot)
+	for _, whole := range []bool{true, false} {
+		for slot := range w.lists.spares.from(w.place()) {
+			if slot.holds(w.order.Domains) != whole || w.desk.isUsed(w.instance(slot)) || !w.usable(slot) {
+				continue
+			}
+			taken, err := w.take(slot)
+			if taken {
+				w.desk.noteTaken(w.instance(slot))
+			}
+			if err != nil || taken {
+				return err
+			}
 		}
 	}
-	for _, slot := range slices.Concat(w.mixed(whole), w.mixed(bare)) {
-		taken, err := w.take(slot)
-		if taken {
-			w.desk.noteSpare(w.order.Account, slots)
-		}
-		if err != nil || taken {
-			return err
+	unfit := 0
+	for _, slot := range slots {
+		if slot.Use == Free && !w.desk.isUsed(w.instance(slot)) && !slot.Fits(w.snapshot.Config, w.order.Domains) {
+			unfit++
 		}
 	}
 	return w.noInstance(len(slots), unfit)
 }
 
-// mixed puts slots that are alike into an order of this host and certificate's
-// own: hosts that share the account do not all begin with the same one.
-func (w *work) mixed(slots []Slot) []Slot {
+// place is where this host and certificate begin among slots that are alike.
+func (w *work) place() uint64 {
 	host, _ := os.Hostname() // without one the directory tells hosts apart
-	place := func(s Slot) uint64 {
-		hash := fnv.New64a()
-		fmt.Fprintln(hash, host, w.desk.host.Dir, w.name(), s.ID)
-		return hash.Sum64()
-	}
-	alike := func(a, b Slot) bool {
-		return a.Use == b.Use && a.Test == b.Test && a.Until.Format(time.DateOnly) == b.Until.Format(time.DateOnly)
-	}
-	for begin, end := 0, 0; begin < len(slots); begin = end {
-		for end = begin; end < len(slots) && alike(slots[begin], slots[end]); end++ {
-		}
-		slices.SortFunc(slots[begin:end], func(a, b Slot) int { return cmp.Compare(place(a), place(b)) })
-	}
-	return slots
+	hash := fnv.New64a()
+	fmt.Fprintln(hash, host, w.desk.host.Dir, w.name())
+	return hash.Sum64()
 }
 
 func (w *work) instance(s Slot) order.Instance {
@@ -106,12 +91,7 @@ func (w *work) allowed(instance string) bool {
 	if own := w.snapshot.Config.Instances; len(own) > 0 {
 		return slices.Contains(own, instance)
 	}
-	for _, other := range w.desk.host.Config.Certificates {
-		if other.Account == w.order.Account && slices.Contains(other.Instances, instance) {
-			return false
-		}
-	}
-	return true
+	return !w.desk.reserved[order.Instance{Account: w.order.Account, ID: instance}]
 }
 
 // instanceError says that nothing is left to order with.

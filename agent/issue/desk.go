@@ -8,7 +8,6 @@ package issue
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -34,7 +33,9 @@ type Desk struct {
 	lists   map[string]*lists // by account
 	slots   map[string][]Slot // by account, as far as they were listed
 
-	used map[order.Instance]bool // submitted in this pass: a list may call them free
+	used     map[order.Instance]bool    // submitted in this pass: a list may call them free
+	counted  map[string]map[string]bool // the spare slots of the last list, by account and id
+	reserved map[order.Instance]bool    // on the list of some certificate
 
 	queues sync.Map // a *sync.Mutex for each Shop that sells from a package
 }
@@ -50,7 +51,7 @@ type Tools struct {
 func Open(host *state.Host, scope state.Scope, tools Tools) (*Desk, error) {
 	d := &Desk{host: host, scope: scope, open: tools.Issuer, prover: tools.Prover, memory: tools.Memory,
 		issuers: map[Shop]Issuer{}, lists: map[string]*lists{}, slots: map[string][]Slot{},
-		used: map[order.Instance]bool{}}
+		used: map[order.Instance]bool{}, counted: map[string]map[string]bool{}, reserved: reserved(host.Config.Certificates)}
 	err := host.Readable(func() (err error) {
 		d.ledger, err = order.LoadInstances(host.Dir.Instances())
 		return err
@@ -119,66 +120,12 @@ func (d *Desk) Rests(certificate config.Certificate) bool {
 }
 
 // OwesNothing says that no record is owed, whosever it is.
-func (d *Desk) OwesNothing() bool { return len(d.records.All()) == 0 }
+func (d *Desk) OwesNothing() bool { return d.records.None() }
 
 // Left is what is left of the package that the certificate is ordered from; nil
 // where there is none, and while that is not known.
 func (d *Desk) Left(certificate config.Certificate) *order.Left {
 	return d.ledger.Left(certificate.Account, certificate.Package)
-}
-
-// Spare counts, for each account whose instances were listed in this pass,
-// those that are free.
-func (d *Desk) Spare() map[string]int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	spare := map[string]int{}
-	for account, slots := range d.slots {
-		spare[account] = Spare(d.host.Config, d.ledger, account, d.unused(account, slots))
-	}
-	return spare
-}
-
-// Spare counts the free slots that no certificate has claimed, and that some
-// certificate of the account may use.
-func Spare(cfg *config.Config, ledger *order.Instances, account string, slots []Slot) int {
-	n := 0
-	for _, slot := range slots {
-		mayUse := func(c config.Certificate) bool { return c.Account == account && !c.Apart() && slot.Fits(c, c.Domains) }
-		free := slot.Use == Free && ledger.Holder(order.Instance{Account: account, ID: slot.ID}) == ""
-		if free && slices.ContainsFunc(cfg.Certificates, mayUse) {
-			n++
-		}
-	}
-	return n
-}
-
-// unused leaves out what was submitted since the slots may have been listed.
-func (d *Desk) unused(account string, slots []Slot) []Slot {
-	return slices.DeleteFunc(slices.Clone(slots), func(s Slot) bool { return d.used[order.Instance{Account: account, ID: s.ID}] })
-}
-
-// spareOf is unused, for whoever does not hold the mutex.
-func (d *Desk) spareOf(account string, slots []Slot) []Slot {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.unused(account, slots)
-}
-
-// noteUsed takes an instance out of the lists of this pass.
-func (d *Desk) noteUsed(i order.Instance) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.used[i] = true
-}
-
-// noteSpare remembers what was listed, and tells how many are spare.
-func (d *Desk) noteSpare(account string, slots []Slot) {
-	d.mu.Lock()
-	d.slots[account] = slots
-	spare := Spare(d.host.Config, d.ledger, account, d.unused(account, slots))
-	d.mu.Unlock()
-	d.host.Observe(state.Spare{Account: account, Instances: spare})
 }
 
 // noteEnds remembers when the subscriptions of claimed instances end.
@@ -196,13 +143,24 @@ func (d *Desk) noteEnds(account string, slots []Slot) error {
 type lists struct {
 	issuer    Catalogue
 	slots     func() ([]Slot, error)
+	spares    *spares // once slots were read
 	adoptable func() (running, error)
 	made      time.Time
+	read      time.Duration   // how long that took
 	readers   map[string]bool // certificates that have used them
 }
 
-// listsLive is how long lists are shared by the certificates of a pass.
-const listsLive = 10 * time.Second
+// Lists are shared by the certificates of a pass for ten seconds; where reading them
+// takes long, for twenty times as long as that took, up to a minute.
+const (
+	listsLive    = 10 * time.Second
+	listsPerRead = 20
+	listsMost    = time.Minute
+)
+
+func (l *lists) stale() bool {
+	return state.Now().Sub(l.made).Abs() > min(max(listsLive, listsPerRead*l.read), listsMost)
+}
 
 // listsFor returns the lists of an account, which the certificates that want
 // them at about the same time share. A certificate that comes back in the same
@@ -216,7 +174,7 @@ func (d *Desk) listsFor(ctx context.Context, account, certificate string) (*list
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	known := d.lists[account]
-	if known == nil || known.readers[certificate] || state.Now().Sub(known.made).Abs() > listsLive {
+	if known == nil || known.readers[certificate] || known.stale() {
 		known = d.newLists(ctx, account, issuer)
 		d.lists[account] = known
 	}
@@ -232,6 +190,10 @@ func (d *Desk) newLists(ctx context.Context, account string, issuer Catalogue) *
 			return nil, err
 		}
 		d.noteSpare(account, slots)
+		l.spares = newSpares(slots)
+		d.mu.Lock()
+		l.read = state.Now().Sub(l.made).Abs()
+		d.mu.Unlock()
 		return slots, d.noteEnds(account, slots)
 	})
 	l.adoptable = sync.OnceValues(func() (running, error) {

@@ -16,8 +16,9 @@ type Instances struct {
 	log     *journal.Log[instanceEntry]
 	entries []instanceEntry
 	uses    map[Instance]use
-	claims  map[[2]string]claims // by account and certificate
-	stocks  map[Instance]stock   // by account and package
+	claims  map[[2]string]claims       // by account and certificate
+	stocks  map[Instance]stock         // by account and package
+	sent    map[string][]instanceEntry // submissions, and those that never arrived, by certificate
 }
 
 // Instance is a paid instance of an account.
@@ -99,6 +100,7 @@ func LoadInstances(path string) (*Instances, error) {
 
 func (l *Instances) replay(entries []instanceEntry) {
 	l.entries, l.uses, l.claims, l.stocks = entries, map[Instance]use{}, map[[2]string]claims{}, map[Instance]stock{}
+	l.sent = map[string][]instanceEntry{}
 	for _, e := range entries {
 		l.apply(e)
 	}
@@ -108,6 +110,9 @@ func (l *Instances) apply(e instanceEntry) {
 	i, certificate := Instance{e.Account, e.Instance}, [2]string{e.Account, e.Certificate}
 	l.uses[i] = l.uses[i].after(e)
 	l.claims[certificate] = l.claims[certificate].after(e)
+	if e.Kind == InstanceSubmitted || e.Kind == InstanceUnapplied {
+		l.sent[e.Certificate] = append(l.sent[e.Certificate], e)
+	}
 	product := Instance{e.Account, e.product()}
 	if s := l.stocks[product].after(e); s != (stock{}) {
 		l.stocks[product] = s
@@ -258,9 +263,9 @@ func (l *Instances) Submissions(certificate string, now time.Time) (n int, oldes
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var counted []time.Time
-	for _, e := range l.entries {
+	for _, e := range l.sent[certificate] {
 		switch {
-		case e.Certificate != certificate || now.Sub(e.At).Abs() >= 24*time.Hour:
+		case now.Sub(e.At).Abs() >= 24*time.Hour:
 		case e.Kind == InstanceSubmitted:
 			counted = append(counted, e.At)
 		case e.Kind == InstanceUnapplied && len(counted) > 0:

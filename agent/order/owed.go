@@ -1,6 +1,7 @@
 package order
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"sync"
@@ -15,7 +16,7 @@ import (
 type Owed struct {
 	mu      sync.Mutex
 	log     *journal.Log[OwedRecord]
-	records []OwedRecord
+	records map[string][]OwedRecord // by certificate
 }
 
 // OwedRecord is one line of the ledger.
@@ -32,7 +33,7 @@ func LoadOwed(name string) (*Owed, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Owed{log: log}
+	l := &Owed{log: log, records: map[string][]OwedRecord{}}
 	for _, entry := range entries {
 		l.apply(entry)
 	}
@@ -56,26 +57,42 @@ func (l *Owed) Note(kind Kind, certificate string, r Record) error {
 }
 
 func (l *Owed) apply(entry OwedRecord) {
-	at := slices.IndexFunc(l.records, func(owed OwedRecord) bool {
-		return owed.Certificate == entry.Certificate && owed.Record.same(entry.Record)
-	})
+	owed := l.records[entry.Certificate]
+	at := slices.IndexFunc(owed, func(other OwedRecord) bool { return other.Record.same(entry.Record) })
 	switch {
 	case entry.Kind == Removed || entry.Kind == Kept:
 		if at >= 0 {
-			l.records = slices.Delete(l.records, at, at+1)
+			owed = slices.Delete(owed, at, at+1)
 		}
 	case at >= 0:
-		l.records[at] = entry
+		owed[at] = entry
 	default:
-		l.records = append(l.records, entry)
+		owed = append(owed, entry)
+	}
+	if l.records[entry.Certificate] = owed; len(owed) == 0 {
+		delete(l.records, entry.Certificate)
 	}
 }
 
-// All returns the records that are owed now.
+// All returns the records that are owed now, by certificate.
 func (l *Owed) All() []OwedRecord {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Clone(l.records)
+	return l.all()
+}
+
+func (l *Owed) all() (all []OwedRecord) {
+	for _, certificate := range slices.Sorted(maps.Keys(l.records)) {
+		all = append(all, l.records[certificate]...)
+	}
+	return all
+}
+
+// None says that no record is owed.
+func (l *Owed) None() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.records) == 0
 }
 
 // Has says that the record is owed for a certificate.
@@ -104,15 +121,18 @@ func (l *Owed) Holds(certificate string, record Record) bool {
 
 // Of returns the records that are owed for a certificate.
 func (l *Owed) Of(certificate string) []OwedRecord {
-	return slices.DeleteFunc(l.All(), func(owed OwedRecord) bool { return owed.Certificate != certificate })
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.records[certificate])
 }
 
 // Compact rewrites the ledger once most of its lines say nothing any more.
 func (l *Owed) Compact() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.log.Long(len(l.records)) {
+	records := l.all()
+	if !l.log.Long(len(records)) {
 		return nil
 	}
-	return l.log.Rewrite(l.records)
+	return l.log.Rewrite(records)
 }
