@@ -46,12 +46,12 @@ func (c *cli) checkCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.String("as", "", "look as this `USER`, in place of the one whose the state directory is; root can")
-	flags.BoolVar(&wanted.online, "online", false, "also check credentials, permissions, zones and spare instances")
+	flags.BoolVar(&wanted.online, "online", false, "also check credentials, permissions, zones, webroots and spare instances")
 	flags.BoolVar(&wanted.quiet, "quiet", false, "print only what fails or is warned of")
 	flags.BoolVar(&wanted.asJSON, "json", false, "print JSON")
 	flags.BoolVar(&wanted.writeTest, "write-test", false, "with --online: add a TXT record to each zone and delete it")
 	flags.BoolVar(&wanted.notifyTest, "notify-test", false, "also send a message to each channel of [[notify]]")
-	flags.StringVar(&wanted.trace, "trace", "", "with --online: only show each DNS question and answer on the way to the challenge of `NAME`, a certificate or a DNS name")
+	flags.StringVar(&wanted.trace, "trace", "", "with --online: only show each question and answer on the way to the challenge of `NAME`, a certificate or a DNS name")
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("trace", c.certificateNames))
 	wantsLock(cmd, &wanted.caller)
 	return cmd
