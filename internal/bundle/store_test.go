@@ -248,6 +248,24 @@ func TestVersionsAreListedNewestFirst(t *testing.T) {
 	}
 }
 
+// A CA may let all leaves of a day begin at its midnight.
+func TestOfLeavesThatBeginAtOnceTheOneStoredLastIsNewest(t *testing.T) {
+	store := bundle.Open(t.TempDir())
+	ca := bundletest.NewCA(t, "Test")
+	var want []string
+	for i := range 8 {
+		id := put(t, store, ca.Issue(t, bundletest.Leaf{Names: []string{"example.com"}, NotBefore: firstOfMay}))
+		at := firstOfMay.Add(time.Duration(i) * time.Minute)
+		if err := os.Chtimes(store.Path(id), at, at); err != nil {
+			t.Fatal(err)
+		}
+		want = slices.Insert(want, 0, id)
+	}
+	if got, err := store.Versions(); !slices.Equal(got, want) || err != nil {
+		t.Errorf("versions %v, error %v, want %v", got, err, want)
+	}
+}
+
 // fault 58
 func TestPruneKeepsWhatIsInUse(t *testing.T) {
 	store := bundle.Open(t.TempDir())

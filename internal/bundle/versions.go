@@ -15,7 +15,8 @@ import (
 )
 
 // Versions lists the IDs of the stored versions, newest first: by the date in
-// the ID, and within a day by the leaf's NotBefore.
+// the ID, within a day by the leaf's NotBefore, and where a CA rounds that to the
+// day, by when they were stored.
 func (s *Store) Versions() ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(s.dir, versionsDir))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -48,8 +49,18 @@ func (s *Store) sortNewestFirst(ids []string) {
 		if order := strings.Compare(date(b), date(a)); order != 0 {
 			return order
 		}
-		return cmp.Or(start(b).Compare(start(a)), strings.Compare(b, a))
+		return cmp.Or(start(b).Compare(start(a)), s.storedAt(b).Compare(s.storedAt(a)), strings.Compare(b, a))
 	})
+}
+
+// storedAt is when the last file of a version was put into its directory; the zero
+// time where that is gone.
+func (s *Store) storedAt(id string) time.Time {
+	info, err := os.Lstat(s.Path(id))
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
 }
 
 // notBefore is the zero time for a version without a readable leaf, which puts
