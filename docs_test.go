@@ -114,7 +114,7 @@ func translationOf(name string) string {
 	switch {
 	case name == "README.md":
 		return "README.zh-CN.md"
-	case inDocs && base != "faults.md" && !strings.HasPrefix(base, "zh/"):
+	case inDocs && base != "faults.md" && base != "performance.md" && !strings.HasPrefix(base, "zh/"):
 		return "docs/zh/" + base
 	}
 	return ""
