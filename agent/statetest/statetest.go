@@ -153,8 +153,12 @@ func (h Host) claim() error {
 	return os.WriteFile(filepath.Join(h.State(), "instances.journal"), journal(entries), 0o600)
 }
 
-// configure writes agent.toml, and conf.d where that is wanted.
+// mostTables is how many certificates a file holds: it may not be of any length.
+const mostTables = 10_000
+
+// configure writes agent.toml, and conf.d where that is wanted or there is too much.
 func (h Host) configure() error {
+	files, file := map[string]string{}, h.Config()
 	var text strings.Builder
 	fmt.Fprintf(&text, "state_dir = %q\n[account.main]\naccess_key_id = \"x\"\naccess_key_secret = \"x\"\n"+
 		"[contact.ops]\nusername = \"x\"\nmobile = \"1\"\nemail = \"x@example.com\"\nprovince = \"x\"\ncity = \"x\"\n", h.State())
@@ -164,11 +168,22 @@ func (h Host) configure() error {
 			h.Name(i), h.Name(i), target.Fullchain, target.Key)
 		if !h.Apart {
 			text.WriteString(table)
+			if (i+1)%mostTables == 0 {
+				files[file] = text.String()
+				text.Reset()
+				file = filepath.Join(h.Dir, "conf.d", fmt.Sprintf("%d.toml", i+1))
+			}
 			continue
 		}
-		if err := os.WriteFile(filepath.Join(h.Dir, "conf.d", h.Name(i)+".toml"), []byte(table), 0o600); err != nil {
+		files[filepath.Join(h.Dir, "conf.d", h.Name(i)+".toml")] = table
+	}
+	if text.Len() > 0 {
+		files[file] = text.String()
+	}
+	for path, text := range files {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			return err
 		}
 	}
-	return os.WriteFile(h.Config(), []byte(text.String()), 0o600)
+	return nil
 }
