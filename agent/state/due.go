@@ -2,12 +2,11 @@ package state
 
 import (
 	"crypto/x509"
-	"hash/fnv"
-	"math"
 	"time"
 
 	"dvagent/agent/config"
 	"dvagent/internal/bundle"
+	"dvagent/internal/chance"
 )
 
 // Reasons why a certificate is ordered, as they stand in the plan, the status
@@ -78,9 +77,7 @@ func (s Snapshot) DueAt() time.Time {
 // many hosts do not call at once. The share is the same at every look.
 func renewsAt(leaf *x509.Certificate, certificate config.Certificate) time.Time {
 	window := certificate.RenewBefore.Of(leaf.NotAfter.Sub(leaf.NotBefore))
-	hash := fnv.New64a()
-	hash.Write([]byte(certificate.Name + " " + bundle.Fingerprint(leaf)))
-	share := float64(hash.Sum64()) / math.MaxUint64
+	share := chance.Share(certificate.Name+" "+bundle.Fingerprint(leaf), leaf.NotAfter)
 	spread := time.Duration(share * float64(min(24*time.Hour, window/10)))
 	return leaf.NotAfter.Add(spread - window).Truncate(time.Second)
 }

@@ -3,7 +3,9 @@
 package chance
 
 import (
+	"fmt"
 	"hash/fnv"
+	"math"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -11,7 +13,7 @@ import (
 
 var repeated atomic.Bool
 
-// Repeat has Below answer the same at the same moment, for the rest of this
+// Repeat has this package answer the same at the same moment, for the rest of this
 // process, so that a simulation can be repeated.
 func Repeat() { repeated.Store(true) }
 
@@ -21,19 +23,23 @@ func Below(d time.Duration) time.Duration {
 	case d <= 0:
 		return 0
 	case repeated.Load():
-		return time.Duration(ofMoment(d) % uint64(d))
+		return time.Duration(hashed(fmt.Sprint(time.Now().UnixMilli(), d)) % uint64(d))
 	}
 	return rand.N(d)
 }
 
-func ofMoment(d time.Duration) uint64 {
-	hash := fnv.New64a()
-	now := uint64(time.Now().UnixMilli())
-	for _, number := range []uint64{now, uint64(d)} {
-		for range 8 {
-			_, _ = hash.Write([]byte{byte(number)}) // it never fails
-			number >>= 8
-		}
+// Share is from zero to one, and the same for the same text. In place of a text
+// that is another one each time, such as what a key is known by, what can be
+// repeated tells it by the moment.
+func Share(text string, moment time.Time) float64 {
+	if repeated.Load() {
+		text = fmt.Sprint(moment.Unix())
 	}
+	return float64(hashed(text)) / math.MaxUint64
+}
+
+func hashed(text string) uint64 {
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(text)) // it never fails
 	return hash.Sum64()
 }

@@ -1,10 +1,12 @@
 package sandbox
 
 import (
+	"crypto"
 	"math"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // operations2018 are those of CAS 2018-07-13, whose arrays are flat.
@@ -42,6 +44,9 @@ func (s *cas) createDVOrderAudit(c *call) (object, error) {
 		proofs = fileProofs(domains)
 	}
 	o := newOrder(p["InstanceId"], domains, verifyType, proofs...)
+	if s.keyType != "" {
+		o.keyPair = sync.OnceValues(func() (crypto.Signer, error) { return newKey(s.keyType) })
+	}
 	o.province, o.city = p["Province"], p["City"]
 	return object{}, s.submit(o, c)
 }

@@ -38,6 +38,7 @@ type Options struct {
 	AccessKeyID, AccessKeySecret string // random when empty
 
 	Network   Network       // where everything listens; nil is this host's
+	KeyType   string        // of keys that 2018-07-13 makes: ECC_256 or RSA_2048 ("")
 	LookEvery time.Duration // the pause between two looks of the CA at an order; 0 is a fifth of IssueAfter, 200ms at most
 
 	Dir string // where ca.pem is written; "" is a temporary directory that Close removes

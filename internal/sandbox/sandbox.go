@@ -100,7 +100,7 @@ func (s *Sandbox) startAPI() (err error) {
 		return err
 	}
 	s.cas = newCAS(s.zones, s.authority)
-	s.cas.issueAfter, s.cas.reissueAfter = s.options.IssueAfter, s.options.ReissueAfter
+	s.cas.issueAfter, s.cas.reissueAfter, s.cas.keyType = s.options.IssueAfter, s.options.ReissueAfter, s.options.KeyType
 	s.fillAccount()
 	v := s.newValidator()
 	s.done.Go(func() { v.run(s.ctx) })

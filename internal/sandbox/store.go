@@ -21,6 +21,7 @@ type cas struct {
 	packageOrders []*packageOrder
 	contacts      []Contact
 
+	keyType      string        // as Options.KeyType
 	issueAfter   time.Duration // the CA's pace
 	reissueAfter time.Duration // until an instance renews by itself; 0 is never
 

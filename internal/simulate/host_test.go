@@ -1,73 +1,56 @@
 package simulate
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"net"
-	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"dvagent/agent"
-	"dvagent/agent/config"
-	"dvagent/agent/state"
 	"dvagent/internal/command"
-	"dvagent/internal/network"
 )
 
 // host is one machine: its disk, its web server, and the agent's process while it
 // runs.
 type host struct {
-	world   *world
-	name    string
-	dir     string
-	address string // of its web server
+	world    *world
+	name     string
+	dir      string
+	address  string // of its web server
+	settings settings
 
 	mu      sync.Mutex
 	served  *tls.Certificate // what the web server has loaded; nil: it serves nothing yet
-	process *process         // nil: none runs
-	broken  string           // why its commands fail; "" when they work
+	process *process         // of the service; nil: none runs
+	broken  bool             // its commands fail
+	off     bool             // it has no power
+	offline bool             // it reaches nobody but itself
 	asleep  chan struct{}    // closed when it wakes; nil while it is awake
-	offline bool
 
-	effects int // that this host has had
+	watch watch // what a checker knows of it
 }
 
-// reloaded and told are the commands of the configuration.
+// The programs of a host.
 const (
 	checkCommand  = "/usr/sbin/check-server"
 	reloadCommand = "/usr/sbin/reload-server"
 	hookCommand   = "/usr/local/bin/tell"
 )
 
-// process is one life of the agent on a host. It is dead from the moment it is
-// killed, whatever its goroutines still do.
-type process struct {
-	host  *host
-	stop  context.CancelFunc
-	ended chan struct{}
-	err   error
-
-	mu    sync.Mutex
-	dead  bool
-	conns map[net.Conn]bool
-	until int // the effect at which it is killed; 0: none
-	saved string
-}
-
-var errDead = errors.New("the process is dead")
-
 func (h *host) certificateFile() string { return filepath.Join(h.dir, "tls", "fullchain.pem") }
 func (h *host) keyFile() string         { return filepath.Join(h.dir, "tls", "privkey.pem") }
 func (h *host) stateDir() string        { return filepath.Join(h.dir, "state") }
 func (h *host) configFile() string      { return filepath.Join(h.dir, "agent.toml") }
+
+// disks are the directories that the agent writes into.
+func (h *host) disks() []string { return []string{h.stateDir(), filepath.Join(h.dir, "tls")} }
 
 // serve begins the host's web server, which ends with ctx.
 func (h *host) serve(ctx context.Context) error {
@@ -109,8 +92,12 @@ func (h *host) reload() error {
 		return err
 	}
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	before := h.served
 	h.served = &pair
+	h.mu.Unlock()
+	if before != nil {
+		h.checkReload(before.Leaf, pair.Leaf)
+	}
 	return nil
 }
 
@@ -124,46 +111,54 @@ func (h *host) leaf() *x509.Certificate {
 	return h.served.Leaf
 }
 
-// start begins the agent's service.
-func (h *host) start() error {
-	cfg, err := config.Load(h.configFile())
-	if err != nil {
-		return err
+// execute stands for the programs of the host.
+func (h *host) execute(c command.Command, out io.Writer) int {
+	for _, variable := range c.Env {
+		if strings.Contains(variable, secret) {
+			h.world.violated("I6: the environment of %s shows the secret", c.Argv[0])
+		}
 	}
-	if err := state.Dir(cfg.StateDir).Prepare(); err != nil {
-		return err
-	}
-	p := &process{host: h, ended: make(chan struct{}), conns: map[net.Conn]bool{}}
-	a, err := p.agent(cfg)
-	if err != nil {
-		return err
-	}
-	ctx, stop := context.WithCancel(p.within(context.Background()))
-	p.stop = stop
 	h.mu.Lock()
-	h.process = p
+	broken := h.broken
 	h.mu.Unlock()
-	h.world.done.Go(func() {
-		defer close(p.ended)
-		p.err = agent.NewService(a, nil, state.Caller{Who: state.ServiceCaller, LockWait: time.Minute}).Run(ctx)
-	})
-	return nil
+	var err error
+	switch {
+	case c.Argv[0] == hookCommand:
+	case broken:
+		err = errors.New("the server's configuration is wrong")
+	case c.Argv[0] == reloadCommand:
+		err = h.reload()
+	}
+	if err != nil {
+		fmt.Fprintln(out, err)
+		return 1
+	}
+	return 0
 }
 
-// within is a context in which the process meets the simulation in place of the
-// network and of other processes.
-func (p *process) within(ctx context.Context) context.Context {
-	return command.WithRunner(network.With(ctx, p), p.command)
+// start begins the agent's service.
+func (h *host) start() {
+	if h.running() != nil || h.off {
+		return
+	}
+	p, err := h.launch(serviceOf)
+	if err != nil {
+		h.world.violated("the service of %s does not start: %v", h.name, err)
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.process = p
 }
 
-func (p *process) agent(cfg *config.Config) (*agent.Agent, error) {
-	log := slog.New(slog.NewTextHandler(p.host.world.logs(p.host), nil))
-	settings := state.NewHost(cfg, log, p.observe)
-	settings.Roots, settings.Unwatched, settings.Nap = p.host.world.roots, true, time.Hour
-	return agent.NewOn(settings)
+// running is the service's process, or nil.
+func (h *host) running() *process {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.process
 }
 
-// end stops the service as a signal does, or waits for one that is dead.
+// end stops the service as a signal does, or buries one that was killed.
 func (h *host) end() {
 	h.mu.Lock()
 	p := h.process
@@ -173,20 +168,23 @@ func (h *host) end() {
 		return
 	}
 	p.stop()
+	if err := p.bury(); err != nil {
+		h.world.violated("the disk of %s: %v", h.name, err)
+	}
+}
+
+// once runs a command of an operator beside the service.
+func (h *host) once(do func(ctx context.Context, a *agent.Agent) error) {
+	h.rest()
+	p, err := h.launch(do)
+	if err != nil {
+		h.world.violated("a command of %s does not start: %v", h.name, err)
+		return
+	}
 	<-p.ended
 }
 
-// observe is told what the agent does; a host that is asleep goes on when it wakes.
-func (p *process) observe(e state.Event) {
-	if _, resting := e.(state.Rest); resting {
-		p.host.rest()
-		return
-	}
-	if progress, ok := e.(state.Progress); ok {
-		p.host.world.progress(p.host, progress)
-	}
-}
-
+// rest returns when the host is awake.
 func (h *host) rest() {
 	h.mu.Lock()
 	asleep := h.asleep
@@ -196,53 +194,55 @@ func (h *host) rest() {
 	}
 }
 
-// command stands for the programs of the host.
-func (p *process) command(_ context.Context, c command.Command, out io.Writer) (int, error) {
-	h := p.host
+func (h *host) reaches(address string) bool {
 	h.mu.Lock()
-	broken := h.broken
-	h.mu.Unlock()
-	if broken != "" && c.Argv[0] != hookCommand {
-		fmt.Fprintln(out, broken)
-		return 1, fmt.Errorf("%s failed: exit status 1", c.Argv[0])
-	}
-	if c.Argv[0] == reloadCommand {
-		if err := h.reload(); err != nil {
-			fmt.Fprintln(out, err)
-			return 1, fmt.Errorf("%s failed: exit status 1", c.Argv[0])
-		}
-	}
-	if c.Argv[0] == hookCommand {
-		h.world.hooked(h, c.Env)
-	}
-	return 0, nil
+	defer h.mu.Unlock()
+	return !h.offline || address == h.address
 }
 
-// DialContext is network.Dialer's: it reaches what the host reaches.
-func (p *process) DialContext(ctx context.Context, protocol, address string) (net.Conn, error) {
-	h := p.host
+// set changes what a host is like.
+func (h *host) set(change func()) {
 	h.mu.Lock()
-	offline := h.offline && address != h.address
-	h.mu.Unlock()
-	if offline {
-		<-ctx.Done()
-		return nil, &net.OpError{Op: "dial", Net: protocol, Err: ctx.Err()}
-	}
-	return h.world.net.DialContext(ctx, protocol, address)
+	defer h.mu.Unlock()
+	change()
 }
 
-// disk lists the files of the state directory, and how many bytes they have.
-func (h *host) disk() (files []string, bytes int64) {
-	_ = filepath.WalkDir(h.stateDir(), func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return nil
+// suspend has the host sleep until the answer is called.
+func (h *host) suspend() (wake func()) {
+	asleep := make(chan struct{})
+	h.set(func() { h.asleep = asleep })
+	if p := h.running(); p != nil {
+		p.hangUp()
+	}
+	return func() {
+		h.set(func() { h.asleep = nil })
+		close(asleep)
+	}
+}
+
+// logged takes what a host's agent logs.
+type logged struct{ host *host }
+
+func (l logged) Write(text []byte) (int, error) {
+	if bytes.Contains(text, []byte(secret)) {
+		l.host.world.violated("I6: the log shows the secret: %s", text)
+	}
+	if bytes.Contains(text, []byte("msg=panic")) {
+		l.host.world.violated("a panic: %s", text)
+	}
+	return len(text), nil
+}
+
+// usage is how many files the state directory has, and how many bytes, and
+// whether one of them shows the secret.
+func (h *host) usage() (files int, size int64, leaks string) {
+	for _, e := range read([]string{h.stateDir()}).entries {
+		if e.mode.IsRegular() {
+			files, size = files+1, size+int64(len(e.content))
+			if bytes.Contains(e.content, []byte(secret)) {
+				leaks = e.path
+			}
 		}
-		files = append(files, path)
-		if info, err := d.Info(); err == nil {
-			bytes += info.Size()
-		}
-		return nil
-	})
-	slices.Sort(files)
-	return files, bytes
+	}
+	return files, size, leaks
 }

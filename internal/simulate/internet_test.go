@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // internet carries what listens and dials within a simulation.
@@ -27,12 +30,6 @@ func (n *internet) kill(address string, dead bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.dead[address] = dead
-}
-
-func (n *internet) isDead(address string) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.dead[address]
 }
 
 // place is the address with a port that is free where it names none; the caller
@@ -126,8 +123,7 @@ func (n *internet) DialContext(ctx context.Context, network, address string) (ne
 		return n.dialPacket(here, address)
 	}
 	if dead {
-		<-ctx.Done()
-		return nil, &net.OpError{Op: "dial", Net: network, Err: ctx.Err()}
+		return nil, unanswered(ctx, network)
 	}
 	if l == nil {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
@@ -141,6 +137,15 @@ func (n *internet) DialContext(ctx context.Context, network, address string) (ne
 	case <-ctx.Done():
 		return nil, &net.OpError{Op: "dial", Net: network, Err: ctx.Err()}
 	}
+}
+
+// unanswered is what comes of a call that nobody takes.
+func unanswered(ctx context.Context, network string) error {
+	select {
+	case <-ctx.Done():
+	case <-time.After(10 * time.Second):
+	}
+	return &net.OpError{Op: "dial", Net: network, Err: os.ErrDeadlineExceeded}
 }
 
 func (n *internet) dialPacket(here netip.AddrPort, address string) (net.Conn, error) {
@@ -169,4 +174,17 @@ func (n *internet) forget(address net.Addr) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.sockets, address.String())
+}
+
+// cable is the way to the internet of somebody whose calls can be cut off.
+type cable struct {
+	*internet
+	cut atomic.Bool
+}
+
+func (c *cable) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	if c.cut.Load() {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ENETUNREACH}
+	}
+	return c.internet.DialContext(ctx, network, address)
 }

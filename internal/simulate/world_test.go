@@ -1,17 +1,15 @@
 package simulate
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
-	"encoding/json"
 	"fmt"
-	"io"
-	"log"
 	"math/rand/v2"
-	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,76 +17,116 @@ import (
 
 	"dvagent/agent/state"
 	"dvagent/internal/sandbox"
-	"dvagent/notify"
 )
 
 const day = 24 * time.Hour
 
-// world is all of one simulation.
+// secret is the canary of I6: it may be seen nowhere.
+const secret = "canaryCanaryCanaryCanaryCanary"
+
+// world is all of one simulation: hosts, the cloud and the people around them.
 type world struct {
 	t    *testing.T
-	seed uint64
-	dice *rand.Rand
+	dice *rand.Rand // of the loop alone
 	ctx  context.Context
 	stop context.CancelFunc
 	done sync.WaitGroup
 
-	net   *internet
-	cloud *sandbox.Sandbox
-	roots *x509.CertPool
-	hosts []*host
+	net     *internet
+	cloud   *sandbox.Sandbox
+	toNames *cable // by which the CA asks name servers
+	roots   *x509.CertPool
+	hosts   []*host
+	base    string
+	api     string
+	bought  int // instances so far
+	people  people
+	spells  map[*spell]bool      // that go on
+	faults  []string             // of the cloud, that go on
+	needed  int                  // certificates that were needed so far
+	extra   int                  // further orders that the weather excuses
+	others  map[string]bool      // the records of others
+	ours    map[string]time.Time // since when those of the agents are there
 
-	mu    sync.Mutex
-	story []string
-	wrong []string
-	loud  bool
+	mu     sync.Mutex
+	agenda []event
+	seq    int
+	nudge  chan struct{}
+	story  []string
+	wrong  []string
+	sink   func(line string)
 }
 
-// secret is the canary of I6: it may be seen nowhere.
-const secret = "canaryCanaryCanaryCanaryCanary"
+// event is something that happens at a time.
+type event struct {
+	at  time.Time
+	seq int
+	do  func()
+}
 
-func newWorld(t *testing.T, seed uint64, hosts int, options sandbox.Options) *world {
-	w := &world{t: t, seed: seed, dice: rand.New(rand.NewPCG(seed, 17)), net: newInternet(), roots: x509.NewCertPool()}
+func newWorld(t *testing.T, seed uint64) *world {
+	w := &world{t: t, dice: rand.New(rand.NewPCG(seed, 17)), net: newInternet(), roots: x509.NewCertPool(), nudge: make(chan struct{}, 1),
+		spells: map[*spell]bool{}, others: map[string]bool{}, ours: map[string]time.Time{}}
+	w.people.world = w
 	w.ctx, w.stop = context.WithCancel(context.Background())
-	time.Sleep(time.Until(time.Date(2026, 1, 1+int(seed%700), int(seed%24), 0, 0, 0, time.UTC)))
-	options.Network, options.Seed, options.AccessKeySecret = w.net, seed, secret
-	var err error
-	if w.cloud, err = sandbox.Start(options); err != nil {
-		t.Fatal(err)
+	time.Sleep(time.Until(time.Date(2026, 1, 1+w.dice.IntN(700), w.dice.IntN(24), w.dice.IntN(60), 0, 0, time.UTC)))
+	base := filepath.Join(memory(), fmt.Sprint("simulate-", seed)) // a name that can be repeated: instances are chosen by it
+	err := os.Mkdir(base, 0o700)
+	if err != nil {
+		base, err = os.MkdirTemp(memory(), "simulate-")
 	}
-	root, err := os.ReadFile(w.cloud.Ready().CAFile)
-	if err != nil || !w.roots.AppendCertsFromPEM(root) {
-		t.Fatal("no root of the sandbox: ", err)
-	}
-	w.listenForNotices()
-	base, err := os.MkdirTemp(disk(), "simulate-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(base) })
-	for i := range hosts {
-		h := &host{world: w, name: fmt.Sprintf("host%d", i+1), dir: filepath.Join(base, fmt.Sprint(i+1)), address: fmt.Sprintf("192.0.2.%d:443", i+1)}
-		w.hosts = append(w.hosts, h)
-		if err := os.MkdirAll(filepath.Join(h.dir, "tls"), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := h.serve(w.ctx); err != nil {
-			t.Fatal(err)
-		}
-	}
+	w.base = base
 	return w
 }
 
-// disk is where the hosts' disks are: in memory, where there is one.
-func disk() string {
+// memory is a file system in memory, where there is one.
+func memory() string {
 	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
 		return "/dev/shm"
 	}
-	return ""
+	return os.TempDir()
+}
+
+// open starts the cloud, and people who listen.
+func (w *world) open(options sandbox.Options) {
+	w.toNames = &cable{internet: w.net}
+	options.Network, options.AccessKeyID, options.AccessKeySecret = w.toNames, "LTAIsimulated", secret
+	var err error
+	if w.cloud, err = sandbox.Start(options); err != nil {
+		w.t.Fatal(err)
+	}
+	root, err := os.ReadFile(w.cloud.Ready().CAFile)
+	if err != nil || !w.roots.AppendCertsFromPEM(root) {
+		w.t.Fatal("no root of the sandbox: ", err)
+	}
+	w.people.listen()
+}
+
+// addHost puts up a machine with the agent's configuration; nothing runs on it yet.
+func (w *world) addHost(s settings) *host {
+	n := len(w.hosts) + 1
+	h := &host{world: w, name: fmt.Sprintf("host%d", n), dir: filepath.Join(w.base, fmt.Sprint(n)), address: fmt.Sprintf("192.0.2.%d:443", n)}
+	if err := os.MkdirAll(filepath.Join(h.dir, "tls"), 0o700); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := h.serve(w.ctx); err != nil {
+		w.t.Fatal(err)
+	}
+	h.configure(s)
+	h.watch.lastBad = time.Now()
+	w.hosts = append(w.hosts, h)
+	return h
 }
 
 func (w *world) close() {
 	for _, h := range w.hosts {
+		if h.asleep != nil {
+			close(h.asleep)
+		}
 		h.end()
 	}
 	w.stop()
@@ -98,152 +136,114 @@ func (w *world) close() {
 	w.done.Wait()
 }
 
-// tell adds a line to the story.
-func (w *world) tell(who, format string, args ...any) {
+func (w *world) apiAddress() string {
+	api, _ := url.Parse(w.cloud.Ready().API)
+	return api.Host
+}
+
+// after has something happen in a while.
+func (w *world) after(d time.Duration, do func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	line := fmt.Sprintf("%s  %-6s %s", time.Now().UTC().Format("2006-01-02 15:04"), who, fmt.Sprintf(format, args...))
-	w.story = append(w.story, line)
+	w.seq++
+	w.agenda = append(w.agenda, event{time.Now().Add(d), w.seq, do})
+	select {
+	case w.nudge <- struct{}{}:
+	default:
+	}
+}
+
+// next takes the first event that is due, or says when there is one.
+func (w *world) next() (do func(), at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	slices.SortFunc(w.agenda, func(a, b event) int {
+		if c := a.at.Compare(b.at); c != 0 {
+			return c
+		}
+		return a.seq - b.seq
+	})
+	first := w.agenda[0]
+	if first.at.After(time.Now()) {
+		return nil, first.at
+	}
+	w.agenda = w.agenda[1:]
+	return first.do, first.at
+}
+
+// live goes through time until the end, or until something is wrong.
+func (w *world) live(length time.Duration) {
+	w.after(length, w.stop)
+	for w.ctx.Err() == nil && len(w.violations()) == 0 {
+		do, at := w.next()
+		if do != nil {
+			do()
+			continue
+		}
+		select {
+		case <-time.After(time.Until(at)):
+		case <-w.nudge:
+		}
+	}
+}
+
+var unrepeated = regexp.MustCompile(` \(…[0-9a-f]{4}\)|(\d{8}|[0-9a-f]{12})-[0-9a-f]{12}|\(request [0-9A-F-]*\)`)
+
+// tell adds a line to the story.
+func (w *world) tell(who, format string, args ...any) {
+	text := strings.ReplaceAll(fmt.Sprintf(format, args...), w.base+"/", "/")
+	text = unrepeated.ReplaceAllString(text, "$1")
+	line := fmt.Sprintf("%s  %-6s %s", time.Now().UTC().Format("2006-01-02 15:04"), who, text)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.story = append(w.story, line); w.sink != nil {
+		w.sink(line)
+	}
 }
 
 // violated says that something does not hold.
 func (w *world) violated(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
-	w.tell("!!!", "%s", text)
+	w.tell("WRONG", "%s", text)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.wrong = append(w.wrong, text)
 }
 
+func (w *world) violations() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.wrong)
+}
+
 func (w *world) progress(h *host, p state.Progress) {
-	if p.Waiting || p.Begun {
-		return
-	}
 	text := p.Text
 	if p.Err != nil {
 		text = "failed: " + p.Err.Error()
 	}
-	w.tell(h.name, "%s: %s: %s", p.Certificate, p.Step, text)
+	w.tell(h.name, "%s: %s", p.Step, text)
 }
 
-func (w *world) hooked(h *host, env []string) {
-	for _, variable := range env {
-		if strings.Contains(variable, secret) {
-			w.violated("I6: a hook's environment shows the secret")
+// spare is how many instances an order could be placed on, as people count them.
+func (w *world) spare() (n int) {
+	ended := map[string]bool{}
+	for _, s := range w.cloud.Subscriptions() {
+		late := w.api == sandbox.API2020 && time.Until(s.OrderEnd) < 60*day
+		ended[s.InstanceID] = s.Status == "refund" || s.Status == "closed" || s.Status == "expired" || s.Applications > 0 || late
+	}
+	for _, i := range w.cloud.Instances() {
+		if i.Submissions == 0 && i.Status == "PAYED" && !ended[i.InstanceID] {
+			n++
 		}
 	}
+	return n
 }
 
-// logs takes what an agent logs.
-func (w *world) logs(h *host) io.Writer { return logged{w, h} }
-
-type logged struct {
-	world *world
-	host  *host
-}
-
-func (l logged) Write(line []byte) (int, error) {
-	if bytes.Contains(line, []byte(secret)) {
-		l.world.violated("I6: the log shows the secret")
+// buy puts instances into the account.
+func (w *world) buy(n int) {
+	for range n {
+		w.bought++
+		w.cloud.AddInstance("DV", "BUY", "PAYED", fmt.Sprintf("cas-%d", w.bought))
 	}
-	return len(line), nil
-}
-
-const noticesAt = "127.0.0.1:7000"
-
-// listenForNotices takes what people are told.
-func (w *world) listenForNotices() {
-	l, err := w.net.Listen("tcp", noticesAt)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	server := &http.Server{Handler: http.HandlerFunc(w.takeNotice), ErrorLog: log.New(io.Discard, "", 0)}
-	w.done.Go(func() { _ = server.Serve(l) })
-	context.AfterFunc(w.ctx, func() { server.Close() })
-}
-
-func (w *world) takeNotice(_ http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return
-	}
-	var told struct {
-		Event   string          `json:"event"`
-		Notices []notify.Notice `json:"notices"`
-	}
-	if err := json.Unmarshal(body, &told); err != nil {
-		w.violated("a notice cannot be read: %v: %q", err, body)
-	}
-	host := strings.Trim(r.URL.Path, "/")
-	for _, n := range told.Notices {
-		w.tell(host, "TELLS %s: %s: %s", told.Event, n.Subject, n.Text)
-	}
-}
-
-// settings are what an agent.toml of the simulation says.
-type settings struct {
-	API      string
-	Interval time.Duration
-	Domains  string
-	Key      string
-}
-
-func (w *world) configure(h *host, s settings) {
-	ready := w.cloud.Ready()
-	quoted := make([]string, len(ready.DNS))
-	for i, address := range ready.DNS {
-		quoted[i] = fmt.Sprintf("%q", address)
-	}
-	servers := strings.Join(quoted, ", ")
-	text := fmt.Sprintf(`state_dir = %q
-
-[account.main]
-access_key_id = %q
-access_key_secret = %q
-cas_endpoint = %q
-dns_endpoint = %q
-cas_api = %q
-
-[contact.ops]
-username = "Zhang San"
-mobile = "13300000000"
-email = "ops@example.com"
-province = "zhejiang"
-city = "hangzhou"
-
-[dns]
-resolvers = [%s]
-nameservers = [%s]
-
-[service]
-interval = %q
-
-[[notify]]
-name = "ops"
-kind = "webhook"
-url = "http://%s/%s"
-
-[[hook]]
-on = ["issued", "deployed", "failed"]
-command = [%q]
-
-[[certificate]]
-name = "www"
-domains = [%s]
-account = "main"
-contact = "ops"
-key_type = %q
-
-  [[certificate.deploy]]
-  fullchain = %q
-  key = %q
-  check = [%q]
-  reload = [%q]
-  probe = [%q]
-  timeout = "20s"
-`, h.stateDir(), ready.AccessKeyID, secret, ready.API, ready.API, s.API, servers, servers, s.Interval,
-		noticesAt, h.name, hookCommand, s.Domains, s.Key, h.certificateFile(), h.keyFile(), checkCommand, reloadCommand, h.address)
-	if err := os.WriteFile(h.configFile(), []byte(text), 0o600); err != nil {
-		w.t.Fatal(err)
-	}
+	w.tell("people", "buy %d instances", n)
 }
