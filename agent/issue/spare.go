@@ -114,8 +114,10 @@ func newSpares(slots []Slot) *spares {
 	return s
 }
 
+const oneDay = 24 * time.Hour
+
 func alike(a, b Slot) bool {
-	return a.Use == b.Use && a.Test == b.Test && a.Until.Format(time.DateOnly) == b.Until.Format(time.DateOnly)
+	return a.Use == b.Use && a.Test == b.Test && a.Until.Truncate(oneDay).Equal(b.Until.Truncate(oneDay))
 }
 
 // from yields the slots, one group after the other, each round from a place of its

@@ -43,9 +43,13 @@ func (s Spans) With(absent, there time.Duration) Spans {
 	return s[max(len(s)-remembered, 0):]
 }
 
-// LoadTempos reads the tempos of all shops. No file is none.
+// LoadTempos reads the tempos of all shops, and clears what a killed process left of
+// them. No file is none. It is for the holder of the lock.
 func LoadTempos(path string) (map[string]Tempo, error) {
 	tempos := map[string]Tempo{}
+	if err := atomicfile.DiscardAt(path); err != nil {
+		return tempos, fmt.Errorf("clear what was left of how long orders took: %w", err)
+	}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return tempos, nil

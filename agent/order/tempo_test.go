@@ -30,8 +30,15 @@ func TestWhatWasLearnedOutlivesTheProcessAndItsLossHurtsNothing(t *testing.T) {
 	if err := KeepTempos(path, kept); err != nil {
 		t.Fatal(err)
 	}
+	staged := filepath.Join(filepath.Dir(path), ".tempo.json.dvagent") // by a process that was killed
+	if err := os.WriteFile(staged, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if tempos, err := LoadTempos(path); err != nil || !reflect.DeepEqual(tempos, kept) {
 		t.Errorf("%v, %v", tempos, err)
+	}
+	if _, err := os.Lstat(staged); err == nil {
+		t.Error("what a killed process left stays")
 	}
 	for _, damaged := range []string{"", "null", `{"main":{"certificate":"soon"}}`, `{"main":{"certificate":[-5]}}`} {
 		if err := os.WriteFile(path, []byte(damaged), 0o600); err != nil {

@@ -116,6 +116,11 @@ func Discard(dir *openat.Dir, name string) error {
 	return nil
 }
 
+// DiscardAt is Discard by a path, in a directory of this process's own.
+func DiscardAt(path string) error {
+	return within(path, func(dir *openat.Dir) error { return Discard(dir, filepath.Base(path)) })
+}
+
 // Symlink makes name a link to target by one rename, replacing a file or link.
 func Symlink(dir *openat.Dir, target, name string) error {
 	if err := Discard(dir, name); err != nil {
