@@ -235,3 +235,46 @@ func serveByName(tb testing.TB, dir string) (address string) {
 	}()
 	return tcp.Addr().String()
 }
+
+// fault 206
+func TestAnOverwrittenFileHealsWhileManyOrdersWaitForTheNetwork(t *testing.T) {
+	t.Parallel()
+	const certificates = 20
+	w := newWorld(t, sandbox.Options{Instances: certificates + 1})
+	w.domains, w.extra = `["example.com"]`, w.target() // no wildcard, which the others would take
+	w.renewed(Renewal{})
+	api := slowed(t, w.sandbox.Ready().API, 2*time.Second)
+	w.casEndpoint, w.dnsEndpoint = api, api
+	for i := range certificates {
+		w.extra += fmt.Sprintf("\n[[certificate]]\nname = \"c%d\"\ndomains = [\"c%d.example.com\"]\n", i, i)
+	}
+	begun := make(chan struct{}, 1000)
+	w.onProgress(func(p state.Progress) {
+		if strings.HasPrefix(p.Text, "claimed") {
+			begun <- struct{}{}
+		}
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	s := NewService(w.agent(), nil, tester)
+	go func() { ended <- s.Run(ctx) }()
+	<-begun
+	pem := filepath.Join(w.dir, "www.pem")
+	whole, err := os.ReadFile(pem)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(pem, []byte("overwritten"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	overwritten := time.Now()
+	w.within(10*time.Second, "the file as it was", func() bool {
+		now, err := os.ReadFile(pem)
+		return err == nil && string(now) == string(whole)
+	})
+	t.Logf("healed after %s", time.Since(overwritten))
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}

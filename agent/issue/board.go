@@ -21,7 +21,7 @@ type board struct {
 const (
 	rowsOfPage  = 50          // of a list, as both APIs page it
 	listWorth   = 2           // orders that wait for each page of a list, that it is read for
-	listShare   = 4           // a list rests so many times as long as it took to read
+	listShare   = 1           // a list rests so many times as long as it took to read
 	unreadable  = time.Minute // after which one is tried again that could not be read
 	trustListed = 30 * time.Second
 	trustLacked = 10 * time.Second
