@@ -101,3 +101,39 @@ func TestOnlyADirectoryOfASitesOwnIsGivenAway(t *testing.T) {
 		})
 	}
 }
+
+// Whose zone is elsewhere is offered what needs none.
+func TestInitOffersAFileWhereADomainHasNoZone(t *testing.T) {
+	api := startSandbox(t, sandbox.Options{CASAPI: sandbox.API2020, AccessKeyID: "LTAIperson", AccessKeySecret: canary, Zones: []string{"example.com"}})
+	dir := t.TempDir()
+	config, key, webroot := filepath.Join(dir, "agent.toml"), filepath.Join(dir, "secret"), filepath.Join(dir, "html")
+	if err := os.WriteFile(key, []byte(canary), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(webroot, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	at := api.Ready()
+	s := atTerminal(t, 100, nil, "--config", config, "init", "--state-dir", filepath.Join(dir, "state"), "--access-key-id", "LTAIperson",
+		"--access-key-secret-file", key, "--cas-endpoint", at.API, "--dns-endpoint", at.API, "--resolver", at.DNS[0], "--nameserver", at.DNS[0],
+		"--domain", "shop.example.net", "--deploy", "none", "--enable", "no")
+	for _, step := range [][2]string{
+		{`file that a web server shows at port 80\? \[y/N\] `, "y"}, {`Directory that the web server shows \[/var/www/html\]: `, webroot},
+		{`ContactId of the person whom the CA may call \[\d+\]: `, ""}, {`Write this\? \[y/N\] `, "y"},
+	} {
+		s.await(step[0])
+		if _, err := s.person.WriteString(step[1] + "\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, shown := s.exit() // the check that follows finds no web server
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatalf("%v; it showed %s", err, shown)
+	}
+	for _, line := range []string{`validation = "file"`, `webroot = "` + webroot + `"`} {
+		if !strings.Contains(string(text), line) {
+			t.Errorf("it did not write %s:\n%s", line, text)
+		}
+	}
+}

@@ -165,15 +165,27 @@ func (s *start) domains(context.Context) error {
 		}
 		s.doc.Domains = strings.FieldsFunc(answer, func(r rune) bool { return r == ' ' || r == ',' || r == '，' })
 	}
-	for _, domain := range s.doc.Domains {
-		if s.doc.Webroot == "" && !s.hosted(strings.TrimPrefix(domain, "*.")) {
-			s.say("warn  no zone of the account holds %s; --webroot proves it by a file\n", domain)
-		}
-	}
 	if s.doc.Name == "" {
 		s.doc.Name = strings.ToLower(strings.TrimPrefix(s.doc.Domains[0], "*."))
 	}
-	return nil
+	return s.webroot()
+}
+
+// webroot offers a file where a domain has no zone in the account. A file proves no
+// wildcard.
+func (s *start) webroot() error {
+	foreign := slices.DeleteFunc(slices.Clone(s.doc.Domains), func(domain string) bool { return s.hosted(strings.TrimPrefix(domain, "*.")) })
+	if s.doc.Webroot != "" || len(foreign) == 0 {
+		return nil
+	}
+	for _, domain := range foreign {
+		s.say("warn  no zone of the account holds %s; --webroot proves it by a file\n", domain)
+	}
+	wildcard := slices.ContainsFunc(s.doc.Domains, func(domain string) bool { return strings.HasPrefix(domain, "*.") })
+	if s.quiet || wildcard || !s.yes("Prove the domains by a file that a web server shows at port 80?") {
+		return nil
+	}
+	return s.need(&s.doc.Webroot, "webroot", "Directory that the web server shows", "/var/www/html")
 }
 
 // contact takes one of the account's, or asks who it is.

@@ -78,6 +78,7 @@ func addSandboxServers(cmd *cobra.Command, o *sandbox.Options) {
 	flags.StringVar(&o.DNS, "dns", "127.0.0.1:0", "`ADDRESS` of the first name server")
 	flags.StringVar(&o.Management, "management", "127.0.0.1:0", "`ADDRESS` of the management port")
 	flags.IntVar(&o.HTTPPort, "http-port", 80, "the `PORT` of loopback addresses where the CA asks for a file")
+	flags.IntVar(&o.HTTPSPort, "https-port", 443, "the `PORT` where it goes on when it is redirected to HTTPS")
 	flags.IntVar(&o.NameServers, "nameservers", 2, "how many name servers")
 	flags.DurationSliceVar(&o.Propagation, "propagation", nil, "until a change shows at the first, second, … name server (300ms,900ms when not given)")
 	flags.StringVar(&o.CASAPI, "cas-api", sandbox.BothAPIs, "the `VERSION` of CAS that there is: both, 2018-07-13 or 2020-04-07")

@@ -17,6 +17,7 @@ type Options struct {
 	DNS         string          // host:port of the first name server, UDP and TCP; "" is 127.0.0.1:0
 	Management  string          // host:port; "" is 127.0.0.1:0
 	HTTPPort    int             // of loopback addresses, where the CA asks for a file; 0 is 80
+	HTTPSPort   int             // where it goes on when it is redirected to HTTPS; 0 is 443
 	NameServers int             // 0 is 2; the further ones get a free port of 127.0.0.1
 	Zones       []string        // hosted zones; none is example.com
 	Instances   int             // paid DV instances, the same in both versions of CAS; 0 is 5, negative is none
@@ -92,6 +93,7 @@ func (o Options) completed() (Options, error) {
 		o.Contacts = []Contact{{Name: "Zhang San", Mobile: "13300000000", Email: "ops@example.com"}}
 	}
 	o.HTTPPort = cmp.Or(o.HTTPPort, 80)
+	o.HTTPSPort = cmp.Or(o.HTTPSPort, 443)
 	o.NameServers = cmp.Or(max(o.NameServers, 0), 2)
 	o.Instances = max(cmp.Or(o.Instances, 5), 0)
 	o.IssueAfter = max(cmp.Or(o.IssueAfter, time.Second), 0)

@@ -17,13 +17,14 @@ type validator struct {
 	servers    []string // host:port; all of them must show a record
 	issueAfter time.Duration
 	httpPort   int // where a web server is asked for a file
+	httpsPort  int // and where it redirects to
 	network    Network
 	every      time.Duration // between two looks
 }
 
 func (s *Sandbox) newValidator() *validator {
 	return &validator{
-		cas: s.cas, faults: s.faults, servers: s.nameServers(), issueAfter: s.options.IssueAfter, httpPort: s.options.HTTPPort,
+		cas: s.cas, faults: s.faults, servers: s.nameServers(), issueAfter: s.options.IssueAfter, httpPort: s.options.HTTPPort, httpsPort: s.options.HTTPSPort,
 		network: s.options.Network, every: s.options.LookEvery,
 	}
 }

@@ -1,7 +1,9 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -54,7 +56,7 @@ func (v *validator) addresses(ctx context.Context, host string) []netip.Addr {
 var errElsewhere = errors.New("redirected elsewhere")
 
 // visit asks one address for a file as a browser would, and follows redirects to
-// the same host at the usual port.
+// the same host at the usual port, also to HTTPS, whatever certificate it has.
 func (v *validator) visit(ctx context.Context, at netip.Addr, p Proof) bool {
 	if !at.IsLoopback() {
 		return false
@@ -69,12 +71,18 @@ func (v *validator) visit(ctx context.Context, at netip.Addr, p Proof) bool {
 	client := http.Client{
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
-			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-				return v.network.DialContext(ctx, network, net.JoinHostPort(at.String(), strconv.Itoa(v.httpPort)))
+			TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
+			DialContext: func(ctx context.Context, network, target string) (net.Conn, error) {
+				port := v.httpPort
+				if strings.HasSuffix(target, ":443") {
+					port = v.httpsPort
+				}
+				return v.network.DialContext(ctx, network, net.JoinHostPort(at.String(), strconv.Itoa(port)))
 			},
 		},
 		CheckRedirect: func(next *http.Request, via []*http.Request) error {
-			if len(via) > mostRedirects || next.URL.Scheme != "http" || next.URL.Host != host {
+			usual := map[string]string{"http": "80", "https": "443"}[next.URL.Scheme]
+			if len(via) > mostRedirects || next.URL.Hostname() != host || cmp.Or(next.URL.Port(), usual) != usual {
 				return errElsewhere
 			}
 			return nil

@@ -107,6 +107,9 @@ func TestAFileIsNotTakenFromElsewhere(t *testing.T) {
 			}
 			http.Redirect(w, r, "http://other.example.com"+r.URL.Path, http.StatusFound)
 		}},
+		{"a redirect to another port", func(s *site, w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, fmt.Sprintf("http://%s:%d%s", r.Host, s.port, r.URL.Path), http.StatusFound)
+		}},
 		{"a redirect that never ends", func(_ *site, w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, r.URL.Path, http.StatusFound)
 		}},
@@ -146,6 +149,23 @@ func TestARedirectToTheSameHostIsFollowed(t *testing.T) {
 	c := newClient(t, s)
 	instance := s.Instances()[0].InstanceID
 	web.show(c.submitFile(instance, "example.com").text("CheckValue"))
+	c.until(instance, hasStatus("issued"))
+}
+
+// A renewal that comes late has nothing but an expired certificate to show.
+func TestARedirectToHTTPSIsFollowedWhateverTheCertificate(t *testing.T) {
+	secure := &site{hosts: make(chan string, 1000)}
+	server := httptest.NewTLSServer(http.HandlerFunc(secure.file))
+	t.Cleanup(server.Close)
+	web := newSite(t, func(_ *site, w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "https://"+r.Host+r.URL.Path, http.StatusMovedPermanently)
+	})
+	o := quick
+	o.HTTPPort, o.HTTPSPort = web.port, server.Listener.Addr().(*net.TCPAddr).Port
+	s := start(t, o)
+	c := newClient(t, s)
+	instance := s.Instances()[0].InstanceID
+	secure.show(c.submitFile(instance, "example.com").text("CheckValue"))
 	c.until(instance, hasStatus("issued"))
 }
 
