@@ -50,34 +50,34 @@ func malformed(text string, syntax toml.ParseError) *Error {
 	case strings.HasPrefix(line, "["):
 		e.Key, e.Err = "", errors.New("this is no header of a table: its name is made of a-z, 0-9, dots and hyphens")
 	default:
-		e.Err, e.Hint = e.badLine(line)
+		e.Hint, e.Err = e.badLine(line)
 	}
 	return e
 }
 
 // badLine says what is wrong with a line that is no header, and what to write. It
 // repeats no secret.
-func (e *Error) badLine(line string) (err error, advice string) {
+func (e *Error) badLine(line string) (advice string, err error) {
 	if sign := foreignSign(line); sign != "" {
 		ascii := inASCII(line)
 		if decodes(ascii) && !isSecret(e.Key) {
 			advice = "write " + ascii
 		}
-		return fmt.Errorf("the sign %q is not of TOML, whose quotes, commas, brackets and blanks are those of ASCII", sign), advice
+		return advice, fmt.Errorf("the sign %q is not of TOML, whose quotes, commas, brackets and blanks are those of ASCII", sign)
 	}
 	m := assignment().FindStringSubmatch(line)
 	name, value, assigned := strings.Cut(line, "=")
 	switch t := typeOf(e.Key); {
 	case assigned && strings.TrimSpace(value) == "" && strings.TrimSpace(name) != "":
-		return errors.New("no value stands behind the equals sign"), ""
+		return "", errors.New("no value stands behind the equals sign")
 	case m == nil || t == nil:
-		return errors.New("this line is neither KEY = VALUE nor [TABLE] nor a comment after #"), ""
+		return "", errors.New("this line is neither KEY = VALUE nor [TABLE] nor a comment after #")
 	case !assigned:
-		return errors.New("no equals sign stands between the key and its value"), instead(t, line)
+		return instead(t, line), errors.New("no equals sign stands between the key and its value")
 	case strings.HasPrefix(m[2], `"`) && strings.Contains(m[2], `\`) && !isSecret(e.Key):
-		return errors.New("a backslash in double quotes begins an escape"), "use single quotes, or two backslashes"
+		return "use single quotes, or two backslashes", errors.New("a backslash in double quotes begins an escape")
 	default:
-		return fmt.Errorf("%s", wants(t)), instead(t, line)
+		return instead(t, line), fmt.Errorf("%s", wants(t))
 	}
 }
 
