@@ -18,15 +18,17 @@ func TestHelpIsReadInTheLanguageOfTheEnvironment(t *testing.T) {
 		if code != exitOK || stderr != "" {
 			t.Errorf("%q: exit code %d, %s", path, code, stderr)
 		}
-		commands := false
+		commands, flags := false, false
 		for _, line := range strings.Split(out, "\n") {
 			switch {
 			case regexp.MustCompile(`^(Usage|Flags|Global Flags|Examples|Available Commands):|\(default `).MatchString(line):
 				t.Errorf("%q: %q is English", path, line)
 			case line == "命令：":
 				commands = true
+			case line == "选项：", line == "全局选项：":
+				flags = true
 			case line == "":
-				commands = false
+				commands, flags = false, false
 			case commands && !strings.HasPrefix(line, "  completion"):
 				look(append(path[:len(path):len(path)], strings.Fields(line)[0])...)
 			}
@@ -34,7 +36,8 @@ func TestHelpIsReadInTheLanguageOfTheEnvironment(t *testing.T) {
 			if strings.Contains(line, "# ") && !han.MatchString(line) {
 				t.Errorf("%q: the example %q has no translation", path, line)
 			}
-			if (commands || strings.HasPrefix(strings.TrimSpace(line), "-")) && line != "" && !han.MatchString(line) {
+			flag := flags && strings.HasPrefix(strings.TrimSpace(line), "-")
+			if (commands || flag) && line != "" && !han.MatchString(line) {
 				t.Errorf("%q: %q has no translation", path, line)
 			}
 		}
