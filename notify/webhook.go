@@ -128,6 +128,7 @@ func exchange(ctx context.Context, address string, body []byte) ([]byte, error) 
 		return nil, errors.New("the address is no URL")
 	}
 	request.Header.Set("Content-Type", "application/json; charset=utf-8")
+	request.Close = true // the next message is hours away, and may go by another network
 	response, err := client.Do(request)
 	if err != nil {
 		return nil, https.Reason(err)

@@ -30,10 +30,12 @@ type Book struct {
 // salt is in each sum, which so tells nobody what a password is.
 type salt [16]byte
 
-// Open reads the book at path, which lies where nobody else can put anything. One
-// that cannot be read is an empty one.
+// Open reads the book at path, which lies where nobody else can put anything, and
+// clears what a killed process left of the next one. One that cannot be read is an
+// empty one. It is for the holder of the lock.
 func Open(path string) *Book {
 	b := &Book{path: path, seals: map[string]Seal{}}
+	_ = atomicfile.DiscardAt(path) // Save tells what is wrong with the directory
 	data, err := read(path)
 	if err == nil {
 		err = b.decode(data)

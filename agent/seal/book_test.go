@@ -40,6 +40,20 @@ func TestABookIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
+func TestWhatAKilledProcessLeftIsCleared(t *testing.T) {
+	path, seals := filled(t)
+	staged := filepath.Join(filepath.Dir(path), ".seals.dvagent")
+	if err := os.WriteFile(staged, []byte("dvagent-"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if b := Open(path); !maps.Equal(b.seals, seals) {
+		t.Errorf("read %v", b.seals)
+	}
+	if _, err := os.Lstat(staged); err == nil {
+		t.Error("it is still there")
+	}
+}
+
 func TestADamagedBookIsAnEmptyOne(t *testing.T) {
 	path, _ := filled(t)
 	whole, err := os.ReadFile(path)
