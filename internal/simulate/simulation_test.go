@@ -92,9 +92,9 @@ func TestSimulation(t *testing.T) {
 	}
 	seeds := 4
 	if os.Getenv("DVAGENT_LONG_TESTS") == "1" {
-		seeds = 24
+		seeds = 10
 	} else {
-		t.Logf("only %d seeds; DVAGENT_LONG_TESTS=1 tries 24", seeds)
+		t.Logf("only %d seeds; DVAGENT_LONG_TESTS=1 tries 10", seeds)
 	}
 	for seed := range seeds {
 		t.Run(fmt.Sprint("seed ", seed+1), func(t *testing.T) {
