@@ -64,7 +64,7 @@ func (a *Agent) locked(ctx context.Context, caller state.Caller, do func(context
 // underLock takes the lock and hands do a pass that has begun nothing.
 func (a *Agent) underLock(ctx context.Context, caller state.Caller, scope state.Scope, do func(context.Context, *pass) error) error {
 	return a.locked(ctx, caller, func(ctx context.Context) error {
-		p, err := a.newPass(scope)
+		p, err := a.newPass(scope, a.newLook())
 		if err != nil {
 			return err
 		}
@@ -82,12 +82,11 @@ func (a *Agent) workOn(ctx context.Context, agenda agenda, caller state.Caller, 
 			done()
 			return nil
 		}
-		p, err := a.newPass(scope)
+		p, err := a.newPass(scope, look)
 		if err != nil {
 			agenda.handBack(begun)
 			return err
 		}
-		p.look = look
 		p.enter(begun, agenda)
 		p.run(ctx, agenda)
 		done()

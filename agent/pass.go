@@ -81,7 +81,7 @@ type turn struct {
 	before, after seal.Sum  // what there was to be seen then, and after its installation; zero where that cannot tell
 }
 
-func (a *Agent) newPass(scope state.Scope) (*pass, error) {
+func (a *Agent) newPass(scope state.Scope, look *look) (*pass, error) {
 	desk, err := issue.Open(a.host, scope, issue.Tools{
 		Issuer: a.accounts.Issuer, Prover: proof.New(a.zones), Memory: a.memory,
 	})
@@ -91,7 +91,7 @@ func (a *Agent) newPass(scope state.Scope) (*pass, error) {
 	now := state.Now()
 	return &pass{agent: a, scope: scope, desk: desk, rollout: install.New(a.host, scope, desk.Trusts),
 		uploads: upload.New(a.host, scope, a.accounts.Vault), begun: now, noted: now,
-		look: a.newLook(), seats: issue.NewSeats(a.host.Config.Limits.ParallelOrders), reading: make(chan struct{}, readAtOnce),
+		look: look, seats: issue.NewSeats(a.host.Config.Limits.ParallelOrders), reading: make(chan struct{}, readAtOnce),
 		turns: map[string]*turn{}, worked: map[string]bool{}, rolled: map[string]string{}, reports: make(chan func())}, nil
 }
 
