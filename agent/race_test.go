@@ -2,13 +2,16 @@ package agent
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"dvagent/agent/order"
 	"dvagent/agent/state"
+	"dvagent/internal/aliyun"
 	"dvagent/internal/sandbox"
+	"dvagent/internal/secret"
 )
 
 // fault 129: hosts with one account and names of their own, which all begin at
@@ -158,4 +161,69 @@ func TestACertificateThatIsNotValidYetIsWaitedFor(t *testing.T) {
 		}
 		w.renewed(Renewal{})
 	})
+}
+
+// fault 129: the instance yielded another host's certificate, and took our request
+// only then; we died before we saw it.
+func TestWhatAnInstanceYieldedBeforeOurRequestIsNotOurs(t *testing.T) {
+	for _, names := range []string{"other.example.com", "example.com *.example.com"} {
+		t.Run("for "+names, func(t *testing.T) {
+			t.Parallel()
+			w := newWorldOfToday(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, "drop-request:ApplyCertificate")}})
+			w.renew(Renewal{Timeout: 2 * time.Second})
+			w.faults()
+			instance := w.requested()
+			request := w.request(instance)
+			if err := w.sandbox.Apply(instance, strings.Fields(names)...); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.sandbox.ForceOrder(instance, "issued"); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.client().UpdateInstance(t.Context(), instance, aliyun.InstanceSettings{CSR: request}); err != nil {
+				t.Fatal(err)
+			}
+			w.renewed(Renewal{Timeout: time.Minute})
+			if n := w.sandbox.Applied(); n != 2 {
+				t.Errorf("%d applications", n)
+			}
+		})
+	}
+}
+
+// requested is the instance that was filled in.
+func (w *world) requested() string {
+	w.Helper()
+	for _, request := range w.sandbox.History() {
+		if request.Action == "UpdateInstance" {
+			return request.Params["InstanceId"]
+		}
+	}
+	w.Fatal("no instance was filled in")
+	return ""
+}
+
+// request is the certificate request that an instance holds.
+func (w *world) request(instance string) string {
+	w.Helper()
+	detail, err := w.client().GetInstanceDetail(w.Context(), instance)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return detail.CSR
+}
+
+// client is another program's, of the same account.
+func (w *world) client() *aliyun.Client {
+	w.Helper()
+	ready := w.sandbox.Ready()
+	client, err := aliyun.New(aliyun.Config{CASEndpoint: ready.API, DNSEndpoint: ready.API, STSEndpoint: ready.API,
+		Credentials: aliyun.Credentials{
+			AccessKeyID:     secret.Secret{Literal: ready.AccessKeyID},
+			AccessKeySecret: secret.Secret{Literal: ready.AccessKeySecret},
+		}})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return client
 }

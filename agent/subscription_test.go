@@ -269,6 +269,28 @@ func TestAnInstanceOnWhichSomebodyElseAppliesIsLeftAlone(t *testing.T) {
 	}
 }
 
+// fault 129: however often others are sooner, the day's limit is not theirs to reach.
+func TestAnInstanceThatIsLostToSomebodyElseCountsForNoSubmission(t *testing.T) {
+	t.Parallel()
+	w := newWorldOfToday(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, "checking-forever")}})
+	w.extra = "\n[limits]\nsubmissions_per_day = 1\n"
+	for w.sandbox.Applied() == 0 && t.Context().Err() == nil {
+		w.renew(Renewal{NoWait: true})
+	}
+	first := w.claimedInstance().InstanceID
+	if err := w.sandbox.ForceOrder(first, "failed"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.sandbox.Apply(first, "other.example.com"); err != nil {
+		t.Fatal(err)
+	}
+	w.faults()
+	w.renewed(Renewal{Timeout: time.Minute})
+	if n := w.usedInstances(); n != 2 {
+		t.Errorf("%d instances used", n)
+	}
+}
+
 // What does not pass ends in one line, with the order kept.
 func TestAnOrderOfTodayStopsWhereAnOperatorIsNeeded(t *testing.T) {
 	for _, tt := range []struct {

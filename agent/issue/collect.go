@@ -29,8 +29,8 @@ func (w *work) collect(ctx context.Context) (verdict, error) {
 		}
 		report = &asked
 	}
-	if w.assumed() && w.whose(*report) == others {
-		return advance, w.giveBack("", errOthers)
+	if w.isOthers(*report) {
+		return advance, w.lost(errOthers)
 	}
 	key, err := w.keyOf(*report)
 	if err != nil {

@@ -83,11 +83,11 @@ func (w *work) keyFor(report Report) ([]byte, error) {
 	if len(report.Key) > 0 && w.snapshot.Config.CloudKey {
 		return report.Key, nil
 	}
-	id, err := bundle.CertificateKeyID(report.Chain)
+	leaf, err := bundle.First(report.Chain)
 	if err != nil {
 		return nil, nil // it cannot be read, let alone served
 	}
-	return w.desk.host.Dir.AnyKey(w.name(), id)
+	return w.desk.host.Dir.AnyKey(w.name(), bundle.LeafKeyID(leaf))
 }
 
 // chooseAnew goes back to the choice of an instance without giving up the one

@@ -93,16 +93,18 @@ func (w *work) ticket() Ticket {
 // note records what a report adds to the facts.
 func (w *work) note(ctx context.Context, report Report) error {
 	switch {
-	case w.assumed() && w.whose(report) == others:
-		return w.giveBack("", errOthers)
+	case w.isOthers(report):
+		return w.lost(errOthers)
 	case report.State == Issued && !report.fetched(w.ownKey()):
 		return nil // issued, and not yet to be had
 	case report.State == Issued:
 		w.report = &report
 		w.say(order.Issue, "issued")
 		return w.order.See(order.StatusIssued)
-	case report.State == Foreign, report.State == Over:
-		return w.giveBack("", errors.New(report.Said)) // nothing of ours runs there
+	case report.State == Foreign:
+		return w.lost(errors.New(report.Said))
+	case report.State == Over: // ours will not come any more
+		return w.giveBack("", errors.New(report.Said))
 	case report.State == CARefused && !w.stale(), report.State == Unused && w.neverBegan():
 		return w.refused(ctx, report)
 	}

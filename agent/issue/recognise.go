@@ -82,6 +82,6 @@ func (w *work) isOurs(ctx context.Context, t Ticket) (Report, bool, error) {
 		}
 		return report, false, err
 	}
-	id, err := bundle.CertificateKeyID(report.Chain)
-	return report, report.RequestKeyID == t.KeyID || err == nil && id == t.KeyID, nil
+	leaf, err := bundle.First(report.Chain)
+	return report, report.RequestKeyID == t.KeyID || err == nil && bundle.LeafKeyID(leaf) == t.KeyID, nil
 }

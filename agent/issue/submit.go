@@ -136,6 +136,9 @@ func (w *work) notAccepted(ctx context.Context, err error) error {
 		_, err := w.assume(report)
 		return err
 	}
+	if code == "" {
+		return w.lost(fault)
+	}
 	return w.giveBack(code, fault)
 }
 
@@ -149,7 +152,9 @@ func (w *work) assume(report Report) (verdict, error) {
 	}
 	switch waited := state.Now().Sub(w.order.SubmittingAt); {
 	case whose == others:
-		return advance, w.giveBack("", errOthers)
+		return advance, w.lost(errOthers)
+	case w.forAnotherKey(report) != nil: // it counts: who knows what became of ours
+		return advance, w.giveBack("", errOtherKey)
 	case whose == unknown && waited > w.desk.host.Config.Limits.OrderDeadline:
 		return advance, stop(fmt.Errorf("after %s it is still not known whose order runs on instance %s", waited.Round(time.Minute), w.order.Instance),
 			"see the instance in the SSL console; to give it up: dvagent abandon "+w.name())
@@ -169,21 +174,30 @@ func (w *work) persists(err error) bool {
 }
 
 // unapplied records that the submission did not arrive: it counts for nothing.
+// The ledger may know it already, from a process that died in between.
 func (w *work) unapplied() error {
-	if err := w.desk.ledger.Note(order.InstanceUnapplied, instanceOf(w.order), w.name()); err != nil {
-		return err
+	if _, counts := w.desk.ledger.ClaimOf(w.order.Account, w.name()); counts {
+		if err := w.desk.ledger.Note(order.InstanceUnapplied, instanceOf(w.order), w.name()); err != nil {
+			return err
+		}
 	}
 	return w.order.Unapplied()
+}
+
+// lost gives an instance back on which somebody else was sooner. What runs there
+// is not ours, so a submission that the server took has brought us nothing.
+func (w *work) lost(why error) error {
+	if w.order.Submissions > 0 {
+		if err := w.unapplied(); err != nil {
+			return err
+		}
+	}
+	return w.giveBack("", why)
 }
 
 // giveBack releases an instance that the server refused, and another one is
 // taken; but when two are refused alike, the instances are not to blame.
 func (w *work) giveBack(code string, refusal error) error {
-	if code == "" && w.order.Submitting { // somebody else was sooner: nothing of ours has arrived
-		if err := w.unapplied(); err != nil {
-			return err
-		}
-	}
 	if code == "" && w.order.Before != "" {
 		return w.chooseAnew(refusal)
 	}

@@ -1,6 +1,7 @@
 package issue
 
 import (
+	"crypto/x509"
 	"errors"
 	"strings"
 
@@ -20,10 +21,14 @@ const (
 )
 
 // whose goes by the names that an order is for: those of its certificate or,
-// while there is none, of its challenges. For a request of ours the issuer has
-// compared the keys.
+// while there is none, of its challenges. Where a request of ours runs, the
+// issuer has compared the keys, and what was issued is another's only if its
+// names are, too.
 func (w *work) whose(r Report) owner {
 	if w.issuer.Terms().OwnKey {
+		if leaf := w.forAnotherKey(r); leaf != nil && state.Uncovered(leaf, w.asked()) != "" {
+			return others
+		}
 		return ours
 	}
 	if r.fetched(false) {
@@ -47,6 +52,20 @@ func (w *work) whose(r Report) owner {
 	return ours
 }
 
+// forAnotherKey is the certificate of a report, if it is for another key than the
+// one that was sent, else nil. An instance that yielded it may have taken our
+// request afterwards.
+func (w *work) forAnotherKey(r Report) *x509.Certificate {
+	if w.order.Key == "" || !r.fetched(true) {
+		return nil
+	}
+	leaf, err := bundle.First(r.Chain)
+	if err != nil || bundle.LeafKeyID(leaf) == w.order.Key {
+		return nil
+	}
+	return leaf
+}
+
 // provedBy is the host name below which a validation name lies.
 func provedBy(name string) string {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
@@ -59,9 +78,18 @@ func provedBy(name string) string {
 // errOthers says that somebody else was sooner on an instance.
 var errOthers = errors.New("the order that runs there is for the names of somebody else")
 
+// errOtherKey says the same, where only the keys tell.
+var errOtherKey = errors.New("the certificate that was issued there is for the private key of somebody else")
+
 // assumed says that the order was never answered for: that it is ours is taken
 // from its running where we had wanted it to.
 func (w *work) assumed() bool {
 	o := w.order
 	return o.API == order.API2018 && !o.Adopted && o.RequestID == "" && !o.SubmittedAt.IsZero()
+}
+
+// isOthers says that what a report tells is not of our submission, where that can
+// be: for our request, or where it was never answered for.
+func (w *work) isOthers(r Report) bool {
+	return (w.assumed() || w.issuer.Terms().OwnKey) && w.whose(r) == others
 }

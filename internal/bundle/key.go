@@ -11,6 +11,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -66,18 +67,17 @@ func KeyID(keyPEM []byte) (string, error) {
 // LeafKeyID is the KeyID that a leaf was issued for.
 func LeafKeyID(leaf *x509.Certificate) string { return hashOf(leaf.RawSubjectPublicKeyInfo) }
 
-// CertificateKeyID is the KeyID that the first certificate of a chain (PEM) was
-// issued for.
-func CertificateKeyID(chainPEM []byte) (string, error) {
+// First reads the first certificate of a chain (PEM), which a CA sends its leaf as.
+func First(chainPEM []byte) (*x509.Certificate, error) {
 	block, _ := pem.Decode(chainPEM)
 	if block == nil {
-		return "", fmt.Errorf("read certificate: it is no PEM")
+		return nil, errors.New("read certificate: it is no PEM")
 	}
 	leaf, err := parseCertificate(block.Bytes)
 	if err != nil {
-		return "", fmt.Errorf("read certificate: %w", err)
+		return nil, fmt.Errorf("read certificate: %w", err)
 	}
-	return LeafKeyID(leaf), nil
+	return leaf, nil
 }
 
 // RequestKeyID is the KeyID that a certificate request (PEM) is for.

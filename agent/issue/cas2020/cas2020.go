@@ -215,7 +215,7 @@ func (i *Issuer) fetch(ctx context.Context, t issue.Ticket, d aliyun.InstanceDet
 		return issue.Report{}, err
 	}
 	report.State, report.Chain, report.Key = issue.Issued, []byte(found.Cert), []byte(found.Key)
-	if id, err := bundle.CertificateKeyID(report.Chain); err == nil && t.KeyID != "" && id != t.KeyID && !ours(d, t) {
+	if leaf, err := bundle.First(report.Chain); err == nil && t.KeyID != "" && bundle.LeafKeyID(leaf) != t.KeyID && !ours(d, t) {
 		return issue.Report{State: issue.Foreign, Said: "in use for the certificate request of somebody else"}, nil
 	}
 	return report, nil
