@@ -56,7 +56,7 @@ func TestASubscriptionThatEndsTooSoonIsSeenUntilItIsExtended(t *testing.T) {
 	if p.Instance != "" || len(p.Warnings) != 1 || !strings.HasPrefix(p.Warnings[0], short) || !strings.HasSuffix(p.Next, ", then of another instance") {
 		t.Errorf("the plan is %+v", p)
 	}
-	if g := w.glance(w.service()); g.Coming["main"] != 1 || !g.Certificates[0].SubscriptionEnds.Equal(end) || g.Certificates[0].Next != c.Next {
+	if g := w.glance(w.service()); g.Coming["main"].Coming() != 1 || !g.Certificates[0].SubscriptionEnds.Equal(end) || g.Certificates[0].Next != c.Next {
 		t.Errorf("the glance shows %+v", g)
 	}
 	if calls := w.calls(); len(calls) > 0 {
@@ -96,6 +96,17 @@ func TestASpareInstanceIsAsGoodAsALongerSubscription(t *testing.T) {
 	if c := w.status().Certificates[0]; len(c.Warnings) != 1 || w.usedInstances() != 1 {
 		t.Errorf("the warnings are %q, and %d instances are used: what is forced comes early enough", c.Warnings, w.usedInstances())
 	}
+}
+
+// fault 109: all were bought on one day.
+func TestASpareInstanceThatEndsWithTheKeptOneIsAsGoodAsNone(t *testing.T) {
+	w := newWorldOfToday(t, sandbox.Options{Instances: 3, Term: 20 * 24 * time.Hour})
+	r := newReceiver(w, "")
+	w.all()
+	r.was(w, "no_instance account main", "subscription_ends example.com")
+	w.sandbox.AddSubscription(sandbox.Subscription{FullDomainCount: 5, WildcardDomainCount: 5})
+	w.renewed(Renewal{Force: true})
+	r.was(w, "recovered account main", "recovered example.com")
 }
 
 // fault 109

@@ -303,7 +303,7 @@ func TestWhatFollowsWantsNoInstance(t *testing.T) {
 		t.Errorf("%+v", plan)
 	}
 	s := w.service()
-	if coming := w.glance(s).Coming["main"]; coming != 0 {
+	if coming := w.glance(s).Coming["main"].Coming(); coming != 0 {
 		t.Errorf("%d renewals want an instance", coming)
 	}
 }

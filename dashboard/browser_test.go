@@ -290,7 +290,7 @@ func (b *browser) lookAt(t *testing.T, pictures string, v sight) {
 // busy lets the host have done something lately.
 func (h *host) busy() {
 	now := time.Now()
-	h.board.noteSpare(state.Spare{Account: "main", Instances: 2})
+	h.board.noteSpare(state.Spare{Account: "main", Instances: state.Spares{{}: 2}})
 	for _, p := range []state.Progress{
 		{At: now.Add(-70 * time.Minute), Certificate: "www", Step: "allocate", Text: "ordering: in window"},
 		{At: now.Add(-69 * time.Minute), Certificate: "www", Step: "present", Text: "wrote the TXT record _dnsauth.example.com in zone example.com"},

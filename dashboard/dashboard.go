@@ -56,7 +56,7 @@ type event struct {
 
 // spareSeen is how many instances of an account were spare when it was asked.
 type spareSeen struct {
-	instances int
+	instances state.Spares
 	at        time.Time
 }
 

@@ -91,6 +91,7 @@ var (
 	heldDesc      = describe("certificate_held", "Whether a version is held that an operator rolled back to.", "certificate")
 	comingDesc    = describe("account_coming_renewals", "Certificates that want an instance within [limits] forecast.", "account")
 	spareDesc     = describe("account_spare_instances", "Paid DV instances that nobody claimed, as last listed; absent until then.", "account")
+	unmetDesc     = describe("account_unmet_renewals", "Coming renewals that none of the spare instances lasts for; absent until those were listed.", "account")
 	leftDesc      = describe("package_certificates_left", "Certificates that a package had left when an order last saw it, without that order; absent until then.", "account", "package")
 	wantedDesc    = describe("package_coming_renewals", "Certificates that want one of the package within [limits] forecast.", "account", "package")
 	recordsDesc   = describe("owed_records", "Validation records and files of ours that may be in place.")
@@ -107,7 +108,7 @@ type seen struct {
 
 func (seen) Describe(out chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{notBeforeDesc, notAfterDesc, renewsAtDesc, endsDesc, stepDesc, errorDesc,
-		deployedDesc, servedDesc, heldDesc, comingDesc, spareDesc, leftDesc, wantedDesc, recordsDesc, orphansDesc, movedDesc, passDesc} {
+		deployedDesc, servedDesc, heldDesc, comingDesc, spareDesc, unmetDesc, leftDesc, wantedDesc, recordsDesc, orphansDesc, movedDesc, passDesc} {
 		out <- desc
 	}
 }
@@ -124,10 +125,11 @@ func (s seen) Collect(out chan<- prometheus.Metric) {
 	for i := range glance.Certificates {
 		collect(&glance.Certificates[i], gauge)
 	}
-	for account, n := range glance.Coming {
-		gauge(comingDesc, float64(n), account)
+	for account, forecast := range glance.Coming {
+		gauge(comingDesc, float64(forecast.Coming()), account)
 		if spare, known := s.dashboard.spareOf(account); known {
-			gauge(spareDesc, float64(spare.instances), account)
+			gauge(spareDesc, float64(spare.instances.Count()), account)
+			gauge(unmetDesc, float64(forecast.Unmet(spare.instances)), account)
 		}
 	}
 	for _, p := range glance.Packages {

@@ -158,8 +158,8 @@ func TestPromtoolFindsNothingToImprove(t *testing.T) {
 
 func TestTheSpareInstancesOfAnAccountThatIsGoneAreGone(t *testing.T) {
 	h := newHost(t, past{name: "www", age: day, left: 99 * day})
-	h.board.noteSpare(state.Spare{Account: "main", Instances: 2})
-	h.board.noteSpare(state.Spare{Account: "removed", Instances: 3})
+	h.board.noteSpare(state.Spare{Account: "main", Instances: state.Spares{{}: 2}})
+	h.board.noteSpare(state.Spare{Account: "removed", Instances: state.Spares{{}: 3}})
 	families := scrape(t, h.open())
 	if got := value(families, "account_spare_instances", "account=main"); got != 2 {
 		t.Errorf("of the account that is configured: %v", got)

@@ -331,7 +331,7 @@ func (p *page) showAlarms(g *view.Glance, r reload) {
 	}
 	p.showOrphans(g.Orphans)
 	for _, s := range p.Stocks {
-		if s.Short {
+		if s.Unmet > 0 {
 			p.Alarms = append(p.Alarms, s.alarm())
 		}
 	}

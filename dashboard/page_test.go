@@ -144,14 +144,14 @@ func TestTextOfOthersIsNoMarkup(t *testing.T) {
 func TestWhatConcernsEveryCertificateIsOnTop(t *testing.T) {
 	h := newHost(t, past{name: "www", age: 60 * day, left: 60 * day, bare: true}, past{name: "shop", bare: true},
 		past{name: "later", age: day, left: 120 * day, bare: true}, past{name: "running", bare: true, order: submitted("running", "cas-cn-1")})
-	h.board.noteSpare(state.Spare{Account: "main", Instances: 1})
+	h.board.noteSpare(state.Spare{Account: "main", Instances: state.Spares{{}: 1}})
 	h.board.Reloaded(errors.New(`agent.toml:7: colour: unknown key`))
 	p := h.page("")
 	if p.Well || len(p.Alarms) != 2 || p.Alarms[0].Text != "agent.toml:7: colour: unknown key" ||
-		p.Alarms[1].Text != "1 spare, and 2 certificates want one within the forecast." {
+		p.Alarms[1].Text != "1 spare, and 2 certificates want one within the forecast; for 1 there is none that lasts." {
 		t.Errorf("got %+v", p.Alarms)
 	}
-	h.board.noteSpare(state.Spare{Account: "main", Instances: 2})
+	h.board.noteSpare(state.Spare{Account: "main", Instances: state.Spares{{}: 2}})
 	h.board.Reloaded(nil)
 	if p := h.page(""); !p.Well {
 		t.Errorf("still %+v", p.Alarms)

@@ -17,16 +17,17 @@ type stock struct {
 	Spare            string
 	SeenAt           string
 	Coming           int
-	Short            bool
+	Unmet            int // of those that come
 }
 
 const unknown = "not known yet"
 
 func (p *page) showStocks(g *view.Glance, spare map[string]spareSeen) {
-	for name, coming := range g.Coming {
-		s := stock{Account: name, Spare: unknown, Coming: coming}
+	for name, forecast := range g.Coming {
+		s := stock{Account: name, Spare: unknown, Coming: forecast.Coming()}
 		if listed, known := spare[name]; known {
-			s.see(listed.instances, listed.at, g.At)
+			s.see(listed.instances.Count(), listed.at, g.At)
+			s.Unmet = forecast.Unmet(listed.instances)
 		}
 		p.Stocks = append(p.Stocks, s)
 	}
@@ -34,6 +35,7 @@ func (p *page) showStocks(g *view.Glance, spare map[string]spareSeen) {
 		s := stock{Account: of.Account, Package: clean(of.Product), Spare: unknown, Coming: of.Coming}
 		if of.Left != nil {
 			s.see(of.Left.Certificates, of.Left.At, g.At)
+			s.Unmet = max(0, of.Coming-of.Left.Certificates)
 		}
 		p.Stocks = append(p.Stocks, s)
 	}
@@ -43,12 +45,12 @@ func (p *page) showStocks(g *view.Glance, spare map[string]spareSeen) {
 }
 
 func (s *stock) see(spare int, at, now time.Time) {
-	s.Spare, s.SeenAt, s.Short = fmt.Sprint(spare), words.BriefAway(at, now), spare < s.Coming
+	s.Spare, s.SeenAt = fmt.Sprint(spare), words.BriefAway(at, now)
 }
 
 func (s stock) alarm() alarm {
 	a := alarm{"Too few instances in account " + s.Account,
-		fmt.Sprintf("%s spare, and %d certificates want one within the forecast.", s.Spare, s.Coming), "buy DV instances"}
+		fmt.Sprintf("%s spare, and %d certificates want one within the forecast; for %d there is none that lasts.", s.Spare, s.Coming, s.Unmet), "buy DV instances"}
 	if s.Package != "" {
 		a.Title, a.Hint = fmt.Sprintf("Too little left of package %s in account %s", s.Package, s.Account), state.PackageHint
 	}

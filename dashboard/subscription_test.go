@@ -24,7 +24,7 @@ func TestASubscriptionIsShownWithItsEnd(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := newHost(t, past{name: "www", age: 60 * day, left: 40 * day, bare: true, subscription: tt.subscription})
-			h.board.noteSpare(state.Spare{Account: "main", Instances: 0})
+			h.board.noteSpare(state.Spare{Account: "main", Instances: state.Spares{{}: 0}})
 			p := h.page("")
 			if r := p.Rows[0]; r.Source != tt.instance || !strings.Contains(strings.Join(r.Warnings, ""), tt.warning) || (tt.warning == "") != (r.Warnings == nil) {
 				t.Errorf("the row is %+v", r)

@@ -106,9 +106,13 @@ func (c *Check) spare(account string, slots []issue.Slot) Finding {
 		claim, _ := ledger.ClaimOf(account, certificate.Name)
 		renewals = append(renewals, s.Renewal(now, claim))
 	}
-	spare, coming := issue.Spare(c.whole, ledger, account, slots), state.Foresee(renewals, "", now, until).Coming()
-	text := fmt.Sprintf("%d spare DV instances for the %d renewals before %s", spare, coming, words.Date(until))
-	if spare < coming {
+	spare, forecast := issue.Spare(c.whole, ledger, account, slots), state.Foresee(renewals, "", now, until)
+	coming, unmet := forecast.Coming(), forecast.Unmet(spare)
+	text := fmt.Sprintf("%d spare DV instances for the %d renewals before %s", spare.Count(), coming, words.Date(until))
+	if unmet > 0 && spare.Count() >= coming {
+		text = fmt.Sprintf("%d spare DV instances for the %d renewals before %s, of which none lasts for %d", spare.Count(), coming, words.Date(until), unmet)
+	}
+	if unmet > 0 {
 		return Finding{Subject: subject, Warning: true, Err: hint.Add(errors.New(text), "buy more DV instances in time")}
 	}
 	return Finding{Subject: subject, OK: text}

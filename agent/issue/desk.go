@@ -33,9 +33,10 @@ type Desk struct {
 	lists   map[string]*lists // by account
 	slots   map[string][]Slot // by account, as far as they were listed
 
-	used     map[order.Instance]bool    // submitted in this pass: a list may call them free
-	counted  map[string]map[string]bool // the spare slots of the last list, by account and id
-	reserved map[order.Instance]bool    // on the list of some certificate
+	used     map[order.Instance]bool         // submitted in this pass: a list may call them free
+	counted  map[string]map[string]time.Time // until when the spare slots of the last list are, by account and id
+	spares   map[string]state.Spares         // the same, counted
+	reserved map[order.Instance]bool         // on the list of some certificate
 
 	queues sync.Map // a *sync.Mutex for each Shop that sells from a package
 }
@@ -51,7 +52,7 @@ type Tools struct {
 func Open(host *state.Host, scope state.Scope, tools Tools) (*Desk, error) {
 	d := &Desk{host: host, scope: scope, open: tools.Issuer, prover: tools.Prover, memory: tools.Memory,
 		issuers: map[Shop]Issuer{}, lists: map[string]*lists{}, slots: map[string][]Slot{},
-		used: map[order.Instance]bool{}, counted: map[string]map[string]bool{}, reserved: reserved(host.Config.Certificates)}
+		used: map[order.Instance]bool{}, counted: map[string]map[string]time.Time{}, spares: map[string]state.Spares{}, reserved: reserved(host.Config.Certificates)}
 	err := host.Readable(func() (err error) {
 		d.ledger, err = order.LoadInstances(host.Dir.Instances())
 		return err

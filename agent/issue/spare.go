@@ -2,6 +2,7 @@ package issue
 
 import (
 	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -12,20 +13,28 @@ import (
 
 // Spare counts, for each account whose instances were listed in this pass,
 // those that are free.
-func (d *Desk) Spare() map[string]int {
+func (d *Desk) Spare() map[string]state.Spares {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	spare := map[string]int{}
+	spare := map[string]state.Spares{}
 	for account, slots := range d.slots {
-		spare[account] = len(d.spare(account, slots))
+		spare[account] = sparesOf(d.spare(account, slots))
 	}
 	return spare
 }
 
+func sparesOf(slots []Slot) state.Spares {
+	counted := state.Spares{}
+	for _, slot := range slots {
+		counted.Add(slot.Until)
+	}
+	return counted
+}
+
 // Spare counts the free slots that no certificate has claimed, and that some
 // certificate of the account may use.
-func Spare(cfg *config.Config, ledger *order.Instances, account string, slots []Slot) int {
-	return len(spareOf(cfg, ledger, account, slots))
+func Spare(cfg *config.Config, ledger *order.Instances, account string, slots []Slot) state.Spares {
+	return sparesOf(spareOf(cfg, ledger, account, slots))
 }
 
 func spareOf(cfg *config.Config, ledger *order.Instances, account string, slots []Slot) []Slot {
@@ -58,21 +67,27 @@ func (d *Desk) noteUsed(i order.Instance) {
 func (d *Desk) noteSpare(account string, slots []Slot) {
 	d.mu.Lock()
 	d.slots[account] = slots
-	counted := map[string]bool{}
-	for _, slot := range d.spare(account, slots) {
-		counted[slot.ID] = true
+	free := d.spare(account, slots)
+	until := map[string]time.Time{}
+	for _, slot := range free {
+		until[slot.ID] = slot.Until
 	}
-	d.counted[account] = counted
+	spares := sparesOf(free)
+	d.counted[account], d.spares[account] = until, spares
+	seen := maps.Clone(spares)
 	d.mu.Unlock()
-	d.host.Observe(state.Spare{Account: account, Instances: len(counted)})
+	d.host.Observe(state.Spare{Account: account, Instances: seen})
 }
 
 // noteTaken takes a slot that was claimed off those that are spare, and tells how many
 // are left.
 func (d *Desk) noteTaken(i order.Instance) {
 	d.mu.Lock()
-	delete(d.counted[i.Account], i.ID)
-	left := len(d.counted[i.Account])
+	if until, counted := d.counted[i.Account][i.ID]; counted {
+		delete(d.counted[i.Account], i.ID)
+		d.spares[i.Account].Remove(until)
+	}
+	left := maps.Clone(d.spares[i.Account])
 	d.mu.Unlock()
 	d.host.Observe(state.Spare{Account: i.Account, Instances: left})
 }

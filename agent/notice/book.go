@@ -35,8 +35,16 @@ type Channel struct {
 
 // Spare is how many spare instances an account was last seen to have.
 type Spare struct {
-	Instances int       `json:"instances"`
-	At        time.Time `json:"at"`
+	Instances int          `json:"instances"`
+	Ends      state.Spares `json:"ends,omitempty"` // those instances; an older dvagent did not write them
+	At        time.Time    `json:"at"`
+}
+
+func (s Spare) spares() state.Spares {
+	if s.Ends == nil {
+		return state.Spares{{}: s.Instances}
+	}
+	return s.Ends
 }
 
 // Book is everything that is kept.

@@ -23,7 +23,7 @@ type Seen struct {
 // Account is what a pass leaves known of an account's instances.
 type Account struct {
 	Name     string
-	Spare    int                      // free and claimed by nobody
+	Spare    state.Spares             // free and claimed by nobody
 	Listed   bool                     // in this pass, so that Spare counts; else the book's last number does
 	Renewals map[string]state.Renewal // by certificate
 	Foreseen bool                     // every certificate was looked at, so that Renewals count
@@ -146,7 +146,7 @@ func (s Seen) trouble(event string, now time.Time) Trouble {
 // renewals that come. No call is made for it: what was last seen counts.
 func (a Account) note(b *Book, host *state.Host, now time.Time) {
 	if a.Listed {
-		b.Spare[a.Name] = Spare{Instances: a.Spare, At: now}
+		b.Spare[a.Name] = Spare{Instances: a.Spare.Count(), Ends: a.Spare, At: now}
 	}
 	if a.Foreseen {
 		renewals, until := slices.Collect(maps.Values(a.Renewals)), now.Add(host.Config.Limits.Forecast)
@@ -158,13 +158,18 @@ func (a Account) note(b *Book, host *state.Host, now time.Time) {
 func (a Account) noteInstances(b *Book, renewals []state.Renewal, now, until time.Time) {
 	forecast := state.Foresee(renewals, "", now, until)
 	spare, seen := b.Spare[a.Name]
-	coming := forecast.Coming()
-	a.noteSubscriptions(b, seen && spare.Instances >= coming, now, until)
-	if seen {
-		noteForecast(b, accountSubject+a.Name, forecast, spare.Instances, now, fmt.Sprintf(
-			"%d certificates want an instance before %s, and %d paid DV instances were spare on %s; to do: buy more DV instances",
-			coming, words.Date(until), spare.Instances, words.Date(spare.At)))
+	coming, unmet := forecast.Coming(), forecast.Unmet(spare.spares())
+	a.noteSubscriptions(b, seen && unmet == 0, now, until)
+	if !seen {
+		return
 	}
+	text := fmt.Sprintf("%d certificates want an instance before %s, and %d paid DV instances were spare on %s; to do: buy more DV instances",
+		coming, words.Date(until), spare.Instances, words.Date(spare.At))
+	if spare.Instances >= coming {
+		text = fmt.Sprintf("%d certificates want an instance before %s, and of the %d paid DV instances that were spare on %s none lasts for %d of them; to do: buy more DV instances",
+			coming, words.Date(until), spare.Instances, words.Date(spare.At), unmet)
+	}
+	noteForecast(b, accountSubject+a.Name, forecast, unmet, now, text)
 }
 
 func (a Account) notePackages(b *Book, renewals []state.Renewal, now, until time.Time) {
@@ -173,7 +178,7 @@ func (a Account) notePackages(b *Book, renewals []state.Renewal, now, until time
 			continue
 		}
 		forecast := state.Foresee(renewals, r.Package, now, until)
-		noteForecast(b, packageSubject(r.Package, a.Name), forecast, r.Left.Certificates, now, fmt.Sprintf(
+		noteForecast(b, packageSubject(r.Package, a.Name), forecast, forecast.Coming()-r.Left.Certificates, now, fmt.Sprintf(
 			"had %d certificates left on %s for the %d renewals before %s; to do: %s",
 			r.Left.Certificates, words.Date(r.Left.At), forecast.Coming(), words.Date(until), state.PackageHint))
 	}
@@ -181,8 +186,8 @@ func (a Account) notePackages(b *Book, renewals []state.Renewal, now, until time
 
 // noteForecast tells where more is wanted than there is. Certificates that all
 // want it now tell of it themselves.
-func noteForecast(b *Book, subject string, wanted state.Forecast, there int, now time.Time, text string) {
-	if there >= wanted.Coming() || wanted.Later == 0 {
+func noteForecast(b *Book, subject string, wanted state.Forecast, unmet int, now time.Time, text string) {
+	if unmet <= 0 || wanted.Later == 0 {
 		b.End(notify.NoInstance, subject, now)
 		return
 	}

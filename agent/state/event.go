@@ -42,10 +42,10 @@ type OrderChange string
 // OrderOpened is the change of an order that begins.
 const OrderOpened OrderChange = "opened"
 
-// Spare is how many instances of an account were just seen to be free.
+// Spare is which instances of an account were just seen to be free.
 type Spare struct {
 	Account   string
-	Instances int
+	Instances Spares
 }
 
 // Alive says that a small piece of work has ended: nothing hangs.

@@ -2,6 +2,8 @@ package state
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"dvagent/internal/words"
@@ -42,7 +44,7 @@ func (r Renewal) Ordering() bool { return r.Claim.Instance != "" && !r.Claim.Kep
 // order takes one, and the next order another.
 func (r Renewal) Claimed() bool {
 	c := r.Claim
-	endsLeaf := c.Until.Sub(r.Ends).Abs() < 24*time.Hour
+	endsLeaf := c.Until.Sub(r.Ends).Abs() < oneDay
 	lasts := c.Until.IsZero() || c.Until.After(r.At) && !endsLeaf
 	return r.Follows || r.Ordering() || r.Package == "" && c.Instance != "" && lasts
 }
@@ -91,6 +93,8 @@ func (r Renewal) subscriptionEnds(certificate string, now time.Time) string {
 type Forecast struct {
 	Now   int // whose renewal is due already
 	Later int
+
+	wanting []Renewal
 }
 
 // Foresee counts the renewals that come before until, and want something of the
@@ -103,8 +107,10 @@ func Foresee(renewals []Renewal, product string, now, until time.Time) Forecast 
 		case r.Package != product || r.Claimed() || !r.At.Before(until):
 		case r.At.After(now):
 			f.Later++
+			f.wanting = append(f.wanting, r)
 		default:
 			f.Now++
+			f.wanting = append(f.wanting, r)
 		}
 	}
 	return f
@@ -112,3 +118,27 @@ func Foresee(renewals []Renewal, product string, now, until time.Time) Forecast 
 
 // Coming is how many are wanted in all.
 func (f Forecast) Coming() int { return f.Now + f.Later }
+
+// Unmet is how many of them no spare instance yields: there are too few, or their
+// subscriptions end too soon. The renewal that comes last chooses first, and takes
+// the subscription that ends first of those that last for it.
+func (f Forecast) Unmet(s Spares) (unmet int) {
+	left := maps.Clone(s)
+	ends := slices.SortedFunc(maps.Keys(left), soonest)
+	byTurn := slices.SortedStableFunc(slices.Values(f.wanting), func(a, b Renewal) int { return b.At.Compare(a.At) })
+	for _, r := range byTurn {
+		i := slices.IndexFunc(ends, func(end time.Time) bool { return left[end] > 0 && r.yieldedBy(end) })
+		if i < 0 {
+			unmet++
+			continue
+		}
+		left[ends[i]]--
+	}
+	return unmet
+}
+
+// yieldedBy says that a spare instance whose subscription ends then is of use: the
+// next leaf can be later than this one, and than the instance that is kept allows.
+func (r Renewal) yieldedBy(end time.Time) bool {
+	return end.IsZero() || end.After(r.At) && end.Sub(r.Ends) >= oneDay && end.Sub(r.Claim.Until) >= oneDay
+}

@@ -25,8 +25,8 @@ type Glance struct {
 	Certificates []Seen // in the order of the configuration
 	Orphans      []OrphanStatus
 	Records      []RecordStatus
-	Coming       map[string]int // renewals that want an instance within [limits] forecast, by account
-	Packages     []Package      // from which certificates are ordered
+	Coming       map[string]state.Forecast // of instances, by account
+	Packages     []Package                 // from which certificates are ordered
 }
 
 // Package is what was last seen of one, and what is wanted of it.
@@ -156,17 +156,15 @@ func (g *Glance) count(host *state.Host, holdings holdings) {
 		renewals[c.Account] = all
 	}
 	until := g.At.Add(host.Config.Limits.Forecast)
-	coming := func(account, product string) int {
-		return state.Foresee(renewals[account], product, g.At, until).Coming()
-	}
-	g.Coming = map[string]int{}
+	g.Coming = map[string]state.Forecast{}
 	for account := range renewals {
-		g.Coming[account] = coming(account, "")
+		g.Coming[account] = state.Foresee(renewals[account], "", g.At, until)
 	}
 	for _, c := range host.Config.Certificates {
 		known := slices.ContainsFunc(g.Packages, func(p Package) bool { return p.Account == c.Account && p.Product == c.Package })
 		if c.Package != "" && !known {
-			g.Packages = append(g.Packages, Package{c.Account, c.Package, holdings.of(c).left, coming(c.Account, c.Package)})
+			g.Packages = append(g.Packages, Package{c.Account, c.Package, holdings.of(c).left,
+				state.Foresee(renewals[c.Account], c.Package, g.At, until).Coming()})
 		}
 	}
 }
