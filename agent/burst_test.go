@@ -1,14 +1,21 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -99,27 +106,62 @@ func (w *world) certificates(n int, target func(name string) string) {
 // fault 153
 func TestWhatIsIssuedIsInPlaceBeforeAllIsSubmitted(t *testing.T) {
 	t.Parallel()
-	const certificates = 40
+	const certificates, early = 24, 8
 	w := newWorld(t, sandbox.Options{Instances: certificates})
+	held := &heldBack{action: "CreateDVOrderAudit", after: early, until: make(chan struct{})}
+	w.casEndpoint = held.before(t, w.sandbox.Ready().API)
 	w.certificates(certificates, func(name string) string {
 		return fmt.Sprintf("\n  [[certificate.deploy]]\n  fullchain = %q\n  key = %q\n", filepath.Join(w.dir, name+".pem"), filepath.Join(w.dir, name+".key"))
 	})
-	w.extra += "\n[limits]\nparallel_orders = 1\nrequests_per_second = 30\n"
-	ctx, stop := context.WithCancel(t.Context())
+	w.extra += "\n[limits]\nparallel_orders = 1\nrequests_per_second = 500\n"
 	var once sync.Once
-	submitted := 0
 	w.onProgress(func(p state.Progress) {
 		if p.Step == state.StepDeploy && strings.HasPrefix(p.Text, "installed") {
-			once.Do(func() { submitted = w.sandbox.Submitted() })
-			stop()
+			once.Do(func() { close(held.until) })
 		}
 	})
-	if _, err := w.agent().Renew(ctx, Renewal{Timeout: 2 * time.Minute, Caller: tester}); err != nil {
+	outcomes, err := w.agent().Renew(t.Context(), Renewal{Timeout: 2 * time.Minute, Caller: tester})
+	if err != nil || len(outcomes) != certificates || state.Worst(outcomes) != state.Served {
+		t.Errorf("%+v, %v", outcomes, err)
+	}
+	if held.inVain.Load() > 0 || w.sandbox.Submitted() != certificates {
+		t.Errorf("%d submissions waited in vain for the first one to be in place", held.inVain.Load())
+	}
+}
+
+// heldBack passes requests on, but lets those of one action that follow the first ones
+// wait until a channel is closed.
+type heldBack struct {
+	action string
+	after  int64
+	until  chan struct{}
+
+	seen, inVain atomic.Int64
+}
+
+func (h *heldBack) before(t *testing.T, api string) string {
+	t.Helper()
+	target, err := url.Parse(api)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if submitted == 0 || submitted > certificates*3/4 {
-		t.Errorf("the first one was in place after %d submissions", submitted)
-	}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		form, _ := url.ParseQuery(string(body))
+		if form.Get("Action") == h.action && h.seen.Add(1) > h.after {
+			select {
+			case <-h.until:
+			case <-r.Context().Done():
+				h.inVain.Add(1)
+				return
+			}
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
 }
 
 // fault 153
