@@ -1,13 +1,8 @@
 package agent
 
 import (
-	"bytes"
-	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -30,7 +25,7 @@ func ofMany(t *testing.T, w *world, many int, submitted func()) (calls map[strin
 			once.Do(submitted)
 		}
 	})
-	outcomes, err := w.agent().Renew(t.Context(), Renewal{Timeout: 2 * time.Minute, Caller: tester})
+	outcomes, err := w.agent().Renew(t.Context(), Renewal{Timeout: 10 * time.Minute, Caller: tester})
 	if err != nil || len(outcomes) != many || state.Worst(outcomes) != state.Served {
 		t.Fatalf("%+v, %v", outcomes, err)
 	}
@@ -94,6 +89,9 @@ func TestAListThatNeverChangesCostsNoOrder(t *testing.T) {
 	stale := &staleList{action: "DescribeOrderInstanceList"}
 	w.casEndpoint = stale.before(t, w.sandbox.Ready().API)
 	ofMany(t, w, many, stale.freeze)
+	if stale.answers == 0 {
+		t.Error("the list was never asked for")
+	}
 }
 
 // staleList passes requests on, and answers those for one list as it did at one time.
@@ -103,6 +101,8 @@ type staleList struct {
 	mu     sync.Mutex
 	frozen bool
 	kept   map[string][]byte // by what tells the pages apart
+
+	answers int // while it was frozen
 }
 
 func (s *staleList) freeze() {
@@ -112,30 +112,19 @@ func (s *staleList) freeze() {
 }
 
 func (s *staleList) before(t *testing.T, api string) string {
-	t.Helper()
-	target, err := url.Parse(api)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := httputil.NewSingleHostReverseProxy(target)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		form, _ := url.ParseQuery(string(body))
+	return before(t, api, func(w http.ResponseWriter, r *http.Request, parameter func(string) string, behind http.Handler) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		page := form.Get("StartIndex")
-		if !s.frozen || form.Get("Action") != s.action {
-			proxy.ServeHTTP(w, r)
+		page := parameter("StartIndex")
+		if !s.frozen || parameter("Action") != s.action {
+			behind.ServeHTTP(w, r)
 			return
 		}
-		if s.kept[page] == nil {
+		if s.answers++; s.kept[page] == nil {
 			answer := httptest.NewRecorder()
-			proxy.ServeHTTP(answer, r)
+			behind.ServeHTTP(answer, r)
 			s.kept[page] = answer.Body.Bytes()
 		}
-		fmt.Fprintf(w, "%s", s.kept[page])
-	}))
-	t.Cleanup(server.Close)
-	return server.URL
+		_, _ = w.Write(s.kept[page])
+	})
 }

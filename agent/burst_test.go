@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -106,7 +107,7 @@ func (w *world) certificates(n int, target func(name string) string) {
 // fault 153
 func TestWhatIsIssuedIsInPlaceBeforeAllIsSubmitted(t *testing.T) {
 	t.Parallel()
-	const certificates, early = 24, 8
+	const certificates, early = 24, 1
 	w := newWorld(t, sandbox.Options{Instances: certificates})
 	held := &heldBack{action: "CreateDVOrderAudit", after: early, until: make(chan struct{})}
 	w.casEndpoint = held.before(t, w.sandbox.Ready().API)
@@ -140,17 +141,8 @@ type heldBack struct {
 }
 
 func (h *heldBack) before(t *testing.T, api string) string {
-	t.Helper()
-	target, err := url.Parse(api)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := httputil.NewSingleHostReverseProxy(target)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		form, _ := url.ParseQuery(string(body))
-		if form.Get("Action") == h.action && h.seen.Add(1) > h.after {
+	return before(t, api, func(w http.ResponseWriter, r *http.Request, parameter func(string) string, behind http.Handler) {
+		if parameter("Action") == h.action && h.seen.Add(1) > h.after {
 			select {
 			case <-h.until:
 			case <-r.Context().Done():
@@ -158,7 +150,23 @@ func (h *heldBack) before(t *testing.T, api string) string {
 				return
 			}
 		}
-		proxy.ServeHTTP(w, r)
+		behind.ServeHTTP(w, r)
+	})
+}
+
+// before serves in front of an API, which is behind it.
+func before(t *testing.T, api string, serve func(w http.ResponseWriter, r *http.Request, parameter func(string) string, behind http.Handler)) string {
+	t.Helper()
+	target, err := url.Parse(api)
+	if err != nil {
+		t.Fatal(err)
+	}
+	behind := httputil.NewSingleHostReverseProxy(target)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		form, _ := url.ParseQuery(string(body))
+		serve(w, r, func(name string) string { return cmp.Or(r.URL.Query().Get(name), form.Get(name)) }, behind)
 	}))
 	t.Cleanup(server.Close)
 	return server.URL
