@@ -35,7 +35,8 @@ const (
 
 // cli holds the global flags and where to print.
 type cli struct {
-	stdout, stderr      io.Writer
+	stdout              *output
+	stderr              io.Writer
 	configPath          string
 	logLevel, logFormat string
 	chosen              message.Language // by the configuration

@@ -36,7 +36,7 @@ func TestWhatFailsIsPrintedFirstAndWhatIsWellDoesNotBuryIt(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var out bytes.Buffer
-			if err := (&cli{stdout: &out}).printFindings(tt.wanted, tt.found); err != nil {
+			if err := (&cli{stdout: &output{to: &out}}).printFindings(tt.wanted, tt.found); err != nil {
 				t.Fatal(err)
 			}
 			if got := out.String(); !strings.HasPrefix(got, tt.want) || strings.Count(got, "\n") != tt.lines {

@@ -287,7 +287,7 @@ func systemctl(ctx context.Context, args ...string) error {
 func (s *start) again(ctx context.Context, args ...string) error {
 	self := exec.CommandContext(ctx, "/proc/self/exe", append([]string{"--config", s.c.configPath}, args...)...)
 	self.Args[0] = os.Args[0]
-	self.Stdin, self.Stdout, self.Stderr = nil, s.c.stdout, s.c.stderr
+	self.Stdin, self.Stdout, self.Stderr = nil, s.c.stdout.to, s.c.stderr
 	var exit *exec.ExitError
 	if err := self.Run(); errors.As(err, &exit) {
 		return exitError{exit.ExitCode()}

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -28,10 +29,16 @@ func main() {
 
 // run is the program without its process: it returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	c := &cli{stdout: stdout, stderr: stderr}
+	out := &output{to: stdout}
+	c := &cli{stdout: out, stderr: stderr}
 	root := c.command()
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
-	return c.exitCode(root.ExecuteContext(ctx))
+	err := root.ExecuteContext(ctx)
+	if lost := out.lost(); lost != nil { // whatever was asked for
+		c.started = true
+		err = cmp.Or(err, lost)
+	}
+	return c.exitCode(err)
 }

@@ -26,7 +26,7 @@ func (c *cli) printJSON(v any) error {
 }
 
 // screen is standard output as people see it: with colours and a width, or plain.
-func (c *cli) screen() terminal.Screen { return c.screenOf(c.stdout) }
+func (c *cli) screen() terminal.Screen { return c.screenOf(c.stdout.to) }
 
 func (c *cli) screenOf(w io.Writer) terminal.Screen {
 	screen := terminal.Of(w)

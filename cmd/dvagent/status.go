@@ -85,7 +85,7 @@ func (c *cli) showStatus(status view.Status, asJSON, detail bool) error {
 // watchStatus shows the status of the configuration as it is at each look; one
 // that is broken by then is shown as such.
 func (c *cli) watchStatus(ctx context.Context, asJSON bool, names []string) error {
-	out, ok := c.stdout.(*os.File)
+	out, ok := c.stdout.file()
 	if !ok || c.screen().Width == 0 || asJSON {
 		return usageError{errors.New("--watch wants a terminal, and goes without --json")}
 	}
