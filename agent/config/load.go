@@ -126,9 +126,7 @@ func buildLimits(config *Config, doc document) error {
 	if err == nil && shortest < quickestPoll {
 		err = fmt.Errorf("%s is less than %s", shortest, quickestPoll)
 	}
-	if err != nil {
-		return at("limits.shortest_poll", err)
-	}
+	wrong.at("limits.shortest_poll", err)
 	config.Limits = Limits{
 		SubmissionsPerDay: doc.Limits.SubmissionsPerDay,
 		ParallelOrders:    doc.Limits.ParallelOrders,
