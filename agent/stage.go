@@ -121,7 +121,7 @@ func (p *pass) install(ctx context.Context, t *turn, agenda agenda) {
 		t.after = p.sum(ctx, t.certificate)
 		p.reports <- func() {
 			p.installing--
-			p.upload(ctx, t)
+			p.upload(ctx, t, agenda)
 		}
 	}()
 }
@@ -130,18 +130,24 @@ func (p *pass) install(ctx context.Context, t *turn, agenda agenda) {
 // owed. It comes after the installation, which has nothing to gain from it, and
 // before the hooks, which are told where the pair is; other certificates do not
 // wait for it.
-func (p *pass) upload(ctx context.Context, t *turn) {
+func (p *pass) upload(ctx context.Context, t *turn, agenda agenda) {
 	if !t.item.Snapshot.UploadOwed() {
-		p.tell(t)
+		p.tell(ctx, t, agenda)
 		return
 	}
 	go func() {
 		p.contained([]*turn{t}, func() { p.rollout.Add(t.item, p.uploads.Upload(ctx, t.item.Snapshot)) })
-		p.reports <- func() { p.tell(t) }
+		p.reports <- func() { p.tell(ctx, t, agenda) }
 	}()
 }
 
-func (p *pass) tell(t *turn) {
+// tell has the hooks run of what has happened. A turn in which nothing did waits for
+// none: its order may be looked at again meanwhile.
+func (p *pass) tell(ctx context.Context, t *turn, agenda agenda) {
+	if !p.rollout.HasNews(t.item) {
+		p.sweep(ctx, t, agenda)
+		return
+	}
 	if len(p.toTell) == 0 {
 		p.since = state.Now()
 	}

@@ -23,13 +23,25 @@ type Rounds struct {
 	nobody chan struct{}      // closed when none is coming any more
 	joined time.Time          // when somebody joined one last
 	open   map[string]*shared // rounds that have not begun, by their commands
+	rests  map[string]rest    // by the commands of rounds that have ended
+}
+
+// rest is how long no other round of the same commands begins. The more there were,
+// the longer it is: the first of many are in place at once, and the many cost few
+// reloads.
+type rest struct {
+	until time.Time
+	long  time.Duration
 }
 
 // A round waits for those who are coming until nobody has come for a while, and
 // not for ever.
 const (
-	comingFor = 500 * time.Millisecond
-	gatherFor = 3 * time.Second
+	comingFor = 250 * time.Millisecond
+	gatherFor = 500 * time.Millisecond
+
+	firstRest   = 250 * time.Millisecond // the next ones are twice as long, each
+	longestRest = 1500 * time.Millisecond
 )
 
 // Expect says that somebody may come soon, until come is called: rounds wait for
@@ -49,14 +61,18 @@ func (r *Rounds) Expect() (come func()) {
 	})
 }
 
-// gather waits until nobody is coming, or has come for a while.
-func (r *Rounds) gather(ctx context.Context) {
+// gather waits until the commands have rested, and nobody is coming or has come for a
+// while.
+func (r *Rounds) gather(ctx context.Context, key string) {
 	for end := time.Now().Add(gatherFor); ; {
 		r.mu.Lock()
-		coming, nobody, quiet := r.coming, r.nobody, r.joined.Add(comingFor)
+		coming, nobody, quiet, rests := r.coming, r.nobody, r.joined.Add(comingFor), time.Until(r.rests[key].until)
 		r.mu.Unlock()
 		left := min(time.Until(quiet), time.Until(end))
-		if coming == 0 || left <= 0 {
+		switch {
+		case rests > 0:
+			left, nobody = rests, nil
+		case coming == 0 || left <= 0:
 			return
 		}
 		select {
@@ -66,6 +82,17 @@ func (r *Rounds) gather(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// ran notes that a round's commands have run.
+func (r *Rounds) ran(key string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.rests == nil {
+		r.rests = map[string]rest{}
+	}
+	long := min(max(2*r.rests[key].long, firstRest), longestRest)
+	r.rests[key] = rest{time.Now().Add(long), long}
 }
 
 // Install is the function Install beside others. It calls joined when each job
@@ -166,7 +193,7 @@ func (s *shared) lead(ctx context.Context, key string, t Target) {
 	var shift *command.Shift
 	var err error
 	if key != "" {
-		s.rounds.gather(ctx)
+		s.rounds.gather(ctx, key)
 		shift, err = s.rounds.Shifts.Take(ctx, t.Check, t.Reload)
 	}
 	s.rounds.begin(key, s)
@@ -181,6 +208,9 @@ func (s *shared) lead(ctx context.Context, key string, t Target) {
 	}
 	sideBySide(s.round, atOnce, func(a *attempt) { a.Err = a.write(ctx) }) // so that syncs overlap
 	s.round.apply(ctx, shift)
+	if key != "" {
+		s.rounds.ran(key)
+	}
 }
 
 // begin lets nobody join any more.

@@ -24,6 +24,17 @@ func (r *Rollout) RunHooks(ctx context.Context, items []*Item) {
 	}
 }
 
+// HasNews says that hooks are to run for the item, or that it is to be noted that none
+// listens.
+func (r *Rollout) HasNews(item *Item) bool {
+	s := item.Snapshot
+	if s.Rollout == nil || item.installed || item.Failing() {
+		return true
+	}
+	told := func(event string) bool { return s.Heard(event) && s.Rollout.Targets[event].Failure.Text == "" }
+	return !told(hooks.Issued) || !told(hooks.Deployed)
+}
+
 func laterInVain(a, b *Item) int {
 	switch inVain := a.hookFailed(); {
 	case inVain == b.hookFailed():
