@@ -14,7 +14,7 @@ import (
 var allowed = map[string][]string{
 	"cmd/dvagent": {
 		"cmd/dvagent/daemon", "cmd/dvagent/demo", "dashboard",
-		"agent", "agent/account", "agent/check", "agent/config", "agent/order", "agent/setup", "agent/state", "agent/upload", "agent/view",
+		"agent", "agent/account", "agent/check", "agent/config", "agent/fleet", "agent/order", "agent/setup", "agent/state", "agent/upload", "agent/view",
 		"internal/aliyun", "internal/asroot", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/line",
 		"internal/message", "internal/openat", "internal/sandbox", "internal/secret", "internal/spelling", "internal/terminal", "internal/unit", "internal/words",
 	},
@@ -35,6 +35,7 @@ var allowed = map[string][]string{
 	},
 	"agent/setup":         {"internal/command", "internal/line", "internal/message", "internal/nginx", "internal/words"},
 	"agent/account":       {"agent/config", "agent/issue", "agent/issue/cas2018", "agent/issue/cas2020", "agent/order", "agent/state", "agent/upload", "internal/aliyun", "internal/hint"},
+	"agent/fleet":         {"agent/config", "internal/bundle", "internal/hint", "internal/openat"}, // alone knows etcd
 	"agent/issue/cas2020": {"agent/config", "agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle", "internal/hint"},
 	"agent/issue/cas2018": {"agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle"},
 	"agent/issue":         {"agent/config", "agent/order", "agent/proof", "agent/state", "internal/bundle", "internal/chance", "internal/hint", "internal/words"}, // no deployment, hook or notice
@@ -83,6 +84,7 @@ var allowed = map[string][]string{
 	"internal/simulate":   {},
 	"internal/sandbox":    {}, // shares no code with the client that it tests
 
+	"agent/fleet/fleettest":      {"agent/config", "internal/secret"},
 	"agent/statetest":            {"agent/rollout", "deploy", "hooks", "internal/bundle/bundletest"},
 	"dnsvalidate/dnstest":        {},
 	"internal/bundle/bundletest": {"internal/bundle"},

@@ -18,7 +18,7 @@ import (
 // spoken are the packages whose texts people read. The others run in demos, in
 // tests and in the sandbox, or only carry texts of these.
 var spoken = []string{
-	"agent", "agent/account", "agent/check", "agent/config", "agent/install", "agent/issue", "agent/issue/cas2018",
+	"agent", "agent/account", "agent/check", "agent/config", "agent/fleet", "agent/install", "agent/issue", "agent/issue/cas2018",
 	"agent/issue/cas2020", "agent/notice", "agent/order", "agent/proof", "agent/rollout", "agent/state", "agent/upload",
 	"agent/view", "cmd/dvagent", "cmd/dvagent/daemon", "dashboard", "deploy", "dnsvalidate", "filevalidate", "hooks", "notify", "internal/address",
 	"internal/aliyun", "internal/asroot", "internal/bundle", "internal/command", "internal/hint", "internal/https", "internal/journal", "internal/users",
@@ -69,7 +69,7 @@ var wire = []string{
 	"ENCRYPTED PRIVATE KEY", "CERTIFICATE REQUEST", "inode %d:%d", "EC PARAMETERS", "OPENSSH PRIVATE KEY",
 	"X509 CERTIFICATE", "TRUSTED CERTIFICATE", "AccessKey ID", "AccessKey Secret", "dvagent-journal %d", "%w: %d bytes", "exit %d", "%.1f ms", "%d ms",
 	"expected end of table", "has already been defined.", // what the decoder of TOML says
-	"* OK", "a OK", "EHLO %s", "GET %s", "PROXY %s %s %s %d %d", "2006-01-02 15:04 MST", "2006-01-02 15:04:05 MST",
+	"* OK", "a OK", "remote error", "etcd %d", "# dvagent-fleet: the same on its hosts, and nowhere else", "EHLO %s", "GET %s", "PROXY %s %s %s %d %d", "2006-01-02 15:04 MST", "2006-01-02 15:04:05 MST",
 }
 
 // sourcesOfHelp are the sources with what --help says, where cmd/dvagent has a test

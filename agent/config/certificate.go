@@ -50,7 +50,9 @@ func buildCertificate(config *Config, contacts map[string]Contact, real realPath
 	domains, err := normaliseAll(table.Domains)
 	wrong.at(key+".domains", err)
 	account, err := chosen("account", table.Account, config.Accounts)
-	wrong.at(key+".account", err)
+	if !table.withoutAccount(config.Fleet) {
+		wrong.at(key+".account", err)
+	}
 	dnsAccount := account
 	switch {
 	case table.Webroot != "": // no zone is wanted
@@ -125,6 +127,12 @@ func checkFollow(key string, table certificateTable) error {
 		}
 	}
 	return wrong.err()
+}
+
+// withoutAccount says that no account is asked for anything: the fleet holds what
+// the certificate follows.
+func (t certificateTable) withoutAccount(fleet Fleet) bool {
+	return t.Follow && !fleet.Alone() && !t.Upload && t.Account == ""
 }
 
 // chosen resolves a reference, which may be left out when there is only one to choose.

@@ -28,6 +28,7 @@ type Config struct {
 	Notify       []notify.Channel
 	Limits       Limits
 	Service      Service
+	Fleet        Fleet
 	Language     message.Language // of what people read; "": as the environment asks
 
 	places map[string]int // of the certificates, by name, as they were loaded

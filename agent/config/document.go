@@ -13,6 +13,7 @@ type document struct {
 	Notify      []notifyTable           `toml:"notify"`
 	Limits      limitsTable             `toml:"limits"`
 	Service     serviceTable            `toml:"service"`
+	Fleet       fleetTable              `toml:"fleet"`
 	Messages    messagesTable           `toml:"messages"`
 }
 
@@ -148,6 +149,21 @@ type serviceTable struct {
 	TokenEnv  string `toml:"token_env"`
 }
 
+// fleetTable counts where Etcd is not nil.
+type fleetTable struct {
+	Etcd         []string `toml:"etcd"`
+	CAFile       string   `toml:"ca_file"`
+	CertFile     string   `toml:"cert_file"`
+	KeyFile      string   `toml:"key_file"`
+	Username     string   `toml:"username"`
+	Password     string   `toml:"password"`
+	PasswordFile string   `toml:"password_file"`
+	PasswordEnv  string   `toml:"password_env"`
+	Prefix       string   `toml:"prefix"`
+	IdentityFile string   `toml:"identity_file"`
+	Canaries     int      `toml:"canaries"`
+}
+
 // Defaults of the keys in tables that may stand more than once.
 const (
 	defaultKeyType     = "rsa2048"
@@ -167,6 +183,7 @@ func newDocument() document {
 		DNS:      dnsTable{PropagationTimeout: "10m", Quorum: "all", TTL: 600},
 		Limits:   limitsTable{SubmissionsPerDay: 3, ParallelOrders: 4, ShortestPoll: "50ms", OrderDeadline: "48h", Forecast: "30d"},
 		Service:  serviceTable{Interval: "1h"},
+		Fleet:    fleetTable{Prefix: "/dvagent/", Canaries: 1},
 		Messages: messagesTable{Language: autoLanguage},
 	}
 }

@@ -138,6 +138,8 @@ func TestTheExampleShowsTheDefaults(t *testing.T) {
 		{"limits", limits, defaults.Limits},
 		{"service.interval", doc.Service.Interval, defaults.Service.Interval},
 		{"service.listen", doc.Service.Listen, defaults.Service.Listen},
+		{"fleet.prefix", doc.Fleet.Prefix, defaults.Fleet.Prefix},
+		{"fleet.canaries", doc.Fleet.Canaries, defaults.Fleet.Canaries},
 		{"account.region", account.Region, aliyun.DefaultRegion},
 		{"account.cas_endpoint", account.CASEndpoint, aliyun.DefaultCASEndpoint},
 		{"account.dns_endpoint", account.DNSEndpoint, aliyun.DefaultDNSEndpoint},

@@ -45,7 +45,7 @@ func build(sources []*source) (*Config, error) {
 	config := &Config{Accounts: map[string]Account{}, places: map[string]int{}}
 	var wrong mistakes
 	for _, build := range []func(*Config, document) error{
-		buildStateDir, buildLimits, buildAccounts, buildDNS, buildNotify, buildService, buildMessages,
+		buildStateDir, buildLimits, buildAccounts, buildDNS, buildNotify, buildService, buildFleet, buildMessages,
 	} {
 		wrong.add(main.locate(build(config, main.doc)))
 	}

@@ -25,6 +25,9 @@ func (c *Config) Secrets() map[string]secret.Secret {
 		add(fmt.Sprintf("notify[%d].password", i), n.Mail.Password)
 	}
 	add("service.token", c.Service.Token)
+	add("fleet.password", c.Fleet.Password)
+	add("fleet.identity_file", c.Fleet.Identity)
+	add("fleet.key_file", c.Fleet.Key)
 	for _, certificate := range c.Certificates {
 		for _, target := range certificate.Deploy {
 			add(fmt.Sprintf("%s: password of %s", certificate.Name, target), target.Password)

@@ -75,7 +75,7 @@ func header(name string) string {
 }
 
 // tables are those of the document, whose keys are not repeated here.
-var tables = []string{"account", "contact", "dns", "certificate", "certificate.deploy", "hook", "notify", "limits", "service", "messages"}
+var tables = []string{"account", "contact", "dns", "certificate", "certificate.deploy", "hook", "notify", "limits", "service", "fleet", "messages"}
 
 // tableOf is the type of a table; "" is the document.
 func tableOf(table string) reflect.Type {

@@ -190,6 +190,9 @@ func (s *source) decode(main bool) error {
 		s.doc = newDocument()
 	}
 	metadata, err := decode(s.text, &s.doc)
+	if s.doc.Fleet.Etcd == nil && metadata.IsDefined("fleet") {
+		s.doc.Fleet.Etcd = []string{} // the table counts, and lacks them
+	}
 	if err != nil || main {
 		return err
 	}

@@ -85,7 +85,7 @@ func (c *cli) command() *cobra.Command {
 	}
 	root.AddCommand(c.runCommand(), c.renewCommand(), c.planCommand(), c.statusCommand(), c.checkCommand(),
 		c.deployCommand(), c.rollbackCommand(), c.abandonCommand(), c.logsCommand(), c.forgetCommand(), c.importCommand(), c.ordersCommand(), c.certsCommand(),
-		c.contactsCommand(), c.initCommand())
+		c.contactsCommand(), c.fleetCommand(), c.initCommand())
 	for _, cmd := range []*cobra.Command{c.demoCommand(), c.sandboxCommand(), c.versionCommand(), c.manualCommand(), c.asRootCommand()} {
 		cmd.PreRunE = refuseConfig
 		root.AddCommand(cmd)
