@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 		"agent/seal", "agent/state", "agent/upload", "agent/view", "internal/bundle", "internal/command", "internal/hint", "internal/words", "deploy",
 	},
 	"agent/check": { // alone knows nginx
-		"agent/account", "agent/config", "agent/issue", "agent/order", "agent/proof", "agent/state", "deploy", "dnsvalidate", "filevalidate", "notify",
+		"agent/account", "agent/config", "agent/issue", "agent/order", "agent/proof", "agent/seal", "agent/state", "deploy", "dnsvalidate", "filevalidate", "notify",
 		"internal/address", "internal/aliyun", "internal/asroot", "internal/bundle", "internal/command", "internal/hint", "internal/nginx", "internal/openat", "internal/unit", "internal/words",
 	},
 	"agent/setup":         {"internal/command", "internal/line", "internal/message", "internal/nginx", "internal/words"},
@@ -43,10 +43,10 @@ var allowed = map[string][]string{
 	"agent/install":       {"agent/rollout", "agent/state", "deploy", "hooks", "internal/bundle", "internal/command", "internal/hint"}, // no API
 	"agent/upload":        {"agent/rollout", "agent/state", "internal/bundle", "internal/hint"},                                        // no API
 	"agent/view": { // neither the API nor DNS: no look at the page calls one
-		"agent/config", "agent/notice", "agent/order", "agent/rollout", "agent/state", "deploy", "hooks", "internal/bundle", "internal/journal", "internal/words",
+		"agent/config", "agent/notice", "agent/order", "agent/rollout", "agent/seal", "agent/state", "deploy", "hooks", "internal/bundle", "internal/journal", "internal/words",
 	},
 	"agent/notice":  {"agent/state", "internal/atomicfile", "internal/message", "notify", "internal/words"},
-	"agent/state":   {"agent/config", "agent/order", "agent/rollout", "deploy", "hooks", "internal/atomicfile", "internal/bundle", "internal/chance", "internal/hint", "internal/journal", "internal/openat", "internal/words", "internal/spelling"},
+	"agent/state":   {"agent/config", "agent/order", "agent/rollout", "agent/seal", "deploy", "hooks", "internal/atomicfile", "internal/bundle", "internal/chance", "internal/hint", "internal/journal", "internal/openat", "internal/words", "internal/spelling"},
 	"agent/config":  {"deploy", "dnsvalidate", "hooks", "internal/address", "internal/bundle", "internal/command", "internal/hint", "internal/message", "internal/openat", "internal/secret", "internal/users", "notify", "internal/spelling"},
 	"agent/seal":    {"agent/config", "agent/rollout", "deploy", "internal/atomicfile", "internal/bundle", "internal/openat"}, // and not agent/state: it decides nothing
 	"agent/order":   {"internal/atomicfile", "internal/journal"},

@@ -3,11 +3,8 @@ package agent
 import (
 	"context"
 	"iter"
-	"runtime"
 	"slices"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"dvagent/agent/config"
 	"dvagent/agent/issue"
@@ -26,8 +23,7 @@ type look struct {
 
 func (a *Agent) newLook() *look { return &look{a.host, seal.Open(a.host.Dir.Seals())} }
 
-// witness sees what is wanted of certificates, and their files.
-func (l *look) witness() *seal.Witness { return l.seals.Witness(state.Now(), l.host.Config.Hooks) }
+func (l *look) witness() *seal.Witness { return l.host.Witness(l.seals, state.Now()) }
 
 // sealable says that the disk alone tells whether there is anything to do: no server
 // is to be asked what it serves, and no account what it holds.
@@ -138,20 +134,7 @@ func (l *look) unbroken(ctx context.Context, names map[string]bool, wanted func(
 			certificates = append(certificates, c)
 		}
 	}
-	found := make([]seal.Seal, len(certificates))
-	var group errgroup.Group
-	workers := runtime.GOMAXPROCS(0)
-	for worker := range workers {
-		group.Go(func() error {
-			w := l.witness()
-			defer w.Close()
-			for i := worker; i < len(certificates); i += workers {
-				found[i] = l.unbrokenOne(ctx, w, *certificates[i])
-			}
-			return nil
-		})
-	}
-	_ = group.Wait() // none fails
+	found := l.host.Unbroken(ctx, l.seals, state.Now(), certificates)
 	return func(yield func(config.Certificate, seal.Seal) bool) {
 		for i, s := range found {
 			if s != (seal.Seal{}) && !yield(*certificates[i], s) {
@@ -159,16 +142,4 @@ func (l *look) unbroken(ctx context.Context, names map[string]bool, wanted func(
 			}
 		}
 	}
-}
-
-func (l *look) unbrokenOne(ctx context.Context, w *seal.Witness, certificate config.Certificate) seal.Seal {
-	s, sealed := l.seals.Of(certificate.Name)
-	if !sealed || !s.Holds(state.Now()) || ctx.Err() != nil {
-		return seal.Seal{}
-	}
-	l.host.Alive()
-	if sum, tells := w.Sum(ctx, certificate, l.host.Dir.Certificate(certificate.Name)); !tells || sum != s.Sum {
-		return seal.Seal{}
-	}
-	return s
 }

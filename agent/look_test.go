@@ -1,20 +1,26 @@
 package agent
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"dvagent/agent/check"
 	"dvagent/agent/config"
 	"dvagent/agent/order"
+	"dvagent/agent/rollout"
 	"dvagent/agent/seal"
 	"dvagent/agent/state"
 	"dvagent/agent/statetest"
+	"dvagent/agent/view"
 	"dvagent/internal/bundle"
 	"dvagent/internal/bundle/bundletest"
 )
@@ -28,8 +34,13 @@ type attended struct {
 
 func newAttended(t *testing.T, more string) *attended {
 	t.Helper()
+	return newAttendedMany(t, 2, more)
+}
+
+func newAttendedMany(t *testing.T, certificates int, more string) *attended {
+	t.Helper()
 	t.Parallel() // it waits for the clocks of file systems
-	h := &attended{t, statetest.Host{Dir: t.TempDir(), Certificates: 2}, strings.ReplaceAll(more, "DIR", t.TempDir())}
+	h := &attended{t, statetest.Host{Dir: t.TempDir(), Certificates: certificates}, strings.ReplaceAll(more, "DIR", t.TempDir())}
 	h.Make(t)
 	text, err := os.ReadFile(h.Config())
 	h.must(err)
@@ -138,6 +149,89 @@ func TestWhatNobodyTouchedIsPassedOverAndWhatSomebodyTouchedHeals(t *testing.T) 
 			}
 		}
 	}
+}
+
+// said is all that check, plan and status say of the host.
+func (h *attended) said() map[string]string {
+	h.Helper()
+	a, now := h.agent(), time.Now().Truncate(time.Minute)
+	status, err := view.ReadStatus(h.Context(), a.host, now)
+	h.must(err)
+	var findings strings.Builder
+	for _, f := range check.New(a.host, a.accounts).Host(h.Context(), now) {
+		fmt.Fprintf(&findings, "%s: %s%v %v\n", f.Subject, f.OK, f.Err, f.Warning)
+	}
+	return map[string]string{"plan": h.json(view.ReadPlan(h.Context(), a.host, now)), "status": h.json(status), "check": findings.String()}
+}
+
+func (h *attended) json(value any) string {
+	h.Helper()
+	text, err := json.MarshalIndent(value, "", " ")
+	h.must(err)
+	return string(text)
+}
+
+// sealsChangeNothing fails where what is said of the host is not what all files say.
+func (h *attended) sealsChangeNothing() {
+	h.Helper()
+	seals := state.Dir(h.State()).Seals()
+	sealed := h.said()
+	h.must(os.Rename(seals, seals+".away"))
+	full := h.said()
+	h.must(os.Rename(seals+".away", seals))
+	for what, text := range full {
+		if sealed[what] != text {
+			h.Errorf("by its seals, %s says\n%s\nbut the files say\n%s", what, sealed[what], text)
+		}
+	}
+}
+
+// touches are ways to change a file that keep its size or its time, and others.
+var touches = []struct {
+	name   string
+	change func(path string, was fs.FileInfo) error
+}{
+	{"written in place with the same size, its time set back", func(path string, was fs.FileInfo) error {
+		return errors.Join(os.WriteFile(path, bytes.Repeat([]byte("x"), int(was.Size())), 0o600), os.Chtimes(path, was.ModTime(), was.ModTime()))
+	}},
+	{"replaced by one of the same size and time", func(path string, was fs.FileInfo) error {
+		return errors.Join(os.WriteFile(path+".x", bytes.Repeat([]byte("x"), int(was.Size())), was.Mode()),
+			os.Chtimes(path+".x", was.ModTime(), was.ModTime()), os.Rename(path+".x", path))
+	}},
+	{"shorter, its time set back", func(path string, was fs.FileInfo) error {
+		return errors.Join(os.Truncate(path, was.Size()-1), os.Chtimes(path, was.ModTime(), was.ModTime()))
+	}},
+	{"its mode", func(path string, _ fs.FileInfo) error { return os.Chmod(path, 0o640) }},
+	{"another hard link", func(path string, _ fs.FileInfo) error { return os.Link(path, path+".link") }},
+	{"a symlink to what it was", func(path string, _ fs.FileInfo) error {
+		return errors.Join(os.Rename(path, path+".to"), os.Symlink(path+".to", path))
+	}},
+	{"removed", func(path string, _ fs.FileInfo) error { return os.Remove(path) }},
+}
+
+func TestCheckPlanAndStatusSayTheSameByASealAsByTheFiles(t *testing.T) {
+	const files = 6
+	h := newAttendedMany(t, files*len(touches)+1, "")
+	h.awaitRest()
+	h.sealsChangeNothing()
+	for i, touch := range touches {
+		for j := range files {
+			n := i*files + j
+			dir, target := filepath.Join(h.State(), "certificates", h.Name(n)), h.Target(n)
+			path := [files]string{target.Key, target.Fullchain, filepath.Join(dir, rollout.File), filepath.Join(dir, "current", bundle.CertFile),
+				filepath.Join(dir, "current", bundle.KeyFile), filepath.Join(dir, "current", bundle.FullchainFile)}[j]
+			was, err := os.Stat(path)
+			h.must(err)
+			h.must(touch.change(path, was))
+			if _, over := h.passedOver()[h.Name(n)]; over {
+				t.Errorf("%s, %s: its seal is believed", filepath.Base(path), touch.name)
+			}
+		}
+	}
+	if over := h.passedOver(); len(over) != 1 {
+		t.Errorf("believed are %v", over)
+	}
+	h.sealsChangeNothing()
 }
 
 func TestWhatLedgersWantIsDoneThoughNoFileWasTouched(t *testing.T) {

@@ -89,7 +89,7 @@ func TestAKeyThatItsFileSystemOpensToAllIsWarnedOf(t *testing.T) {
 	dir := bundletest.OwnModes(t)
 	h := newHost(t)
 	target := deploy.Target{Key: filepath.Join(dir, "key.pem"), Fullchain: filepath.Join(dir, "fullchain.pem")}
-	rehearsed, err := deploy.Rehearse(t.Context(), target, false)
+	rehearsed, err := deploy.Rehearse(t.Context(), target, deploy.Ours)
 	if err != nil || len(rehearsed) != 2 || rehearsed[0].Err != nil {
 		t.Fatalf("rehearsed %+v, error %v", rehearsed, err)
 	}

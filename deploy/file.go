@@ -136,8 +136,26 @@ func (d *directories) read(path string) (original, error) {
 	case err != nil:
 		return original{}, err
 	}
+	return originalOf(f), nil
+}
+
+func originalOf(f openat.File) original {
 	is := Attributes{Mode: f.Mode, UID: f.UID, GID: f.GID, Device: f.Device}
-	return original{exists: true, link: f.Link, data: f.Data, is: is, acl: f.ACL, names: f.Names, others: f.Others}, nil
+	return original{exists: true, link: f.Link, data: f.Data, is: is, acl: f.ACL, names: f.Names, others: f.Others}
+}
+
+// see looks at a regular file without reading it: its data is empty.
+func (d *directories) see(path string) (original, error) {
+	dir, err := d.of(path)
+	if err != nil {
+		return original{}, err
+	}
+	f, err := dir.Look(filepath.Base(path))
+	if err != nil {
+		return original{}, err
+	}
+	f.Data = []byte{}
+	return originalOf(f), nil
 }
 
 // differs says how o differs from what f should be, or "" if it does not. A

@@ -21,7 +21,7 @@ func TestAnOwnerAndAGroupOfADirectoryAreGiven(t *testing.T) {
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 	target := deploy.Target{Key: dir + "/key.pem", Owner: "alice@corp", Group: "web servers"}
-	_, err := deploy.Rehearse(t.Context(), target, false)
+	_, err := deploy.Rehearse(t.Context(), target, deploy.Ours)
 	checkError(t, err, "")
 	b := bundletest.NewCA(t, "Test").Issue(t, bundletest.Leaf{Names: []string{"example.com"}})
 	checkError(t, install(t, deploy.Job{Target: target, Bundle: b}).Err, "")

@@ -22,9 +22,18 @@ type Rehearsal struct {
 	Change  string // what else than the content will change, as Result.Changes has it
 }
 
+// Place is what is known of what lies at a target's paths.
+type Place int
+
+const (
+	Unknown Place = iota // nothing that dvagent installed: it has to pass CheckPlaces
+	Ours                 // what dvagent installed, and somebody may have damaged
+	AsItWas              // the pair that was installed: no file was touched since it was seen to hold it
+)
+
 // Rehearse is that of Rehearsals, for one target.
-func Rehearse(ctx context.Context, t Target, first bool) ([]Rehearsal, error) {
-	return new(Rehearsals).Rehearse(ctx, t, first)
+func Rehearse(ctx context.Context, t Target, place Place) ([]Rehearsal, error) {
+	return new(Rehearsals).Rehearse(ctx, t, place)
 }
 
 // Rehearsals rehearse for many targets. What is the same for all files of a directory
@@ -44,20 +53,24 @@ type trial struct {
 
 // Rehearse tries what Install will do with each file of the target, in its directory
 // and with a file of its own that it removes. What is at the paths is looked at and
-// not touched. As long as nothing there is dvagent's, it has to pass CheckPlaces. The
-// error says that this host does not know the owner or the group.
-func (rehearsals *Rehearsals) Rehearse(ctx context.Context, t Target, first bool) ([]Rehearsal, error) {
+// not touched, nor read where it is as it was. The error says that this host does not
+// know the owner or the group.
+func (rehearsals *Rehearsals) Rehearse(ctx context.Context, t Target, place Place) ([]Rehearsal, error) {
 	files, err := t.files(ctx)
 	if err != nil {
 		return nil, err
 	}
 	dirs := newDirectories()
 	defer dirs.close()
+	look := dirs.read
+	if place == AsItWas {
+		look = dirs.see
+	}
 	var all []Rehearsal
 	for _, f := range files {
 		r := Rehearsal{Path: f.path}
 		var before, after original
-		if before, r.Err = dirs.read(f.path); r.Err == nil && first {
+		if before, r.Err = look(f.path); r.Err == nil && place == Unknown {
 			r.Err = advised(f.unlike(t, before.data))
 		}
 		if r.Err == nil && f.opaque {

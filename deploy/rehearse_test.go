@@ -57,7 +57,7 @@ func TestCheckTriesWhatADeploymentDoes(t *testing.T) {
 					_ = unix.Unmount(job.Target.Key, unix.MNT_DETACH) // where it is one
 					_ = unix.Unmount(h.dir, unix.MNT_DETACH)
 				})
-				rehearsed, err := deploy.Rehearse(t.Context(), job.Target, false)
+				rehearsed, err := deploy.Rehearse(t.Context(), job.Target, deploy.Ours)
 				if err != nil || len(rehearsed) != 2 || rehearsed[0].Path != job.Target.Key {
 					t.Fatalf("rehearsed %+v, error %v", rehearsed, err)
 				}
@@ -91,7 +91,7 @@ func TestCheckSeesAFileThatNobodyMayReplace(t *testing.T) {
 			t.Errorf("%v %s", err, out)
 		}
 	}()
-	rehearsed, err := deploy.Rehearse(t.Context(), deploy.Target{Key: path}, false)
+	rehearsed, err := deploy.Rehearse(t.Context(), deploy.Target{Key: path}, deploy.Ours)
 	if err != nil || len(rehearsed) != 1 {
 		t.Fatalf("rehearsed %+v, error %v", rehearsed, err)
 	}
@@ -119,7 +119,7 @@ func TestCheckSeesAnothersFileInAStickyDirectory(t *testing.T) {
 		if err := syscall.Setreuid(-1, stranger); err != nil {
 			t.Fatal(err)
 		}
-		rehearsed, err := deploy.Rehearse(t.Context(), deploy.Target{Key: path}, false)
+		rehearsed, err := deploy.Rehearse(t.Context(), deploy.Target{Key: path}, deploy.Ours)
 		if err != nil || len(rehearsed) != 1 {
 			t.Fatalf("rehearsed %+v, error %v", rehearsed, err)
 		}

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 
@@ -64,13 +63,13 @@ var phone = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\
 // contacts looks at those of the certificates, each once.
 func (c *Check) contacts() []Finding {
 	var findings []Finding
-	var seen []config.Contact
+	seen := map[config.Contact]bool{{}: true}
 	for _, certificate := range c.host.Config.Certificates {
 		contact := certificate.Contact
-		if contact == (config.Contact{}) || slices.Contains(seen, contact) {
+		if seen[contact] {
 			continue
 		}
-		seen = append(seen, contact)
+		seen[contact] = true
 		if err := notify.CheckAddress(contact.Email); err != nil {
 			findings = append(findings, warning(certificate.Name, fmt.Errorf("its contact: email: %w", err), "the CA writes there"))
 		}

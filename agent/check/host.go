@@ -14,16 +14,13 @@ import (
 
 	"dvagent/internal/words"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"dvagent/agent/account"
 	"dvagent/agent/config"
 	"dvagent/agent/proof"
 	"dvagent/agent/state"
-	"dvagent/deploy"
 	"dvagent/internal/hint"
-	"dvagent/internal/openat"
 )
 
 // Finding is one thing that was checked.
@@ -66,16 +63,18 @@ func (c *Check) partial() bool { return len(c.host.Config.Certificates) < len(c.
 // process is. It changes nothing, and contacts nothing but the probes and what the
 // deployments' checks do, which it runs.
 func (c *Check) Host(ctx context.Context, now time.Time) []Finding {
-	findings := append(c.configuration(), checkStateDir(c.host.Dir), checkClock(now))
+	stateDir := checkStateDir(c.host.Dir)
+	findings := append(c.configuration(), stateDir, checkClock(now))
 	if s := c.host.Config.Service; s.Listen != "" && s.Token.IsZero() {
 		findings = append(findings, Finding{Subject: "service", Warning: true, Err: hint.Add(
 			fmt.Errorf("every user of this host, and each site on it that can be made to fetch an address, can read what is shown at %s", s.Listen),
 			"set token_file in [service]; dvagent status needs no port")})
 	}
 	findings = append(findings, checkSecrets(c.host.Config)...)
-	findings = distinct(append(findings, c.targets(ctx)...))
+	targets, inPlace := c.certificates(ctx, now, stateDir.Err == nil)
+	findings = distinct(append(findings, targets...))
 	findings = append(findings, c.tryChecks(ctx)...)
-	findings = append(findings, c.each(func(certificate config.Certificate) []Finding { return c.checkInPlace(certificate, now) })...)
+	findings = append(findings, inPlace...)
 	for _, hook := range c.host.Config.Hooks {
 		findings = append(findings, c.programs.check("hook", hook.Command)...)
 	}
@@ -86,25 +85,6 @@ func (c *Check) Host(ctx context.Context, now time.Time) []Finding {
 	return append(findings, c.nginxServers(ctx, now)...)
 }
 
-// lookedAtOnce bounds the certificates that are looked at side by side: what is tried
-// is synced, and the syncs overlap.
-const lookedAtOnce = 32
-
-// each looks at all certificates, and returns what was found in their order.
-func (c *Check) each(look func(config.Certificate) []Finding) []Finding {
-	found := make([][]Finding, len(c.host.Config.Certificates))
-	var group errgroup.Group
-	group.SetLimit(lookedAtOnce)
-	for i, certificate := range c.host.Config.Certificates {
-		group.Go(func() error {
-			found[i] = look(certificate)
-			return nil
-		})
-	}
-	_ = group.Wait() // what fails is a finding
-	return slices.Concat(found...)
-}
-
 // distinct leaves out what was found before.
 func distinct(findings []Finding) []Finding {
 	known := make(map[Finding]bool, len(findings))
@@ -112,22 +92,6 @@ func distinct(findings []Finding) []Finding {
 		before := known[finding]
 		known[finding] = true
 		return before
-	})
-}
-
-// targets looks at where each certificate is to be installed.
-func (c *Check) targets(ctx context.Context) []Finding {
-	sandbox, rehearsals := sandboxOf(os.Geteuid()), new(deploy.Rehearsals)
-	return c.each(func(certificate config.Certificate) []Finding {
-		s, unreadable := c.host.Dir.Read(certificate)
-		findings := checkWebroot(certificate, sandbox)
-		for _, target := range certificate.Deploy {
-			first := unreadable == nil && !s.Rollout.Targets[target.ID()].Begun()
-			findings = append(findings, rehearse(ctx, rehearsals, certificate.Name, target, first)...)
-			findings = append(findings, c.checkTarget(ctx, certificate.Name, target)...)
-			findings = append(findings, sandbox.check(certificate.Name, target.Paths())...)
-		}
-		return findings
 	})
 }
 
@@ -160,73 +124,4 @@ func checkClock(now time.Time) Finding {
 		return Finding{Subject: "clock", Err: fmt.Errorf("it shows %s, which has passed", words.Date(now))}
 	}
 	return Finding{Subject: "clock", OK: "shows " + words.Minute(now)}
-}
-
-func (c *Check) checkTarget(ctx context.Context, name string, target deploy.Target) []Finding {
-	findings := checkOthers(name, target)
-	for _, argv := range [][]string{target.Check, target.Reload} {
-		if len(argv) > 0 {
-			findings = append(findings, c.programs.check(name, argv)...)
-		}
-	}
-	findings = append(findings, checkReload(ctx, name, target.Reload)...)
-	if !target.JavaReads() {
-		findings = append(findings, Finding{Subject: name, Warning: true, Err: fmt.Errorf("%s does not open in Java: its password has characters beyond ASCII", target.PFX)})
-	}
-	if len(target.Probe) == 0 {
-		findings = append(findings, Finding{Subject: name, Warning: true, Err: hint.Add(
-			fmt.Errorf("%s has no probe: whether the certificate is served will not be seen", target.String()),
-			`add probe = ["127.0.0.1:443"]`)})
-	}
-	return findings
-}
-
-// rehearse tries what a deployment does with the target's files.
-func rehearse(ctx context.Context, rehearsals *deploy.Rehearsals, name string, target deploy.Target, first bool) []Finding {
-	rehearsed, err := rehearsals.Rehearse(ctx, target, first)
-	if err != nil {
-		return []Finding{{Subject: name, Err: err}}
-	}
-	var findings []Finding
-	for _, r := range rehearsed {
-		if r.Err != nil {
-			findings = append(findings, Finding{Subject: name, Err: fmt.Errorf("%s cannot be installed: %w", r.Path, r.Err)})
-			continue
-		}
-		findings = append(findings, Finding{Subject: name, OK: r.Path + " can be written"})
-		if r.Warning != nil {
-			findings = append(findings, Finding{Subject: name, Warning: true, Err: r.Warning})
-		}
-		if r.Change != "" {
-			findings = append(findings, Finding{Subject: name, Warning: true, Err: hint.Add(
-				fmt.Errorf("with the next certificate in %s %s", r.Path, r.Change),
-				"if its readers need that, set owner, group, mode and key_mode")})
-		}
-	}
-	return findings
-}
-
-// checkOthers says who else can change what lies where the files go, and who can
-// read the key.
-func checkOthers(name string, target deploy.Target) []Finding {
-	var findings []Finding
-	warn := func(err error) { findings = append(findings, Finding{Subject: name, Warning: true, Err: err}) }
-	for _, path := range target.Paths() {
-		dir, err := openat.Open(filepath.Dir(path))
-		if err != nil {
-			continue // the rehearsal says so
-		}
-		if others := dir.Others(); others != nil {
-			warn(fmt.Errorf("%s can be replaced by others than root and dvagent's user: %w", path, others))
-		}
-		dir.Close()
-	}
-	if mode := target.Mode.Perm(); mode&0o002 != 0 {
-		warn(hint.Add(fmt.Errorf("mode %04o lets every user of this host replace the certificate of %s", mode, target.String()), `mode = "0644"`))
-	}
-	if mode := target.KeyMode.Perm(); mode&0o007 != 0 {
-		warn(hint.Add(fmt.Errorf("key_mode %04o lets every user of this host use the key of %s", mode, target.String()),
-			`key_mode = "0640" with a group lets one program read it`))
-	}
-	return findings
 }

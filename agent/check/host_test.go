@@ -54,7 +54,7 @@ func TestATargetIsLookedAtForWhoElseCouldChangeIt(t *testing.T) {
 			if err := errors.Join(os.Mkdir(top+"/tls", 0o755), tt.change(t, top, &target)); err != nil {
 				t.Fatal(err)
 			}
-			found := slices.DeleteFunc(append(rehearse(t.Context(), new(deploy.Rehearsals), "www", target, false), checkOthers("www", target)...), func(f Finding) bool { return f.Err == nil })
+			found := slices.DeleteFunc(append(rehearse(t.Context(), new(deploy.Rehearsals), "www", target, deploy.Ours), new(targetsLook).checkOthers("www", target)...), func(f Finding) bool { return f.Err == nil })
 			if tt.err == "" && len(found) == 0 {
 				return
 			}

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -31,10 +32,10 @@ func (c *Check) probes(ctx context.Context) []Finding {
 	var looks []look
 	known := map[look]bool{}
 	for _, certificate := range c.host.Config.Certificates {
-		leaf := c.current(certificate)
+		leaf := sync.OnceValue(func() *x509.Certificate { return c.current(certificate) })
 		for _, target := range certificate.Deploy {
 			for _, probe := range target.Probe {
-				if l := (look{certificate.Name, probe, target.ServerName, leaf}); !known[l] {
+				if l := (look{certificate.Name, probe, target.ServerName, leaf()}); !known[l] {
 					known[l], looks = true, append(looks, l)
 				}
 			}

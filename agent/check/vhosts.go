@@ -5,9 +5,12 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"dvagent/internal/words"
@@ -24,21 +27,27 @@ import (
 // vhosts compares the TLS servers of one nginx with the managed certificates.
 type vhosts struct {
 	certificates []config.Certificate
+	byName       map[string]int    // the place of a certificate among them
+	byDomain     map[string][]int  // those of the certificates that have a domain
 	managed      map[string]string // resolved path -> name of a certificate
 	versions     map[string]string // directory of versions -> the link to use in its place
+	paths        resolver
 	now          time.Time
 }
 
 // nginxServers says nothing where there is no nginx, or one without TLS.
 func (c *Check) nginxServers(ctx context.Context, now time.Time) []Finding {
 	var findings []Finding
+	compared := sync.OnceValue(func() vhosts { return c.vhosts(now) })
 	for _, argv := range c.nginxCommands() {
 		servers, err := nginx.Servers(ctx, argv)
 		if err != nil {
 			findings = append(findings, vhostWarning(err))
+		}
+		if len(servers) == 0 {
 			continue
 		}
-		v := c.vhosts(now)
+		v := compared()
 		for _, server := range servers {
 			findings = append(findings, v.check(server)...)
 		}
@@ -73,8 +82,13 @@ func (c *Check) nginxCommands() [][]string {
 }
 
 func (c *Check) vhosts(now time.Time) vhosts {
-	v := vhosts{c.host.Config.Certificates, map[string]string{}, map[string]string{}, now}
-	for _, certificate := range c.host.Config.Certificates {
+	v := vhosts{c.host.Config.Certificates, map[string]int{}, map[string][]int{}, map[string]string{}, map[string]string{}, resolver{}, now}
+	for i, certificate := range c.host.Config.Certificates {
+		v.byName[certificate.Name] = i
+		for _, domain := range certificate.Domains {
+			domain = strings.ToLower(domain)
+			v.byDomain[domain] = append(v.byDomain[domain], i)
+		}
 		store := c.host.Dir.Store(certificate.Name)
 		v.versions[store.VersionsDir()] = store.CurrentDir()
 		paths := []string{filepath.Join(store.CurrentDir(), bundle.CertFile), filepath.Join(store.CurrentDir(), bundle.FullchainFile)}
@@ -82,13 +96,31 @@ func (c *Check) vhosts(now time.Time) vhosts {
 			paths = append(paths, target.Paths()...)
 		}
 		for _, path := range paths {
-			v.managed[resolved(path)] = certificate.Name
+			v.managed[v.paths.resolved(path)] = certificate.Name
 		}
 	}
 	return v
 }
 
+// resolver knows where directories lead that were asked for before.
+type resolver map[string]string
+
 // resolved follows symlinks as far as there is something to follow.
+func (r resolver) resolved(path string) string {
+	dir, name := filepath.Split(path)
+	if name == "" || name == "." || name == ".." {
+		return resolved(path)
+	}
+	if _, known := r[dir]; !known {
+		r[dir] = resolved(dir)
+	}
+	within := filepath.Join(r[dir], name)
+	if info, err := os.Lstat(within); err == nil && info.Mode().Type() == fs.ModeSymlink {
+		return resolved(path)
+	}
+	return within
+}
+
 func resolved(path string) string {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		return target
@@ -108,7 +140,7 @@ func (v vhosts) check(server nginx.Server) []Finding {
 	var findings []Finding
 	var used []string
 	for _, path := range server.Certificates {
-		name, managed := v.managed[resolved(path)]
+		name, managed := v.managed[v.paths.resolved(path)]
 		switch link := v.versions[filepath.Dir(filepath.Dir(path))]; {
 		case link != "":
 			err := fmt.Errorf("%s: %s stays at one version", who, path)
@@ -126,7 +158,7 @@ func (v vhosts) check(server nginx.Server) []Finding {
 
 // checkNames looks for names that the managed certificate does not cover.
 func (v vhosts) checkNames(who string, server nginx.Server, name string) Finding {
-	i := slices.IndexFunc(v.certificates, func(c config.Certificate) bool { return c.Name == name })
+	i := v.byName[name]
 	var missing []string
 	for _, serverName := range server.Names {
 		if isHostName(serverName) && !covers(v.certificates[i].Domains, serverName) {
@@ -141,9 +173,15 @@ func (v vhosts) checkNames(who string, server nginx.Server, name string) Finding
 
 // offer names a managed certificate that covers all the names.
 func (v vhosts) offer(names []string) string {
-	for _, certificate := range v.certificates {
+	if len(names) == 0 {
+		return ""
+	}
+	first := hostOf(strings.TrimPrefix(names[0], "."))
+	_, parent, _ := strings.Cut(first, ".")
+	for _, i := range slices.Sorted(slices.Values(slices.Concat(v.byDomain[first], v.byDomain["*."+parent]))) {
+		certificate := v.certificates[i]
 		lacks := func(name string) bool { return !covers(certificate.Domains, name) }
-		if len(names) > 0 && !slices.ContainsFunc(names, lacks) {
+		if !slices.ContainsFunc(names, lacks) {
 			return "certificate " + certificate.Name + " covers " + strings.Join(names, " ")
 		}
 	}
@@ -158,12 +196,18 @@ func isHostName(name string) bool {
 		!strings.Contains(name, "$") && strings.Contains(name, ".")
 }
 
-// covers is for one server_name. That of .example.com stands for two.
-func covers(domains []string, name string) bool {
+// hostOf is a server_name as domains are written.
+func hostOf(name string) string {
 	name = strings.ToLower(name)
 	if ascii, err := address.Host(name); err == nil {
 		name = ascii
 	}
+	return strings.TrimSuffix(name, ".")
+}
+
+// covers is for one server_name. That of .example.com stands for two.
+func covers(domains []string, name string) bool {
+	name = hostOf(name)
 	if parent, both := strings.CutPrefix(name, "."); both {
 		return covers(domains, parent) && covers(domains, "*."+parent)
 	}
@@ -182,10 +226,10 @@ func (v vhosts) checkEnds(servers []nginx.Server) []Finding {
 	seen := map[string]bool{}
 	for _, server := range servers {
 		for _, path := range server.Certificates {
-			if _, managed := v.managed[resolved(path)]; managed || seen[resolved(path)] {
+			if _, managed := v.managed[v.paths.resolved(path)]; managed || seen[v.paths.resolved(path)] {
 				continue
 			}
-			seen[resolved(path)] = true
+			seen[v.paths.resolved(path)] = true
 			leaf, err := leafIn(path)
 			if err != nil {
 				findings = append(findings, vhostWarning(err))

@@ -16,7 +16,7 @@ func (r *Rollout) Rehearse(ctx context.Context, s state.Snapshot, forced bool) {
 		return
 	}
 	for _, target := range s.Config.Deploy {
-		rehearsed, err := deploy.Rehearse(ctx, target, false)
+		rehearsed, err := deploy.Rehearse(ctx, target, deploy.Ours)
 		r.warn(s, target.String(), err)
 		for _, file := range rehearsed {
 			r.warn(s, file.Path, file.Err)

@@ -30,12 +30,17 @@ type Book struct {
 // salt is in each sum, which so tells nobody what a password is.
 type salt [16]byte
 
-// Open reads the book at path, which lies where nobody else can put anything, and
-// clears what a killed process left of the next one. One that cannot be read is an
-// empty one. It is for the holder of the lock.
+// Open is Read, and clears what a killed process left of the next book. It is for the
+// holder of the lock.
 func Open(path string) *Book {
-	b := &Book{path: path, seals: map[string]Seal{}}
 	_ = atomicfile.DiscardAt(path) // Save tells what is wrong with the directory
+	return Read(path)
+}
+
+// Read reads the book at path, which lies where nobody else can put anything. One that
+// cannot be read is an empty one.
+func Read(path string) *Book {
+	b := &Book{path: path, seals: map[string]Seal{}}
 	data, err := read(path)
 	if err == nil {
 		err = b.decode(data)
@@ -53,6 +58,13 @@ func (b *Book) Of(certificate string) (Seal, bool) {
 	defer b.mu.Unlock()
 	s, found := b.seals[certificate]
 	return s, found
+}
+
+// Empty says that no certificate is sealed.
+func (b *Book) Empty() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.seals) == 0
 }
 
 // Put seals a certificate.

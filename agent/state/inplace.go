@@ -1,6 +1,7 @@
 package state
 
 import (
+	"crypto/x509"
 	"fmt"
 	"slices"
 	"time"
@@ -179,6 +180,9 @@ func (h *Host) NotTakenOver(s Snapshot, pair *bundle.Bundle, unfit error) string
 }
 
 // Describe names a pair that somebody else put in place.
-func Describe(b *bundle.Bundle) string {
-	return fmt.Sprintf("of issuer %q, valid until %s", b.Leaf.Issuer.String(), words.Date(b.Leaf.NotAfter))
+func Describe(b *bundle.Bundle) string { return DescribeLeaf(b.Leaf) }
+
+// DescribeLeaf names a certificate by who issued it and until when.
+func DescribeLeaf(leaf *x509.Certificate) string {
+	return fmt.Sprintf("of issuer %q, valid until %s", leaf.Issuer.String(), words.Date(leaf.NotAfter))
 }

@@ -13,6 +13,8 @@ import (
 
 	"dvagent/agent/config"
 	"dvagent/agent/order"
+	"dvagent/agent/rollout"
+	"dvagent/agent/seal"
 	"dvagent/agent/state"
 	"dvagent/deploy"
 	"dvagent/internal/bundle"
@@ -69,7 +71,12 @@ func ReadPlan(ctx context.Context, host *state.Host, now time.Time) Plan {
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	holdings := readHoldings(host.Dir)
+	seals := host.Sealed(ctx, now)
 	for i, certificate := range host.Config.Certificates {
+		if seals[i] != (seal.Seal{}) {
+			plan.Certificates[i] = untouched(certificate, seals[i], holdings.of(certificate), now)
+			continue
+		}
 		group.Go(func() error {
 			plan.Certificates[i] = planned(ctx, host, certificate, holdings.of(certificate), now)
 			return nil
@@ -77,6 +84,16 @@ func ReadPlan(ctx context.Context, host *state.Host, now time.Time) Plan {
 	}
 	_ = group.Wait() // what cannot be read says so itself
 	return plan
+}
+
+// untouched is planned for a certificate at which the last look had nothing to do, and
+// of which no file was touched since.
+func untouched(certificate config.Certificate, known seal.Seal, has holding, now time.Time) Planned {
+	p := Planned{Name: certificate.Name, Domains: certificate.Domains, Follows: certificate.Follow,
+		RenewsAt: time.Unix(known.Renews, 0).UTC(), NotAfter: time.Unix(known.Ends, 0).UTC()}
+	p.foresee(state.Renewal{At: p.RenewsAt, Ends: p.NotAfter, Claim: has.claim, Follows: certificate.Follow, Package: certificate.Package, Left: has.left}, now)
+	p.decide(state.Snapshot{Config: certificate, Rollout: &rollout.Rollout{}}, false, now)
+	return p
 }
 
 func planned(ctx context.Context, host *state.Host, certificate config.Certificate, has holding, now time.Time) Planned {

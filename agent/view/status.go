@@ -17,8 +17,8 @@ import (
 	"dvagent/agent/notice"
 	"dvagent/agent/order"
 	"dvagent/agent/rollout"
+	"dvagent/agent/seal"
 	"dvagent/agent/state"
-	"dvagent/deploy"
 	"dvagent/hooks"
 	"dvagent/internal/bundle"
 	"dvagent/internal/journal"
@@ -183,11 +183,15 @@ func ReadStatus(ctx context.Context, host *state.Host, now time.Time, names ...s
 	}
 	status.Certificates = make([]CertificateStatus, len(certificates))
 	holdings := readHoldings(host.Dir)
+	seals := make([]seal.Seal, len(certificates)) // what is asked for by name is read in full
+	if len(names) == 0 {
+		seals = host.Sealed(ctx, now)
+	}
 	var group errgroup.Group
 	group.SetLimit(probedAtOnce)
 	for i, certificate := range certificates {
 		group.Go(func() error {
-			c := certificateStatus(ctx, host, certificate, holdings.of(certificate), now)
+			c := certificateStatus(ctx, host, certificate, holdings.of(certificate), now, seals[i] != seal.Seal{})
 			status.Certificates[i] = c
 			if c.Error != "" || len(names) == 0 {
 				return nil
@@ -223,7 +227,8 @@ func failedChannels(host *state.Host) ([]ChannelStatus, error) {
 	return failed, nil
 }
 
-func certificateStatus(ctx context.Context, host *state.Host, certificate config.Certificate, has holding, now time.Time) CertificateStatus {
+// certificateStatus believes of a sealed certificate that its files are in place.
+func certificateStatus(ctx context.Context, host *state.Host, certificate config.Certificate, has holding, now time.Time, sealed bool) CertificateStatus {
 	s, err := host.Dir.Read(certificate)
 	if err != nil {
 		return unreadable(certificate, err)
@@ -231,10 +236,13 @@ func certificateStatus(ctx context.Context, host *state.Host, certificate config
 	c := known(s)
 	c.Reason = s.Due(now)
 	c.foresee(has.renewal(s, now), now)
-	if s.Current != "" {
+	if sealed && filesTell(s) {
+		c.identify(s.Leaf)
+		c.inPlace(s)
+	} else if s.Current != "" {
 		b, err := bundle.Load(s.Store.Path(s.Current))
 		if err == nil { // else the reason says it
-			c.Fingerprint, c.Issuer, c.NotBefore, c.NotAfter = bundle.Fingerprint(b.Leaf), b.Leaf.Issuer.String(), b.Leaf.NotBefore, b.Leaf.NotAfter
+			c.identify(b.Leaf)
 			c.inspect(ctx, host, s, b, now)
 		}
 	}
@@ -308,40 +316,6 @@ func (c *CertificateStatus) foresee(r state.Renewal, now time.Time) {
 	if short := r.Shortfall(c.Name, now); short != "" {
 		c.Warnings = append(c.Warnings, short)
 	}
-}
-
-// inspect reads the targets and shakes hands with the probes.
-func (c *CertificateStatus) inspect(ctx context.Context, host *state.Host, s state.Snapshot, b *bundle.Bundle, now time.Time) {
-	c.Deployed = true
-	probed, shown := 0, 0
-	targets := s.Targets()
-	for i, drift := range deploy.InspectAll(ctx, targets, b) {
-		target := targets[i]
-		if len(target.Probe) > 0 {
-			probed++
-		}
-		if drift.Shown {
-			shown++
-		}
-		c.Deployed = c.Deployed && len(drift.Files) == 0
-		d := deploymentStatus(target, s.Rollout.Targets[target.ID()], drift, b)
-		d.Keeps = keeps(host, s, target, d.Lacks, now)
-		c.Deployments = append(c.Deployments, d)
-	}
-	c.Served = probed > 0 && shown == probed
-}
-
-func deploymentStatus(target deploy.Target, known rollout.Target, drift deploy.Drift, b *bundle.Bundle) DeploymentStatus {
-	f := known.Failure
-	d := DeploymentStatus{
-		Target: target.String(), Paths: target.Paths(), Version: known.Version, Lacks: drift.Files,
-		Served: drift.Shown && drift.InPlace, Warnings: drift.Warnings, Error: f.Text, Hint: f.Hint, RetryAt: f.Until,
-		FailedCommand: failedCommand(f),
-	}
-	for _, listener := range drift.Served {
-		d.Probes = append(d.Probes, listener.Describe(b))
-	}
-	return d
 }
 
 // next says, from the rest, in words what comes, or what an operator has to do.

@@ -92,10 +92,12 @@ func parseCertificates(data []byte) ([]*x509.Certificate, error) {
 		}
 	}
 	if len(certificates) == 0 {
-		return nil, errors.New("no PEM block of a certificate")
+		return nil, errNoCertificate
 	}
 	return certificates, nil
 }
+
+var errNoCertificate = errors.New("no PEM block of a certificate")
 
 // HasLeaf says that the leaf is one of the certificates in a PEM.
 func HasLeaf(certificatePEM []byte, leaf *x509.Certificate) bool {

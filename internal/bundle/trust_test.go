@@ -35,6 +35,46 @@ func TestAPairIsTrustedWhereARootLeadsToIt(t *testing.T) {
 	}
 }
 
+// Trust verifies one leaf of an issuer, and must say of each what Trusted says.
+func TestOfStoredVersionsIsSaidWhatIsSaidOfEach(t *testing.T) {
+	ca, other := bundletest.NewCA(t, "One"), bundletest.NewCA(t, "Other")
+	limited := bundletest.NewCA(t, "Limited", "a.example.com")
+	roots := x509.NewCertPool()
+	roots.AddCert(ca.Root)
+	roots.AddCert(limited.Root)
+	now := time.Now()
+	ended := bundletest.Leaf{Names: []string{"a.example.com"}, NotBefore: now.Add(-2 * time.Hour), NotAfter: now.Add(-time.Hour)}
+	trust := &bundle.Trust{Roots: roots}
+	for _, tt := range []struct {
+		name string
+		ca   *bundletest.CA
+		leaf bundletest.Leaf
+		why  string
+	}{
+		{"the first", ca, bundletest.Leaf{Names: []string{"a.example.com"}}, ""},
+		{"another of its issuer", ca, bundletest.Leaf{Names: []string{"b.example.com"}}, ""},
+		{"one of its issuer that has ended", ca, ended, "expired"},
+		{"one of an unknown issuer", other, bundletest.Leaf{Names: []string{"a.example.com"}}, "no root"},
+		{"another one of that", other, bundletest.Leaf{Names: []string{"b.example.com"}}, "no root"},
+		{"one whose names its root may sign", limited, bundletest.Leaf{Names: []string{"a.example.com"}}, ""},
+		{"one whose names it may not", limited, bundletest.Leaf{Names: []string{"b.example.com"}}, "not permitted"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b, store := tt.ca.Issue(t, tt.leaf), bundle.Open(t.TempDir())
+			id, err := store.Put(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			leaf, untrusted, err := trust.Stored(store.Path(id), now)
+			if err != nil || !leaf.Equal(b.Leaf) {
+				t.Fatal(err)
+			}
+			wantError(t, untrusted, tt.why)
+			wantError(t, b.Trusted(roots, now), tt.why)
+		})
+	}
+}
+
 // fault 136
 func TestTheNewestCertificateIsTheOneThatWasMadeLast(t *testing.T) {
 	ca, begin := bundletest.NewCA(t, "One"), time.Now()

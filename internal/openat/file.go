@@ -102,17 +102,34 @@ func (f *found) followed(most int64, links int) (File, error) {
 	return file, err
 }
 
-// read reads the very file that was found. It is opened anew by its descriptor,
-// so nothing else is opened whatever becomes of the name.
-func (f *found) read(most int64) (File, error) {
-	path := filepath.Join(f.in.path, f.name)
+// Look is ReadFile without the data, of a file that is no symlink.
+func (d *Dir) Look(name string) (File, error) {
+	found, err := d.find(name)
+	if err != nil {
+		return File{}, err
+	}
+	defer found.close()
+	return found.look()
+}
+
+func (f *found) look() (File, error) {
 	if !f.is(unix.S_IFREG) {
 		return File{}, f.in.failed("read", f.name, errors.New("not a regular file"))
 	}
 	file := File{Mode: fs.FileMode(f.info.Mode) & fs.ModePerm, UID: int(f.info.Uid), GID: int(f.info.Gid), Device: uint64(f.info.Dev)}
 	file.Names, file.ACL = int(f.info.Nlink), listed(f.fd)
 	if file.Others = f.in.others; file.Others == nil {
-		file.Others = fileOthers(f.fd, &f.info, path)
+		file.Others = fileOthers(f.fd, &f.info, filepath.Join(f.in.path, f.name))
+	}
+	return file, nil
+}
+
+// read reads the very file that was found. It is opened anew by its descriptor,
+// so nothing else is opened whatever becomes of the name.
+func (f *found) read(most int64) (File, error) {
+	file, err := f.look()
+	if err != nil {
+		return File{}, err
 	}
 	open, err := os.Open(reopened(f.fd))
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 func (d *Dir) Fixed(name string) error {
 	found, err := d.find(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return d.failed("replace", name, attributes(d.fd, d.path))
+		return d.failed("replace", name, aboutOf(d.fd).closed(d.path))
 	}
 	if err != nil {
 		return err
@@ -32,7 +32,12 @@ func (d *Dir) Fixed(name string) error {
 
 func (f *found) fixed() error {
 	path := filepath.Join(f.in.path, f.name)
-	for _, err := range []error{f.mounted(), attributes(f.in.fd, f.in.path), attributes(f.fd, path), f.sticky(path)} {
+	own, around := aboutOf(f.fd), aboutOf(f.in.fd)
+	if own.mount != "" && around.mount != "" && own.mount != around.mount {
+		return hint.Add(errors.New("it is a mount point of its own, whose content cannot be replaced by a rename"),
+			"mount the directory that it lies in, and not the file alone")
+	}
+	for _, err := range []error{around.closed(f.in.path), own.closed(path), f.sticky(path)} {
 		if err != nil {
 			return err
 		}
@@ -40,15 +45,24 @@ func (f *found) fixed() error {
 	return nil
 }
 
-func (f *found) mounted() error {
-	if own, around := mountOf(f.fd), mountOf(f.in.fd); own != "" && around != "" && own != around {
-		return hint.Add(errors.New("it is a mount point of its own, whose content cannot be replaced by a rename"),
-			"mount the directory that it lies in, and not the file alone")
-	}
-	return nil
+// about is what the kernel says of a file or a directory beside its stat.
+type about struct {
+	mount      string // that it lies on; "" where the kernel does not say
+	attributes uint64
 }
 
-// mountOf identifies the mount that fd lies on; "" where the kernel does not say.
+func aboutOf(fd int) about {
+	var info unix.Statx_t
+	if unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &info) != nil {
+		return about{mount: mountOf(fd)} // an older kernel
+	}
+	if info.Mask&unix.STATX_MNT_ID == 0 {
+		return about{mountOf(fd), info.Attributes}
+	}
+	return about{strconv.FormatUint(info.Mnt_id, 10), info.Attributes}
+}
+
+// mountOf is the mount that fd lies on, where statx does not tell.
 func mountOf(fd int) string {
 	info, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(fd))
 	if err != nil {
@@ -62,16 +76,12 @@ func mountOf(fd int) string {
 	return ""
 }
 
-// attributes says that what fd stands for is closed to everybody, root included.
-func attributes(fd int, path string) error {
-	var info unix.Statx_t
-	if unix.Statx(fd, "", unix.AT_EMPTY_PATH, 0, &info) != nil {
-		return nil // an older kernel
-	}
+// closed says that what lies at path is closed to everybody, root included.
+func (a about) closed(path string) error {
 	switch {
-	case info.Attributes&unix.STATX_ATTR_IMMUTABLE != 0:
+	case a.attributes&unix.STATX_ATTR_IMMUTABLE != 0:
 		return hint.Add(fmt.Errorf("%s is immutable", path), "chattr -i "+path)
-	case info.Attributes&unix.STATX_ATTR_APPEND != 0:
+	case a.attributes&unix.STATX_ATTR_APPEND != 0:
 		return hint.Add(fmt.Errorf("%s can only be appended to", path), "chattr -a "+path)
 	}
 	return nil

@@ -22,11 +22,13 @@ type CA struct {
 	rootKey, intermediateKey crypto.Signer
 }
 
-// NewCA makes a CA whose subjects carry name.
-func NewCA(t testing.TB, name string) *CA {
+// NewCA makes a CA whose subjects carry name. Its root is trusted for the permitted
+// domains alone, where there are any.
+func NewCA(t testing.TB, name string, permitted ...string) *CA {
 	t.Helper()
 	ca := &CA{rootKey: NewKey(t), intermediateKey: NewKey(t)}
 	root := authority(name + " Root")
+	root.PermittedDNSDomains, root.PermittedDNSDomainsCritical = permitted, len(permitted) > 0
 	ca.Root = sign(t, root, root, ca.rootKey.Public(), ca.rootKey)
 	ca.Intermediate = sign(t, authority(name+" Intermediate"), ca.Root, ca.intermediateKey.Public(), ca.rootKey)
 	return ca
