@@ -24,6 +24,7 @@ type Agent struct {
 	accounts *account.Accounts
 	zones    *proof.Zones
 	memory   *issue.Memory
+	fleet    issue.Fleet              // nil: this host is alone
 	renewals map[string]state.Renewal // of the certificates looked at so far, under the lock
 	waiting  []string                 // the certificates that a pass handed back, in the order in which they waited; under the lock
 }

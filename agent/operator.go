@@ -177,7 +177,7 @@ func usable(s state.Snapshot, version string) error {
 // adopt takes over the order that an operator names.
 func (a *Agent) adopt(ctx context.Context, r Renewal) error {
 	certificate, _ := a.host.Config.Certificate(r.Names[0])
-	return a.underLock(ctx, r.Caller, state.Scope{}, func(ctx context.Context, p *pass) error {
+	return a.underLock(ctx, r.Caller, state.Scope{Alone: r.Alone}, func(ctx context.Context, p *pass) error {
 		s, err := a.host.Dir.Read(certificate)
 		if err != nil {
 			return err

@@ -83,7 +83,7 @@ type turn struct {
 
 func (a *Agent) newPass(scope state.Scope, look *look) (*pass, error) {
 	desk, err := issue.Open(a.host, scope, issue.Tools{
-		Issuer: a.accounts.Issuer, Prover: proof.New(a.zones), Memory: a.memory,
+		Issuer: a.accounts.Issuer, Prover: proof.New(a.zones), Memory: a.memory, Fleet: a.fleet,
 	})
 	if err != nil {
 		return nil, err

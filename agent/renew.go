@@ -20,6 +20,7 @@ type Renewal struct {
 	Names   []string // none: every certificate
 	Force   bool     // order although nothing is due
 	Adopt   string   // go on with this order of a package, by the server's id; of one certificate
+	Alone   bool     // order without asking the fleet
 	NoWait  bool     // leave what has to wait to the next call
 	Timeout time.Duration
 	Caller  state.Caller
@@ -82,7 +83,7 @@ func newOneShot(a *Agent, r Renewal, names map[string]bool) *oneShot {
 
 // pass works under the lock on what is due.
 func (run *oneShot) pass(ctx context.Context) error {
-	return run.agent.workOn(ctx, run, run.renewal.Caller, state.Scope{Since: run.started}, func() {
+	return run.agent.workOn(ctx, run, run.renewal.Caller, state.Scope{Since: run.started, Alone: run.renewal.Alone}, func() {
 		if len(run.last) == len(run.agent.host.Config.Certificates) {
 			run.agent.passed(run.renewal.Caller.Who)
 		}
@@ -193,7 +194,7 @@ func (run *oneShot) withdraw() error {
 	if len(run.force) == 0 {
 		return nil
 	}
-	return run.agent.underLock(context.Background(), run.renewal.Caller, state.Scope{}, func(ctx context.Context, p *pass) error {
+	return run.agent.underLock(context.Background(), run.renewal.Caller, state.Scope{Alone: run.renewal.Alone}, func(ctx context.Context, p *pass) error {
 		var all []error
 		for name := range run.force {
 			all = append(all, p.desk.Withdraw(name))

@@ -15,6 +15,7 @@ import (
 
 	"dvagent/agent/check"
 	"dvagent/agent/config"
+	"dvagent/agent/issue"
 	"dvagent/agent/order"
 	"dvagent/agent/state"
 	"dvagent/agent/view"
@@ -46,6 +47,8 @@ type world struct {
 	api         string // cas_api; 2018-07-13 when empty
 	domains     string // the list in place of the zone and its wildcard
 	name        string // of the certificate, in place of the zone
+
+	fleet issue.Fleet // nil: the host is alone
 
 	observe state.Observer // may be nil
 	log     *slog.Logger   // may be nil
@@ -152,6 +155,7 @@ func (w *world) agent() *Agent {
 	if err != nil {
 		w.Fatal(err)
 	}
+	a.fleet = w.fleet
 	a.host.Roots = x509.NewCertPool()
 	if root, err := os.ReadFile(w.sandbox.Ready().CAFile); err != nil || !w.strange && !a.host.Roots.AppendCertsFromPEM(root) {
 		w.Fatal("no root of the sandbox: ", err)

@@ -34,7 +34,7 @@ func newCounts(registry *prometheus.Registry, build Build) *counts {
 		readyAt: prometheus.NewGauge(prometheus.GaugeOpts{Name: "dvagent_config_last_reload_success_timestamp_seconds",
 			Help: "When the configuration at work was read."}),
 	}
-	for _, outcome := range []order.Outcome{order.Issued, order.LetGo, order.KeyLost, order.Withdrawn, order.Abandoned} {
+	for _, outcome := range []order.Outcome{order.Issued, order.LetGo, order.KeyLost, order.Withdrawn, order.Abandoned, order.HandedOn} {
 		c.ended.WithLabelValues(string(outcome))
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "dvagent_build_info", Help: "What program this is; always 1.",

@@ -32,6 +32,9 @@ func (w *work) removeProofs(ctx context.Context) error {
 	ctx, cancel := state.Outliving(ctx)
 	defer cancel()
 	for _, record := range w.order.Owed() {
+		if err := w.stands(ctx); err != nil {
+			return err
+		}
 		if err := w.desk.prover.Remove(ctx, record, w.proofs()); err != nil {
 			return hint.Add(fmt.Errorf("remove %s: %w", named(record), err), hint.Of(err))
 		}
@@ -70,9 +73,14 @@ func (d *Desk) Sweep(ctx context.Context, certificate string) state.Outcome {
 	defer cancel()
 	outcome := state.Outcome{Certificate: certificate}
 	for _, entry := range d.records.Of(certificate) {
-		if !d.inOpenOrder(entry) {
-			outcome = outcome.And(d.sweep(ctx, entry))
+		if d.inOpenOrder(entry) {
+			continue
 		}
+		if needed := d.neededElsewhere(ctx, entry); needed != nil {
+			outcome = outcome.And(*needed)
+			continue
+		}
+		outcome = outcome.And(d.sweep(ctx, entry))
 	}
 	return outcome
 }
@@ -145,10 +153,11 @@ func (d *Desk) inOpenOrder(entry order.OwedRecord) bool {
 // stays owed: then the outcome is Pending.
 func (d *Desk) Abandon(ctx context.Context, certificate string) (state.Outcome, error) {
 	outcome := state.Outcome{Certificate: certificate}
-	o, err := order.Load(d.host.Dir.Certificate(certificate))
+	o, err := d.heldOrder(ctx, certificate)
 	if err != nil {
 		return outcome, err
 	}
+	defer d.release(ctx, certificate)
 	if o == nil {
 		return outcome, hint.Add(fmt.Errorf("%s has no open order", certificate), "dvagent status lists the open ones")
 	}

@@ -25,13 +25,18 @@ type Desk struct {
 	open    func(ctx context.Context, s Shop) (Issuer, error)
 	prover  proof.Prover
 	memory  *Memory
+	fleet   Fleet // nil: this host is alone
 	ledger  *order.Instances
 	records *order.Owed
+
+	joining sync.Mutex
+	joined  bool // the ledger is one with that of the fleet
 
 	mu      sync.Mutex
 	issuers map[Shop]Issuer
 	lists   map[string]*lists // by account
 	slots   map[string][]Slot // by account, as far as they were listed
+	leases  map[string]Lease  // that this pass has, by certificate
 
 	used     map[order.Instance]bool         // submitted in this pass: a list may call them free
 	counted  map[string]map[string]time.Time // until when the spare slots of the last list are, by account and id
@@ -46,13 +51,17 @@ type Tools struct {
 	Issuer func(ctx context.Context, s Shop) (Issuer, error) // a Catalogue where the shop names no package, else a Package
 	Prover proof.Prover
 	Memory *Memory
+	Fleet  Fleet // nil: this host is alone
 }
 
 // Open reads the ledgers. The lock must be held.
 func Open(host *state.Host, scope state.Scope, tools Tools) (*Desk, error) {
-	d := &Desk{host: host, scope: scope, open: tools.Issuer, prover: tools.Prover, memory: tools.Memory,
+	d := &Desk{host: host, scope: scope, open: tools.Issuer, prover: tools.Prover, memory: tools.Memory, leases: map[string]Lease{},
 		issuers: map[Shop]Issuer{}, lists: map[string]*lists{}, slots: map[string][]Slot{},
 		used: map[order.Instance]bool{}, counted: map[string]map[string]time.Time{}, spares: map[string]state.Spares{}, reserved: reserved(host.Config.Certificates)}
+	if !scope.Alone {
+		d.fleet = tools.Fleet
+	}
 	err := host.Readable(func() (err error) {
 		d.ledger, err = order.LoadInstances(host.Dir.Instances())
 		return err

@@ -59,6 +59,15 @@ const mostSteps = 50
 // goes now. It returns what the disk says then.
 // forced says that an operator wants an order, whether or not one is due.
 func (d *Desk) Advance(ctx context.Context, s state.Snapshot, forced bool) (state.Snapshot, state.Outcome) {
+	if d.shares(s, forced) {
+		if err := d.hold(ctx, &s, forced); err != nil {
+			if waiting := d.waitsElsewhere(s, err); waiting != nil {
+				return s, *waiting
+			}
+			return s, d.withoutFleet(s, err)
+		}
+		defer d.release(ctx, s.Config.Name)
+	}
 	did, newest := state.Nothing, s.Newest
 	if err := d.ready(ctx, &s, forced); err != nil {
 		return s, d.unready(s, err)
@@ -107,6 +116,9 @@ func (w *work) run(ctx context.Context) state.Outcome {
 			return state.Outcome{Certificate: w.name(), Ordered: ordered, Class: state.Pending, Next: state.Now(), Retry: true,
 				Waiting: "the account's lists, read anew"}
 		case err != nil:
+			if elsewhere := w.desk.waitsElsewhere(w.snapshot, err); elsewhere != nil {
+				return *elsewhere
+			}
 			return w.fail(ctx, step, err)
 		case !v.until.IsZero():
 			return w.waitFor(step, v)

@@ -31,8 +31,11 @@ func (d *Desk) ready(ctx context.Context, s *state.Snapshot, forced bool) (err e
 		}
 	}
 	if s.Newest == "" && !s.Config.Follow {
-		if s.Order, err = d.inherit(*s); err != nil || s.Order != nil {
+		if s.Order, err = d.inherit(*s); err != nil {
 			return err
+		}
+		if s.Order != nil {
+			return d.tieHeld(s)
 		}
 	}
 	if s.Config.Follow {
@@ -48,7 +51,7 @@ func (d *Desk) ready(ctx context.Context, s *state.Snapshot, forced bool) (err e
 	if reason == "" {
 		return d.dropClaim(*s)
 	}
-	s.Order, err = d.begin(*s, reason, forced)
+	s.Order, err = d.begin(ctx, *s, reason, forced)
 	return err
 }
 
@@ -172,12 +175,28 @@ func (d *Desk) recallKey(c config.Certificate, o *order.Order) error {
 	return nil
 }
 
-func (d *Desk) begin(s state.Snapshot, reason string, forced bool) (*order.Order, error) {
+func (d *Desk) begin(ctx context.Context, s state.Snapshot, reason string, forced bool) (*order.Order, error) {
+	a := application(s, reason, forced)
+	if lease := d.lease(s.Config.Name); lease != nil {
+		err := lease.MayBegin(ctx)
+		if err == nil {
+			a.Number, err = d.nextNumber(s.Config.Name, lease)
+		}
+		if err != nil {
+			return nil, err
+		}
+		a.Host = d.fleet.Host()
+	}
 	d.memory.forget(s.Config.Name)
 	d.host.Observe(state.Progress{At: state.Now(), Certificate: s.Config.Name, Step: string(order.Allocate),
 		Text: "ordering: " + reason, Emergency: s.Emergency(state.Now())})
 	d.host.Observe(state.OrderOpened)
-	return order.Open(d.host.Dir.Certificate(s.Config.Name), application(s, reason, forced))
+	o, err := order.Open(d.host.Dir.Certificate(s.Config.Name), a)
+	if err != nil {
+		return nil, err
+	}
+	s.Order = o
+	return o, d.tieHeld(&s)
 }
 
 func application(s state.Snapshot, reason string, forced bool) order.Application {
@@ -198,7 +217,7 @@ func (d *Desk) end(o *order.Order, outcome order.Outcome, why string) error {
 // finish gives the claim of an ended order back, removes the key that was made
 // for it (a stored version has its own copy) and sets its journal aside.
 func (d *Desk) finish(o *order.Order) error {
-	if o.Instance != "" && d.ledger.Holder(instanceOf(o)) == o.Certificate {
+	if o.Instance != "" && o.Outcome != order.HandedOn && d.ledger.Holder(instanceOf(o)) == o.Certificate {
 		if err := d.ledger.Note(useAfter(o), instanceOf(o), o.Certificate); err != nil {
 			return err
 		}
@@ -217,7 +236,7 @@ func (d *Desk) putKeyAway(o *order.Order) error {
 	switch {
 	case o.Outcome == order.Issued || o.Outcome == order.KeyLost:
 		return dir.DropKeys(o.Certificate)
-	case o.Outcome == order.Abandoned && (o.Submitting || !o.SubmittedAt.IsZero()):
+	case (o.Outcome == order.Abandoned || o.Outcome == order.HandedOn) && (o.Submitting || !o.SubmittedAt.IsZero()):
 		return dir.GiveKeysUp(o.Certificate)
 	}
 	return dir.DropOpenKeys(o.Certificate)

@@ -245,6 +245,12 @@ func are(ids []string, what string) string {
 // Adopt goes on with an order of the certificate's package that an operator
 // names by the server's id, whoever placed it. The server has to know it.
 func (d *Desk) Adopt(ctx context.Context, s state.Snapshot, id string) error {
+	if d.fleet != nil {
+		if err := d.hold(ctx, &s, true); err != nil {
+			return err
+		}
+		defer d.release(ctx, s.Config.Name)
+	}
 	w := &work{desk: d, snapshot: s, order: s.Order}
 	if err := w.adoptable(id); err != nil {
 		return err
@@ -261,7 +267,7 @@ func (d *Desk) Adopt(ctx context.Context, s state.Snapshot, id string) error {
 	}
 	var err error
 	if w.order == nil {
-		if w.order, err = d.begin(s, state.ReasonAdopted, false); err != nil {
+		if w.order, err = d.begin(ctx, s, state.ReasonAdopted, false); err != nil {
 			return err
 		}
 	}

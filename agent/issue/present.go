@@ -17,6 +17,9 @@ func (w *work) present(ctx context.Context) (verdict, error) {
 		return w.patient(next, "the CA's challenge")
 	}
 	for _, c := range w.order.Unproved() {
+		if err := w.stands(ctx); err != nil {
+			return advance, err
+		}
 		record, ours, err := w.desk.prover.Put(ctx, w.subject(), c, w.proofs())
 		if err != nil {
 			return advance, err

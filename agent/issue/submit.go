@@ -68,6 +68,9 @@ func (w *work) send(ctx context.Context, stock *order.Stock) error {
 	if err := w.desk.host.Locked(); err != nil {
 		return err
 	}
+	if err := w.stands(ctx); err != nil {
+		return err
+	}
 	receipt, err := w.issuer.Submit(ctx, w.ticket(), a)
 	if err != nil {
 		return w.notAccepted(ctx, err)

@@ -35,6 +35,9 @@ func (o *Order) applyStage(fact Fact) {
 	case Opened:
 		o.OpenedAt, o.Domains, o.Reason, o.Forced = fact.At, fact.Domains, fact.Reason, fact.Forced
 		o.Account, o.DNSAccount, o.Webroot = fact.Account, fact.DNSAccount, fact.Webroot
+		if fact.Number > 0 {
+			o.Number, o.Host = fact.Number, fact.Host
+		}
 	case Claimed:
 		o.Instance, o.ClaimedAt, o.Adopted, o.Submissions = fact.Instance, fact.At, fact.Adopted, 0
 		o.API, o.Package, o.Bare, o.Before = cmp.Or(fact.API, API2018), fact.Package, fact.Bare, fact.Before
@@ -89,7 +92,7 @@ func (o *Order) applySubmission(fact Fact) {
 func (o *Order) challenge(challenges []Challenge) {
 	o.Challenges = challenges
 	for i, placed := range o.Records {
-		if !slices.ContainsFunc(challenges, placed.Record.serves) {
+		if !slices.ContainsFunc(challenges, placed.Record.Serves) {
 			o.Records[i].Seen = time.Time{}
 		}
 	}

@@ -15,7 +15,7 @@ type Kind string
 
 // The kinds, in the order in which an order that goes well meets them.
 const (
-	Opened     Kind = "opened"     // Domains, Reason, Forced, Account, DNSAccount, Webroot, API
+	Opened     Kind = "opened"     // Domains, Reason, Forced, Account, DNSAccount, Webroot, API, Number, Host
 	Claimed    Kind = "claimed"    // Instance, Adopted, API, Package, Bare, Before
 	Keyed      Kind = "keyed"      // Key: the private key for it is on the disk
 	Submitting Kind = "submitting" // Stock: right before the request
@@ -45,6 +45,7 @@ const (
 	LetGo     Outcome = "let go"    // adopted, and not ours after all, or too slow
 	KeyLost   Outcome = "key lost"  // issued for a key that is not there any more
 	Withdrawn Outcome = "withdrawn" // nothing was claimed yet
+	HandedOn  Outcome = "handed on" // another host of the fleet went on with it
 )
 
 // Fact is one line of an order's journal.
@@ -57,6 +58,8 @@ type Fact struct {
 	Webroot    string      `json:"webroot,omitempty"`
 	Reason     string      `json:"reason,omitempty"`
 	Forced     bool        `json:"forced,omitempty"`
+	Number     int         `json:"number,omitempty"`
+	Host       string      `json:"host,omitempty"`
 	API        string      `json:"api,omitempty"`
 	Instance   string      `json:"instance,omitempty"`
 	Adopted    bool        `json:"adopted,omitempty"`
@@ -131,8 +134,8 @@ type Record struct {
 // Type is the record's kind, TXT, CNAME or FILE.
 func (r Record) Type() string { return cmp.Or(r.Kind, TXT) }
 
-// serves says that the record is made for the challenge.
-func (r Record) serves(c Challenge) bool {
+// Serves says that the record is made for the challenge.
+func (r Record) Serves(c Challenge) bool {
 	return r.Type() == c.Kind && cmp.Or(r.For, r.Name) == c.Name && r.Value == c.Value
 }
 

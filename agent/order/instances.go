@@ -19,6 +19,7 @@ type Instances struct {
 	claims  map[[2]string]claims       // by account and certificate
 	stocks  map[Instance]stock         // by account and package
 	sent    map[string][]instanceEntry // submissions, and those that never arrived, by certificate
+	common  Common                     // nil: this host keeps it alone
 }
 
 // Instance is a paid instance of an account.
@@ -181,13 +182,36 @@ func (l *Instances) Submit(i Instance, certificate string, stock *Stock) error {
 }
 
 func (l *Instances) record(e instanceEntry) error {
-	e.At = now()
-	if err := l.log.Append(e); err != nil {
-		return err
+	_, err := l.recordWhere(e, func() bool { return true })
+	return err
+}
+
+// recordWhere records an entry if it may be. That is asked anew where other hosts have
+// written of the instance in the meantime.
+func (l *Instances) recordWhere(e instanceEntry, mayBe func() bool) (bool, error) {
+	for range mostConflicts {
+		if !mayBe() {
+			return false, nil
+		}
+		e.At = now()
+		if l.common != nil {
+			e.At = l.after(e.of())
+			shared, err := l.share(e)
+			if err != nil {
+				return false, err
+			}
+			if !shared {
+				continue
+			}
+		}
+		if err := l.log.Append(e); err != nil {
+			return false, err
+		}
+		l.entries = append(l.entries, e)
+		l.apply(e)
+		return true, nil
 	}
-	l.entries = append(l.entries, e)
-	l.apply(e)
-	return nil
+	return false, errConflict
 }
 
 // Claim takes an instance of an account for a certificate. It answers false, and
@@ -195,11 +219,12 @@ func (l *Instances) record(e instanceEntry) error {
 func (l *Instances) Claim(account, certificate string, c Claim) (taken bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if holder := l.uses[Instance{account, c.Instance}].holder; holder != "" && holder != certificate {
-		return false, nil
+	free := func() bool {
+		holder := l.uses[Instance{account, c.Instance}].holder
+		return holder == "" || holder == certificate
 	}
-	return true, l.record(instanceEntry{Kind: InstanceClaimed, Account: account, Instance: c.Instance, Certificate: certificate,
-		Until: c.Until, Adopted: c.Adopted, Package: c.Package, Bare: c.Bare, Before: c.Before})
+	return l.recordWhere(instanceEntry{Kind: InstanceClaimed, Account: account, Instance: c.Instance, Certificate: certificate,
+		Until: c.Until, Adopted: c.Adopted, Package: c.Package, Bare: c.Bare, Before: c.Before}, free)
 }
 
 // NoteEnd makes durable when the subscription of an instance ends, where it is
@@ -284,11 +309,7 @@ func (l *Instances) Submissions(certificate string, now time.Time) (n int, oldes
 func (l *Instances) Compact(now time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	recent := now.AddDate(0, 0, -2)
-	kept := slices.DeleteFunc(slices.Clone(l.entries), func(e instanceEntry) bool {
-		submission := e.Kind == InstanceSubmitted || e.Kind == InstanceUnapplied
-		return l.uses[Instance{e.Account, e.Instance}].over && e.Kind != InstanceRefused && !(submission && e.At.After(recent)) && !l.tellsStock(e)
-	})
+	kept := l.worthKeeping(l.entries, now)
 	if !l.log.Long(len(kept)) {
 		return nil
 	}
@@ -297,4 +318,13 @@ func (l *Instances) Compact(now time.Time) error {
 	}
 	l.replay(kept)
 	return nil
+}
+
+// worthKeeping leaves out what Compact drops.
+func (l *Instances) worthKeeping(entries []instanceEntry, now time.Time) []instanceEntry {
+	recent := now.AddDate(0, 0, -2)
+	return slices.DeleteFunc(slices.Clone(entries), func(e instanceEntry) bool {
+		submission := e.Kind == InstanceSubmitted || e.Kind == InstanceUnapplied
+		return l.uses[e.of()].over && e.Kind != InstanceRefused && !(submission && e.At.After(recent)) && !l.tellsStock(e)
+	})
 }

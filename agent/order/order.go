@@ -35,6 +35,8 @@ func Steps() []Step { return []Step{Allocate, Submit, Present, Propagate, Issue,
 type Order struct {
 	Certificate string
 	OpenedAt    time.Time
+	Number      int      // among the orders of hosts that share the certificate; 0: this host is alone
+	Host        string   // of those, the one that opened it
 	Domains     []string // what it was, or will be, submitted with
 	Account     string
 	DNSAccount  string
@@ -74,8 +76,9 @@ type Order struct {
 	Outcome Outcome
 	EndedAt time.Time
 
-	dir string
-	log *journal.Log[Fact]
+	dir   string
+	log   *journal.Log[Fact]
+	share func(Fact) error // nil: this host is alone
 }
 
 // API2018 is what the orders of an older dvagent are bound to, which knew no
@@ -281,7 +284,7 @@ const (
 // the certificate had before, is none.
 func (o *Order) Proof(c Challenge) *Placed {
 	for i := len(o.Records) - 1; i >= 0; i-- {
-		if r := o.Records[i].Record; r.serves(c) && (c.Kind != File || r.Zone == o.Webroot) {
+		if r := o.Records[i].Record; r.Serves(c) && (c.Kind != File || r.Zone == o.Webroot) {
 			return &o.Records[i]
 		}
 	}
@@ -348,7 +351,7 @@ func (o *Order) Owed() []Record {
 // challenge, or is in the zone as far as the order knows, even where the line
 // is lost that tells whose it is.
 func (o *Order) Needs(r Record) bool {
-	if slices.ContainsFunc(o.Challenges, r.serves) {
+	if slices.ContainsFunc(o.Challenges, r.Serves) {
 		return true
 	}
 	i := slices.IndexFunc(o.Records, func(p Placed) bool { return p.Record.same(r) })

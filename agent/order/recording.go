@@ -20,6 +20,8 @@ type Application struct {
 	Webroot    string // of files, or ""
 	Reason     string
 	Forced     bool
+	Number     int    // among the orders of hosts that share the certificate, or 0
+	Host       string // of those, the one that opens it
 }
 
 // Open begins an order of the certificate whose directory is dir.
@@ -38,7 +40,7 @@ func Open(dir string, a Application) (*Order, error) {
 // Reopen gives its names back to an order whose first line was damaged.
 func (o *Order) Reopen(a Application) error {
 	return o.record(Fact{Kind: Opened, Domains: a.Domains, Account: a.Account, DNSAccount: a.DNSAccount, Webroot: a.Webroot,
-		Reason: a.Reason, Forced: a.Forced})
+		Reason: a.Reason, Forced: a.Forced, Number: a.Number, Host: a.Host})
 }
 
 // Claim takes an instance, and binds the order to an API.
@@ -118,6 +120,11 @@ func (o *Order) End(outcome Outcome, why string) error {
 
 func (o *Order) record(fact Fact) error {
 	fact.At = now()
+	if o.share != nil && fact.shared() {
+		if err := o.share(fact); err != nil {
+			return err
+		}
+	}
 	if err := o.log.Append(forOlder(fact)); err != nil {
 		return err
 	}

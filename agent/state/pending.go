@@ -46,6 +46,25 @@ func (d Dir) MakeKey(certificate, kind string) (id string, key []byte, err error
 	return id, key, nil
 }
 
+// KeepKey keeps a private key (PEM) that another host made for the order of a
+// certificate, as MakeKey does; nil is none.
+func (d Dir) KeepKey(certificate string, key []byte) error {
+	if key == nil {
+		return nil
+	}
+	id, err := bundle.KeyID(key)
+	if err == nil {
+		err = atomicfile.MkdirAll(d.pending(certificate), 0o700)
+	}
+	if err == nil {
+		err = atomicfile.Write(atomicfile.File{Path: d.pendingKey(certificate, id), Data: key, Mode: 0o600, UID: atomicfile.Keep, GID: atomicfile.Keep})
+	}
+	if err != nil {
+		return fmt.Errorf("keep the key of an order: %w", err)
+	}
+	return nil
+}
+
 // Key is a private key that MakeKey made (PEM), or nil when it is lost: not
 // there, or not the one that the id says.
 func (d Dir) Key(certificate, id string) ([]byte, error) {

@@ -6,6 +6,7 @@ import "time"
 type Scope struct {
 	Since        time.Time // failures before it hold nothing up; zero: every backoff counts
 	Redeploy     bool      // install again what is in place already
+	Alone        bool      // order without asking the fleet: an operator says that nobody else does
 	Unconfigured bool      // also remove the owed records of certificates that are not configured
 }
 

@@ -1,0 +1,183 @@
+package fleet
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"dvagent/internal/atomicfile"
+	"dvagent/internal/hint"
+	"dvagent/internal/line"
+	"dvagent/internal/words"
+)
+
+// history is what this host remembers of etcd: how far it had come, and since when it
+// does not answer.
+type history struct {
+	path string
+	now  func() time.Time
+
+	mu      sync.Mutex
+	read    bool
+	seen    remembered
+	written time.Time // when the file was
+}
+
+type remembered struct {
+	ID          string    `json:"id"` // of the state directory, by chance
+	Revision    int64     `json:"revision"`
+	SilentSince time.Time `json:"silent_since,omitzero"`
+}
+
+// recall reads what an earlier process remembered. What cannot be read is not known: the
+// other hosts remember, too. The mutex must be held.
+func (h *history) recall() {
+	if h.read {
+		return
+	}
+	h.read = true
+	text, err := os.ReadFile(h.path)
+	if err == nil {
+		err = json.Unmarshal(text, &h.seen)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		h.seen = remembered{}
+	}
+	if h.seen.ID == "" {
+		h.seen.ID = rand.Text()
+		h.keep()
+	}
+}
+
+// id is that of the state directory.
+func (h *history) id() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.recall()
+	return h.seen.ID
+}
+
+// keepEvery is how often the revision is written down at most.
+const keepEvery = time.Minute
+
+// keep writes down what is remembered. The mutex must be held.
+func (h *history) keep() {
+	h.written = h.now()
+	text, err := json.Marshal(h.seen)
+	if err == nil {
+		err = atomicfile.DiscardAt(h.path)
+	}
+	if err == nil {
+		_ = atomicfile.Write(atomicfile.File{Path: h.path, Data: append(text, '\n'), Mode: 0o600, UID: atomicfile.Keep, GID: atomicfile.Keep}) // the next one may
+	}
+}
+
+// fellBack says that etcd had come further before.
+func (h *history) fellBack(revision int64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.recall()
+	return revision < h.seen.Revision
+}
+
+// advance notes how far etcd has come.
+func (h *history) advance(revision int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.recall()
+	changed := revision < h.seen.Revision || !h.seen.SilentSince.IsZero() || h.now().Sub(h.written).Abs() > keepEvery
+	h.seen.Revision, h.seen.SilentSince = revision, time.Time{}
+	if changed {
+		h.keep()
+	}
+}
+
+// hold writes down how far etcd has come, now that something of worth was told to it.
+func (h *history) hold() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.recall()
+	h.keep()
+}
+
+// silent is the error about etcd not answering, or not as it should.
+func (h *history) silent(err error) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.recall()
+	if h.seen.SilentSince.IsZero() {
+		h.seen.SilentSince = h.now()
+		h.keep()
+	}
+	return &silentError{err, h.seen.SilentSince, h.now().Sub(h.seen.SilentSince) > toldAfter}
+}
+
+// toldAfter is how long etcd may be silent while something is to be ordered, before
+// people are told.
+const toldAfter = time.Hour
+
+// silentError says that etcd does not do what is asked of it.
+type silentError struct {
+	err   error
+	since time.Time
+	told  bool
+}
+
+func (e *silentError) Error() string {
+	return fmt.Sprintf("%s; it has not done what is asked of it since %s", line.Of(e.err.Error()), words.Minute(e.since))
+}
+
+func (e *silentError) Unwrap() error { return e.err }
+
+// Transient is for state.Transient: what lasts is told.
+func (e *silentError) Transient() bool { return !e.told }
+
+// OperatorHint is for package hint.
+func (e *silentError) OperatorHint() string {
+	return strings.TrimPrefix(hint.Of(e.err)+"; no order begins or goes on meanwhile; to order all the same, where no other host can: dvagent renew --alone", "; ")
+}
+
+// restoredError says that etcd knows less than it did.
+type restoredError struct{ settles time.Duration }
+
+func (e *restoredError) Error() string {
+	return "etcd holds an older state than it did: no order begins until the hosts had the time to tell what they know"
+}
+
+// Transient is for state.Transient.
+func (e *restoredError) Transient() bool { return true }
+
+// Cause is for state.Cause.
+func (e *restoredError) Cause() string { return "etcd was restored" }
+
+// OperatorHint is for package hint.
+func (e *restoredError) OperatorHint() string {
+	return "nothing: orders begin again after " + words.Span(e.settles)
+}
+
+func (o *Orders) restoredKey() string { return o.fleet.Key("restored") }
+
+// saw notes how far etcd has come. Where it had come further before, somebody has put an
+// old backup back: for a while nobody begins an order.
+func (o *Orders) saw(ctx context.Context, client *clientv3.Client, revision int64) error {
+	if o.history.fellBack(revision) {
+		granted, err := client.Grant(ctx, int64(o.timing.Restore/time.Second))
+		if err == nil {
+			_, err = client.Put(ctx, o.restoredKey(), o.host, clientv3.WithLease(granted.ID))
+		}
+		if err != nil {
+			return o.silent("note that etcd was restored", err)
+		}
+	}
+	o.history.advance(revision)
+	return nil
+}

@@ -1,0 +1,132 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"dvagent/agent/issue"
+)
+
+// lease is for issue.Lease. It stands while the key is there that it was created with:
+// the key's revision tells it from any that came later.
+type lease struct {
+	orders      *Orders
+	client      *clientv3.Client
+	certificate string
+	session     clientv3.LeaseID
+	created     int64 // the revision of the key
+
+	known    issue.Known
+	modified int64 // the revision of what is known; 0: nothing is
+}
+
+// Known is for issue.Lease.
+func (l *lease) Known() issue.Known { return l.known }
+
+func (l *lease) key() string { return l.orders.holderKey(l.certificate) }
+
+func (l *lease) mine() clientv3.Cmp {
+	return clientv3.Compare(clientv3.CreateRevision(l.key()), "=", l.created)
+}
+
+// MayBegin is for issue.Lease: after an old backup was put back, the hosts first tell
+// what they know.
+func (l *lease) MayBegin(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, l.orders.timing.Call)
+	defer cancel()
+	resp, err := l.client.Get(ctx, l.orders.restoredKey())
+	if err != nil {
+		return l.orders.silent("ask for the lease of an order", err)
+	}
+	if err := l.orders.saw(ctx, l.client, resp.Header.Revision); err != nil {
+		return err
+	}
+	if len(resp.Kvs) > 0 {
+		return &restoredError{l.orders.timing.Restore}
+	}
+	return nil
+}
+
+// Stands is for issue.Lease. It makes the lease last for its whole time again, and does
+// not trust an answer that this process has slept over.
+func (l *lease) Stands(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*l.orders.timing.Call)
+	defer cancel()
+	for range 3 {
+		asked := time.Now().Round(0)
+		if _, err := l.client.KeepAliveOnce(ctx, l.session); err != nil && !errors.Is(err, rpctypes.ErrLeaseNotFound) {
+			return l.orders.silent("ask for the lease of an order", err)
+		}
+		resp, err := l.client.Get(ctx, l.key())
+		if err != nil {
+			return l.orders.silent("ask for the lease of an order", err)
+		}
+		if len(resp.Kvs) == 0 || resp.Kvs[0].CreateRevision != l.created {
+			return l.orders.elsewhere(resp)
+		}
+		if took := time.Now().Round(0).Sub(asked); took >= 0 && took < l.orders.timing.Lease/4 {
+			return nil
+		}
+	}
+	return l.orders.silent("ask for the lease of an order", errors.New("each answer took too long"))
+}
+
+// elsewhere says who has a lease now.
+func (o *Orders) elsewhere(found *clientv3.GetResponse) error {
+	var holder self
+	if len(found.Kvs) > 0 {
+		_ = json.Unmarshal(found.Kvs[0].Value, &holder) // without a name it is some other host
+	}
+	return &issue.ElsewhereError{Host: holder.Name, Again: o.timing.Lease / 2}
+}
+
+// Write is for issue.Lease.
+func (l *lease) Write(ctx context.Context, k issue.Known) error {
+	ctx, cancel := context.WithTimeout(ctx, l.orders.timing.Call)
+	defer cancel()
+	value, err := l.orders.encode(l.certificate, k)
+	if err != nil {
+		return err
+	}
+	key := l.orders.orderKey(l.certificate)
+	resp, err := l.client.Txn(ctx).If(l.mine(), clientv3.Compare(clientv3.ModRevision(key), "=", l.modified)).
+		Then(clientv3.OpPut(key, string(value))).Else(clientv3.OpGet(l.key())).Commit()
+	if err != nil {
+		return l.orders.silent("write what is known of an order", err)
+	}
+	if resp.Succeeded {
+		l.known, l.modified = k, resp.Header.Revision
+		l.orders.history.advance(l.modified)
+		return nil
+	}
+	holder := (*clientv3.GetResponse)(resp.Responses[0].GetResponseRange())
+	if len(holder.Kvs) == 0 || holder.Kvs[0].CreateRevision != l.created {
+		return l.orders.elsewhere(holder)
+	}
+	return &changedError{l.certificate}
+}
+
+// Release is for issue.Lease.
+func (l *lease) Release(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, l.orders.timing.Call)
+	defer cancel()
+	_ = l.orders.drop(ctx, l.client, l.key(), l.created) // else it ends with the process
+	l.orders.history.hold()
+}
+
+// changedError says that an earlier write turned out to have arrived, though its answer
+// had not. What is known is read anew.
+type changedError struct{ certificate string }
+
+func (e *changedError) Error() string {
+	return fmt.Sprintf("what the fleet knows of the order of %s is not what was read: it is read anew", e.certificate)
+}
+
+// Transient is for state.Transient.
+func (e *changedError) Transient() bool { return true }

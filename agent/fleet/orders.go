@@ -1,0 +1,264 @@
+package fleet
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/client/v3/concurrency"
+
+	"dvagent/agent/issue"
+	"dvagent/agent/order"
+)
+
+// Orders is the part of the fleet that package issue knows: which host works on which
+// certificate's order, what is known of it, and the ledger of instances. It is safe for
+// concurrent use.
+type Orders struct {
+	fleet   *Fleet
+	host    string
+	timing  Timing
+	history *history
+
+	mu      sync.Mutex
+	session *concurrency.Session // nil until a lease is wanted
+}
+
+// NewOrders contacts nothing. host is what this host is called, and path a file of its
+// own, in its state directory.
+func NewOrders(f *Fleet, host, path string, t Timing) *Orders {
+	return &Orders{fleet: f, host: host, timing: t, history: &history{path: path, now: time.Now}}
+}
+
+// Timing is how long things last.
+type Timing struct {
+	Lease   time.Duration // without a sign of life
+	Call    time.Duration // one request, at most
+	Restore time.Duration // so long no order begins after an old backup was put back
+}
+
+// DefaultTiming is that of hosts at work.
+var DefaultTiming = Timing{Lease: time.Minute, Call: 5 * time.Second, Restore: 10 * time.Minute}
+
+// self is a host as others see it. The id is its state directory's: two processes that
+// have it in turn are one host.
+type self struct {
+	Name string `json:"host"`
+	ID   string `json:"id"`
+}
+
+func (o *Orders) self() self { return self{o.host, o.history.id()} }
+
+var _ issue.Fleet = (*Orders)(nil)
+
+// Host is for issue.Fleet.
+func (o *Orders) Host() string { return o.host }
+
+func (o *Orders) holderKey(certificate string) string {
+	return o.fleet.Key("orders", certificate, "holder")
+}
+func (o *Orders) orderKey(certificate string) string {
+	return o.fleet.Key("orders", certificate, "order")
+}
+
+// silent is the error about a call that failed.
+func (o *Orders) silent(what string, err error) error {
+	var known *Error
+	if !errors.As(err, &known) {
+		err = o.fleet.failed(what, err)
+	}
+	return o.history.silent(err)
+}
+
+// inSession is the lease of this process in etcd, which is kept alive while the process
+// lives.
+func (o *Orders) inSession(ctx context.Context, client *clientv3.Client) (*concurrency.Session, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.session != nil {
+		select {
+		case <-o.session.Done():
+		default:
+			return o.session, nil
+		}
+	}
+	granted, err := client.Grant(ctx, int64(o.timing.Lease/time.Second))
+	if err != nil {
+		return nil, err
+	}
+	o.session, err = concurrency.NewSession(client, concurrency.WithLease(granted.ID))
+	return o.session, err
+}
+
+// forget drops a session that is over.
+func (o *Orders) forget(session clientv3.LeaseID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.session != nil && o.session.Lease() == session {
+		o.session.Orphan()
+		o.session = nil
+	}
+}
+
+// Close gives back all that this process has a right to.
+func (o *Orders) Close(ctx context.Context) {
+	o.mu.Lock()
+	session := o.session
+	o.session = nil
+	o.mu.Unlock()
+	client, err := o.fleet.Client()
+	if session == nil || err != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.timing.Call)
+	defer cancel()
+	session.Orphan()
+	_, _ = client.Revoke(ctx, session.Lease()) // else it ends by itself
+}
+
+// Lease is for issue.Fleet. What an earlier process of this host held is taken away from
+// it: the state directory has one agent at work at a time.
+func (o *Orders) Lease(ctx context.Context, certificate string) (issue.Lease, error) {
+	ctx, cancel := context.WithTimeout(ctx, o.timing.Call)
+	defer cancel()
+	client, err := o.fleet.Client()
+	if err != nil {
+		return nil, o.silent("take the lease of an order", err)
+	}
+	for range 3 {
+		l, err := o.tryLease(ctx, client, certificate)
+		switch {
+		case errors.Is(err, rpctypes.ErrLeaseNotFound): // the session is over, and nobody has said so yet
+			o.forget(l.session)
+		case errors.Is(err, errAgain):
+		case err != nil:
+			return nil, err
+		default:
+			return l, nil
+		}
+	}
+	return nil, &issue.ElsewhereError{Again: o.timing.Lease / 2}
+}
+
+// errAgain says that the lease was taken away from an earlier process of this host.
+var errAgain = errors.New("the lease can be taken now")
+
+func (o *Orders) tryLease(ctx context.Context, client *clientv3.Client, certificate string) (*lease, error) {
+	l := &lease{orders: o, client: client, certificate: certificate}
+	session, err := o.inSession(ctx, client)
+	if err != nil {
+		return l, o.silent("take the lease of an order", err)
+	}
+	l.session = session.Lease()
+	me, err := json.Marshal(o.self())
+	if err != nil {
+		return l, err
+	}
+	key, read := l.key(), clientv3.OpGet(o.orderKey(certificate))
+	resp, err := client.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).
+		Then(clientv3.OpPut(key, string(me), clientv3.WithLease(l.session)), read).Else(clientv3.OpGet(key), read).Commit()
+	if err != nil {
+		return l, o.silent("take the lease of an order", err)
+	}
+	if err := o.saw(ctx, client, resp.Header.Revision); err != nil {
+		return l, err
+	}
+	if l.created = resp.Header.Revision; !resp.Succeeded {
+		if err := l.taken(ctx, resp.Responses[0].GetResponseRange().Kvs[0]); err != nil {
+			return l, err
+		}
+	}
+	if kvs := resp.Responses[1].GetResponseRange().Kvs; len(kvs) > 0 {
+		l.modified = kvs[0].ModRevision
+		l.known, err = o.decode(certificate, kvs[0].Value)
+	}
+	return l, err
+}
+
+// taken makes a key that is there already this process's, or says whose it is.
+func (l *lease) taken(ctx context.Context, kv *mvccpb.KeyValue) error {
+	var holder self
+	_ = json.Unmarshal(kv.Value, &holder) // what cannot be read is another's
+	switch {
+	case clientv3.LeaseID(kv.Lease) == l.session:
+		l.created = kv.CreateRevision
+		return nil
+	case holder == l.orders.self():
+		return cmp.Or(l.orders.drop(ctx, l.client, l.key(), kv.CreateRevision), errAgain)
+	}
+	return &issue.ElsewhereError{Host: holder.Name, Again: l.orders.timing.Lease / 2}
+}
+
+// drop deletes a key, unless it is another one by now.
+func (o *Orders) drop(ctx context.Context, client *clientv3.Client, key string, created int64) error {
+	_, err := client.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(key), "=", created)).Then(clientv3.OpDelete(key)).Commit()
+	if err != nil {
+		return o.silent("take back the lease of an order", err)
+	}
+	return nil
+}
+
+// Known is for issue.Fleet.
+func (o *Orders) Known(ctx context.Context, certificate string) (issue.Known, error) {
+	ctx, cancel := context.WithTimeout(ctx, o.timing.Call)
+	defer cancel()
+	client, err := o.fleet.Client()
+	if err != nil {
+		return issue.Known{}, o.silent("read what is known of an order", err)
+	}
+	resp, err := client.Get(ctx, o.orderKey(certificate))
+	if err != nil {
+		return issue.Known{}, o.silent("read what is known of an order", err)
+	}
+	if err := o.saw(ctx, client, resp.Header.Revision); err != nil || len(resp.Kvs) == 0 {
+		return issue.Known{}, err
+	}
+	return o.decode(certificate, resp.Kvs[0].Value)
+}
+
+// written is what stands in etcd of an order.
+type written struct {
+	Host    string         `json:"host"`
+	Facts   []order.Fact   `json:"facts"`
+	Key     string         `json:"sealed_key,omitempty"`
+	Brought *issue.Brought `json:"brought,omitempty"`
+}
+
+// sealedAs is what the key of an order is sealed as.
+func sealedAs(certificate string) string { return "order " + certificate }
+
+func (o *Orders) encode(certificate string, k issue.Known) ([]byte, error) {
+	w := written{Host: o.host, Facts: k.Facts, Brought: k.Brought}
+	if k.Key != nil {
+		sealed, err := o.fleet.Seal(sealedAs(certificate), k.Key)
+		if err != nil {
+			return nil, fmt.Errorf("seal the key of an order: %w", err)
+		}
+		w.Key = sealed
+	}
+	return json.Marshal(w)
+}
+
+func (o *Orders) decode(certificate string, value []byte) (issue.Known, error) {
+	var w written
+	if err := json.Unmarshal(value, &w); err != nil {
+		return issue.Known{}, fmt.Errorf("what the fleet knows of the order of %s cannot be read: %w", certificate, err)
+	}
+	k := issue.Known{Host: w.Host, Facts: w.Facts, Brought: w.Brought}
+	if w.Key == "" {
+		return k, nil
+	}
+	key, err := o.fleet.Open(sealedAs(certificate), w.Key)
+	if err != nil {
+		return k, fmt.Errorf("the key of the order of %s, which host %q sealed, cannot be opened: %w", certificate, w.Host, err)
+	}
+	k.Key = key
+	return k, nil
+}

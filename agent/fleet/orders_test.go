@@ -1,0 +1,402 @@
+package fleet
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"dvagent/agent/fleet/fleettest"
+	"dvagent/agent/issue"
+	"dvagent/agent/order"
+	"dvagent/agent/state"
+)
+
+// newTestOrders is a host of a cluster, whose leases end soon.
+func newTestOrders(t *testing.T, etcd *fleettest.Cluster, host string) *Orders {
+	t.Helper()
+	return NewOrders(testFleet(t, etcd), host, filepath.Join(t.TempDir(), "fleet.json"),
+		Timing{Lease: 2 * time.Second, Call: 5 * time.Second, Restore: time.Minute})
+}
+
+// testFleet has an identity that all tests have.
+func testFleet(t *testing.T, etcd *fleettest.Cluster) *Fleet {
+	t.Helper()
+	text, err := identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := New(etcd.Settings(fleettest.Identity(t, text)))
+	t.Cleanup(f.Close)
+	return f
+}
+
+var identity = sync.OnceValues(NewIdentity)
+
+// silentCluster has one member, which does not answer any more.
+func silentCluster(t *testing.T) *fleettest.Cluster {
+	t.Helper()
+	etcd := fleettest.One(t)
+	etcd.Members[0].Kill()
+	return etcd
+}
+
+// leased takes the lease for a host, which must get it.
+func leased(t *testing.T, o *Orders) issue.Lease {
+	t.Helper()
+	l, err := o.Lease(t.Context(), "www")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// isElsewhere fails the test unless the error says that a host orders it.
+func isElsewhere(t *testing.T, what string, err error, host string) {
+	t.Helper()
+	var elsewhere *issue.ElsewhereError
+	if !errors.As(err, &elsewhere) || elsewhere.Host != host {
+		t.Errorf("%s: %v, want that host %q orders it", what, err, host)
+	}
+}
+
+func known(kinds ...order.Kind) issue.Known {
+	k := issue.Known{}
+	for i, kind := range kinds {
+		k.Facts = append(k.Facts, order.Fact{Kind: kind, At: time.Unix(int64(i), 0).UTC(), Instance: "cas-1"})
+	}
+	return k
+}
+
+// end takes away what keeps the leases of a host alive, as its death does.
+func (o *Orders) end(t *testing.T) {
+	t.Helper()
+	client, err := o.fleet.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Revoke(context.Background(), o.session.Lease()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOneHostHasTheLeaseOfACertificate(t *testing.T) {
+	t.Parallel()
+	etcd := fleettest.One(t)
+	first, second := newTestOrders(t, etcd, "a"), newTestOrders(t, etcd, "b")
+	l := leased(t, first)
+	_, err := second.Lease(t.Context(), "www")
+	isElsewhere(t, "the lease that another host has", err, "a")
+	if _, err := second.Lease(t.Context(), "mail"); err != nil {
+		t.Errorf("the lease of another certificate: %v", err)
+	}
+	if err := leased(t, first).Stands(t.Context()); err != nil {
+		t.Errorf("the lease that was taken again: %v", err)
+	}
+	l.Release(t.Context())
+	leased(t, second)
+	isElsewhere(t, "what was released", l.Stands(t.Context()), "b")
+}
+
+// fault 120
+func TestAHostWhoseLeaseHasRunOutWritesNothing(t *testing.T) {
+	t.Parallel()
+	etcd := fleettest.One(t)
+	first, second := newTestOrders(t, etcd, "a"), newTestOrders(t, etcd, "b")
+	l := leased(t, first)
+	if err := l.Write(t.Context(), known(order.Opened, order.Claimed)); err != nil {
+		t.Fatal(err)
+	}
+	first.end(t)
+	isElsewhere(t, "to write without a lease", l.Write(t.Context(), known(order.Opened)), "")
+	isElsewhere(t, "to stand without a lease", l.Stands(t.Context()), "")
+	other := leased(t, second)
+	if n := len(other.Known().Facts); n != 2 || other.Known().Host != "a" {
+		t.Errorf("the next host knows of %d facts by %q", n, other.Known().Host)
+	}
+	isElsewhere(t, "to write beside another host", l.Write(t.Context(), known(order.Opened)), "b")
+	isElsewhere(t, "to stand beside another host", l.Stands(t.Context()), "b")
+	_, err := first.Lease(t.Context(), "www")
+	isElsewhere(t, "to take it back", err, "b")
+	l.Release(t.Context()) // which is not its own any more
+	if err := other.Stands(t.Context()); err != nil {
+		t.Errorf("the lease of the other host after a release of the old one: %v", err)
+	}
+}
+
+// fault 120
+func TestALeaseRunsOutWithItsProcess(t *testing.T) {
+	t.Parallel()
+	etcd := fleettest.One(t)
+	first, second := newTestOrders(t, etcd, "a"), newTestOrders(t, etcd, "b")
+	leased(t, first)
+	first.session.Orphan() // which keeps nothing alive
+	if !eventually(func() bool { _, err := second.Lease(t.Context(), "www"); return err == nil }) {
+		t.Error("the lease never ran out")
+	}
+}
+
+// eventually waits for what is expected, within a bound.
+func eventually(holds func() bool) bool {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if holds() {
+			return true
+		}
+	}
+	return false
+}
+
+func TestALaterProcessOfAHostTakesWhatTheEarlierOneHeld(t *testing.T) {
+	t.Parallel()
+	etcd := fleettest.One(t)
+	earlier, later := newTestOrders(t, etcd, "a"), newTestOrders(t, etcd, "a")
+	later.history.path = earlier.history.path
+	l := leased(t, earlier)
+	now := leased(t, later)
+	isElsewhere(t, "the earlier process writes", l.Write(t.Context(), known(order.Opened)), "a")
+	isElsewhere(t, "the earlier process goes on", l.Stands(t.Context()), "a")
+	if err := now.Write(t.Context(), known(order.Opened)); err != nil {
+		t.Error(err)
+	}
+}
+
+// Two processes of one state directory take turns; a clone of it has another name.
+func TestAHostOfAnotherNameIsAnotherHost(t *testing.T) {
+	t.Parallel()
+	etcd := fleettest.One(t)
+	first, clone := newTestOrders(t, etcd, "a"), newTestOrders(t, etcd, "b")
+	clone.history.path = first.history.path
+	leased(t, first)
+	_, err := clone.Lease(t.Context(), "www")
+	isElsewhere(t, "a clone", err, "a")
+}
+
+func TestWhatIsKnownIsReplacedByItsReaderAlone(t *testing.T) {
+	t.Parallel()
+	etcd := fleettest.One(t)
+	o := newTestOrders(t, etcd, "a")
+	l, late := leased(t, o), leased(t, o)
+	if err := l.Write(t.Context(), known(order.Opened, order.Claimed)); err != nil {
+		t.Fatal(err)
+	}
+	err := late.Write(t.Context(), known(order.Opened))
+	var changed *changedError
+	if !errors.As(err, &changed) || !state.Transient(err) {
+		t.Errorf("written over what was not read: %v", err)
+	}
+	if err := l.Write(t.Context(), known(order.Opened, order.Claimed, order.Keyed)); err != nil {
+		t.Errorf("written over what was written: %v", err)
+	}
+}
+
+func TestTheKeyOfAnOrderIsSealedInEtcd(t *testing.T) {
+	t.Parallel()
+	etcd := fleettest.One(t)
+	first, second := newTestOrders(t, etcd, "a"), newTestOrders(t, etcd, "b")
+	secret := []byte("the canary of a private key")
+	k := known(order.Opened, order.Claimed)
+	k.Key = secret
+	if err := leased(t, first).Write(t.Context(), k); err != nil {
+		t.Fatal(err)
+	}
+	client, _ := first.fleet.Client()
+	resp, err := client.Get(t.Context(), first.orderKey("www"))
+	if err != nil || len(resp.Kvs) != 1 || bytes.Contains(resp.Kvs[0].Value, secret) {
+		t.Errorf("what stands in etcd: %v, %v", resp, err)
+	}
+	found, err := second.Known(t.Context(), "www")
+	if err != nil || !bytes.Equal(found.Key, secret) {
+		t.Errorf("the other host reads %q, %v", found.Key, err)
+	}
+}
+
+// A claim is one host's, however many want it at the same moment.
+func TestAnInstanceIsClaimedByOneOfManyHosts(t *testing.T) {
+	t.Parallel()
+	const hosts, instances = 6, 3
+	etcd := fleettest.One(t)
+	claimed := map[string]string{}
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for host := range hosts {
+		o, certificate := newTestOrders(t, etcd, fmt.Sprint("host", host)), fmt.Sprint("cert", host)
+		ledger, err := order.LoadInstances(filepath.Join(t.TempDir(), "instances.journal"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Go(func() {
+			if err := ledger.Join(o.Ledger(), time.Now()); err != nil {
+				t.Error(err)
+				return
+			}
+			for i := range instances {
+				id := fmt.Sprint("cas-", i)
+				taken, err := ledger.Claim("main", certificate, order.Claim{Instance: id})
+				if err != nil {
+					t.Error(err)
+				}
+				if !taken && ledger.Holder(order.Instance{Account: "main", ID: id}) == "" {
+					t.Errorf("%s is not told who has %s", certificate, id)
+				}
+				mu.Lock()
+				if taken && claimed[id] != "" {
+					t.Errorf("%s is claimed by %s and %s", id, claimed[id], certificate)
+				}
+				if taken {
+					claimed[id] = certificate
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	if len(claimed) != instances {
+		t.Errorf("claimed: %v", claimed)
+	}
+}
+
+// What a ledger knows is known to those who join later, whoever was first; what etcd
+// lost is told again.
+func TestTheLedgersOfHostsBecomeOne(t *testing.T) {
+	t.Parallel()
+	etcd := fleettest.One(t)
+	dir := t.TempDir()
+	open := func(name string) *order.Instances {
+		t.Helper()
+		l, err := order.LoadInstances(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	one, two := order.Instance{Account: "main", ID: "cas-cn-1/x"}, order.Instance{Account: "main", ID: "cas-cn-2"}
+	first := open("first")
+	claim(t, first, "www", one)
+	a, b := newTestOrders(t, etcd, "a"), newTestOrders(t, etcd, "b")
+	join(t, first, a)
+	if err := first.Submit(one, "www", nil); err != nil {
+		t.Fatal(err)
+	}
+	second := open("second")
+	join(t, second, b)
+	if holder := second.Holder(one); holder != "www" {
+		t.Errorf("the second host knows that %q holds it", holder)
+	}
+	if _, submitted := second.ClaimOf("main", "www"); !submitted {
+		t.Error("the second host does not know of the submission")
+	}
+	if n, _ := second.Submissions("www", time.Now()); n != 1 {
+		t.Errorf("the second host counts %d submissions", n)
+	}
+	claim(t, second, "mail", two)
+	if holder := open("second").Holder(one); holder != "www" {
+		t.Errorf("without etcd the second host knows that %q holds it", holder)
+	}
+	client, _ := a.fleet.Client()
+	if _, err := client.Delete(t.Context(), a.instanceKey(one)); err != nil { // as an old backup does
+		t.Fatal(err)
+	}
+	third := open("third")
+	join(t, open("second"), b)
+	join(t, third, newTestOrders(t, etcd, "c"))
+	if third.Holder(one) != "www" || third.Holder(two) != "mail" {
+		t.Errorf("the third host knows %q and %q", third.Holder(one), third.Holder(two))
+	}
+}
+
+func claim(t *testing.T, l *order.Instances, certificate string, i order.Instance) {
+	t.Helper()
+	if taken, err := l.Claim(i.Account, certificate, order.Claim{Instance: i.ID}); !taken || err != nil {
+		t.Fatalf("%s is not claimed: %v", i.ID, err)
+	}
+}
+
+func join(t *testing.T, l *order.Instances, o *Orders) {
+	t.Helper()
+	if err := l.Join(o.Ledger(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An entry in etcd that is damaged may have told of a submission: nothing is claimed
+// beside it.
+func TestADamagedLedgerIsNotJoined(t *testing.T) {
+	t.Parallel()
+	etcd := fleettest.One(t)
+	for name, value := range map[string]string{
+		"no JSON":                    `{"entries":[`,
+		"an unknown word":            `{"entries":[{"at":"2026-01-02T03:04:05Z","fact":"sold","account":"main","instance":"i"}]}`,
+		"an entry of another":        `{"entries":[{"at":"2026-01-02T03:04:05Z","fact":"claimed","account":"main","instance":"j"}]}`,
+		"an entry without its time":  `{"entries":[{"fact":"claimed","account":"main","instance":"i"}]}`,
+		"an entry that is no object": `{"entries":[7]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newTestOrders(t, etcd, "a")
+			client, _ := o.fleet.Client()
+			if _, err := client.Put(t.Context(), o.instanceKey(order.Instance{Account: "main", ID: "i"}), value); err != nil {
+				t.Fatal(err)
+			}
+			l, err := order.LoadInstances(filepath.Join(t.TempDir(), "instances.journal"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := l.Join(o.Ledger(), time.Now()); err == nil {
+				t.Error("it was joined")
+			}
+		})
+	}
+}
+
+// fault 119
+func TestAnEtcdThatFallsBackBehindWhatItWasLetsNoOrderBegin(t *testing.T) {
+	t.Parallel()
+	etcd := fleettest.One(t)
+	first, second := newTestOrders(t, etcd, "a"), newTestOrders(t, etcd, "b")
+	l := leased(t, first)
+	if err := l.MayBegin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	backup := etcd.Backup()
+	for range 20 {
+		if err := leased(t, first).Write(t.Context(), known(order.Opened, order.Claimed)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	leased(t, first).Release(t.Context())
+	etcd.Restore(backup)
+	again := newTestOrders(t, etcd, "a") // another run of the same host
+	again.history.path = first.history.path
+	if err := leased(t, again).MayBegin(t.Context()); !isRestored(err) {
+		t.Errorf("the host that remembers: %v", err)
+	}
+	if other, err := second.Lease(t.Context(), "mail"); err != nil || !isRestored(other.MayBegin(t.Context())) {
+		t.Errorf("the host that does not: %v", err)
+	}
+}
+
+func isRestored(err error) bool {
+	var restored *restoredError
+	return errors.As(err, &restored) && state.Transient(err)
+}
+
+// fault 119
+func TestASilentEtcdIsToldAfterAWhile(t *testing.T) {
+	t.Parallel()
+	o := newTestOrders(t, silentCluster(t), "a")
+	o.timing.Call = 200 * time.Millisecond
+	now := time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
+	o.history.now = func() time.Time { return now }
+	_, err := o.Lease(t.Context(), "www")
+	if err == nil || !state.Transient(err) {
+		t.Fatalf("at first: %v", err)
+	}
+	later := newTestOrders(t, silentCluster(t), "a") // another run of the same host
+	later.timing, later.history = o.timing, &history{path: o.history.path, now: func() time.Time { return now.Add(2 * time.Hour) }}
+	if _, err = later.Lease(t.Context(), "www"); err == nil || state.Transient(err) {
+		t.Errorf("after two hours: %v", err)
+	}
+}

@@ -1,0 +1,205 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"dvagent/agent/fleet"
+	"dvagent/agent/fleet/fleettest"
+	"dvagent/agent/order"
+	"dvagent/agent/state"
+	"dvagent/internal/bundle"
+	"dvagent/internal/sandbox"
+)
+
+// hosts are those of a fleet of a test's own.
+type hosts struct {
+	*testing.T
+	settings fleetSettings
+}
+
+type fleetSettings struct {
+	etcd             *fleettest.Cluster
+	identity, prefix string
+}
+
+func newHosts(t *testing.T, etcd *fleettest.Cluster) *hosts {
+	t.Helper()
+	text, err := fleet.NewIdentity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &hosts{t, fleetSettings{etcd, fleettest.Identity(t, text), fmt.Sprintf("/%s/", filepath.Base(filepath.Dir(t.TempDir())))}}
+}
+
+// fleetTiming is that of hosts in tests: what is to last does so for as long as a test
+// may.
+var fleetTiming = fleet.Timing{Lease: 30 * time.Second, Call: 5 * time.Second, Restore: time.Minute}
+
+// host is w as a host of the fleet, with a state directory of its own.
+func (h *hosts) host(w *world, name string) *world {
+	h.Helper()
+	other := *w
+	other.T, other.dir = h.T, h.TempDir()
+	if err := other.where().Prepare(); err != nil {
+		h.Fatal(err)
+	}
+	settings := h.settings.etcd.Settings(h.settings.identity)
+	settings.Prefix = h.settings.prefix
+	f := fleet.New(settings)
+	h.Cleanup(f.Close)
+	other.fleet = fleet.NewOrders(f, name, filepath.Join(other.dir, "fleet.json"), fleetTiming)
+	return &other
+}
+
+// dies is what the others see of a host's death once its lease has run out.
+func (w *world) dies() {
+	w.fleet.(*fleet.Orders).Close(context.Background())
+}
+
+// fault 121: the holder dies at each step; another host goes on with the same instance
+// and the same key, and the first one lets go when it is back.
+func TestAnotherHostGoesOnWhereOneDied(t *testing.T) {
+	etcd := fleettest.One(t)
+	ofEachOrdering(t, func(t *testing.T, o ordering) {
+		for _, step := range []order.Step{order.Propagate, order.Issue} {
+			t.Run("at "+string(step), func(t *testing.T) {
+				w := o.newWorld(t, sandbox.Options{Propagation: []time.Duration{200 * time.Millisecond}, IssueAfter: time.Second})
+				h := newHosts(t, etcd)
+				a, b := h.host(w, "a"), h.host(w, "b")
+				a.comesTo(step)
+				a.dies()
+				b.goesOnWhere(a, o)
+			})
+		}
+	})
+}
+
+// comesTo looks until the order is at a step.
+func (w *world) comesTo(step order.Step) {
+	w.Helper()
+	for range 200 {
+		if w.renew(Renewal{NoWait: true}); w.step() == step {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	w.Fatalf("the order is at %s, and never came to %s", w.step(), step)
+}
+
+// goesOnWhere is a host that brings the certificate by the order that another one began,
+// and that one when it is back: it lets go, unless it had the certificate already. Of a
+// package, an order whose answer was lost is looked for first.
+func (w *world) goesOnWhere(other *world, o ordering) {
+	w.Helper()
+	out := w.renew(Renewal{Timeout: 20 * time.Second})
+	if strings.Contains(out.Waiting, "whose answer was lost") && o.orders(w) == 0 {
+		return
+	}
+	if out.Class != state.Served || !out.Ordered {
+		w.Errorf("the other host: %+v", out)
+		return
+	}
+	w.holdsItsKey()
+	back := other.renew(Renewal{NoWait: true})
+	waits := back.Class == state.Pending && strings.Contains(back.Waiting, "new certificate")
+	has := back.Class == state.Served && other.current() == w.current()
+	if !waits && !has || other.step() != order.Done {
+		w.Errorf("the host that is back: %+v, at %s", back, other.step())
+	}
+	if o.orders(w) != 1 || o.used(w) != 1 || w.records() != "" {
+		w.Errorf("%d orders on %d instances; records left: %q", o.orders(w), o.used(w), w.records())
+	}
+}
+
+// holdsItsKey checks that the current version is a pair.
+func (w *world) holdsItsKey() {
+	w.Helper()
+	if _, err := bundle.Load(filepath.Join(w.where().Certificate("example.com"), "current")); err != nil {
+		w.Error(err)
+	}
+}
+
+// One orders, however many are due at the same moment; the others wait and say so.
+func TestOneHostOrdersForAll(t *testing.T) {
+	etcd := fleettest.One(t)
+	ofEachOrdering(t, func(t *testing.T, o ordering) {
+		w := o.newWorld(t, sandbox.Options{Propagation: []time.Duration{200 * time.Millisecond}, IssueAfter: time.Second})
+		h := newHosts(t, etcd)
+		var all sync.WaitGroup
+		outcomes := make([]state.Outcome, 5)
+		for i := range outcomes {
+			host := h.host(w, fmt.Sprint("host", i))
+			all.Go(func() { outcomes[i] = host.renew(Renewal{Timeout: 5 * time.Second}) })
+		}
+		all.Wait()
+		served := 0
+		for i, out := range outcomes {
+			switch {
+			case out.Class == state.Served:
+				served++
+			case out.Class != state.Pending || !strings.Contains(out.Waiting, " of the fleet "):
+				t.Errorf("host %d: %+v", i, out)
+			}
+		}
+		if served != 1 || o.orders(w) != 1 || o.used(w) != 1 {
+			t.Errorf("%d hosts have it, by %d orders on %d instances", served, o.orders(w), o.used(w))
+		}
+	})
+}
+
+// fault 119
+func TestWithoutEtcdNoOrderBeginsUnlessAnOperatorSaysSo(t *testing.T) {
+	t.Parallel()
+	etcd := fleettest.One(t)
+	w := newWorldOfToday(t, sandbox.Options{})
+	a := newHosts(t, etcd).host(w, "a")
+	etcd.Members[0].Kill()
+	out := a.renew(Renewal{NoWait: true})
+	if out.Class != state.Failure || !out.Transient || !strings.Contains(out.Hint(), "renew --alone") || w.sandbox.Applied() != 0 {
+		t.Errorf("%+v, hint %q; %d applications", out, out.Hint(), w.sandbox.Applied())
+	}
+	a.renewed(Renewal{Alone: true})
+	if out := a.renew(Renewal{NoWait: true}); out.Class != state.Served {
+		t.Errorf("what is not due wants etcd: %+v", out)
+	}
+}
+
+// fault 119: an order that is open waits, and no call is made that changes something.
+func TestAnOpenOrderWaitsForEtcd(t *testing.T) {
+	t.Parallel()
+	etcd := fleettest.One(t)
+	w := newWorldOfToday(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, "checking-forever")}})
+	a := newHosts(t, etcd).host(w, "a")
+	a.comesTo(order.Issue)
+	etcd.Members[0].Kill()
+	w.calls()
+	w.issue()
+	if out := a.renew(Renewal{NoWait: true}); out.Class != state.Pending || out.Err == nil {
+		t.Errorf("without etcd: %+v", out)
+	}
+	if calls := w.calls(); len(calls) > 0 {
+		t.Errorf("called %v", calls)
+	}
+	etcd.Members[0].Restart()
+	etcd.Members[0].Await()
+	a.renewed(Renewal{})
+}
+
+// step is that of the open order.
+func (w *world) step() order.Step {
+	w.Helper()
+	o, err := order.Load(w.where().Certificate("example.com"))
+	if err != nil {
+		w.Fatal(err)
+	}
+	if o == nil {
+		return order.Done
+	}
+	return o.Step()
+}

@@ -1,0 +1,162 @@
+package issue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"dvagent/agent/order"
+	"dvagent/agent/state"
+	"dvagent/internal/hint"
+)
+
+// This file holds how an order is worked on by one host of a fleet at a time, and by
+// another one where that died.
+
+// shares says that something may be done for the certificate that one host of the
+// fleet does for all.
+func (d *Desk) shares(s state.Snapshot, forced bool) bool {
+	if d.fleet == nil || s.Config.Follow {
+		return false
+	}
+	claim, _ := d.ledger.ClaimOf(s.Config.Account, s.Config.Name)
+	return d.Wants(s, forced) || claim.Instance != "" && !claim.Kept
+}
+
+// hold makes this host the one that works on the certificate's order, and brings what
+// is known of it here and there together.
+func (d *Desk) hold(ctx context.Context, s *state.Snapshot, forced bool) error {
+	if err := order.DiscardStaged(d.host.Dir.Certificate(s.Config.Name)); err != nil {
+		return err
+	}
+	lease, err := d.fleet.Lease(ctx, s.Config.Name)
+	var elsewhere *ElsewhereError
+	if errors.As(err, &elsewhere) {
+		return errors.Join(err, d.letGoOf(ctx, s))
+	}
+	if err != nil {
+		return err
+	}
+	err = d.join()
+	if err == nil {
+		err = d.bringTogether(ctx, s, lease, forced)
+	}
+	if err != nil {
+		lease.Release(ctx)
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.leases[s.Config.Name] = lease
+	return nil
+}
+
+func (d *Desk) lease(certificate string) Lease {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.leases[certificate]
+}
+
+// release lets another host order, where nothing is claimed.
+func (d *Desk) release(ctx context.Context, certificate string) {
+	o, err := order.Load(d.host.Dir.Certificate(certificate))
+	lease := d.lease(certificate)
+	if err != nil || lease == nil || o != nil && (o.Instance != "" || o.Step() == order.Done) {
+		return
+	}
+	ctx, cancel := state.Outliving(ctx)
+	defer cancel()
+	lease.Release(ctx)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.leases, certificate)
+}
+
+// join makes the ledger of instances one with that of the fleet, once in a pass.
+func (d *Desk) join() error {
+	d.joining.Lock()
+	defer d.joining.Unlock()
+	if d.joined {
+		return nil
+	}
+	err := d.ledger.Join(d.fleet.Ledger(), state.Now())
+	d.joined = err == nil
+	return err
+}
+
+// stands fails where another host may work on the order by now.
+func (w *work) stands(ctx context.Context) error {
+	lease := w.desk.lease(w.name())
+	if lease == nil {
+		return nil
+	}
+	return lease.Stands(ctx)
+}
+
+// waitsElsewhere is the outcome of a certificate that another host works on; nil: err
+// says something else.
+func (d *Desk) waitsElsewhere(s state.Snapshot, err error) *state.Outcome {
+	var elsewhere *ElsewhereError
+	var awaited *awaitedError
+	again := time.Duration(0)
+	switch {
+	case errors.As(err, &elsewhere):
+		again, err = elsewhere.Again, elsewhere
+	case errors.As(err, &awaited):
+		again, err = awaited.again, awaited
+	default:
+		return nil
+	}
+	name := s.Config.Name
+	if pace := d.memory.of(name); pace.elsewhere != err.Error() {
+		pace.elsewhere = err.Error()
+		d.host.Observe(state.Progress{At: state.Now(), Certificate: name, Text: err.Error(), Waiting: true, Emergency: s.Emergency(state.Now())})
+	}
+	return &state.Outcome{Certificate: name, Class: state.Pending, Waiting: err.Error(), Next: state.Now().Add(again), Retry: true}
+}
+
+// withoutFleet is the outcome of a certificate that nothing is done for while the fleet
+// cannot be asked, or what it knows is of no use.
+func (d *Desk) withoutFleet(s state.Snapshot, err error) state.Outcome {
+	outcome := d.unready(s, err)
+	if s.Order != nil && s.Order.Instance != "" {
+		outcome.Class = state.Pending
+	}
+	if outcome.Next.IsZero() {
+		outcome.Next = state.Now().Add(state.Backoff(state.MostTries, err))
+	}
+	return outcome
+}
+
+// heldOrder is the open order of a certificate, which no other host works on then.
+func (d *Desk) heldOrder(ctx context.Context, certificate string) (*order.Order, error) {
+	c, configured := d.host.Config.Certificate(certificate)
+	if d.fleet == nil || !configured {
+		return order.Load(d.host.Dir.Certificate(certificate))
+	}
+	s, err := d.host.Dir.Read(c)
+	if err == nil {
+		err = d.hold(ctx, &s, true)
+	}
+	return s.Order, err
+}
+
+// neededElsewhere says that a record which is owed here stays, for another host of the
+// fleet may need it for an order that is open; nil: it does not.
+func (d *Desk) neededElsewhere(ctx context.Context, entry order.OwedRecord) *state.Outcome {
+	if d.fleet == nil {
+		return nil
+	}
+	known, err := d.fleet.Known(ctx, entry.Certificate)
+	owed := state.Outcome{Certificate: entry.Certificate, Class: state.Pending, Step: string(order.CleanUp), Next: state.Now().Add(time.Minute), Retry: true}
+	if err != nil {
+		owed.Err = hint.Add(fmt.Errorf("%w: whether another host needs it is not known: %w", stillOwed(entry.Record), err), hint.Of(err))
+		return &owed
+	}
+	if there := known.order(entry.Certificate); there == nil || there.Outcome != "" || !there.Needs(entry.Record) {
+		return nil
+	}
+	owed.Waiting = "the order of host " + known.Host + ", which needs " + named(entry.Record)
+	return &owed
+}

@@ -1,0 +1,96 @@
+package order
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"dvagent/internal/atomicfile"
+	"dvagent/internal/journal"
+)
+
+// This file holds what an order needs that one of several hosts works on: its facts
+// are written where the others read them, and the others go on with them.
+
+// Share has each further fact written by with before it is written here. What with
+// refuses is not written at all.
+func (o *Order) Share(with func(Fact) error) { o.share = with }
+
+// Shared are those of the facts that another host needs to go on with an order, or
+// to know how it ended. What this host waits for, how it failed, where it stored the
+// bundle and which files it wrote are its own affair.
+func Shared(facts []Fact) []Fact {
+	return slices.DeleteFunc(slices.Clone(facts), func(f Fact) bool { return !f.shared() })
+}
+
+func (f Fact) shared() bool {
+	switch f.Kind {
+	case Waiting, Failed, Collected:
+		return false
+	}
+	return f.Record == nil || f.Record.Kind != File
+}
+
+// Replay is the order that facts amount to. It belongs to no journal: nothing can be
+// recorded of it.
+func Replay(certificate string, facts []Fact) *Order {
+	o := &Order{Certificate: certificate}
+	for _, fact := range facts {
+		o.apply(fact)
+	}
+	return o
+}
+
+// Replace makes the journal of the open order in the directory dir hold just these
+// facts, and reads it.
+func Replace(dir string, facts []Fact) (*Order, error) {
+	path := filepath.Join(dir, OpenFile)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("take over an order: %w", err)
+	}
+	log, _, err := journal.Open[Fact](path)
+	if err != nil {
+		return nil, err
+	}
+	older := make([]Fact, len(facts))
+	for i, fact := range facts {
+		older[i] = forOlder(fact)
+	}
+	if err := log.Rewrite(older); err != nil {
+		return nil, err
+	}
+	return Load(dir)
+}
+
+// DiscardStaged removes what a killed process left of a Replace.
+func DiscardStaged(dir string) error {
+	err := atomicfile.DiscardAt(filepath.Join(dir, OpenFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// Same says that two orders of a certificate are one, which several hosts worked on.
+func (o *Order) Same(other *Order) bool {
+	return o.Number == other.Number && o.Host == other.Host
+}
+
+// Union are the facts of two accounts of one order, neither of which has to know all:
+// those of first in their order and, where it lacks some, the others by their time.
+func Union(first, second []Fact) []Fact {
+	all := slices.Clone(first)
+	for _, fact := range second {
+		if slices.ContainsFunc(first, func(f Fact) bool { return f.Kind == fact.Kind && f.At.Equal(fact.At) }) {
+			continue
+		}
+		at := len(all)
+		for at > 0 && all[at-1].At.After(fact.At) {
+			at--
+		}
+		all = slices.Insert(all, at, fact)
+	}
+	return all
+}
