@@ -7,11 +7,14 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"dvagent/agent/account"
 	"dvagent/agent/config"
+	"dvagent/agent/fleet"
 	"dvagent/agent/issue"
 	"dvagent/agent/proof"
 	"dvagent/agent/state"
@@ -24,6 +27,7 @@ type Agent struct {
 	accounts *account.Accounts
 	zones    *proof.Zones
 	memory   *issue.Memory
+	etcd     *fleet.Fleet             // nil: this host is alone
 	fleet    issue.Fleet              // nil: this host is alone
 	renewals map[string]state.Renewal // of the certificates looked at so far, under the lock
 	waiting  []string                 // the certificates that a pass handed back, in the order in which they waited; under the lock
@@ -41,8 +45,33 @@ func NewOn(host *state.Host) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Agent{host: host, accounts: accounts, zones: proof.NewZones(host, accounts), memory: issue.NewMemory(),
-		renewals: map[string]state.Renewal{}}, nil
+	a := &Agent{host: host, accounts: accounts, zones: proof.NewZones(host, accounts), memory: issue.NewMemory(),
+		renewals: map[string]state.Renewal{}}
+	return a, a.join()
+}
+
+// join makes this host one of the fleet of its configuration. It contacts nothing.
+func (a *Agent) join() error {
+	if a.host.Config.Fleet.Alone() {
+		return nil
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("join the fleet: %w", err)
+	}
+	a.etcd = fleet.New(a.host.Config.Fleet)
+	a.fleet = fleet.NewOrders(a.etcd, name, a.host.Dir.Fleet(), fleet.DefaultTiming)
+	return nil
+}
+
+// Close leaves the fleet: what this process had a right to is another host's at once.
+func (a *Agent) Close() {
+	if orders, joined := a.fleet.(*fleet.Orders); joined {
+		orders.Close(context.Background())
+	}
+	if a.etcd != nil {
+		a.etcd.Close()
+	}
 }
 
 // locked takes the lock for the time of do, whose context ends when it is lost; that

@@ -39,7 +39,7 @@ func newHosts(t *testing.T, etcd *fleettest.Cluster) *hosts {
 
 // fleetTiming is that of hosts in tests: what is to last does so for as long as a test
 // may.
-var fleetTiming = fleet.Timing{Lease: 30 * time.Second, Call: 5 * time.Second, Restore: time.Minute}
+var fleetTiming = fleet.Timing{Lease: 30 * time.Second, Call: 5 * time.Second, Restore: time.Minute, Publish: 5 * time.Second}
 
 // host is w as a host of the fleet, with a state directory of its own.
 func (h *hosts) host(w *world, name string) *world {

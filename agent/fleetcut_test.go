@@ -92,11 +92,11 @@ func (l mortalLedger) Append(i order.Instance, entry []byte) (meanwhile [][]byte
 
 // fault 121: the holder dies before or after each word to the fleet.
 func TestTheHolderOfAnOrderDiesAtEachEffect(t *testing.T) {
-	step := 3
+	step := 6
 	if longTest() {
 		step = 1
 	} else {
-		t.Log("only each third effect; DVAGENT_LONG_TESTS=1 tries all")
+		t.Log("only each sixth effect; DVAGENT_LONG_TESTS=1 tries all")
 	}
 	etcd := fleettest.One(t)
 	for n, o := range orderings {

@@ -58,6 +58,7 @@ func (s *Service) Run(ctx context.Context) error {
 	defer stop()
 	s.watch.restart(ctx, s.agent.host.Config.Certificates)
 	defer s.watch.close()
+	defer func() { s.agent.Close() }()
 	for first := true; ; first = false {
 		err := s.pass(ctx)
 		var held *state.HeldError

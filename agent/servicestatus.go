@@ -70,6 +70,9 @@ func (s *Service) Refuse(err error) (news bool) {
 
 // replace puts the agent of a changed configuration to work.
 func (s *Service) replace(a *Agent) {
+	if s.agent != nil {
+		s.agent.Close()
+	}
 	s.agent, s.times, s.alarmed, s.open = a, map[string]time.Time{}, map[string]time.Time{}, map[string]bool{}
 	s.shown.Store(a)
 	s.mu.Lock()

@@ -9,6 +9,11 @@
 //	rollouts/NAME    which hosts try it first, and how they fared: Rollout
 //	hosts/HOST       what a host serves: Host
 //
+//	orders/NAME/holder    the host that works on the order of a certificate, while its lease lasts: self
+//	orders/NAME/order     what is known of its last order: written
+//	instances/ACCOUNT/ID  the ledger of an instance: instanceEntries
+//	restored              that an old backup was put back lately
+//
 // A key is written by a transaction on what was read of it, and on nothing else: see
 // Entry and Fleet.Write. So a host that has slept changes nothing that another one has
 // changed meanwhile.

@@ -143,7 +143,7 @@ func (e *silentError) Transient() bool { return !e.told }
 
 // OperatorHint is for package hint.
 func (e *silentError) OperatorHint() string {
-	return strings.TrimPrefix(hint.Of(e.err)+"; no order begins or goes on meanwhile; to order all the same, where no other host can: dvagent renew --alone", "; ")
+	return strings.TrimPrefix(hint.Of(e.err)+"; no order begins or goes on meanwhile; to order all the same, where no other host can: dvagent renew --alone NAME", "; ")
 }
 
 // restoredError says that etcd knows less than it did.

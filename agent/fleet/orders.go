@@ -42,10 +42,11 @@ type Timing struct {
 	Lease   time.Duration // without a sign of life
 	Call    time.Duration // one request, at most
 	Restore time.Duration // so long no order begins after an old backup was put back
+	Publish time.Duration // of what a host brought, before it is fetched again
 }
 
 // DefaultTiming is that of hosts at work.
-var DefaultTiming = Timing{Lease: time.Minute, Call: 5 * time.Second, Restore: 10 * time.Minute}
+var DefaultTiming = Timing{Lease: time.Minute, Call: 5 * time.Second, Restore: 10 * time.Minute, Publish: 2 * time.Minute}
 
 // self is a host as others see it. The id is its state directory's: two processes that
 // have it in turn are one host.
@@ -60,6 +61,9 @@ var _ issue.Fleet = (*Orders)(nil)
 
 // Host is for issue.Fleet.
 func (o *Orders) Host() string { return o.host }
+
+// Patience is for issue.Fleet.
+func (o *Orders) Patience() time.Duration { return o.timing.Publish }
 
 func (o *Orders) holderKey(certificate string) string {
 	return o.fleet.Key("orders", certificate, "holder")

@@ -13,6 +13,8 @@ import (
 type Fleet interface {
 	// Host is what this host is called.
 	Host() string
+	// Patience is how long what a host brought may take to reach the others.
+	Patience() time.Duration
 	// Lease gives this host the right to work on the order of a certificate. Where
 	// another host has it, the error is an *ElsewhereError.
 	Lease(ctx context.Context, certificate string) (Lease, error)

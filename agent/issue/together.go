@@ -171,10 +171,6 @@ func (d *Desk) takeOn(s *state.Snapshot, known Known, there *order.Order) error 
 	return d.owe(s.Order)
 }
 
-// collectedWithin is how long an ended order's certificate may take to be published,
-// before it is fetched again.
-const collectedWithin = 2 * time.Minute
-
 // ended does what is left of an order that ended. Where another host has brought a
 // certificate by it, that is waited for, and nothing is ordered.
 func (d *Desk) ended(s *state.Snapshot, lease Lease, there *order.Order, forced bool) error {
@@ -188,7 +184,7 @@ func (d *Desk) ended(s *state.Snapshot, lease Lease, there *order.Order, forced 
 	if known.Brought == nil || forced || !d.lacks(*s, *known.Brought) {
 		return nil
 	}
-	if waited := state.Now().Sub(there.EndedAt).Abs(); waited < collectedWithin || there.Instance == "" {
+	if waited := state.Now().Sub(there.EndedAt).Abs(); waited < d.fleet.Patience() || there.Instance == "" {
 		return &awaitedError{known.Host, awaitedEvery}
 	}
 	known.Facts = slices.DeleteFunc(slices.Clone(known.Facts), func(f order.Fact) bool { return f.Kind == order.Ended })

@@ -55,6 +55,9 @@ func (d Dir) Notices() string { return d.join("notices.json") }
 // Seals is the book of what was looked at, and had nothing to do.
 func (d Dir) Seals() string { return d.join("seals") }
 
+// Fleet is what this host remembers of the etcd of its fleet.
+func (d Dir) Fleet() string { return d.join("fleet.json") }
+
 // Socket is where a running service answers other commands.
 func (d Dir) Socket() string { return d.join("service.sock") }
 

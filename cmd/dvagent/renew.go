@@ -42,6 +42,9 @@ func (c *cli) renewCommand() *cobra.Command {
 			if all && len(names) > 0 {
 				return usageError{errors.New("--all takes no NAME")}
 			}
+			if r.Alone && len(names) == 0 {
+				return usageError{errors.New("--alone wants the NAMEs that no other host orders")}
+			}
 			if dryRun {
 				return c.foresee(cmd.Context(), r, names, asJSON)
 			}
@@ -55,6 +58,7 @@ func (c *cli) renewCommand() *cobra.Command {
 	flags.BoolVar(&r.Force, "force", false, "renew what is not due")
 	flags.BoolVar(&all, "all", false, "with --force: every certificate, which may use an instance each")
 	flags.StringVar(&r.Adopt, "adopt", "", "go on with this `ORDERID` of a package, whoever placed it")
+	flags.BoolVar(&r.Alone, "alone", false, "order without asking the fleet, as when etcd is lost; where another host orders too, two certificates are paid for")
 	flags.BoolVar(&quiet, "quiet", false, "print nothing on success")
 	flags.BoolVar(&dryRun, "dry-run", false, "only show what would be done, as plan does; call and change nothing")
 	wantsJSON(cmd, &asJSON)
@@ -114,6 +118,7 @@ func (c *cli) work(f finishing, do func(*agent.Agent) ([]state.Outcome, error)) 
 	var outcomes []state.Outcome
 	if err == nil {
 		outcomes, err = do(a)
+		a.Close()
 	}
 	closeProgress()
 	if err != nil {
