@@ -44,8 +44,10 @@ func doubted(p lookPlan, asked, now time.Time, listed bool) bool {
 func (w *work) glance(ctx context.Context, p lookPlan, pace *pace) (at time.Time, closer bool) {
 	shop := w.shop()
 	lister, lists := w.issuer.(Lister)
-	waiting, rows := w.desk.memory.waiting(shop, w.name())
-	if pages := rows/rowsOfPage + 1; !lists || waiting <= listWorth*pages {
+	if lists {
+		w.desk.memory.waits(shop, w.name())
+	}
+	if !w.desk.memory.crowded(shop) {
 		pace.sign = Sign{}
 		return time.Time{}, true
 	}
@@ -108,9 +110,8 @@ func (m *Memory) board(s Shop) *board {
 	return m.boards[s.key()]
 }
 
-// waiting notes that an order waits in a shop for its certificate, and says how many
-// do, and how long the shop's list is as far as is known.
-func (m *Memory) waiting(s Shop, certificate string) (orders, rows int) {
+// waits notes that an order waits in a shop for its certificate.
+func (m *Memory) waits(s Shop, certificate string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	key := s.key()
@@ -118,7 +119,15 @@ func (m *Memory) waiting(s Shop, certificate string) (orders, rows int) {
 		m.queued[key] = map[string]bool{}
 	}
 	m.queued[key][certificate] = true
-	return len(m.queued[key]), m.rows[key]
+}
+
+// crowded says that so many orders wait in a shop that its list, as long as it is as
+// far as is known, is worth reading for all of them.
+func (m *Memory) crowded(s Shop) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	pages := m.rows[s.key()]/rowsOfPage + 1
+	return len(m.queued[s.key()]) > listWorth*pages
 }
 
 // served says that an order waits no more.

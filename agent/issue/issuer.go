@@ -49,6 +49,8 @@ type Lister interface {
 type Sign struct {
 	Said string // in words that are compared only
 	Busy bool   // an order is being checked
+
+	Certificate string // the latest certificate, by the account's id, if it is valid; or ""
 }
 
 // Package is an Issuer that takes its orders from a stock. The server knows an
@@ -110,6 +112,7 @@ type Ticket struct {
 	Again  bool     // an earlier order of the certificate had the slot, and may have left its request there
 	Former []string // those of keys that the order had before
 	KeyID  string   // bundle.KeyID of our key, or "" where the issuer makes it
+	Listed string   // the certificate that the list shows for the slot, or "": a hint, which may be wrong
 }
 
 // Slot is what an order can be placed on, such as an instance that was bought.

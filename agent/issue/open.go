@@ -250,11 +250,15 @@ func useAfter(o *order.Order) order.InstanceUse {
 		return order.InstanceAbandoned
 	case o.Outcome == order.LetGo:
 		return order.InstanceForeign
-	case o.API != order.API2018 && o.Package == "":
+	case lasting(o):
 		return order.InstanceKept
 	}
 	return order.InstanceReleased
 }
+
+// lasting says that an order is on an instance that yields one certificate after
+// another.
+func lasting(o *order.Order) bool { return o.API != order.API2018 && o.Package == "" }
 
 // Withdraw ends the certificate's order if it was forced and claimed nothing:
 // --force is not remembered.

@@ -64,8 +64,9 @@ func (w *work) ask(ctx context.Context) (Report, error) {
 	if err := w.open(ctx, w.shop()); err != nil {
 		return Report{}, err
 	}
-	asked := time.Now()
-	report, err := w.issuer.Report(ctx, w.ticket())
+	asked, ticket := time.Now(), w.ticket()
+	ticket.Listed = w.pace().sign.Certificate
+	report, err := w.issuer.Report(ctx, ticket)
 	if err == nil {
 		w.desk.memory.answered(w.order.Account, time.Since(asked))
 	}

@@ -20,25 +20,33 @@ type lookPlan struct {
 	shortest time.Duration // between two looks
 	least    time.Duration // that it took lately; zero: not known
 	first    time.Duration // until the first look, at least
+	shared   bool          // a look is for many, so that more of them cost little
 }
 
 // after is the time of the look that follows one at a time (zero: there was none).
 // Where it is known how long the last ones took, there is one look at a tenth of
-// that, for it may have become quicker, and from then on looks that follow each
-// other by a 25th, so that news are that late at most. Else the waits grow with
-// the time waited already.
+// that, for it may have become quicker, and then from that time on, at first by a
+// 25th of it. Else the waits grow with the time waited already.
 func (p lookPlan) after(last time.Time) time.Time {
 	if last.Before(p.since) {
-		return p.since.Add(max(p.least/10, p.first))
+		early := p.least
+		if early > enoughWait {
+			early /= 10
+		}
+		return p.since.Add(max(early, p.first))
 	}
 	waited := last.Sub(p.since)
-	step := max(p.shortest, min(waited/4, time.Second), min(waited/10, longestWait))
-	switch {
-	case waited < p.least:
+	if waited < p.least {
 		return last.Add(max(p.least-waited, p.shortest))
-	case waited < 2*p.least:
-		step = max(p.shortest, min(step, waited/25))
 	}
+	step := min(waited, max(enoughWait, waited)/2, longestWait)
+	if p.shared {
+		step /= 4
+	}
+	if waited < 2*p.least {
+		step = min(step, max(p.least/25, (waited-p.least)/3))
+	}
+	step = max(step, p.shortest)
 	return last.Add(step + chance.Below(step/10+1))
 }
 
@@ -47,9 +55,13 @@ func (p lookPlan) after(last time.Time) time.Time {
 func (w *work) plan() lookPlan {
 	t, shortest := w.desk.memory.tempoOf(w.shop()), w.shortest()
 	if len(w.order.Challenges) == 0 || w.order.ProvedAt.IsZero() {
-		return lookPlan{since: w.order.SubmittedAt, shortest: shortest, least: t.Challenge.Least()}
+		p := lookPlan{since: w.order.SubmittedAt, shortest: shortest, least: t.Challenge.Least()}
+		if lasting(w.order) { // it was read right before it was handed in
+			p.first = shortest
+		}
+		return p
 	}
-	p := lookPlan{since: w.order.ProvedAt, shortest: shortest, least: t.Certificate.Least(), first: shortest}
+	p := lookPlan{since: w.order.ProvedAt, shortest: shortest, least: t.Certificate.Least(), first: shortest, shared: w.desk.memory.crowded(w.shop())}
 	switch shown := w.order.ShownAt(); {
 	case p.least > 0:
 	case shown.IsZero(): // the CA can hardly be ahead of the name servers

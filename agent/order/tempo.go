@@ -16,30 +16,54 @@ import (
 // Tempo is how long the last orders of one shop took: until the challenge showed,
 // and from the last proof on until the certificate did.
 type Tempo struct {
-	Challenge   Spans `json:"challenge,omitempty"`
-	Certificate Spans `json:"certificate,omitempty"`
+	Challenge   Spans `json:"challenges,omitempty"`
+	Certificate Spans `json:"certificates,omitempty"`
 }
 
-// Spans are times by which something was not there yet, or had been there for a
-// twentieth of them at most; of each order one, the latest last.
-type Spans []time.Duration
+// Spans are how long the last orders took, the latest one last.
+type Spans []Span
+
+// Span is how long one order took.
+type Span struct {
+	Least time.Duration `json:"least"`           // but for a twentieth
+	Rough bool          `json:"rough,omitempty"` // it may have been much longer
+}
 
 const (
-	remembered  = 4               // orders of a shop
-	longestSpan = 5 * time.Minute // what is learned counts for no longer
+	remembered  = 4                      // orders of a shop
+	longestSpan = 5 * time.Minute        // what is learned counts for no longer
+	closeLooks  = 250 * time.Millisecond // from one to the next, which leave nothing rough
 )
 
-// Least is the shortest of them; zero: none is known.
-func (s Spans) Least() time.Duration {
-	if len(s) == 0 {
-		return 0
-	}
-	return min(max(slices.Min(s), 0), longestSpan)
+// well are those that are no rough ones.
+func (s Spans) well() Spans {
+	return slices.DeleteFunc(slices.Clone(s), func(span Span) bool { return span.Rough })
 }
 
-// With adds what was not there at one time, and at another one was.
+// Least is the shortest time that any of them took, of those that are known well if
+// there are any; zero: none is known.
+func (s Spans) Least() (least time.Duration) {
+	known := s.well()
+	if len(known) == 0 {
+		known = s
+	}
+	for i, span := range known {
+		if i == 0 || span.Least < least {
+			least = span.Least
+		}
+	}
+	return min(max(least, 0), longestSpan)
+}
+
+// With adds what was not there at one time, and at another one was. While nothing is
+// known well, the looks were not meant for the time at which it came.
 func (s Spans) With(absent, there time.Duration) Spans {
-	s = append(slices.Clone(s), max(absent, there*95/100, 0))
+	absent = max(absent, 0)
+	span, between := Span{Least: max(absent, there*95/100)}, there-absent
+	if len(s.well()) == 0 && between > closeLooks {
+		span = Span{Least: absent, Rough: between > there/5}
+	}
+	s = append(slices.Clone(s), span)
 	return s[max(len(s)-remembered, 0):]
 }
 

@@ -11,13 +11,34 @@ import (
 func TestTheLastOrdersAloneAreRemembered(t *testing.T) {
 	var s Spans
 	for i := range 10 {
-		s = s.With(0, time.Duration(i)*time.Second)
+		s = s.With(time.Duration(i+1)*time.Second*9/10, time.Duration(i+1)*time.Second)
 	}
-	if len(s) != remembered || s.Least() != 6*time.Second*95/100 {
+	if len(s) != remembered || s.Least() != 7*time.Second*95/100 {
 		t.Errorf("%v, at least %s", s, s.Least())
 	}
-	if got := (Spans{time.Hour}).Least(); got != longestSpan {
+	if got := (Spans{{Least: time.Hour}}).Least(); got != longestSpan {
 		t.Errorf("an hour counts as %s", got)
+	}
+}
+
+func TestARoughTimeCountsUntilABetterOneIsKnown(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		spans  Spans
+		absent time.Duration
+		there  time.Duration
+		want   time.Duration
+	}{
+		{"nothing was known, and the looks were rare", nil, 20 * time.Second, 30 * time.Second, 20 * time.Second},
+		{"nothing was known, and the looks were close", nil, 29 * time.Second, 30 * time.Second, 29 * time.Second},
+		{"it was there at the first look", nil, -time.Hour, 10 * time.Second, 0},
+		{"it was there at once", nil, 0, 20 * time.Millisecond, 19 * time.Millisecond},
+		{"it came when it was expected", Spans{{Least: 30 * time.Second}}, 3 * time.Second, 30 * time.Second, 28500 * time.Millisecond},
+		{"it came after what was known roughly", Spans{{Least: 20 * time.Second, Rough: true}}, 29 * time.Second, 30 * time.Second, 29 * time.Second},
+	} {
+		if got := tt.spans.With(tt.absent, tt.there).Least(); got != tt.want {
+			t.Errorf("%s: %s", tt.name, got)
+		}
 	}
 }
 
@@ -26,7 +47,7 @@ func TestWhatWasLearnedOutlivesTheProcessAndItsLossHurtsNothing(t *testing.T) {
 	if tempos, err := LoadTempos(path); err != nil || len(tempos) > 0 {
 		t.Fatalf("without a file: %v, %v", tempos, err)
 	}
-	kept := map[string]Tempo{"main": {Certificate: Spans{time.Minute}}}
+	kept := map[string]Tempo{"main": {Certificate: Spans{{Least: time.Minute}, {Least: time.Second, Rough: true}}}}
 	if err := KeepTempos(path, kept); err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +61,7 @@ func TestWhatWasLearnedOutlivesTheProcessAndItsLossHurtsNothing(t *testing.T) {
 	if _, err := os.Lstat(staged); err == nil {
 		t.Error("what a killed process left stays")
 	}
-	for _, damaged := range []string{"", "null", `{"main":{"certificate":"soon"}}`, `{"main":{"certificate":[-5]}}`} {
+	for _, damaged := range []string{"", "null", `{"main":{"certificates":"soon"}}`, `{"main":{"certificates":[{"least":-5}]}}`} {
 		if err := os.WriteFile(path, []byte(damaged), 0o600); err != nil {
 			t.Fatal(err)
 		}

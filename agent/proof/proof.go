@@ -217,12 +217,17 @@ func Relative(name string, domains []string) bool {
 // looked at before an order; where the proof goes, the challenge says.
 func UsualName(domain string) string { return usualLabel + "." + strings.TrimPrefix(domain, "*.") }
 
-// expectedName is the last order's validation name where it is one of the
-// domains' and lies under the domain, else the usual one.
+// expectedName is the last order's validation name where it was the domain's, else the
+// usual one: it lies under the domain, or right under a parent of it that is none of
+// the domains.
 func expectedName(last, domain string, domains []string) string {
 	host := strings.TrimPrefix(domain, "*.")
 	name, err := dnsvalidate.CheckName(last, domains)
-	if last != "" && err == nil && strings.HasSuffix(name, "."+host) {
+	if last == "" || err != nil {
+		return UsualName(domain)
+	}
+	_, parent, _ := strings.Cut(name, ".")
+	if strings.HasSuffix(name, "."+host) || strings.HasSuffix(host, "."+parent) && !isHost(parent, domains) {
 		return name
 	}
 	return UsualName(domain)

@@ -72,3 +72,24 @@ func TestAChallengeIsWrittenOnlyAtNamesOfTheDomains(t *testing.T) {
 		})
 	}
 }
+
+func TestAProofIsExpectedWhereTheLastOneWas(t *testing.T) {
+	for _, tt := range []struct {
+		name, last, domain string
+		domains            []string
+		want               string
+	}{
+		{"the first order", "", "www.example.com", []string{"www.example.com"}, "_dnsauth.www.example.com"},
+		{"under the domain", "_0a1b2c3d4e.www.example.com", "www.example.com", []string{"www.example.com"}, "_0a1b2c3d4e.www.example.com"},
+		{"at the registered domain", "_dnsauth.example.com", "www.example.com", []string{"www.example.com"}, "_dnsauth.example.com"},
+		{"at the registered domain, for several hosts", "_dnsauth.example.com", "b.example.com", []string{"a.example.com", "b.example.com"}, "_dnsauth.example.com"},
+		{"of another domain, which is the parent", "_dnsauth.example.com", "www.example.com", []string{"example.com", "www.example.com"}, "_dnsauth.www.example.com"},
+		{"of another registered domain", "_dnsauth.example.com", "example.net", []string{"www.example.com", "example.net"}, "_dnsauth.example.net"},
+		{"of a wildcard", "_dnsauth.example.com", "*.example.com", []string{"*.example.com"}, "_dnsauth.example.com"},
+		{"of a certificate with other names", "_dnsauth.example.org", "www.example.com", []string{"www.example.com"}, "_dnsauth.www.example.com"},
+	} {
+		if got := expectedName(tt.last, tt.domain, tt.domains); got != tt.want {
+			t.Errorf("%s: %s", tt.name, got)
+		}
+	}
+}

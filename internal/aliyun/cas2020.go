@@ -1,6 +1,7 @@
 package aliyun
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -26,13 +27,17 @@ type listing[T any, K comparable] struct {
 	action   string
 	filter   map[string]string
 	rows     string // the answer's array
+	size     int    // of a page; default pageSize
 	from     func(object) T
 	identity func(T) K
 }
 
+// pageSize is what every list takes.
+const pageSize = 50
+
 // readAll reads every page.
 func readAll[T any, K comparable](ctx context.Context, c *Client, l listing[T, K]) ([]T, error) {
-	const size = 50 // every list takes it
+	size := cmp.Or(l.size, pageSize)
 	return pages(l.action, size, l.identity, func(page, _ int) (object, []T, error) {
 		parameters := map[string]string{"CurrentPage": strconv.Itoa(page), "ShowSize": strconv.Itoa(size)}
 		maps.Copy(parameters, l.filter)

@@ -77,7 +77,7 @@ func TestRequestsOf2020(t *testing.T) {
 			"Tags.1.Key": "by", "Tags.1.Value": "dvagent", "Tags.2.Key": "order", "Tags.2.Value": "42"}, more...)
 	}
 	for operation, want := range map[string]map[string]string{
-		"ListInstances":     paged("Status", "inactive", "CertificateType", "DV", "InstanceType", "BUY", "Keyword", "example"),
+		"ListInstances":     paged("ShowSize", "100", "Status", "inactive", "CertificateType", "DV", "InstanceType", "BUY", "Keyword", "example"),
 		"GetInstanceDetail": instance(),
 		"UpdateInstance": instance("Domain", "example.com,www.example.com", "Csr", canaryCSR, "GenerateCsrMethod", "upload",
 			"KeyAlgorithm", "ECC_256", "ValidationMethod", "DNS", "ContactIdList.1", "21", "ContactIdList.2", "22",

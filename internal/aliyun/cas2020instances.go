@@ -100,6 +100,7 @@ func (c *Client) ListInstances(ctx context.Context, filter InstanceFilter) ([]In
 			"Keyword":         filter.Keyword,
 		},
 		rows:     "InstanceList",
+		size:     100,
 		from:     instance2020From,
 		identity: func(i Instance2020) string { return i.InstanceID },
 	})

@@ -109,7 +109,11 @@ func (i *Issuer) Signs(ctx context.Context) (map[string]issue.Sign, error) {
 	signs := map[string]issue.Sign{}
 	for _, row := range rows {
 		said := strings.Join([]string{string(row.Status), row.PendingResult, certificateID(row), string(row.CertificateStatus)}, " ")
-		signs[row.InstanceID] = issue.Sign{Said: said, Busy: row.Status.Pending()}
+		sign := issue.Sign{Said: said, Busy: row.Status.Pending()}
+		if row.CertificateStatus.Valid() {
+			sign.Certificate = certificateID(row)
+		}
+		signs[row.InstanceID] = sign
 	}
 	return signs, err
 }
@@ -157,8 +161,12 @@ func certificateID(row aliyun.Instance2020) string {
 
 // Report reads how the application of an instance stands (GetInstanceDetail), and
 // the certificate once there is another one than before
-// (GetUserCertificateDetail).
+// (GetUserCertificateDetail). A certificate for our key, to which the list leads, says
+// all.
 func (i *Issuer) Report(ctx context.Context, t issue.Ticket) (issue.Report, error) {
+	if report, found := i.listedFor(ctx, t); found {
+		return report, nil
+	}
 	detail, err := i.client.GetInstanceDetail(ctx, t.Slot)
 	if err != nil {
 		return issue.Report{}, err
@@ -180,6 +188,22 @@ func (i *Issuer) Report(ctx context.Context, t issue.Ticket) (issue.Report, erro
 		return i.idle(ctx, t, report, detail)
 	}
 	return report, nil
+}
+
+// listedFor is the report of an order whose new certificate the list has shown, if it
+// is for our key.
+func (i *Issuer) listedFor(ctx context.Context, t issue.Ticket) (issue.Report, bool) {
+	id, err := strconv.ParseInt(t.Listed, 10, 64)
+	if err != nil || t.Listed == t.Before || t.KeyID == "" {
+		return issue.Report{}, false
+	}
+	found, err := i.client.GetUserCertificateDetail(ctx, id)
+	if err != nil {
+		return issue.Report{}, false // the instance tells why
+	}
+	leaf, err := bundle.First([]byte(found.Cert))
+	ours := err == nil && bundle.LeafKeyID(leaf) == t.KeyID
+	return issue.Report{State: issue.Issued, Said: "issued", Chain: []byte(found.Cert), Key: []byte(found.Key)}, ours
 }
 
 func said(d aliyun.InstanceDetail) string {

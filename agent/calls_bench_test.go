@@ -1,0 +1,86 @@
+package agent
+
+import (
+	"flag"
+	"testing"
+	"time"
+
+	"dvagent/agent/issue/cas2020"
+	"dvagent/agent/order"
+	"dvagent/agent/state"
+	"dvagent/internal/sandbox"
+)
+
+// issueTakes is how long the CA takes in benchmarks of calls.
+var issueTakes = flag.Duration("takes", 5*time.Second, "how long the CA takes in BenchmarkCalls")
+
+// BenchmarkCalls reports what orders ask of the API: the first one of an account, the
+// next ones, and a hundred at once, the first ones of their account and the next ones. The CA
+// takes the time of a flag.
+func BenchmarkCalls(b *testing.B) {
+	for _, api := range []string{order.API2018, cas2020.API} {
+		b.Run(api+"/alone", func(b *testing.B) {
+			s := callsSandbox(b, 1)
+			a := burstAgent(b, s, b.TempDir(), api, 1, nil)
+			for b.Loop() {
+				for i, name := range []string{"first", "second", "third"} {
+					renewAll(b, a, i > 0)
+					calls, late := callsAndLate(s)
+					b.ReportMetric(float64(calls), "calls/"+name)
+					b.ReportMetric(late.Seconds()/issueTakes.Seconds()*100, "%late/"+name)
+				}
+			}
+		})
+		b.Run(api+"/hundred", func(b *testing.B) {
+			for b.Loop() {
+				s := callsSandbox(b, 100)
+				a := burstAgent(b, s, b.TempDir(), api, 100, nil)
+				for i, name := range []string{"first", "second"} {
+					renewAll(b, a, i > 0)
+					calls, _ := callsAndLate(s)
+					b.ReportMetric(float64(calls)/100, "calls/"+name)
+				}
+			}
+		})
+	}
+}
+
+func callsSandbox(b *testing.B, many int) *sandbox.Sandbox {
+	b.Helper()
+	s, err := sandbox.Start(sandbox.Options{Instances: 3 * many, KeyType: "ECC_256", IssueAfter: *issueTakes, Propagation: []time.Duration{time.Millisecond}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { s.Close() })
+	return s
+}
+
+func renewAll(b *testing.B, a *Agent, force bool) {
+	b.Helper()
+	outcomes, err := a.Renew(b.Context(), Renewal{Force: force, Timeout: 30 * time.Minute, Caller: tester})
+	if err != nil || state.Worst(outcomes) != state.Served {
+		b.Fatal(err, outcomes)
+	}
+}
+
+// callsAndLate counts the calls, and tells how long after the issue the certificate was
+// asked for; of the last order.
+func callsAndLate(s *sandbox.Sandbox) (calls int, late time.Duration) {
+	history := s.History()
+	s.ClearHistory()
+	for _, request := range history {
+		if request.Action == "DeleteDomainRecord" {
+			late = request.Time.Sub(lastSeen(s).Add(*issueTakes))
+		}
+	}
+	return len(history), late
+}
+
+func lastSeen(s *sandbox.Sandbox) (seen time.Time) {
+	for _, o := range s.Orders() {
+		if o.Seen.After(seen) {
+			seen = o.Seen
+		}
+	}
+	return seen
+}
