@@ -19,9 +19,12 @@ import (
 type look struct {
 	host  *state.Host
 	seals *seal.Book
+	idle  chan borrowed
 }
 
-func (a *Agent) newLook() *look { return &look{a.host, seal.Open(a.host.Dir.Seals())} }
+func (a *Agent) newLook() *look {
+	return &look{a.host, seal.Open(a.host.Dir.Seals()), make(chan borrowed, readAtOnce)}
+}
 
 func (l *look) witness() *seal.Witness { return l.host.Witness(l.seals, state.Now()) }
 
@@ -37,10 +40,49 @@ func (l *look) sum(ctx context.Context, certificate config.Certificate) seal.Sum
 	if !sealable(certificate) {
 		return seal.Sum{}
 	}
-	w := l.witness()
-	defer w.Close()
+	w := l.borrow()
+	defer l.giveBack(w)
 	sum, _ := w.Sum(ctx, certificate, l.host.Dir.Certificate(certificate.Name))
 	return sum
+}
+
+// borrowed is a witness for several certificates, one after the other.
+type borrowed struct {
+	*seal.Witness
+	since time.Time
+}
+
+// aMoment is how long a witness serves. One that saw a directory which was exchanged
+// meanwhile makes a seal that is broken from its beginning.
+const aMoment = time.Second
+
+func (l *look) borrow() borrowed {
+	now := state.Now()
+	select {
+	case w := <-l.idle:
+		if now.Sub(w.since).Abs() < aMoment {
+			return w
+		}
+		w.Close()
+	default:
+	}
+	return borrowed{l.witness(), now}
+}
+
+func (l *look) giveBack(w borrowed) {
+	select {
+	case l.idle <- w:
+	default:
+		w.Close()
+	}
+}
+
+// rest closes the witnesses that nobody has borrowed.
+func (l *look) rest() {
+	for len(l.idle) > 0 {
+		w := <-l.idle
+		w.Close()
+	}
 }
 
 // seal seals a certificate at which there was nothing to do, unless a file of it was
@@ -56,6 +98,7 @@ func (l *look) seal(t *turn) {
 
 // keep writes the seals down for the next pass.
 func (l *look) keep(desk *issue.Desk) {
+	l.rest()
 	rest := desk.OwesNothing()
 	for _, name := range l.seals.Names() {
 		certificate, configured := l.host.Config.Certificate(name)

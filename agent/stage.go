@@ -204,7 +204,9 @@ func (p *pass) end(t *turn, agenda agenda) {
 	p.worked[t.certificate.Name] = true
 	p.rolled[t.certificate.Name] = t.item.Rolled()
 	p.look.seal(t)
-	p.seen = append(p.seen, notice.Seen{Snapshot: t.item.Snapshot, Outcome: t.item.Outcome})
+	if len(p.agent.host.Config.Notify) > 0 { // else nobody is told, and a snapshot is long
+		p.seen = append(p.seen, notice.Seen{Snapshot: t.item.Snapshot, Outcome: t.item.Outcome})
+	}
 	agenda.take(t.item.Outcome)
 }
 

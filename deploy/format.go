@@ -20,6 +20,8 @@ type format struct {
 
 	// encode makes the file anew. A key store keeps what else it held before.
 	encode func(t Target, b *bundle.Bundle, before []byte) ([]byte, error)
+	// text is what encode makes of a version, without decoding it; nil: it has to be.
+	text func(bundle.Text) []byte
 
 	// decode returns what a file holds as PEM; nil for a part that the format
 	// has not.
@@ -33,15 +35,15 @@ type format struct {
 
 // formats stand in the order of writing.
 var formats = []format{
-	{name: "key", keptAs: bundle.KeyFile, secret: true, encode: encodeKey, decode: onlyKey,
+	{name: "key", keptAs: bundle.KeyFile, secret: true, encode: encodeKey, text: keyText, decode: onlyKey,
 		other: pemWith("a private key", isKey), path: func(t Target) string { return t.Key }},
-	{name: "chain", keptAs: bundle.ChainFile, encode: part((*bundle.Bundle).ChainPEM), decode: neither,
+	{name: "chain", keptAs: bundle.ChainFile, encode: part((*bundle.Bundle).ChainPEM), text: chainText, decode: neither,
 		other: pemWith("certificates", isCertificate), path: func(t Target) string { return t.Chain }},
-	{name: "cert", keptAs: bundle.CertFile, encode: part((*bundle.Bundle).CertPEM), decode: onlyCertificates,
+	{name: "cert", keptAs: bundle.CertFile, encode: part((*bundle.Bundle).CertPEM), text: certText, decode: onlyCertificates,
 		other: pemWith("certificates", isCertificate), path: func(t Target) string { return t.Cert }},
-	{name: "fullchain", keptAs: bundle.FullchainFile, encode: part((*bundle.Bundle).FullchainPEM), decode: onlyCertificates,
+	{name: "fullchain", keptAs: bundle.FullchainFile, encode: part((*bundle.Bundle).FullchainPEM), text: fullchainText, decode: onlyCertificates,
 		other: pemWith("certificates", isCertificate), path: func(t Target) string { return t.Fullchain }},
-	{name: "combined", keptAs: "combined.pem", secret: true, encode: encodeCombined, decode: both,
+	{name: "combined", keptAs: "combined.pem", secret: true, encode: encodeCombined, text: combinedText, decode: both,
 		other: pemWith("a private key or certificates", isKey, isCertificate), path: func(t Target) string { return t.Combined }},
 	{name: "pfx", keptAs: "bundle.pfx", secret: true, encode: encodePFX, decode: decodePFX, opaque: true,
 		other: otherThanPFX, path: func(t Target) string { return t.PFX }},

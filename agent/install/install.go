@@ -120,7 +120,8 @@ func (i *Item) Rolled() string {
 // candidate is an item whose targets are compared with its current version.
 type candidate struct {
 	item    *Item
-	bundle  *bundle.Bundle
+	same    bool            // every target is the current version to the letter, and nothing is to be repeated
+	bundle  *bundle.Bundle  // the current version; nil where every target is the same
 	targets []deploy.Target // but those that wait for their next try
 	drifts  []deploy.Drift  // of targets, in their order
 	left    map[string]left // by a target's id
@@ -134,7 +135,7 @@ type candidate struct {
 func (r *Rollout) Install(ctx context.Context, item *Item, joined func()) {
 	if c := r.candidate(ctx, item); c != nil {
 		r.onDisk(item, func() error { r.clear(c); return nil })
-		c.drifts = deploy.InspectAll(ctx, c.targets, c.bundle)
+		r.inspect(ctx, c)
 		respected := item.try(r.host, func() error { return r.respect(ctx, c) })
 		item.complete = respected && r.onDisk(item, func() error { return r.compare(ctx, c) })
 		if item.complete {
@@ -158,7 +159,7 @@ func (r *Rollout) candidate(ctx context.Context, item *Item) *candidate {
 		return nil
 	case len(item.Snapshot.Config.Deploy) > 0:
 		c := &candidate{item: item, left: map[string]left{}}
-		if r.onDisk(item, func() error { return r.load(c) }) {
+		if r.onDisk(item, func() error { return r.load(ctx, c) }) {
 			return c
 		}
 	default:
@@ -198,10 +199,12 @@ func interrupted() state.Outcome {
 	return state.Outcome{Class: state.Pending, Step: state.StepDeploy, Waiting: state.Interrupted}
 }
 
-func (r *Rollout) load(c *candidate) (err error) {
+func (r *Rollout) load(ctx context.Context, c *candidate) (err error) {
 	s := c.item.Snapshot
-	if c.bundle, err = bundle.Load(s.Store.Path(s.Current)); err != nil {
-		return err
+	if c.same = r.same(ctx, s); !c.same {
+		if c.bundle, err = bundle.Load(s.Store.Path(s.Current)); err != nil {
+			return err
+		}
 	}
 	for _, target := range s.Targets() {
 		known := s.Rollout.Targets[target.ID()]

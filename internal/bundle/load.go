@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"bytes"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
@@ -125,5 +126,7 @@ func ReadFile(path string) ([]byte, error) {
 	if info.Size() > MaxBytes {
 		return nil, &fs.PathError{Op: "read", Path: path, Err: syscall.EFBIG}
 	}
-	return io.ReadAll(io.LimitReader(file, MaxBytes))
+	data := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead)) // room for its end, too
+	_, err = data.ReadFrom(io.LimitReader(file, MaxBytes))
+	return data.Bytes(), err
 }

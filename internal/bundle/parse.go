@@ -216,16 +216,17 @@ func PublicKeys(data []byte) []crypto.PublicKey {
 
 // chainOf walks from the leaf to the issuer that no other certificate signed.
 func chainOf(leaf *x509.Certificate, certificates []*x509.Certificate) ([]*x509.Certificate, error) {
-	if err := refuseForeign(leaf, certificates); err != nil {
+	known := signatures{}
+	if err := known.refuseForeign(leaf, certificates); err != nil {
 		return nil, err
 	}
 	chain := []*x509.Certificate{leaf}
 	for len(chain) < len(certificates) {
-		issuer := issuerOf(chain[len(chain)-1], certificates)
+		issuer := known.issuerOf(chain[len(chain)-1], certificates)
 		if issuer == nil || slices.Contains(chain, issuer) {
 			break
 		}
-		if selfSigned(issuer) && len(chain) > 1 {
+		if known.selfSigned(issuer) && len(chain) > 1 {
 			break
 		}
 		chain = append(chain, issuer)
@@ -233,14 +234,30 @@ func chainOf(leaf *x509.Certificate, certificates []*x509.Certificate) ([]*x509.
 	return chain[1:], nil
 }
 
+// signatures are those that were verified of a few certificates: by issuer and
+// certificate, whether one signed the other. Nothing else of a bundle takes as long.
+type signatures map[[2]*x509.Certificate]bool
+
+func (known signatures) signed(issuer, c *x509.Certificate) bool {
+	pair := [2]*x509.Certificate{issuer, c}
+	is, found := known[pair]
+	if !found {
+		is = signed(issuer, c)
+		known[pair] = is
+	}
+	return is
+}
+
+func (known signatures) selfSigned(c *x509.Certificate) bool { return known.signed(c, c) }
+
 // issuerOf prefers the cross-signed form of an issuer to its self-signed one,
 // since a path can go on from there.
-func issuerOf(c *x509.Certificate, certificates []*x509.Certificate) *x509.Certificate {
+func (known signatures) issuerOf(c *x509.Certificate, certificates []*x509.Certificate) *x509.Certificate {
 	var root *x509.Certificate
 	for _, candidate := range certificates {
 		switch {
-		case candidate == c || !signed(candidate, c):
-		case selfSigned(candidate):
+		case candidate == c || !known.signed(candidate, c):
+		case known.selfSigned(candidate):
 			root = candidate
 		default:
 			return candidate
@@ -250,11 +267,11 @@ func issuerOf(c *x509.Certificate, certificates []*x509.Certificate) *x509.Certi
 }
 
 // refuseForeign reports a certificate on no path from the leaf upward.
-func refuseForeign(leaf *x509.Certificate, certificates []*x509.Certificate) error {
+func (known signatures) refuseForeign(leaf *x509.Certificate, certificates []*x509.Certificate) error {
 	onPath := []*x509.Certificate{leaf}
 	for i := 0; i < len(onPath); i++ {
 		for _, candidate := range certificates {
-			if !slices.Contains(onPath, candidate) && signed(candidate, onPath[i]) {
+			if !slices.Contains(onPath, candidate) && known.signed(candidate, onPath[i]) {
 				onPath = append(onPath, candidate)
 			}
 		}
@@ -271,8 +288,6 @@ func refuseForeign(leaf *x509.Certificate, certificates []*x509.Certificate) err
 func signed(issuer, c *x509.Certificate) bool {
 	return bytes.Equal(issuer.RawSubject, c.RawIssuer) && c.CheckSignatureFrom(issuer) == nil
 }
-
-func selfSigned(c *x509.Certificate) bool { return signed(c, c) }
 
 // title is what a person would call c.
 func title(c *x509.Certificate) string {

@@ -18,21 +18,29 @@ import (
 // the ID, within a day by the leaf's NotBefore, and where a CA rounds that to the
 // day, by when they were stored.
 func (s *Store) Versions() ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(s.dir, versionsDir))
+	ids, _, err := s.list()
+	return ids, err
+}
+
+// list lists also what a killed Put or Prune left.
+func (s *Store) list() (ids, left []string, err error) {
+	entries, err := os.ReadDir(s.VersionsDir())
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list versions: %w", err)
+		return nil, nil, fmt.Errorf("list versions: %w", err)
 	}
-	var ids []string
 	for _, entry := range entries {
-		if entry.IsDir() && validID().MatchString(entry.Name()) {
-			ids = append(ids, entry.Name())
+		switch name := entry.Name(); {
+		case strings.HasPrefix(name, ".") && strings.Contains(name, "-"):
+			left = append(left, s.Path(name))
+		case entry.IsDir() && validID().MatchString(name):
+			ids = append(ids, name)
 		}
 	}
 	s.sortNewestFirst(ids)
-	return ids, nil
+	return ids, left, nil
 }
 
 // sortNewestFirst reads leaves only where two versions share a date.
@@ -98,7 +106,7 @@ func (s *Store) Prune(keep int, inUse func(id string) bool) error {
 	if err != nil {
 		return err
 	}
-	ids, err := s.Versions()
+	ids, left, err := s.list()
 	if err != nil {
 		return err
 	}
@@ -111,7 +119,7 @@ func (s *Store) Prune(keep int, inUse func(id string) bool) error {
 			first = fmt.Errorf("remove version %s: %w", id, err)
 		}
 	}
-	return cmp.Or(first, s.sweep())
+	return cmp.Or(first, s.sweep(left))
 }
 
 // remove renames first: a version is there whole, or not at all.
@@ -126,10 +134,9 @@ func (s *Store) remove(id string) error {
 	return os.RemoveAll(temporary)
 }
 
-func (s *Store) sweep() error {
-	leftovers, err := filepath.Glob(s.Path(".*-*"))
-	if err != nil || len(leftovers) == 0 {
-		return err
+func (s *Store) sweep(leftovers []string) error {
+	if len(leftovers) == 0 {
+		return nil
 	}
 	var first error
 	for _, path := range leftovers {
