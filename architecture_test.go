@@ -35,7 +35,7 @@ var allowed = map[string][]string{
 	},
 	"agent/setup":         {"internal/command", "internal/line", "internal/message", "internal/nginx", "internal/words"},
 	"agent/account":       {"agent/config", "agent/issue", "agent/issue/cas2018", "agent/issue/cas2020", "agent/order", "agent/state", "agent/upload", "internal/aliyun", "internal/hint"},
-	"agent/fleet":         {"agent/config", "agent/issue", "agent/order", "internal/atomicfile", "internal/bundle", "internal/hint", "internal/line", "internal/openat", "internal/words"}, // alone knows etcd
+	"agent/fleet":         {"agent/config", "agent/issue", "agent/order", "internal/atomicfile", "internal/bundle", "internal/chance", "internal/hint", "internal/line", "internal/openat", "internal/words"}, // alone knows etcd
 	"agent/issue/cas2020": {"agent/config", "agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle", "internal/hint"},
 	"agent/issue/cas2018": {"agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle"},
 	"agent/issue":         {"agent/config", "agent/order", "agent/proof", "agent/state", "internal/bundle", "internal/chance", "internal/hint", "internal/words"}, // no deployment, hook or notice

@@ -105,6 +105,13 @@ func (w *world) goesOnWhere(other *world, o ordering) {
 		w.Errorf("the other host: %+v", out)
 		return
 	}
+	w.knowsIt(other, o)
+}
+
+// knowsIt checks that a host has the certificate, by one order, and that another one
+// knows of it.
+func (w *world) knowsIt(other *world, o ordering) {
+	w.Helper()
 	w.holdsItsKey()
 	back := other.renew(Renewal{NoWait: true})
 	waits := back.Class == state.Pending && strings.Contains(back.Waiting, "new certificate")

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"dvagent/agent/fleet"
 	"dvagent/agent/fleet/fleettest"
 	"dvagent/agent/issue"
 	"dvagent/agent/order"
@@ -15,74 +16,88 @@ import (
 	"dvagent/internal/sandbox"
 )
 
-// mortal is a host's part in the fleet until its life is over: from then on nothing of
-// it arrives. Each change of an order comes after a word to the fleet and before another
-// one, so that a death at each of them is a death between any two effects.
-type mortal struct {
+// interrupted is a host's part in the fleet, to which something happens at its n-th word.
+// Each change of an order comes after a word to the fleet and before another one, so that
+// what happens at each of them happens between any two effects.
+type interrupted struct {
 	issue.Fleet
-	answered bool // the last one arrives, and its answer does not
+	at func(word func() error) error
 
-	mu   sync.Mutex
-	life int // words that are left
+	mu sync.Mutex
+	n  int // words that are left
 }
 
-var errDead = errors.New("this host is dead")
-
-// says spends a word of a life.
-func (m *mortal) says(word func() error) error {
+// says is a word.
+func (m *interrupted) says(word func() error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.life--
-	if m.life == 0 && m.answered {
-		_ = word() // nobody hears the answer
+	if m.n--; m.n == 0 {
+		return m.at(word)
 	}
-	if m.life <= 0 {
+	if m.n < 0 && m.at == nil {
 		return errDead
 	}
 	return word()
 }
 
-func (m *mortal) dead() bool {
+// over says that it has happened.
+func (m *interrupted) over() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.life <= 0
+	return m.n <= 0
 }
 
-func (m *mortal) Lease(ctx context.Context, certificate string) (l issue.Lease, err error) {
+var errDead = errors.New("this host is dead")
+
+// mortal is a host that dies at its n-th word, which arrives or does not, and is not
+// answered in any case.
+func mortal(f issue.Fleet, n int, arrives bool) *interrupted {
+	m := &interrupted{Fleet: f, n: n}
+	m.at = func(word func() error) error {
+		m.at = nil
+		if arrives {
+			_ = word() // nobody hears the answer
+		}
+		return errDead
+	}
+	return m
+}
+
+func (m *interrupted) Lease(ctx context.Context, certificate string) (l issue.Lease, err error) {
 	err = m.says(func() error {
 		l, err = m.Fleet.Lease(ctx, certificate)
 		return err
 	})
-	return mortalLease{l, m}, err
+	return leaseOf{l, m}, err
 }
 
-func (m *mortal) Ledger() order.Common { return mortalLedger{m.Fleet.Ledger(), m} }
+func (m *interrupted) Ledger() order.Common { return ledgerOf{m.Fleet.Ledger(), m} }
 
-type mortalLease struct {
+type leaseOf struct {
 	issue.Lease
-	host *mortal
+	host *interrupted
 }
 
-func (l mortalLease) Stands(ctx context.Context) error {
+func (l leaseOf) Stands(ctx context.Context) error {
 	return l.host.says(func() error { return l.Lease.Stands(ctx) })
 }
 
-func (l mortalLease) Write(ctx context.Context, k issue.Known) error {
+func (l leaseOf) Write(ctx context.Context, k issue.Known) error {
 	return l.host.says(func() error { return l.Lease.Write(ctx, k) })
 }
 
-func (l mortalLease) Release(ctx context.Context) {
-	if l.Lease != nil && !l.host.dead() {
+func (l leaseOf) Release(ctx context.Context) {
+	if l.Lease != nil && l.host.says(func() error { return nil }) == nil {
 		l.Lease.Release(ctx)
 	}
 }
 
-type mortalLedger struct {
+type ledgerOf struct {
 	order.Common
-	host *mortal
+	host *interrupted
 }
 
-func (l mortalLedger) Append(i order.Instance, entry []byte) (meanwhile [][]byte, err error) {
+func (l ledgerOf) Append(i order.Instance, entry []byte) (meanwhile [][]byte, err error) {
 	err = l.host.says(func() error {
 		meanwhile, err = l.Common.Append(i, entry)
 		return err
@@ -118,13 +133,13 @@ func dies(t *testing.T, etcd *fleettest.Cluster, o ordering, life int, answered 
 		defer w.sandbox.Close()
 		h := newHosts(t, etcd)
 		a, b := h.host(w, "a"), h.host(w, "b")
-		host := &mortal{Fleet: a.fleet, answered: answered, life: life}
+		host := mortal(a.fleet, life, answered)
 		a.fleet = host
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		for !host.dead() && a.renew(Renewal{NoWait: true}).Class != state.Served && ctx.Err() == nil {
+		for !host.over() && a.renew(Renewal{NoWait: true}).Class != state.Served && ctx.Err() == nil {
 		}
-		if died = host.dead(); !died {
+		if died = host.over(); !died {
 			return
 		}
 		at := a.step()
@@ -136,4 +151,67 @@ func dies(t *testing.T, etcd *fleettest.Cluster, o ordering, life int, answered 
 		}
 	})
 	return died && !t.Failed()
+}
+
+// fault 120: the holder sleeps before each word to the fleet for longer than its lease,
+// and another host brings the certificate meanwhile.
+func TestAHolderThatWakesUpTooLateChangesNothing(t *testing.T) {
+	step := 5
+	if longTest() {
+		step = 1
+	} else {
+		t.Log("only each fifth word; DVAGENT_LONG_TESTS=1 tries all")
+	}
+	etcd := fleettest.One(t)
+	for n, o := range orderings {
+		t.Run(o.name, func(t *testing.T) {
+			t.Parallel()
+			for word := 2 + n%step; sleeps(t, etcd, o, word); word += step {
+			}
+		})
+	}
+}
+
+// changes are the calls that change something, but for the removal of a record that the
+// host wrote itself: it may stand there still, as far as that host knows.
+var changes = []string{"CreateDVOrderAudit", "UpdateInstance", "ApplyCertificate", "CreateCertificateForPackageRequest", "AddDomainRecord"}
+
+func sleeps(t *testing.T, etcd *fleettest.Cluster, o ordering, word int) (slept bool) {
+	t.Run(fmt.Sprint("word ", word), func(t *testing.T) {
+		w := o.newWorld(t, sandbox.Options{IssueAfter: 100 * time.Millisecond})
+		defer w.sandbox.Close()
+		h := newHosts(t, etcd)
+		a, b := h.host(w, "a"), h.host(w, "b")
+		whole := a.fleet
+		var at order.Step
+		host := &interrupted{Fleet: a.fleet, n: word, at: func(word func() error) error {
+			at = a.step()
+			whole.(*fleet.Orders).Close(context.Background()) // as time does
+			b.renew(Renewal{Timeout: 20 * time.Second})
+			w.sandbox.ClearHistory()
+			return word()
+		}}
+		a.fleet = host
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		for !host.over() && a.renew(Renewal{NoWait: true}).Class != state.Served && ctx.Err() == nil {
+		}
+		if slept = host.over(); !slept {
+			return
+		}
+		a.fleet = whole
+		calls := w.calls()
+		for _, change := range changes {
+			if calls[change] > 0 {
+				t.Errorf("it called %s", change)
+			}
+		}
+		if b.step() == order.Done {
+			b.knowsIt(a, o)
+		}
+		if t.Failed() {
+			t.Logf("the host slept at %s; called %v", at, calls)
+		}
+	})
+	return slept && !t.Failed()
 }

@@ -11,6 +11,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"dvagent/agent/issue"
+	"dvagent/internal/chance"
 )
 
 // lease is for issue.Lease. It stands while the key is there that it was created with:
@@ -77,13 +78,19 @@ func (l *lease) Stands(ctx context.Context) error {
 	return l.orders.silent("ask for the lease of an order", errors.New("each answer took too long"))
 }
 
+// again is after how long a host asks for a lease that another one has. Many do not ask at
+// the same moment.
+func (o *Orders) again() time.Duration {
+	return o.timing.Lease/2 + chance.Below(o.timing.Lease/8)
+}
+
 // elsewhere says who has a lease now.
 func (o *Orders) elsewhere(found *clientv3.GetResponse) error {
 	var holder self
 	if len(found.Kvs) > 0 {
 		_ = json.Unmarshal(found.Kvs[0].Value, &holder) // without a name it is some other host
 	}
-	return &issue.ElsewhereError{Host: holder.Name, Again: o.timing.Lease / 2}
+	return &issue.ElsewhereError{Host: holder.Name, Again: o.again()}
 }
 
 // Write is for issue.Lease.

@@ -148,7 +148,7 @@ func (o *Orders) Lease(ctx context.Context, certificate string) (issue.Lease, er
 			return l, nil
 		}
 	}
-	return nil, &issue.ElsewhereError{Again: o.timing.Lease / 2}
+	return nil, &issue.ElsewhereError{Again: o.again()}
 }
 
 // errAgain says that the lease was taken away from an earlier process of this host.
@@ -197,7 +197,7 @@ func (l *lease) taken(ctx context.Context, kv *mvccpb.KeyValue) error {
 	case holder == l.orders.self():
 		return cmp.Or(l.orders.drop(ctx, l.client, l.key(), kv.CreateRevision), errAgain)
 	}
-	return &issue.ElsewhereError{Host: holder.Name, Again: l.orders.timing.Lease / 2}
+	return &issue.ElsewhereError{Host: holder.Name, Again: l.orders.again()}
 }
 
 // drop deletes a key, unless it is another one by now.

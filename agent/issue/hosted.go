@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"dvagent/internal/words"
 
@@ -28,6 +29,10 @@ func (w *work) hosted(ctx context.Context, instance string) (v verdict, done boo
 			w.caution(fmt.Sprintf("what the account renewed by itself cannot be had: %v", err))
 			return advance, false, nil
 		}
+		if err == nil && !done && w.awaitsFleet(now) {
+			next := state.BeforeEmergency(w.desk.host.Config.Service.Interval, w.snapshot.Leaf, now)
+			return verdict{until: now.Add(next), why: "the fleet, a host of which has likely renewed instance " + slot.ID, long: true}, true, nil
+		}
 		return advance, done, err
 	}
 	if !slot.Hosted || slot.Use == Spent || slot.ended(w.snapshot.ServesUntil()) {
@@ -41,6 +46,13 @@ func (w *work) hosted(ctx context.Context, instance string) (v verdict, done boo
 		w.caution("the account has not renewed instance " + slot.ID + " by itself in time: the next certificate is applied for")
 	}
 	return advance, false, nil
+}
+
+// awaitsFleet says that what is served does so for a while yet, and that another host of
+// the fleet may have ordered though etcd does not know it, as after an old backup of etcd
+// was put back.
+func (w *work) awaitsFleet(now time.Time) bool {
+	return w.desk.fleet != nil && !w.snapshot.ServesUntil().IsZero() && !w.snapshot.Emergency(now)
 }
 
 // outlasts says that the latest certificate of a slot ends later than the

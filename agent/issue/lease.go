@@ -30,6 +30,15 @@ func (d *Desk) hold(ctx context.Context, s *state.Snapshot, forced bool) error {
 	if err := order.DiscardStaged(d.host.Dir.Certificate(s.Config.Name)); err != nil {
 		return err
 	}
+	if s.Order == nil && !forced { // as most hosts are that have it due: no lease is wanted to wait
+		known, err := d.fleet.Known(ctx, s.Config.Name)
+		if err != nil {
+			return err
+		}
+		if d.awaits(*s, known) {
+			return d.awaited(known)
+		}
+	}
 	lease, err := d.fleet.Lease(ctx, s.Config.Name)
 	var elsewhere *ElsewhereError
 	if errors.As(err, &elsewhere) {

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"dvagent/agent/order"
 	"dvagent/agent/state"
+	"dvagent/internal/chance"
 )
 
 // This file holds how what is known of an order here and what is known of it in the
@@ -181,11 +181,13 @@ func (d *Desk) ended(s *state.Snapshot, lease Lease, there *order.Order, forced 
 			return err
 		}
 	}
-	if known.Brought == nil || forced || !d.lacks(*s, *known.Brought) {
+	switch {
+	case known.Brought == nil || forced || !d.lacks(*s, *known.Brought):
 		return nil
-	}
-	if waited := state.Now().Sub(there.EndedAt).Abs(); waited < d.fleet.Patience() || there.Instance == "" {
-		return &awaitedError{known.Host, awaitedEvery}
+	case d.awaits(*s, known):
+		return d.awaited(known)
+	case there.Instance == "": // it was found in the account, and may be found there again
+		return nil
 	}
 	known.Facts = slices.DeleteFunc(slices.Clone(known.Facts), func(f order.Fact) bool { return f.Kind == order.Ended })
 	d.host.Say(s.Config.Name, "", "host "+known.Host+" of the fleet did not publish the certificate that it brought: it is fetched again")
@@ -195,8 +197,17 @@ func (d *Desk) ended(s *state.Snapshot, lease Lease, there *order.Order, forced 
 	return d.tie(s, lease)
 }
 
-// awaitedEvery is how often a host looks whether what another one brought has come.
-const awaitedEvery = 5 * time.Second
+// awaits says that another host has brought a certificate which may still reach this one.
+func (d *Desk) awaits(s state.Snapshot, known Known) bool {
+	there := known.order(s.Config.Name)
+	return there != nil && there.Outcome != "" && known.Brought != nil && d.lacks(s, *known.Brought) &&
+		state.Now().Sub(there.EndedAt).Abs() < d.fleet.Patience()
+}
+
+func (d *Desk) awaited(known Known) error {
+	again := d.fleet.Patience() / 8
+	return &awaitedError{known.Host, again + chance.Below(again/4)}
+}
 
 // lacks says that a certificate which another host brought is newer than what is here,
 // and not due itself.
