@@ -21,6 +21,7 @@ import (
 type hosts struct {
 	*testing.T
 	settings fleetSettings
+	timing   fleet.Timing
 }
 
 type fleetSettings struct {
@@ -34,7 +35,7 @@ func newHosts(t *testing.T, etcd *fleettest.Cluster) *hosts {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &hosts{t, fleetSettings{etcd, fleettest.Identity(t, text), fmt.Sprintf("/%s/", filepath.Base(filepath.Dir(t.TempDir())))}}
+	return &hosts{t, fleetSettings{etcd, fleettest.Identity(t, text), fmt.Sprintf("/%s/", filepath.Base(filepath.Dir(t.TempDir())))}, fleetTiming}
 }
 
 // fleetTiming is that of hosts in tests: what is to last does so for as long as a test
@@ -53,7 +54,7 @@ func (h *hosts) host(w *world, name string) *world {
 	settings.Prefix = h.settings.prefix
 	f := fleet.New(settings)
 	h.Cleanup(f.Close)
-	other.fleet = fleet.NewOrders(f, name, filepath.Join(other.dir, "fleet.json"), fleetTiming)
+	other.fleet = fleet.NewOrders(f, name, filepath.Join(other.dir, "fleet.json"), h.timing)
 	return &other
 }
 
@@ -209,4 +210,117 @@ func (w *world) step() order.Step {
 		return order.Done
 	}
 	return o.Step()
+}
+
+// eventually waits for what is expected, within a bound.
+func eventually(holds func() bool) bool {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if holds() {
+			return true
+		}
+	}
+	return false
+}
+
+// An order that another host works on is not given up beside it; where that host died, it
+// is, and its record with it.
+func TestAnOrderIsGivenUpByOneHostForAll(t *testing.T) {
+	t.Parallel()
+	w := newWorldOfToday(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, "checking-forever")}})
+	h := newHosts(t, fleettest.One(t))
+	a, b := h.host(w, "a"), h.host(w, "b")
+	a.comesTo(order.Issue)
+	if _, err := b.agent().Abandon(t.Context(), "example.com", tester); err == nil || !strings.Contains(err.Error(), "host a of the fleet") {
+		t.Errorf("beside the host that orders: %v", err)
+	}
+	a.dies()
+	out, err := b.agent().Abandon(t.Context(), "example.com", tester)
+	if err != nil || out.Class != state.Served || w.records() != "" || b.step() != order.Done {
+		t.Errorf("%+v, %v; records left: %q", out, err, w.records())
+	}
+	if last, err := order.Last(b.where().Certificate("example.com")); err != nil || last.Outcome != order.Abandoned {
+		t.Errorf("the last order: %+v, %v", last, err)
+	}
+}
+
+// fault 122: hosts whose configurations of one name differ do not go on with each other's
+// orders, and pay for no second one.
+func TestAnOrderForOtherNamesIsNotGoneOnWith(t *testing.T) {
+	t.Parallel()
+	w := newWorldOfToday(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, "checking-forever")}})
+	h := newHosts(t, fleettest.One(t))
+	a, b := h.host(w, "a"), h.host(w, "b")
+	a.comesTo(order.Issue)
+	a.dies()
+	b.domains = `["www.example.com"]`
+	out := b.renew(Renewal{NoWait: true})
+	if out.Class != state.Failure || !strings.Contains(out.Err.Error(), "it is for ") || w.sandbox.Applied() != 1 {
+		t.Errorf("%+v; %d applications", out, w.sandbox.Applied())
+	}
+	w.issue()
+	a.renewed(Renewal{})
+}
+
+// fault 119: an old backup of etcd is put back. What a host's own journal knows counts, and
+// no renewal is ordered twice.
+func TestAnOldBackupOfEtcdCostsNoSecondOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorldOfToday(t, sandbox.Options{Lifetime: 2 * time.Minute})
+	etcd := fleettest.One(t)
+	h := newHosts(t, etcd)
+	a, b := h.host(w, "a"), h.host(w, "b")
+	b.renewed(Renewal{}) // the certificate that is renewed below
+	before := etcd.Backup()
+	w.faults("checking-forever")
+	a.renew(Renewal{Force: true, NoWait: true})
+	a.comesTo(order.Issue)
+	amid := etcd.Backup()
+	w.issue()
+	a.renewed(Renewal{})
+	if n := w.sandbox.Applied(); n != 2 {
+		t.Fatalf("%d applications", n)
+	}
+	b.extra = "renew_before = \"99%\"\n"
+	if !eventually(func() bool { return b.due() == state.ReasonInWindow }) {
+		t.Fatalf("it is due for host b: %q", b.due())
+	}
+	for _, backup := range []struct{ name, dir string }{{"before the order", before}, {"amid the order", amid}} {
+		etcd.Restore(backup.dir)
+		for range 2 {
+			a.renew(Renewal{NoWait: true})
+			b.renew(Renewal{NoWait: true})
+			h.forgetRestoration()
+		}
+		if n := w.sandbox.Applied(); n != 2 || a.step() != order.Done {
+			t.Errorf("%s: %d applications; host a is at %s", backup.name, n, a.step())
+		}
+	}
+}
+
+// due is why an order is due.
+func (w *world) due() string {
+	w.Helper()
+	a := w.agent()
+	c, _ := a.host.Config.Certificate("example.com")
+	s, err := a.host.Dir.Read(c)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return s.Due(state.Now())
+}
+
+// forgetRestoration is what time does to the word that an old backup was put back.
+func (h *hosts) forgetRestoration() {
+	h.Helper()
+	settings := h.settings.etcd.Settings(h.settings.identity)
+	settings.Prefix = h.settings.prefix
+	f := fleet.New(settings)
+	defer f.Close()
+	entry, err := f.Read(context.Background(), "restored")
+	if err == nil && entry.Revision > 0 {
+		err = f.Write(context.Background(), entry.Remove())
+	}
+	if err != nil {
+		h.Fatal(err)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"sync"
 	"testing"
 	"time"
@@ -398,5 +399,22 @@ func TestASilentEtcdIsToldAfterAWhile(t *testing.T) {
 	later.timing, later.history = o.timing, &history{path: o.history.path, now: func() time.Time { return now.Add(2 * time.Hour) }}
 	if _, err = later.Lease(t.Context(), "www"); err == nil || state.Transient(err) {
 		t.Errorf("after two hours: %v", err)
+	}
+}
+
+func TestItCanBeSeenWhoOrdersWhat(t *testing.T) {
+	t.Parallel()
+	etcd := fleettest.One(t)
+	first, second := newTestOrders(t, etcd, "a"), newTestOrders(t, etcd, "b")
+	if err := leased(t, first).Write(t.Context(), known(order.Opened, order.Claimed, order.Submitting, order.Submitted)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := second.Lease(t.Context(), "mail"); err != nil {
+		t.Fatal(err)
+	}
+	working, err := second.Working(t.Context())
+	want := []Work{{Certificate: "mail", Host: "b", Step: order.Allocate}, {Certificate: "www", Host: "a", Step: order.Present, Since: time.Unix(0, 0).UTC()}}
+	if err != nil || !reflect.DeepEqual(working, want) {
+		t.Errorf("%+v, %v", working, err)
 	}
 }

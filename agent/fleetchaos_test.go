@@ -1,0 +1,203 @@
+package agent
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"dvagent/agent/fleet"
+	"dvagent/agent/fleet/fleettest"
+	"dvagent/agent/order"
+	"dvagent/internal/bundle"
+	"dvagent/internal/sandbox"
+)
+
+// The certificates of the chaos live so long, and are due when two thirds of that are
+// over.
+const (
+	chaosLifetime = 30 * time.Second
+	chaosRest     = chaosLifetime * 2 / 3
+)
+
+// chaos is a fleet of hosts that renew all the time, on a cluster of three members.
+type chaos struct {
+	*testing.T
+	w      *world
+	etcd   *fleettest.Cluster
+	hosts  []*chaosHost
+	random *rand.Rand
+
+	leaves map[string]*x509.Certificate // that any host had, by their version
+}
+
+// chaosHost is a host whose service runs, or does not for a while.
+type chaosHost struct {
+	*world
+	orders *fleet.Orders
+	words  *interrupted // of the service that runs
+	stop   func()
+}
+
+// faults 119, 120, 121: members of etcd are killed and hang, hosts die and sleep, while
+// certificates that live for seconds are renewed.
+func TestAFleetInChaosOrdersEachRenewalOnce(t *testing.T) {
+	t.Parallel()
+	length, seed := 20*time.Second, uint64(121)
+	if longTest() {
+		length, seed = 5*time.Minute, rand.Uint64()
+	} else {
+		t.Log("only for 20 seconds; DVAGENT_LONG_TESTS=1 makes five minutes, of a seed of its own")
+	}
+	t.Logf("seed %d", seed)
+	c := newChaos(t, seed)
+	c.settle()
+	for end := time.Now().Add(length); time.Now().Before(end) && !t.Failed(); {
+		c.disturb()
+		c.look()
+	}
+	c.settle()
+}
+
+func newChaos(t *testing.T, seed uint64) *chaos {
+	t.Helper()
+	w := newWorldOfToday(t, sandbox.Options{Lifetime: chaosLifetime, IssueAfter: 100 * time.Millisecond})
+	w.extra = "\n[limits]\nsubmissions_per_day = 1000\n"
+	c := &chaos{T: t, w: w, etcd: fleettest.Three(t), random: rand.New(rand.NewPCG(seed, 0)), leaves: map[string]*x509.Certificate{}}
+	h := newHosts(t, c.etcd)
+	h.timing = fleet.Timing{Lease: 3 * time.Second, Call: 2 * time.Second, Restore: 5 * time.Second, Publish: 2 * time.Second}
+	for i := range 5 {
+		host := h.host(w, fmt.Sprint("host", i))
+		c.hosts = append(c.hosts, &chaosHost{world: host, orders: host.fleet.(*fleet.Orders)})
+	}
+	for _, host := range c.hosts {
+		host.start()
+	}
+	t.Cleanup(func() {
+		for _, host := range c.hosts {
+			host.stop()
+		}
+	})
+	return c
+}
+
+// start begins the service, which another call may end.
+func (h *chaosHost) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	h.words = &interrupted{Fleet: h.orders, n: 1 << 40, at: func(func() error) error { return errDead }}
+	h.world.fleet = h.words
+	service := NewService(h.agent(), nil, tester)
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := service.Run(ctx); err != nil {
+			h.Errorf("a service ended: %v", err)
+		}
+	})
+	h.stop = func() { cancel(); running.Wait() }
+}
+
+// disturb does one thing to a member or a host, and makes good for it after a while.
+func (c *chaos) disturb() {
+	c.Helper()
+	member, host := c.etcd.Members[c.random.IntN(3)], c.hosts[c.random.IntN(5)]
+	length := time.Duration(c.random.IntN(5000)) * time.Millisecond
+	switch c.random.IntN(5) {
+	case 0:
+		member.Kill()
+		time.Sleep(length)
+		member.Restart()
+	case 1:
+		member.Stop()
+		time.Sleep(length)
+		member.Continue()
+	case 2: // two of three: nothing is written
+		other := c.etcd.Members[(slices.Index(c.etcd.Members, member)+1)%3]
+		member.Stop()
+		other.Stop()
+		time.Sleep(length)
+		member.Continue()
+		other.Continue()
+	case 3: // the host dies, and comes back
+		host.words.mu.Lock()
+		host.words.n, host.words.at = 0, nil
+		host.words.mu.Unlock()
+		host.orders.Close(context.Background()) // as time does
+		host.stop()
+		time.Sleep(length)
+		host.start()
+	case 4: // the host sleeps for longer than its lease
+		host.words.mu.Lock()
+		host.orders.Close(context.Background())
+		time.Sleep(length)
+		host.words.mu.Unlock()
+	}
+}
+
+// look notes what each host serves.
+func (c *chaos) look() {
+	c.Helper()
+	for i, host := range c.hosts {
+		b, err := bundle.Load(host.where().Store("example.com").CurrentDir())
+		if err != nil {
+			if _, known := c.leaves[fmt.Sprint("of ", i)]; known {
+				c.Errorf("host %d has no pair any more: %v", i, err)
+			}
+			continue
+		}
+		c.leaves[b.ID()] = b.Leaf
+	}
+}
+
+// settle ends the chaos: all hosts come to the newest version, by one order for each.
+func (c *chaos) settle() {
+	c.Helper()
+	for _, m := range c.etcd.Members {
+		m.Await()
+	}
+	same := eventually(func() bool {
+		c.look()
+		first := c.hosts[0].newest()
+		return first != "" && !slices.ContainsFunc(c.hosts, func(h *chaosHost) bool { return h.newest() != first || h.step() != order.Done })
+	})
+	if !same {
+		for i, h := range c.hosts {
+			c.Errorf("host %d is at version %q, step %s: %s", i, h.newest(), h.step(), h.trouble())
+		}
+	}
+	var made []time.Time
+	for _, leaf := range c.leaves {
+		made = append(made, leaf.NotBefore)
+	}
+	slices.SortFunc(made, time.Time.Compare)
+	for i := 1; i < len(made); i++ {
+		if rest := made[i].Sub(made[i-1]); rest < chaosRest-2*time.Second {
+			c.Errorf("two certificates were made %s apart", rest)
+		}
+	}
+	if n := c.w.sandbox.Applied(); n != len(made) {
+		c.Errorf("%d applications for %d certificates", n, len(made))
+	}
+	c.Logf("%d certificates", len(made))
+}
+
+func (h *chaosHost) newest() string {
+	h.Helper()
+	versions, err := h.where().Store("example.com").Versions()
+	if err != nil || len(versions) == 0 {
+		return ""
+	}
+	return versions[0]
+}
+
+// trouble is why the open order does not go on.
+func (h *chaosHost) trouble() string {
+	o, err := order.Load(h.where().Certificate("example.com"))
+	if err != nil || o == nil {
+		return fmt.Sprint("no order ", err)
+	}
+	return o.Waiting + o.Failure.Text
+}
