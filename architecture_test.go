@@ -14,7 +14,7 @@ import (
 var allowed = map[string][]string{
 	"cmd/dvagent": {
 		"cmd/dvagent/daemon", "cmd/dvagent/demo", "dashboard",
-		"agent", "agent/account", "agent/check", "agent/config", "agent/fleet", "agent/order", "agent/setup", "agent/state", "agent/upload", "agent/view",
+		"agent", "agent/account", "agent/check", "agent/config", "agent/fleet", "agent/order", "agent/setup", "agent/share", "agent/state", "agent/upload", "agent/view",
 		"internal/aliyun", "internal/asroot", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/line",
 		"internal/message", "internal/openat", "internal/sandbox", "internal/secret", "internal/spelling", "internal/terminal", "internal/unit", "internal/words",
 	},
@@ -27,12 +27,13 @@ var allowed = map[string][]string{
 
 	"agent": {
 		"agent/account", "agent/config", "agent/fleet", "agent/install", "agent/issue", "agent/notice", "agent/order", "agent/proof",
-		"agent/seal", "agent/state", "agent/upload", "agent/view", "internal/bundle", "internal/command", "internal/hint", "internal/words", "deploy",
+		"agent/seal", "agent/share", "agent/state", "agent/upload", "agent/view", "internal/bundle", "internal/command", "internal/hint", "internal/words", "deploy",
 	},
 	"agent/check": { // alone knows nginx
 		"agent/account", "agent/config", "agent/issue", "agent/order", "agent/proof", "agent/seal", "agent/state", "deploy", "dnsvalidate", "filevalidate", "notify",
 		"internal/address", "internal/aliyun", "internal/asroot", "internal/bundle", "internal/command", "internal/hint", "internal/nginx", "internal/openat", "internal/unit", "internal/words",
 	},
+	"agent/share":         {"agent/fleet", "agent/state", "internal/atomicfile", "internal/bundle", "internal/chance", "internal/hint", "internal/line", "internal/words"}, // no API
 	"agent/setup":         {"internal/command", "internal/line", "internal/message", "internal/nginx", "internal/words"},
 	"agent/account":       {"agent/config", "agent/issue", "agent/issue/cas2018", "agent/issue/cas2020", "agent/order", "agent/state", "agent/upload", "internal/aliyun", "internal/hint"},
 	"agent/fleet":         {"agent/config", "agent/issue", "agent/order", "internal/atomicfile", "internal/bundle", "internal/chance", "internal/hint", "internal/line", "internal/openat", "internal/words"}, // alone knows etcd

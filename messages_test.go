@@ -19,7 +19,7 @@ import (
 // tests and in the sandbox, or only carry texts of these.
 var spoken = []string{
 	"agent", "agent/account", "agent/check", "agent/config", "agent/fleet", "agent/install", "agent/issue", "agent/issue/cas2018",
-	"agent/issue/cas2020", "agent/notice", "agent/order", "agent/proof", "agent/rollout", "agent/state", "agent/upload",
+	"agent/issue/cas2020", "agent/notice", "agent/order", "agent/proof", "agent/rollout", "agent/share", "agent/state", "agent/upload",
 	"agent/view", "cmd/dvagent", "cmd/dvagent/daemon", "dashboard", "deploy", "dnsvalidate", "filevalidate", "hooks", "notify", "internal/address",
 	"internal/aliyun", "internal/asroot", "internal/bundle", "internal/command", "internal/hint", "internal/https", "internal/journal", "internal/users",
 	"internal/nginx", "internal/openat", "internal/secret", "internal/words",

@@ -17,6 +17,7 @@ import (
 	"dvagent/agent/fleet"
 	"dvagent/agent/issue"
 	"dvagent/agent/proof"
+	"dvagent/agent/share"
 	"dvagent/agent/state"
 )
 
@@ -29,6 +30,7 @@ type Agent struct {
 	memory   *issue.Memory
 	etcd     *fleet.Fleet             // nil: this host is alone
 	fleet    issue.Fleet              // nil: this host is alone
+	share    *share.Share             // nil where this host is alone
 	renewals map[string]state.Renewal // of the certificates looked at so far, under the lock
 	waiting  []string                 // the certificates that a pass handed back, in the order in which they waited; under the lock
 }
@@ -60,6 +62,7 @@ func (a *Agent) join() error {
 		return fmt.Errorf("join the fleet: %w", err)
 	}
 	a.etcd = fleet.New(a.host.Config.Fleet)
+	a.share = share.New(a.host, a.etcd)
 	a.fleet = fleet.NewOrders(a.etcd, name, a.host.Dir.Fleet(), fleet.DefaultTiming)
 	return nil
 }

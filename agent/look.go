@@ -29,15 +29,15 @@ func (a *Agent) newLook() *look {
 func (l *look) witness() *seal.Witness { return l.host.Witness(l.seals, state.Now()) }
 
 // sealable says that the disk alone tells whether there is anything to do: no server
-// is to be asked what it serves, and no account what it holds.
-func sealable(certificate config.Certificate) bool {
+// is to be asked what it serves, and no account or fleet what it holds.
+func (l *look) sealable(certificate config.Certificate) bool {
 	probed := slices.ContainsFunc(certificate.Deploy, func(t deploy.Target) bool { return len(t.Probe) > 0 })
-	return !certificate.Follow && !probed
+	return !certificate.Follow && !probed && l.host.Config.Fleet.Alone()
 }
 
 // sum is what there is to be seen of a certificate now; zero where that cannot tell.
 func (l *look) sum(ctx context.Context, certificate config.Certificate) seal.Sum {
-	if !sealable(certificate) {
+	if !l.sealable(certificate) {
 		return seal.Sum{}
 	}
 	w := l.borrow()

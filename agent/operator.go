@@ -53,8 +53,10 @@ func (p *pass) deploy(ctx context.Context, names map[string]bool, latest bool) [
 	}
 	p.installAll(ctx, items)
 	for _, item := range items {
+		p.share.Installed(ctx, item.Snapshot, item.Rolled(), item.Outcome)
 		p.rollout.Add(item, p.uploads.Upload(ctx, item.Snapshot))
 	}
+	p.share.End(ctx)
 	p.rollout.RunHooks(ctx, items)
 	outcomes := make([]state.Outcome, len(items))
 	for i, item := range items {
@@ -101,13 +103,38 @@ func (a *Agent) deployable(certificate config.Certificate, latest bool) (state.S
 // Rollback makes a version current, the one before the current one where none is
 // named, holds it, and deploys it.
 func (a *Agent) Rollback(ctx context.Context, name, version string, caller state.Caller) (state.Outcome, error) {
+	return a.rollback(ctx, name, caller, func(ctx context.Context, p *pass) error {
+		s, version, err := a.before(name, version)
+		if err != nil {
+			return err
+		}
+		return a.rollBack(s, version)
+	})
+}
+
+// RollbackFleet is Rollback on all hosts of the fleet: this one is a canary of it. Where the
+// fleet cannot be told, nothing is rolled back.
+func (a *Agent) RollbackFleet(ctx context.Context, name, version string, caller state.Caller) (state.Outcome, error) {
+	return a.rollback(ctx, name, caller, func(ctx context.Context, p *pass) error {
+		s, version, err := a.before(name, version)
+		if err == nil {
+			err = p.share.RollBack(ctx, s, version)
+		}
+		if err != nil {
+			return err
+		}
+		return a.rollBack(s, version)
+	})
+}
+
+func (a *Agent) rollback(ctx context.Context, name string, caller state.Caller, do func(context.Context, *pass) error) (state.Outcome, error) {
 	names, err := a.host.Selected([]string{name})
 	if err != nil {
 		return state.Outcome{}, err
 	}
 	outcome := state.Outcome{Certificate: name}
 	err = a.underLock(ctx, caller, redeploy(), func(ctx context.Context, p *pass) error {
-		if err := a.rollBack(name, version); err != nil {
+		if err := do(ctx, p); err != nil {
 			return err
 		}
 		outcome = p.deploy(ctx, names, false)[0]
@@ -116,30 +143,33 @@ func (a *Agent) Rollback(ctx context.Context, name, version string, caller state
 	return outcome, err
 }
 
-func (a *Agent) rollBack(name, version string) error {
+// before is the version to roll back to: the one before the current one, where none is
+// named.
+func (a *Agent) before(name, version string) (state.Snapshot, string, error) {
 	certificate, _ := a.host.Config.Certificate(name)
 	s, err := a.host.Dir.Read(certificate)
 	if err != nil {
-		return err
+		return s, "", err
 	}
 	if version == "" {
 		version, err = s.Store.Previous()
 	} else {
 		err = a.checkTarget(s, version)
 	}
-	if err != nil {
-		return err
+	switch {
+	case err != nil:
+		return s, "", err
+	case version == "":
+		return s, "", fmt.Errorf("%s has no version before the current one", name)
 	}
-	if version == "" {
-		return fmt.Errorf("%s has no version before the current one", name)
-	}
-	if err := usable(s, version); err != nil {
-		return err
-	}
+	return s, version, usable(s, version)
+}
+
+func (a *Agent) rollBack(s state.Snapshot, version string) error {
 	if err := s.Rollout.Hold(version); err != nil {
 		return err
 	}
-	a.host.Say(name, state.StepDeploy, "rolled back to version "+version)
+	a.host.Say(s.Config.Name, state.StepDeploy, "rolled back to version "+version)
 	return s.Store.Switch(version)
 }
 

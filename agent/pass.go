@@ -12,6 +12,7 @@ import (
 	"dvagent/agent/notice"
 	"dvagent/agent/proof"
 	"dvagent/agent/seal"
+	"dvagent/agent/share"
 	"dvagent/agent/state"
 	"dvagent/agent/upload"
 	"dvagent/internal/command"
@@ -48,6 +49,7 @@ type pass struct {
 	desk    *issue.Desk
 	rollout *install.Rollout
 	uploads *upload.Uploads
+	share   *share.Pass // nil where this host is alone
 	begun   time.Time
 
 	seats      *issue.Seats
@@ -89,8 +91,12 @@ func (a *Agent) newPass(scope state.Scope, look *look) (*pass, error) {
 		return nil, err
 	}
 	now := state.Now()
+	var shared *share.Pass
+	if !scope.Alone {
+		shared = a.share.Pass()
+	}
 	return &pass{agent: a, scope: scope, desk: desk, rollout: install.New(a.host, scope, desk.Trusts),
-		uploads: upload.New(a.host, scope, a.accounts.Vault), begun: now, noted: now,
+		uploads: upload.New(a.host, scope, a.accounts.Vault), share: shared, begun: now, noted: now,
 		look: look, seats: issue.NewSeats(a.host.Config.Limits.ParallelOrders), reading: make(chan struct{}, readAtOnce),
 		turns: map[string]*turn{}, worked: map[string]bool{}, rolled: map[string]string{}, reports: make(chan func())}, nil
 }
@@ -143,6 +149,7 @@ func (p *pass) run(ctx context.Context, agenda agenda) {
 		}
 	}
 	p.note(ctx, agenda)
+	p.share.End(ctx)
 	p.desk.Keep()
 	p.look.keep(p.desk)
 }

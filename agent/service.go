@@ -27,6 +27,8 @@ type Service struct {
 	times    map[string]time.Time // when each certificate is looked at again
 	alarmed  map[string]time.Time // when each one is whose files changed
 	watch    *targetWatch
+	unfollow context.CancelFunc       // ends the watch of the fleet
+	beside   sync.WaitGroup           // what runs beside the passes
 	limits   map[string]*rate.Limiter // of each certificate's alarms
 	open     map[string]bool          // the certificates whose last outcome is not Served
 
@@ -42,7 +44,8 @@ type Service struct {
 // from replaced takes over between two passes.
 func NewService(a *Agent, replaced <-chan *Agent, caller state.Caller) *Service {
 	s := &Service{replaced: replaced, caller: caller, noticed: make(chan struct{}, 1), watch: newTargetWatch(a.host.Log, a.host.Dir.LockFile()),
-		limits: map[string]*rate.Limiter{}, status: newServiceStatus()}
+		unfollow: func() {},
+		limits:   map[string]*rate.Limiter{}, status: newServiceStatus()}
 	s.watch.blind = a.host.Unwatched
 	s.replace(a)
 	return s
@@ -52,11 +55,11 @@ func NewService(a *Agent, replaced <-chan *Agent, caller state.Caller) *Service 
 // first pass fails when another agent holds the lock; later ones wait.
 func (s *Service) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
-	var notifying sync.WaitGroup
-	notifying.Go(func() { s.notify(ctx) })
-	defer notifying.Wait()
+	s.beside.Go(func() { s.notify(ctx) })
+	defer s.beside.Wait()
 	defer stop()
 	s.watch.restart(ctx, s.agent.host.Config.Certificates)
+	s.followFleet(ctx)
 	defer s.watch.close()
 	defer func() { s.agent.Close() }()
 	for first := true; ; first = false {
@@ -124,11 +127,22 @@ func (s *Service) rest(ctx context.Context) bool {
 		case a := <-s.replaced:
 			s.replace(a)
 			s.watch.restart(ctx, a.host.Config.Certificates)
+			s.followFleet(ctx)
 		case names := <-s.watch.changed:
 			s.wake(names)
 		case <-time.After(min(left, s.agent.host.Nap)):
 		}
 	}
+}
+
+// followFleet has the agent's fleet watched, and no longer that of the agent before.
+func (s *Service) followFleet(ctx context.Context) {
+	s.unfollow()
+	ctx, s.unfollow = context.WithCancel(ctx)
+	shared := s.agent.share
+	s.beside.Go(func() {
+		shared.Watch(ctx, s.watch.changed)
+	})
 }
 
 // pass works under the lock on what is due by now.

@@ -84,7 +84,12 @@ func (p *pass) order(ctx context.Context, t *turn, s state.Snapshot, unread erro
 	err := host.Contained(name, func() error {
 		host.Warn(s.Damage()...)
 		p.rollout.Rehearse(ctx, s, t.forced)
-		s, outcome = p.desk.Advance(ctx, s, t.forced)
+		taken, rests := p.share.Take(ctx, &s)
+		if outcome = taken; !rests || t.forced || s.Order != nil {
+			s, outcome = p.desk.Advance(ctx, s, t.forced)
+			outcome = spoken(taken, outcome)
+		}
+		p.share.Offer(ctx, s)
 		host.Alive()
 		return nil
 	})
@@ -93,6 +98,15 @@ func (p *pass) order(ctx context.Context, t *turn, s state.Snapshot, unread erro
 		outcome.Next = state.Now().Add(state.LongestBackoff)
 	}
 	return p.rollout.NewItem(s, outcome)
+}
+
+// spoken is the outcome of what the fleet has and of the order: the fleet's speaks first
+// where it has something to say.
+func spoken(taken, ordered state.Outcome) state.Outcome {
+	if taken.Step == "" {
+		return ordered.And(taken)
+	}
+	return taken.And(ordered)
 }
 
 // contained keeps a panic in a stage from the other stages.
@@ -118,6 +132,7 @@ func (p *pass) install(ctx context.Context, t *turn, agenda agenda) {
 	go func() {
 		p.contained([]*turn{t}, func() { p.rollout.Install(ctx, t.item, t.joined) })
 		t.joined()
+		p.share.Installed(ctx, t.item.Snapshot, t.item.Rolled(), t.item.Outcome)
 		t.after = p.sum(ctx, t.certificate)
 		p.reports <- func() {
 			p.installing--

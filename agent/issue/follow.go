@@ -46,6 +46,14 @@ func (d *Desk) follow(ctx context.Context, s state.Snapshot, forced bool) (state
 	return f.snapshot, outcome
 }
 
+// leaveToFleet is the outcome of a certificate that the fleet provides, and no account.
+func (d *Desk) leaveToFleet(s state.Snapshot, did state.Deed) state.Outcome {
+	f := &follower{desk: d, snapshot: s, now: state.Now()}
+	outcome := f.outcome(s.RenewsAt())
+	outcome.Did = did
+	return outcome
+}
+
 // look finds the certificate that ends last and, where the installed one can be
 // served, after that; nil: there is none.
 func (f *follower) look(ctx context.Context) (*Stored, error) {

@@ -58,6 +58,9 @@ func (d Dir) Seals() string { return d.join("seals") }
 // Fleet is what this host remembers of the etcd of its fleet.
 func (d Dir) Fleet() string { return d.join("fleet.json") }
 
+// Shared is what this host remembers of what it shares with its fleet.
+func (d Dir) Shared() string { return d.join("shared.json") }
+
 // Socket is where a running service answers other commands.
 func (d Dir) Socket() string { return d.join("service.sock") }
 

@@ -21,15 +21,21 @@ func (s Snapshot) FollowFailure() (f rollout.Failure, inARow int) {
 // FollowFailed records such a failure, and when the next look comes. news says
 // that its cause is another one than before.
 func (s Snapshot) FollowFailed(cause error, until time.Time) (news bool, err error) {
-	before, _ := s.FollowFailure()
+	return s.stepFailed(StepFollow, cause, until)
+}
+
+func (s Snapshot) stepFailed(step string, cause error, until time.Time) (news bool, err error) {
+	before := s.Rollout.Targets[step].Failure
 	news = News(Cause(cause), cmp.Or(before.Cause, before.Text))
-	return news, s.Rollout.Fail(StepFollow, "", rollout.Failure{Text: cause.Error(), Hint: hint.Of(cause), Cause: Cause(cause), Until: until})
+	return news, s.Rollout.Fail(step, "", rollout.Failure{Text: cause.Error(), Hint: hint.Of(cause), Cause: Cause(cause), Until: until})
 }
 
 // Followed says that the look has not failed.
-func (s Snapshot) Followed() error {
-	if before, _ := s.FollowFailure(); before.Text == "" {
+func (s Snapshot) Followed() error { return s.stepDone(StepFollow) }
+
+func (s Snapshot) stepDone(step string) error {
+	if s.Rollout.Targets[step].Failure.Text == "" {
 		return nil
 	}
-	return s.Rollout.Told(StepFollow, "")
+	return s.Rollout.Told(step, "")
 }

@@ -1,17 +1,24 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"dvagent/agent/config"
 	"dvagent/agent/fleet"
+	"dvagent/agent/share"
 	"dvagent/internal/atomicfile"
 	"dvagent/internal/hint"
+	"dvagent/internal/line"
+	"dvagent/internal/words"
 )
 
 func (c *cli) fleetCommand() *cobra.Command {
@@ -19,7 +26,7 @@ func (c *cli) fleetCommand() *cobra.Command {
 		Use: "fleet", Short: "Hosts that share certificates through etcd", Args: knownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(c.fleetKeygen())
+	cmd.AddCommand(c.fleetKeygen(), c.fleetStatus(), c.fleetRelease())
 	return cmd
 }
 
@@ -58,4 +65,87 @@ func (c *cli) writeIdentity(path string) error {
 		return fmt.Errorf("write the identity: %w", err)
 	}
 	return nil
+}
+
+// withFleet does something with the fleet of the configuration.
+func (c *cli) withFleet(do func(*config.Config, *fleet.Fleet) error) error {
+	cfg, err := config.Load(c.configPath)
+	if err != nil {
+		return err
+	}
+	c.chosen = cfg.Language
+	if cfg.Fleet.Alone() {
+		return usageError{share.ErrAlone}
+	}
+	f := fleet.New(cfg.Fleet)
+	defer f.Close()
+	return do(cfg, f)
+}
+
+func (c *cli) fleetStatus() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "status", Short: "Show the hosts of the fleet, and which versions they serve", Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.withFleet(func(cfg *config.Config, f *fleet.Fleet) error {
+				overview, err := share.ReadOverview(cmd.Context(), f, cfg.Fleet.Canaries)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return c.printJSON(overview)
+				}
+				return c.showFleet(overview)
+			})
+		},
+	}
+	wantsJSON(cmd, &asJSON)
+	return cmd
+}
+
+// showFleet is a table of certificates, what holds them, and a table of hosts.
+func (c *cli) showFleet(o share.Overview) error {
+	certificates := [][]string{{"NAME", "VERSION", "STATE", "HOSTS", "ORDERED BY"}}
+	for _, s := range o.Certificates {
+		serving := fmt.Sprintf("%d/%d", s.Serving[s.Version], len(o.Hosts))
+		certificates = append(certificates, []string{s.Name, cmp.Or(s.Version, "-"), string(s.State), serving, cmp.Or(s.OrderedBy, "-")})
+	}
+	if err := c.table(certificates...); err != nil {
+		return err
+	}
+	for _, s := range o.Certificates {
+		for _, canary := range s.Canaries {
+			if canary.Error != "" {
+				c.printf("%s: host %s failed with version %s: %s\n", s.Name, canary.Host, s.Version, line.Of(canary.Error))
+			}
+		}
+		if s.Newest != "" {
+			c.printf("%s: rolled back from version %s\n", s.Name, s.Newest)
+		}
+	}
+	fmt.Fprintln(c.stdout)
+	hosts := [][]string{{"HOST", "HEARD OF", "SERVES"}}
+	for _, h := range o.Hosts {
+		var serves []string
+		for _, name := range slices.Sorted(maps.Keys(h.Versions)) {
+			serves = append(serves, name+" "+cmp.Or(h.Versions[name], "-"))
+		}
+		hosts = append(hosts, []string{h.Host, words.Minute(h.At), strings.Join(serves, ", ")})
+	}
+	return c.table(hosts...)
+}
+
+func (c *cli) fleetRelease() *cobra.Command {
+	return &cobra.Command{
+		Use: "release NAME", Short: "Let all hosts install a version that a canary failed with", Args: one("NAME"), ValidArgsFunction: c.oneCertificateName,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.withFleet(func(_ *config.Config, f *fleet.Fleet) error {
+				if err := share.Release(cmd.Context(), f, args[0]); err != nil {
+					return err
+				}
+				c.printf("%s: released to all hosts\n", args[0])
+				return nil
+			})
+		},
+	}
 }

@@ -26,7 +26,7 @@ import (
 // make it where it is not there.
 var (
 	ofTheState = []string{"run", "renew", "plan", "status", "check", "deploy", "rollback", "abandon", "forget",
-		"import", "logs", "orders", "certs upload"}
+		"import", "logs", "orders", "certs upload", "fleet status", "fleet release"}
 	makesState = []string{"run", "renew", "deploy", "rollback", "abandon", "import", "certs upload"}
 )
 

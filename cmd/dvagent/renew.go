@@ -160,6 +160,7 @@ func (c *cli) deployCommand() *cobra.Command {
 func (c *cli) rollbackCommand() *cobra.Command {
 	var who state.Caller
 	var to string
+	var fleet bool
 	cmd := &cobra.Command{
 		Use:               "rollback NAME",
 		Short:             "Make the version before, or another one, current, deploy it and hold it",
@@ -167,12 +168,17 @@ func (c *cli) rollbackCommand() *cobra.Command {
 		ValidArgsFunction: c.oneCertificateName,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.work(finishing{}, func(a *agent.Agent) ([]state.Outcome, error) {
-				outcome, err := a.Rollback(cmd.Context(), args[0], to, who)
+				rollback := a.Rollback
+				if fleet {
+					rollback = a.RollbackFleet
+				}
+				outcome, err := rollback(cmd.Context(), args[0], to, who)
 				return []state.Outcome{outcome}, err
 			})
 		},
 	}
 	cmd.Flags().StringVar(&to, "to", "", "this `VERSION`, as dvagent status NAME lists them; the one before, where it is not given")
+	cmd.Flags().BoolVar(&fleet, "fleet", false, "on all hosts of the fleet, canaries first")
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("to", c.versions))
 	wantsLock(cmd, &who)
 	return cmd

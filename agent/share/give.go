@@ -1,0 +1,195 @@
+package share
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"dvagent/agent/fleet"
+	"dvagent/agent/state"
+	"dvagent/internal/bundle"
+	"dvagent/internal/hint"
+	"dvagent/internal/line"
+)
+
+// Offer publishes what this host serves, where it is newer than what the fleet has. It is
+// called before the installation, so that this host is one of the canaries. What cannot be
+// published is at the next look.
+func (p *Pass) Offer(ctx context.Context, s state.Snapshot) {
+	if p == nil || p.unread != nil || !p.offers(s) {
+		return
+	}
+	r, err := p.rollout(ctx, s.Config.Name)
+	if err != nil || !ahead(s, r) {
+		return
+	}
+	b, err := bundle.Load(s.Store.Path(s.Current))
+	if err == nil {
+		err = p.publish(ctx, s, b)
+	}
+	if err != nil && ctx.Err() == nil {
+		p.share.host.Log.Warn("cannot publish to the fleet; the next look does", "certificate", s.Config.Name, "error", err)
+	}
+}
+
+// offers says that the current version is one for others, too.
+func (p *Pass) offers(s state.Snapshot) bool {
+	whole := s.Current != "" && s.Current == s.Newest && s.Broken == nil && s.Rollout.Held == ""
+	return whole && !s.Config.Follow && s.Due(state.Now()) == ""
+}
+
+func (p *Pass) publish(ctx context.Context, s state.Snapshot, b *bundle.Bundle) error {
+	if err := b.Verify(s.Config.Domains, state.Now()); err != nil {
+		return err
+	}
+	r, err := p.share.change(ctx, s.Config.Name, func(r fleet.Rollout) (fleet.Rollout, error) {
+		if !ahead(s, r) {
+			return r, errNothing // another host was sooner
+		}
+		return p.share.fleet.Publish(ctx, r, p.publication(s, b))
+	})
+	if err == nil && r.Version.ID == s.Current {
+		p.share.host.Say(s.Config.Name, state.StepFleet, "published version "+s.Current+" to the fleet")
+	}
+	return err
+}
+
+func (p *Pass) publication(s state.Snapshot, b *bundle.Bundle) fleet.Publication {
+	tries := p.share.host.Config.Fleet.Canaries > 0 && len(s.Config.Deploy) > 0
+	return fleet.Publication{Bundle: b, By: p.book.host(), At: state.Now().UTC(), Try: tries}
+}
+
+// ErrAlone says that this host has no fleet.
+var ErrAlone = hint.Add(errors.New("this host is alone"), "add [fleet] to the configuration, on all hosts that share certificates")
+
+// RollBack publishes a version of this host as the one that all hosts are to go back to.
+func (p *Pass) RollBack(ctx context.Context, s state.Snapshot, version string) error {
+	if p == nil {
+		return ErrAlone
+	}
+	b, err := bundle.Load(s.Store.Path(version))
+	if err != nil {
+		return err
+	}
+	publication := p.publication(s, b)
+	publication.Newest = s.Leaf
+	r, err := p.share.change(ctx, s.Config.Name, func(r fleet.Rollout) (fleet.Rollout, error) {
+		return p.share.fleet.Publish(ctx, r, publication)
+	})
+	if err != nil {
+		return err
+	}
+	return p.book.follow(s.Config.Name, r.ID)
+}
+
+// Installed tells the fleet how this host fares with its current version, after its
+// installation: rolled is the version that every target was seen to hold and serve.
+func (p *Pass) Installed(ctx context.Context, s state.Snapshot, rolled string, o state.Outcome) {
+	if p == nil || s.Current == "" {
+		return
+	}
+	name := s.Config.Name
+	p.mu.Lock()
+	p.served[name] = rolled
+	p.mu.Unlock()
+	r, err := p.rollout(ctx, name)
+	if err != nil || r.Version.ID != s.Current {
+		return
+	}
+	before, trying := r.Tries[p.book.host()]
+	switch {
+	case !trying:
+	case rolled == s.Current && before.State != fleet.Served:
+		err = p.note(ctx, name, r.ID, fleet.Served, "")
+	case rolled != s.Current && o.Class >= state.NotServed && o.Err != nil && before.State != fleet.Failed:
+		err = p.note(ctx, name, r.ID, fleet.Failed, o.Err.Error())
+	}
+	if err != nil && ctx.Err() == nil {
+		p.share.host.Log.Warn("cannot tell the fleet how a version fares; the next look does", "certificate", name, "error", err)
+	}
+}
+
+// mostError is how much of an error the others are told.
+const mostError = 300
+
+// note writes down how this host fares with a publication.
+func (p *Pass) note(ctx context.Context, name, publication string, as fleet.TryState, why string) error {
+	try := fleet.Try{At: state.Now().UTC(), State: as, Error: line.Of(why)}
+	if len(try.Error) > mostError {
+		try.Error = try.Error[:mostError]
+	}
+	_, err := p.share.change(ctx, name, func(r fleet.Rollout) (fleet.Rollout, error) {
+		if r.ID != publication {
+			return r, errNothing
+		}
+		return p.share.fleet.Note(ctx, r, p.book.host(), try)
+	})
+	return err
+}
+
+// registeredFor is how long a host's entry says that it is there.
+const registeredFor = 24 * time.Hour
+
+// End registers what this host serves, where that has changed, and once a day.
+func (p *Pass) End(ctx context.Context) {
+	if p == nil || p.unread != nil || len(p.served) == 0 || ctx.Err() != nil {
+		return
+	}
+	share := p.share
+	for try := 1; ; try++ {
+		err := p.register(ctx)
+		if err == nil {
+			return
+		}
+		if try == changeTries || state.Transient(err) || ctx.Err() != nil {
+			share.host.Log.Warn("cannot tell the fleet what this host serves; the next look does", "error", err)
+			return
+		}
+	}
+}
+
+func (p *Pass) register(ctx context.Context) error {
+	share := p.share
+	if p.sameAs(share.told) {
+		return nil
+	}
+	known, err := share.fleet.Host(ctx, p.book.host())
+	if err != nil || p.sameAs(known) {
+		share.told = known
+		return err
+	}
+	known.At, known.Versions = state.Now().UTC(), p.versions(known.Versions)
+	if err := share.fleet.Register(ctx, known); err != nil {
+		return err
+	}
+	share.told = known
+	return nil
+}
+
+// versions are what was said before of the configured certificates, and what is served now.
+func (p *Pass) versions(before map[string]string) map[string]string {
+	versions := map[string]string{}
+	for _, c := range p.share.host.Config.Certificates {
+		if version, seen := p.served[c.Name]; seen {
+			versions[c.Name] = version
+		} else if version, known := before[c.Name]; known {
+			versions[c.Name] = version
+		}
+	}
+	return versions
+}
+
+func (p *Pass) sameAs(known fleet.Host) bool {
+	return state.Now().Sub(known.At).Abs() < registeredFor && maps.Equal(known.Versions, p.versions(known.Versions))
+}
+
+// Names are the certificates of this host, for what is watched.
+func (s *Share) names() []string {
+	var names []string
+	for _, c := range s.host.Config.Certificates {
+		names = append(names, c.Name)
+	}
+	return slices.Sorted(slices.Values(names))
+}

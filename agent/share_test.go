@@ -1,0 +1,418 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dvagent/agent/fleet"
+	"dvagent/agent/fleet/fleettest"
+	"dvagent/agent/state"
+	"dvagent/internal/bundle"
+	"dvagent/internal/sandbox"
+)
+
+// party is some hosts of one fleet, in front of one sandbox.
+type party struct {
+	*testing.T
+	etcd     *fleettest.Cluster
+	identity string
+	hosts    []*world
+}
+
+// newParty makes so many hosts that order; canaries is how many try a version first.
+func newParty(t *testing.T, hosts, canaries int) *party {
+	t.Helper()
+	text, err := fleet.NewIdentity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &party{T: t, etcd: fleettest.One(t), identity: fleettest.Identity(t, text)}
+	first := newWorld(t, sandbox.Options{Instances: 5})
+	first.api = "2020-04-07"
+	for i := range hosts {
+		w := first
+		if i > 0 {
+			w = &world{T: t, sandbox: first.sandbox, dir: t.TempDir(), api: first.api}
+		}
+		w.extra = w.target() + p.table(canaries)
+		p.hosts = append(p.hosts, w)
+	}
+	return p
+}
+
+func (p *party) table(canaries int) string {
+	return fmt.Sprintf("[fleet]\netcd = [%q]\nidentity_file = %q\ncanaries = %d\n", strings.Join(p.etcd.URLs(), `", "`), p.identity, canaries)
+}
+
+// fleet is what etcd holds.
+func (p *party) fleet() *fleet.Fleet {
+	p.Helper()
+	f := fleet.New(p.etcd.Settings(p.identity))
+	p.Cleanup(f.Close)
+	return f
+}
+
+func (p *party) rollout() fleet.Rollout {
+	p.Helper()
+	r, err := p.fleet().Rollout(p.Context(), "example.com")
+	if err != nil {
+		p.Fatal(err)
+	}
+	return r
+}
+
+// installed is the leaf that a target of the host holds.
+func (w *world) installed() string {
+	text, err := os.ReadFile(filepath.Join(w.dir, "www.pem"))
+	if err != nil {
+		return ""
+	}
+	key, err := os.ReadFile(filepath.Join(w.dir, "www.key"))
+	if err != nil {
+		w.Fatal(err)
+	}
+	b, err := bundle.Parse(text, key)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return b.ID()
+}
+
+func TestWhatOneHostOrdersAllInstallAndNobodyOrdersAgain(t *testing.T) {
+	t.Parallel()
+	p := newParty(t, 3, 1)
+	p.hosts[0].renewed(Renewal{})
+	version := p.hosts[0].current()
+	for i, w := range p.hosts[1:] {
+		w.calls()
+		if o := w.renew(Renewal{}); o.Class != state.Served || !o.Ordered || w.current() != version || w.installed() != version {
+			t.Errorf("host %d: %+v, at %s and not %s", i+1, o, w.current(), version)
+		}
+		if calls := w.calls(); len(calls) > 0 {
+			t.Errorf("host %d called %v", i+1, calls)
+		}
+	}
+	hosts, err := p.fleet().Hosts(t.Context())
+	if err != nil || len(hosts) != 3 {
+		t.Fatalf("%+v: %v", hosts, err)
+	}
+	for _, h := range hosts {
+		if h.Versions["example.com"] != version {
+			t.Errorf("%s is registered at %v", h.Name, h.Versions)
+		}
+	}
+	r := p.rollout()
+	if len(r.Tries) != 1 || r.Tries[r.By].State != fleet.Served {
+		t.Errorf("the canaries: %+v", r.Tries)
+	}
+	secret, err := bundle.Load(p.hosts[0].where().Store("example.com").Path(version))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, _, err := p.fleet().ReadAll(t.Context(), "")
+	if err != nil || len(entries) < 5 {
+		t.Fatalf("%d entries: %v", len(entries), err)
+	}
+	for _, entry := range entries {
+		if strings.Contains(string(entry.Value), strings.Split(string(secret.KeyPEM()), "\n")[1]) {
+			t.Errorf("%s holds the key", entry.Key)
+		}
+	}
+}
+
+// renewOn is renew with a certificate that every host has, and that is in its window.
+func (w *world) dueSoon() { w.serves(-65*24*time.Hour, 25*24*time.Hour) }
+
+// fault 124
+func TestACanaryThatFailsHoldsTheOthersBackAndTheyGoOnWhenItHasServed(t *testing.T) {
+	t.Parallel()
+	p := newParty(t, 2, 1)
+	for _, w := range p.hosts {
+		w.dueSoon()
+	}
+	old := p.hosts[1].current()
+	sound := p.hosts[0].extra
+	p.hosts[0].extra = strings.Replace(sound, "[fleet]", "  check = [\"false\"]\n[fleet]", 1)
+	if o := p.hosts[0].renew(Renewal{}); o.Class != state.NotServed {
+		t.Fatalf("the canary: %+v", o)
+	}
+	version := p.hosts[0].current()
+	w := p.hosts[1]
+	w.calls()
+	o := w.renew(Renewal{})
+	if o.Class != state.Pending || o.Retry || !strings.Contains(o.Waiting, "failed with it") || w.current() != old || len(w.calls()) > 0 {
+		t.Errorf("the other one: %+v, at %s", o, w.current())
+	}
+	p.hosts[0].extra = sound
+	if o := p.hosts[0].renew(Renewal{}); o.Class != state.Served {
+		t.Fatalf("the canary, helped: %+v", o)
+	}
+	if o := w.renew(Renewal{}); o.Class != state.Served || w.current() != version || w.installed() != version {
+		t.Errorf("the other one, then: %+v, at %s and not %s", o, w.current(), version)
+	}
+}
+
+// fault 123
+func TestWhatEtcdHoldsIsVerifiedLikeWhatAServerSends(t *testing.T) {
+	t.Parallel()
+	p := newParty(t, 2, 0)
+	p.hosts[0].renewed(Renewal{})
+	f, at := p.fleet(), "bundles/example.com"
+	sound, err := f.Read(t.Context(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := p.hosts[1]
+	w.dueSoon()
+	old := w.current()
+	stranger := newParty(t, 1, 0)
+	stranger.hosts[0].renewed(Renewal{})
+	foreign, err := stranger.fleet().Read(t.Context(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, text, says string
+	}{
+		{"nothing", "", "there is none"},
+		{"something else", "{", "not what dvagent writes"},
+		{"cut", string(sound.Value[:len(sound.Value)/2]), "not what dvagent writes"},
+		{"a bundle of another fleet", string(foreign.Value), "sealed for another fleet"},
+		{"another leaf", strings.Replace(string(sound.Value), "MII", "MIJ", 1), "no pair in order"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			now, err := f.Read(t.Context(), at)
+			if err == nil && tt.text == "" {
+				err = f.Write(t.Context(), now.Remove())
+			} else if err == nil {
+				err = f.Write(t.Context(), now.Put([]byte(tt.text)))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.calls()
+			o := w.renew(Renewal{})
+			if o.Class != state.Failure || o.Err == nil || !strings.Contains(o.Err.Error(), tt.says) || w.current() != old || len(w.calls()) > 0 {
+				t.Errorf("%+v, at %s", o, w.current())
+			}
+		})
+	}
+	now, err := f.Read(t.Context(), at)
+	if err == nil {
+		err = f.Write(t.Context(), now.Put(sound.Value))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := w.renew(Renewal{}); o.Class != state.Served || w.current() != p.hosts[0].current() {
+		t.Errorf("when it is sound again: %+v", o)
+	}
+}
+
+// fault 122
+func TestHostsThatGiveOneNameToDifferentCertificatesAreTold(t *testing.T) {
+	t.Parallel()
+	p := newParty(t, 2, 0)
+	p.hosts[0].domains = `["www.example.com"]`
+	p.hosts[0].renewed(Renewal{})
+	w := p.hosts[1]
+	w.domains = `["shop.example.com"]`
+	w.serves(-time.Hour, 90*24*time.Hour)
+	old := w.current()
+	o := w.renew(Renewal{})
+	if o.Class != state.Failure || o.Err == nil || !strings.Contains(o.Err.Error(), `"shop.example.com" is not among them`) || w.current() != old {
+		t.Errorf("%+v, at %s", o, w.current())
+	}
+}
+
+// fault 125
+func TestAHostThatWasAwayForAMonthTakesTheNewestVersion(t *testing.T) {
+	t.Parallel()
+	p := newParty(t, 2, 1)
+	w := p.hosts[1]
+	w.serves(-120*24*time.Hour, -30*24*time.Hour)
+	p.hosts[0].renewed(Renewal{})
+	w.calls()
+	if o := w.renew(Renewal{}); o.Class != state.Served || w.current() != p.hosts[0].current() || len(w.calls()) > 0 {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestAServiceInstallsWithinSecondsOfAPublication(t *testing.T) {
+	t.Parallel()
+	p := newParty(t, 2, 1)
+	for _, w := range p.hosts {
+		w.dueSoon()
+	}
+	// The follower has no account: it needs none.
+	w := p.hosts[1]
+	w.extra = "follow = true\n" + w.extra
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- NewService(w.agent(), nil, tester).Run(ctx) }()
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	f := p.fleet()
+	w.await("the follower is registered", func() bool {
+		hosts, err := f.Hosts(t.Context())
+		return err == nil && len(hosts) == 1
+	})
+	p.hosts[0].renewed(Renewal{})
+	published := time.Now()
+	w.await("the follower has it", func() bool { return w.installed() == p.hosts[0].current() })
+	t.Logf("after %s", time.Since(published))
+}
+
+// await waits for what comes to hold.
+func (w *world) await(what string, holds func() bool) {
+	w.Helper()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if holds() {
+			return
+		}
+	}
+	w.Fatalf("not within a minute: %s", what)
+}
+
+func TestARollbackOfTheFleetGoesToAllHostsAndIsHeldUntilTheNextIssuance(t *testing.T) {
+	t.Parallel()
+	p := newParty(t, 3, 1)
+	p.hosts[0].renewed(Renewal{})
+	first := p.hosts[0].current()
+	for _, w := range p.hosts[1:2] {
+		w.renew(Renewal{})
+	}
+	p.hosts[0].renewed(Renewal{Force: true})
+	second := p.hosts[0].current()
+	p.hosts[1].renew(Renewal{})
+	if second == first || p.hosts[1].current() != second {
+		t.Fatalf("at %s and %s", p.hosts[1].current(), second)
+	}
+	if o, err := p.hosts[0].agent().RollbackFleet(t.Context(), "example.com", "", tester); err != nil || o.Class != state.Served || p.hosts[0].current() != first {
+		t.Fatalf("%+v: %v", o, err)
+	}
+	p.hosts[0].calls()
+	for i, w := range p.hosts { // the last one had neither version
+		for range 2 {
+			if o := w.renew(Renewal{}); o.Class != state.Served || w.current() != first || w.installed() != first {
+				t.Errorf("host %d: %+v, at %s and not %s", i, o, w.current(), first)
+			}
+		}
+	}
+	if calls := p.hosts[0].calls(); len(calls) > 0 {
+		t.Errorf("called %v", calls)
+	}
+	p.hosts[1].renewed(Renewal{Force: true})
+	third := p.hosts[1].current()
+	for i, w := range p.hosts {
+		if o := w.renew(Renewal{}); o.Class != state.Served || w.current() != third || third == second {
+			t.Errorf("host %d, after the next issuance: %+v, at %s and not %s", i, o, w.current(), third)
+		}
+	}
+}
+
+func TestWithoutAFleetThereIsNothingToRollBackOnAllHosts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{})
+	w.serves(-30*24*time.Hour, 60*24*time.Hour)
+	w.serves(-20*24*time.Hour, 70*24*time.Hour)
+	before := w.current()
+	if _, err := w.agent().RollbackFleet(t.Context(), "example.com", "", tester); err == nil || err.Error() != "this host is alone" || w.current() != before {
+		t.Errorf("got %v, at %s", err, w.current())
+	}
+}
+
+// An older publication, put back whole, is no rollback.
+// fault 123
+func TestAnOlderPublicationIsNotInstalledAgain(t *testing.T) {
+	t.Parallel()
+	p := newParty(t, 1, 0)
+	w, f := p.hosts[0], p.fleet()
+	keep := func() (rollout, published fleet.Entry) {
+		rollout, err := f.Read(t.Context(), "rollouts/example.com")
+		if err == nil {
+			published, err = f.Read(t.Context(), "bundles/example.com")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rollout, published
+	}
+	w.renewed(Renewal{})
+	oldRollout, oldBundle := keep()
+	w.renewed(Renewal{Force: true})
+	second := w.current()
+	nowRollout, nowBundle := keep()
+	for _, tt := range []struct {
+		name    string
+		rollout string
+	}{
+		{"as it was", string(oldRollout.Value)},
+		{"as if it were a rollback", strings.Replace(string(nowRollout.Value), string(cut(t, nowRollout.Value)), string(cut(t, oldRollout.Value)), 1)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := f.Write(t.Context(), nowRollout.Put([]byte(tt.rollout)), nowBundle.Put(oldBundle.Value)); err != nil {
+				t.Fatal(err)
+			}
+			w.extra = "follow = true\n" + w.target() + p.table(0)
+			w.renew(Renewal{})
+			if w.current() != second || w.installed() != second {
+				t.Errorf("at %s and not %s", w.current(), second)
+			}
+			nowRollout, nowBundle = keep()
+		})
+	}
+}
+
+// cut is what a rollout says before its newest version.
+func cut(t *testing.T, rollout []byte) []byte {
+	t.Helper()
+	before, _, found := strings.Cut(string(rollout), `,"newest"`)
+	if !found {
+		t.Fatalf("no newest version in %s", rollout)
+	}
+	return []byte(before)
+}
+
+// fault 119
+func TestWithoutEtcdWhatIsInstalledIsServedAndHealedAndAFollowerWaits(t *testing.T) {
+	t.Parallel()
+	p := newParty(t, 1, 1)
+	w := p.hosts[0]
+	w.extra = "follow = true\n" + w.extra
+	for _, tt := range []struct {
+		name         string
+		begins, ends time.Duration
+		class        state.Class
+		says         string
+	}{
+		{"while nothing is due", -time.Hour, 90 * 24 * time.Hour, state.Served, ""},
+		{"while something is due", -65 * 24 * time.Hour, 25 * 24 * time.Hour, state.Pending, "connection refused"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w.dir = t.TempDir()
+			w.extra = "follow = true\n" + w.target() + p.table(1)
+			w.serves(tt.begins, tt.ends)
+			p.etcd.Members[0].Kill()
+			o := w.renew(Renewal{NoWait: true})
+			if o.Class != tt.class || !strings.Contains(o.Waiting, tt.says) || w.installed() != w.current() {
+				t.Errorf("%+v, at %s", o, w.installed())
+			}
+			if err := os.Remove(filepath.Join(w.dir, "www.pem")); err != nil {
+				t.Fatal(err)
+			}
+			if w.renew(Renewal{NoWait: true}); w.installed() != w.current() {
+				t.Error("a file that was removed is not healed")
+			}
+		})
+	}
+}
