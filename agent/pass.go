@@ -22,6 +22,8 @@ import (
 type agenda interface {
 	// due names the certificates whose time has come.
 	due(now time.Time) map[string]bool
+	// next is when the next one's time comes; zero: no time is waited for.
+	next(now time.Time) time.Time
 	// begin notes that certificates are worked on now.
 	begin(names map[string]bool)
 	// handBack is told which of them were not worked on after all, and are due.
@@ -109,6 +111,9 @@ const (
 	heldUpAfter = 5 * time.Second        // so long is a turn that holds a pass up
 	noteEvery   = 10 * time.Second       // between two notes of what people are to be told
 
+	lingers      = 100 * time.Millisecond // so long a pass waits for what is due next
+	shortestWait = 5 * time.Millisecond   // and so long at least, whatever is due
+
 	betweenPasses = 200 * time.Millisecond // so long others can take the lock, which they try every 50 ms, before the next pass
 )
 
@@ -122,6 +127,9 @@ func (p *pass) run(ctx context.Context, agenda agenda) {
 		p.advance(ctx, agenda)
 		p.runHooks(ctx, agenda)
 		if len(p.turns) == 0 {
+			if p.linger(ctx, agenda) {
+				continue
+			}
 			break
 		}
 		select {
@@ -152,6 +160,18 @@ func (p *pass) run(ctx context.Context, agenda agenda) {
 	p.share.End(ctx)
 	p.desk.Keep()
 	p.look.keep(p.desk)
+}
+
+// linger keeps the lock where something is due in a moment, and begins it then: that is
+// sooner than another pass, for which everything is read anew. It says whether it did.
+func (p *pass) linger(ctx context.Context, agenda agenda) bool {
+	now := state.Now()
+	next := agenda.next(now)
+	if next.IsZero() || next.Sub(now) > lingers || !p.takesMore(now) || state.SleepUntil(ctx, now.Add(max(next.Sub(now), shortestWait))) != nil {
+		return false
+	}
+	p.begin(ctx, agenda)
+	return len(p.turns) > 0
 }
 
 // takesMore says that what has become due may begin in this pass. After a while

@@ -48,12 +48,12 @@ func (a *Agent) Renew(ctx context.Context, r Renewal) ([]state.Outcome, error) {
 			a.host.Log.Warn("stopped waiting", "error", err)
 			break
 		}
-		next := run.waitsUntil()
+		next := run.next(state.Now())
 		if len(run.first) > 0 { // the pass was over before their turn came
 			_ = state.SleepUntil(ctx, state.Now().Add(betweenPasses))
 			continue
 		}
-		if next.IsZero() || r.NoWait || state.SleepUntil(ctx, next) != nil {
+		if next.IsZero() || state.SleepUntil(ctx, next) != nil {
 			break
 		}
 	}
@@ -170,10 +170,12 @@ func (run *oneShot) alarms() <-chan map[string]bool { return nil }
 func (run *oneShot) wake(map[string]bool)           {}
 func (run *oneShot) noted()                         {}
 
-// waitsUntil is when the first certificate that waits is looked at again, or
-// zero when none does.
-func (run *oneShot) waitsUntil() time.Time {
+// next is for agenda: when the first certificate that waits is looked at again.
+func (run *oneShot) next(time.Time) time.Time {
 	var next time.Time
+	if run.renewal.NoWait {
+		return next
+	}
 	for _, outcome := range run.last {
 		if waits(outcome) {
 			next = state.Sooner(next, outcome.Next)

@@ -107,7 +107,7 @@ func (s *Service) rest(ctx context.Context) bool {
 	many := len(s.agent.host.Config.Certificates) > 100
 	for looks := 0; ; looks++ {
 		now := state.Now()
-		next := s.nextDue(now)
+		next := s.next(now)
 		left := next.Sub(now)
 		s.agent.host.Alive()
 		if left <= 0 || len(s.due(now)) > 0 {
@@ -247,8 +247,8 @@ func (s *Service) following(outcome state.Outcome) time.Time {
 	return state.Sooner(next, s.times[outcome.Certificate])
 }
 
-// nextDue is when the next certificate is looked at; the past means now.
-func (s *Service) nextDue(now time.Time) time.Time {
+// next is for agenda: when the next certificate is looked at; the past means now.
+func (s *Service) next(now time.Time) time.Time {
 	next := now.Add(s.agent.host.Config.Service.Interval)
 	for _, certificate := range s.agent.host.Config.Certificates {
 		if at := s.timeOf(certificate.Name); at.Before(next) {

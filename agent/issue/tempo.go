@@ -29,11 +29,7 @@ type lookPlan struct {
 // 25th of it. Else the waits grow with the time waited already.
 func (p lookPlan) after(last time.Time) time.Time {
 	if last.Before(p.since) {
-		early := p.least
-		if early > enoughWait {
-			early /= 10
-		}
-		return p.since.Add(max(early, p.first))
+		return p.since.Add(p.early())
 	}
 	waited := last.Sub(p.since)
 	if waited < p.least {
@@ -48,6 +44,18 @@ func (p lookPlan) after(last time.Time) time.Time {
 	}
 	step = max(step, p.shortest)
 	return last.Add(step + chance.Below(step/10+1))
+}
+
+// early is when the first look comes: what was there at the first look of the last
+// orders may be there at once.
+func (p lookPlan) early() time.Duration {
+	switch {
+	case p.least > 0 && p.least <= p.shortest:
+		return 0
+	case p.least > enoughWait:
+		return max(p.least/10, p.first)
+	}
+	return max(p.least, p.first)
 }
 
 // plan is when to look for what the order waits for: its challenge, or its
