@@ -1,10 +1,12 @@
 package agent
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -127,4 +129,35 @@ func (s *staleList) before(t *testing.T, api string) string {
 		}
 		_, _ = w.Write(s.kept[page])
 	})
+}
+
+// fault 20: that the list shows a certificate is a reason to read it, and no more.
+func TestAListThatShowsTheCertificateOfAnotherCostsNoOrder(t *testing.T) {
+	t.Parallel()
+	const many = 8
+	w := newWorld(t, sandbox.Options{Instances: many, IssueAfter: 5 * time.Second})
+	w.api = sandbox.API2020
+	var lies, lied atomic.Int64
+	w.casEndpoint = before(t, w.sandbox.Ready().API, func(out http.ResponseWriter, r *http.Request, parameter func(string) string, behind http.Handler) {
+		issued := w.sandbox.Certificates()
+		if parameter("Action") != "ListInstances" || lies.Load() == 0 || len(issued) == 0 {
+			behind.ServeHTTP(out, r)
+			return
+		}
+		answer := httptest.NewRecorder()
+		behind.ServeHTTP(answer, r)
+		var list map[string]any
+		if err := json.Unmarshal(answer.Body.Bytes(), &list); err != nil {
+			t.Error(err)
+		}
+		for _, row := range list["InstanceList"].([]any) {
+			row.(map[string]any)["CertificateId"], row.(map[string]any)["CertificateStatus"] = issued[0].ID, "issued"
+		}
+		lied.Add(1)
+		_ = json.NewEncoder(out).Encode(list)
+	})
+	ofMany(t, w, many, func() { lies.Store(1) })
+	if lied.Load() == 0 {
+		t.Error("the list was never asked for")
+	}
 }

@@ -378,3 +378,34 @@ func TestAnOverwrittenFileHealsWhileManyOrdersWaitForTheNetwork(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAPassWaitsForWhatIsDueInAMomentAlone(t *testing.T) {
+	t.Parallel()
+	a := newWorld(t, sandbox.Options{}).agent()
+	for _, tt := range []struct {
+		name   string
+		in     time.Duration
+		begun  time.Duration // ago
+		noWait bool
+		want   bool
+	}{
+		{"in a moment", lingers / 2, 0, false, true},
+		{"now", -time.Second, 0, false, true},
+		{"later", time.Minute, 0, false, false},
+		{"in a moment, when others were kept waiting for a minute", lingers / 2, passLength, false, false},
+		{"in a moment, for which nobody waits", lingers / 2, 0, true, false},
+	} {
+		run := newOneShot(a, Renewal{NoWait: tt.noWait, Caller: tester}, map[string]bool{})
+		run.last["example.com"] = state.Outcome{Certificate: "example.com", Class: state.Pending, Retry: true, Next: time.Now().Add(tt.in)}
+		err := a.underLock(t.Context(), tester, state.Scope{Since: run.started}, func(ctx context.Context, p *pass) error {
+			p.begun = p.begun.Add(-tt.begun)
+			if got := p.linger(ctx, run); got != tt.want || got != (len(p.turns) == 1) {
+				t.Errorf("%s: %t, with %d turns", tt.name, got, len(p.turns))
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
