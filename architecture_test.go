@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 		"agent/seal", "agent/share", "agent/state", "agent/upload", "agent/view", "internal/bundle", "internal/command", "internal/hint", "internal/words", "deploy",
 	},
 	"agent/check": { // alone knows nginx
-		"agent/account", "agent/config", "agent/issue", "agent/order", "agent/proof", "agent/seal", "agent/state", "deploy", "dnsvalidate", "filevalidate", "notify",
+		"agent/account", "agent/config", "agent/fleet", "agent/issue", "agent/order", "agent/proof", "agent/seal", "agent/state", "deploy", "dnsvalidate", "filevalidate", "notify",
 		"internal/address", "internal/aliyun", "internal/asroot", "internal/bundle", "internal/command", "internal/hint", "internal/nginx", "internal/openat", "internal/unit", "internal/words",
 	},
 	"agent/share":         {"agent/fleet", "agent/state", "internal/atomicfile", "internal/bundle", "internal/chance", "internal/hint", "internal/line", "internal/words"}, // no API

@@ -2,12 +2,15 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"dvagent/agent/fleet"
 	"dvagent/agent/fleet/fleettest"
@@ -415,4 +418,116 @@ func TestWithoutEtcdWhatIsInstalledIsServedAndHealedAndAFollowerWaits(t *testing
 			}
 		})
 	}
+}
+
+// The roles are those that docs/several-hosts.md shows.
+func TestTheRolesOfTheDocsAreEnough(t *testing.T) {
+	t.Parallel()
+	p := newParty(t, 2, 1)
+	f := p.fleet()
+	client, err := f.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	must := func(what any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx := t.Context()
+	grant := func(role, below string, as clientv3.PermissionType) {
+		t.Helper()
+		must(client.RoleGrantPermission(ctx, role, below, clientv3.GetPrefixRangeEnd(below), as))
+	}
+	for user, role := range map[string]string{"root": "root", "orders": "dvagent-orderer", "follows": "dvagent-follower"} {
+		must(client.RoleAdd(ctx, role))
+		must(client.UserAdd(ctx, user, "canary"))
+		must(client.UserGrantRole(ctx, user, role))
+	}
+	read, write := clientv3.PermissionType(clientv3.PermRead), clientv3.PermissionType(clientv3.PermReadWrite)
+	grant("dvagent-orderer", "/dvagent/", write)
+	grant("dvagent-follower", "/dvagent/", read)
+	grant("dvagent-follower", "/dvagent/rollouts/", write)
+	grant("dvagent-follower", "/dvagent/hosts/", write)
+	must(client.AuthEnable(ctx))
+
+	as := func(user string) string { return fmt.Sprintf("username = %q\npassword = \"canary\"\n", user) }
+	p.hosts[0].extra += as("orders")
+	p.hosts[0].renewed(Renewal{})
+	w := p.hosts[1]
+	w.extra = "follow = true\n" + w.extra + as("follows")
+	if o := w.renew(Renewal{}); o.Class != state.Served || w.current() != p.hosts[0].current() {
+		t.Errorf("the follower: %+v", o)
+	}
+	settings := p.etcd.Settings(p.identity)
+	settings.Username, settings.Password.Literal = "follows", "canary"
+	follower := fleet.New(settings)
+	defer follower.Close()
+	hosts, err := follower.Hosts(ctx)
+	if err != nil || len(hosts) != 2 {
+		t.Errorf("%d hosts are registered: %v", len(hosts), err)
+	}
+	entry, err := follower.Read(ctx, "bundles/example.com")
+	if err == nil {
+		err = follower.Write(ctx, entry.Put([]byte("x")))
+	}
+	var refused *fleet.Error
+	if !errors.As(err, &refused) || !refused.Rejected() || strings.Contains(err.Error(), "canary") {
+		t.Errorf("a follower that publishes: %v", err)
+	}
+	w.extra = strings.Replace(w.extra, `"canary"`, `"wrong"`, 1)
+	w.dueSoon()
+	if o := w.renew(Renewal{}); o.Class != state.Failure || !strings.Contains(o.Hint(), "username and password") {
+		t.Errorf("with a wrong password: %+v (%s)", o, o.Hint())
+	}
+}
+
+// fault 119
+func TestAServiceGoesOnWithAnEtcdThatWasAwayOrForgot(t *testing.T) {
+	t.Parallel()
+	p := newParty(t, 2, 0)
+	for _, w := range p.hosts {
+		w.dueSoon()
+	}
+	w := p.hosts[1]
+	w.extra = "follow = true\n" + w.extra
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- NewService(w.agent(), nil, tester).Run(ctx) }()
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	f := p.fleet()
+	w.await("the follower is registered", func() bool {
+		hosts, err := f.Hosts(t.Context())
+		return err == nil && len(hosts) == 1
+	})
+	backup := p.etcd.Backup()
+	p.hosts[0].renewed(Renewal{})
+	first := p.hosts[0].current()
+	w.await("it has what came after a restart", func() bool { return w.installed() == first })
+
+	client, err := f.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, err := client.Status(t.Context(), p.etcd.URLs()[0])
+	if err == nil {
+		_, err = client.Compact(t.Context(), status.Header.Revision)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.etcd.Restore(backup)
+	if o := p.hosts[0].renew(Renewal{}); o.Class != state.Served { // it publishes again what the backup lacks
+		t.Errorf("%+v", o)
+	}
+	if r := p.rollout(); r.Version.ID != first {
+		t.Errorf("published is %s and not %s", r.Version.ID, first)
+	}
+	w.await("it is at the newest version still", func() bool { return w.installed() == first })
 }

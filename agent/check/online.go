@@ -21,8 +21,8 @@ import (
 	"dvagent/internal/hint"
 )
 
-// Online asks each account for what the agent will need of it. It changes
-// nothing.
+// Online asks each account, and the fleet, for what the agent will need of it. It
+// changes nothing.
 func (c *Check) Online(ctx context.Context) []Finding {
 	var findings []Finding
 	for _, name := range slices.Sorted(maps.Keys(c.host.Config.Accounts)) {
@@ -31,6 +31,7 @@ func (c *Check) Online(ctx context.Context) []Finding {
 		}
 		findings = append(findings, c.account(ctx, name)...)
 	}
+	findings = append(findings, c.fleet(ctx)...)
 	z := zoneCheck{c, proof.NewDNS(c.zones), map[string]bool{}}
 	for _, certificate := range c.host.Config.Certificates {
 		if certificate.Package != "" {

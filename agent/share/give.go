@@ -87,15 +87,13 @@ func (p *Pass) RollBack(ctx context.Context, s state.Snapshot, version string) e
 // Installed tells the fleet how this host fares with its current version, after its
 // installation: rolled is the version that every target was seen to hold and serve.
 func (p *Pass) Installed(ctx context.Context, s state.Snapshot, rolled string, o state.Outcome) {
-	if p == nil || s.Current == "" {
+	if p == nil {
 		return
 	}
 	name := s.Config.Name
-	p.mu.Lock()
-	p.served[name] = rolled
-	p.mu.Unlock()
+	p.serves(name, rolled)
 	r, err := p.rollout(ctx, name)
-	if err != nil || r.Version.ID != s.Current {
+	if err != nil || s.Current == "" || r.Version.ID != s.Current {
 		return
 	}
 	before, trying := r.Tries[p.book.host()]
@@ -109,6 +107,13 @@ func (p *Pass) Installed(ctx context.Context, s state.Snapshot, rolled string, o
 	if err != nil && ctx.Err() == nil {
 		p.share.host.Log.Warn("cannot tell the fleet how a version fares; the next look does", "certificate", name, "error", err)
 	}
+}
+
+// serves notes what End registers.
+func (p *Pass) serves(name, version string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.served[name] = version
 }
 
 // mostError is how much of an error the others are told.

@@ -29,7 +29,11 @@ func (p *Pass) Take(ctx context.Context, s *state.Snapshot) (o state.Outcome, re
 		return state.Outcome{}, false
 	}
 	l := &look{pass: p, s: s, now: state.Now()}
-	defer func() { p.share.setServing(l.name(), s.Current) }()
+	defer func() {
+		if p.share.setServing(l.name(), s.Current); s.Current == "" {
+			p.serves(l.name(), "") // nothing is installed that would tell
+		}
+	}()
 	var err error
 	if l.r, err = p.rollout(ctx, l.name()); err != nil {
 		return l.without(ctx, err)

@@ -67,6 +67,7 @@ type CertificateStatus struct {
 	RenewsAt         time.Time          `json:"renews_at,omitzero"`
 	Follows          bool               `json:"follows,omitempty"`          // it orders nothing
 	FollowError      string             `json:"follow_error,omitempty"`     // why the last look at the account has failed
+	FleetError       string             `json:"fleet_error,omitempty"`      // why the version that the fleet has published is not installed
 	Reason           string             `json:"reason"`                     // why an order is due; empty when none is
 	Instance         string             `json:"instance,omitempty"`         // that is claimed for it
 	SubscriptionEnds time.Time          `json:"subscription_ends,omitzero"` // of the instance, where it is a subscription
@@ -92,6 +93,7 @@ type CertificateStatus struct {
 	renewal    state.Renewal
 	damage     []journal.Damage
 	followHint string
+	fleetHint  string
 }
 
 // OrderStatus is an open order.
@@ -234,6 +236,9 @@ func certificateStatus(ctx context.Context, host *state.Host, certificate config
 		return unreadable(certificate, err)
 	}
 	c := known(s)
+	if !host.Config.Fleet.Alone() {
+		c.FleetError, c.fleetHint = s.FleetFailure()
+	}
 	c.Reason = s.Due(now)
 	c.foresee(has.renewal(s, now), now)
 	if sealed && filesTell(s) {
@@ -329,6 +334,10 @@ func (c CertificateStatus) next() string {
 		return "the order goes on at the step " + o.Step
 	case c.FollowError != "" && c.followHint != "":
 		return c.followHint
+	case c.FleetError != "" && c.fleetHint != "":
+		return c.fleetHint
+	case c.Reason != "" && c.Follows && c.Account == "":
+		return "follows: waits for the fleet: " + c.Reason
 	case c.Reason != "" && c.Follows:
 		return "follows: waits for a certificate with a key in the account: " + c.Reason
 	case c.Reason != "":

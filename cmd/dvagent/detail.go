@@ -45,9 +45,9 @@ func (t *statusPrinter) detail(c view.CertificateStatus) {
 	}
 	t.order(c.Order)
 	t.lastOrder(c.LastOrder)
-	if c.FollowError != "" || c.HookError != "" || len(c.FailedHooks) > 0 || c.Error != "" {
+	if c.FollowError != "" || c.FleetError != "" || c.HookError != "" || len(c.FailedHooks) > 0 || c.Error != "" {
 		t.heading("troubles")
-		t.troubles(view.CertificateStatus{Name: c.Name, Error: c.Error, FollowError: c.FollowError, HookError: c.HookError, FailedHooks: c.FailedHooks})
+		t.troubles(view.CertificateStatus{Name: c.Name, Error: c.Error, FollowError: c.FollowError, FleetError: c.FleetError, HookError: c.HookError, FailedHooks: c.FailedHooks})
 	}
 }
 

@@ -241,7 +241,7 @@ func (t *statusPrinter) troubles(c view.CertificateStatus) {
 	if c.Upload.Failed() {
 		t.say("%s: upload: %s", c.Name, line.Of(c.Upload.Error))
 	}
-	for _, trouble := range []string{c.Error, c.FollowError, c.HookError} {
+	for _, trouble := range []string{c.Error, c.FollowError, c.FleetError, c.HookError} {
 		if trouble != "" {
 			t.say("%s: %s", c.Name, line.Of(trouble))
 		}
