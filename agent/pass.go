@@ -56,6 +56,7 @@ type pass struct {
 
 	seats      *issue.Seats
 	reading    chan struct{}     // holds a value for each certificate whose state is being read
+	looking    chan struct{}     // holds a value for each certificate that is looked at from its disk alone
 	fresh      []*turn           // that have not been started
 	turns      map[string]*turn  // all that are at work, by certificate
 	orders     int               // that are being advanced
@@ -79,6 +80,7 @@ type turn struct {
 	again       bool          // this pass has worked on the certificate before
 	begun       time.Time     // zero while it waits for its seat
 	joined      func()        // called when nobody needs to wait for its installation any more
+	left        func()        // called when it is no longer looked at from the disk alone
 	item        *install.Item // once its order has gone as far as it goes now
 
 	looked        time.Time // when it began to be looked at
@@ -99,17 +101,18 @@ func (a *Agent) newPass(scope state.Scope, look *look) (*pass, error) {
 	}
 	return &pass{agent: a, scope: scope, desk: desk, rollout: install.New(a.host, scope, desk.Trusts),
 		uploads: upload.New(a.host, scope, a.accounts.Vault), share: shared, begun: now, noted: now,
-		look: look, seats: issue.NewSeats(a.host.Config.Limits.ParallelOrders), reading: make(chan struct{}, readAtOnce),
+		look: look, seats: issue.NewSeats(a.host.Config.Limits.ParallelOrders), reading: make(chan struct{}, readAtOnce), looking: make(chan struct{}, lookedAtOnce),
 		turns: map[string]*turn{}, worked: map[string]bool{}, rolled: map[string]string{}, reports: make(chan func())}, nil
 }
 
 const (
-	readAtOnce  = 16                     // certificates whose state is read side by side
-	tickEvery   = 100 * time.Millisecond // so often it is seen what is due
-	hooksAfter  = 3 * time.Second        // so long hooks wait for what is not in place yet
-	passLength  = time.Minute            // after which a pass takes in something new only while it is held up
-	heldUpAfter = 5 * time.Second        // so long is a turn that holds a pass up
-	noteEvery   = 10 * time.Second       // between two notes of what people are to be told
+	readAtOnce   = 16                     // certificates whose state is read side by side
+	lookedAtOnce = 64                     // certificates that are looked at side by side, which bounds the memory of a pass; who waits for a server or a reload is none
+	tickEvery    = 100 * time.Millisecond // so often it is seen what is due
+	hooksAfter   = 3 * time.Second        // so long hooks wait for what is not in place yet
+	passLength   = time.Minute            // after which a pass takes in something new only while it is held up
+	heldUpAfter  = 5 * time.Second        // so long is a turn that holds a pass up
+	noteEvery    = 10 * time.Second       // between two notes of what people are to be told
 
 	lingers      = 100 * time.Millisecond // so long a pass waits for what is due next
 	shortestWait = 5 * time.Millisecond   // and so long at least, whatever is due

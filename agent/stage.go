@@ -3,6 +3,7 @@ package agent
 import (
 	"cmp"
 	"context"
+	"sync"
 
 	"dvagent/agent/config"
 	"dvagent/agent/install"
@@ -25,10 +26,15 @@ func (p *pass) advance(ctx context.Context, agenda agenda) {
 
 // start takes a certificate's order as far as it goes now, once it has a seat.
 func (p *pass) start(ctx context.Context, t *turn, agenda agenda) {
+	p.looking <- struct{}{}
+	t.left = sync.OnceFunc(func() { <-p.looking })
 	t.looked, t.before = state.Now(), p.sum(ctx, t.certificate)
 	s, err := p.read(ctx, t.certificate)
 	leave := func() {}
 	wants := err == nil && p.desk.Wants(s, t.forced)
+	if wants || !p.look.sealable(t.certificate) {
+		t.left() // servers are asked, which may take long
+	}
 	if wants {
 		t.joined() // nobody waits for one that waits for a seat
 		seated, up, ok := p.seats.Take(ctx, t.certificate.Name, t.again)
@@ -125,15 +131,17 @@ func (p *pass) contained(batch []*turn, do func()) {
 func (p *pass) install(ctx context.Context, t *turn, agenda agenda) {
 	if version := t.item.Snapshot.Current; !t.item.Failing() && version == p.rolled[t.certificate.Name] && t.item.Outcome.Class == state.Pending {
 		t.joined()
+		t.left()
 		p.sweep(ctx, t, agenda)
 		return
 	}
 	p.installing++
 	go func() {
-		p.contained([]*turn{t}, func() { p.rollout.Install(ctx, t.item, t.joined) })
+		p.contained([]*turn{t}, func() { p.rollout.Install(ctx, t.item, func() { t.joined(); t.left() }) })
 		t.joined()
 		p.share.Installed(ctx, t.item.Snapshot, t.item.Rolled(), t.item.Outcome)
 		t.after = p.sum(ctx, t.certificate)
+		t.left()
 		p.reports <- func() {
 			p.installing--
 			p.upload(ctx, t, agenda)

@@ -13,7 +13,7 @@ import (
 
 // Witness sees what is wanted of certificates, and their files.
 func (h *Host) Witness(seals *seal.Book, now time.Time) *seal.Witness {
-	return seals.Witness(now, h.Config.Hooks)
+	return seals.Witness(now, h.Config.Hooks, h.Config.Fleet.Alone())
 }
 
 // Sealed is the seal of each configured certificate, in their order: a look at it had
