@@ -178,6 +178,52 @@ func TestWithoutEtcdNoOrderBeginsUnlessAnOperatorSaysSo(t *testing.T) {
 	}
 }
 
+// fault 119: an order that was placed alone is told to etcd when that is back.
+func TestAnOrderThatWasPlacedAloneBecomesThatOfTheFleet(t *testing.T) {
+	ofEachOrdering(t, func(t *testing.T, o ordering) {
+		etcd := fleettest.One(t)
+		w := o.newWorld(t, sandbox.Options{IssueAfter: 2 * time.Second})
+		h := newHosts(t, etcd)
+		a, b := h.host(w, "a"), h.host(w, "b")
+		etcd.Members[0].Kill()
+		for w.records() == "" {
+			a.renew(Renewal{Alone: true, NoWait: true})
+		}
+		etcd.Members[0].Restart()
+		etcd.Members[0].Await()
+		if !eventually(func() bool { return a.renew(Renewal{NoWait: true}).Err == nil }) {
+			t.Fatal("etcd is not found again")
+		}
+		if out := b.renew(Renewal{NoWait: true}); !strings.Contains(out.Waiting, "host a of the fleet") {
+			t.Errorf("the other host: %+v", out)
+		}
+		a.dies()
+		b.goesOnWhere(a, o)
+	})
+}
+
+// fault 120: a record that a host wrote is not removed by it while the host that went on
+// with the order needs it.
+func TestARecordThatAnotherHostNeedsStays(t *testing.T) {
+	t.Parallel()
+	w := newWorldOfToday(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, "checking-forever")}})
+	h := newHosts(t, fleettest.One(t))
+	a, b := h.host(w, "a"), h.host(w, "b")
+	a.comesTo(order.Issue)
+	a.dies()
+	b.comesTo(order.Issue)
+	a.renew(Renewal{NoWait: true})
+	if w.records() == "" || a.step() != order.Done {
+		t.Errorf("records: %q; host a is at %s", w.records(), a.step())
+	}
+	w.issue()
+	b.renewed(Renewal{})
+	a.renew(Renewal{NoWait: true})
+	if w.records() != "" || len(a.status().Records) > 0 {
+		t.Errorf("records left: %q; owed: %+v", w.records(), a.status().Records)
+	}
+}
+
 // fault 119: an order that is open waits, and no call is made that changes something.
 func TestAnOpenOrderWaitsForEtcd(t *testing.T) {
 	t.Parallel()
