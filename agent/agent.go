@@ -7,9 +7,7 @@ package agent
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	"dvagent/agent/account"
@@ -49,22 +47,18 @@ func NewOn(host *state.Host) (*Agent, error) {
 	}
 	a := &Agent{host: host, accounts: accounts, zones: proof.NewZones(host, accounts), memory: issue.NewMemory(),
 		renewals: map[string]state.Renewal{}}
-	return a, a.join()
+	a.join()
+	return a, nil
 }
 
 // join makes this host one of the fleet of its configuration. It contacts nothing.
-func (a *Agent) join() error {
+func (a *Agent) join() {
 	if a.host.Config.Fleet.Alone() {
-		return nil
-	}
-	name, err := os.Hostname()
-	if err != nil {
-		return fmt.Errorf("join the fleet: %w", err)
+		return
 	}
 	a.etcd = fleet.New(a.host.Config.Fleet)
 	a.share = share.New(a.host, a.etcd)
-	a.fleet = fleet.NewOrders(a.etcd, name, a.host.Dir.Fleet(), fleet.DefaultTiming)
-	return nil
+	a.fleet = fleet.NewOrders(a.etcd, a.share.Host, a.host.Dir.Fleet(), fleet.DefaultTiming)
 }
 
 // Close leaves the fleet: what this process had a right to is another host's at once.

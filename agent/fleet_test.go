@@ -54,7 +54,7 @@ func (h *hosts) host(w *world, name string) *world {
 	settings.Prefix = h.settings.prefix
 	f := fleet.New(settings)
 	h.Cleanup(f.Close)
-	other.fleet = fleet.NewOrders(f, name, filepath.Join(other.dir, "fleet.json"), h.timing)
+	other.fleet = fleet.NewOrders(f, func() string { return name }, filepath.Join(other.dir, "fleet.json"), h.timing)
 	return &other
 }
 

@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,7 +32,6 @@ type history struct {
 }
 
 type remembered struct {
-	ID          string    `json:"id"` // of the state directory, by chance
 	Revision    int64     `json:"revision"`
 	SilentSince time.Time `json:"silent_since,omitzero"`
 }
@@ -52,18 +50,6 @@ func (h *history) recall() {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		h.seen = remembered{}
 	}
-	if h.seen.ID == "" {
-		h.seen.ID = rand.Text()
-		h.keep()
-	}
-}
-
-// id is that of the state directory.
-func (h *history) id() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.recall()
-	return h.seen.ID
 }
 
 // keepEvery is how often the revision is written down at most.
@@ -172,7 +158,7 @@ func (o *Orders) saw(ctx context.Context, client *clientv3.Client, revision int6
 	if o.history.fellBack(revision) {
 		granted, err := client.Grant(ctx, int64(o.timing.Restore/time.Second))
 		if err == nil {
-			_, err = client.Put(ctx, o.restoredKey(), o.host, clientv3.WithLease(granted.ID))
+			_, err = client.Put(ctx, o.restoredKey(), o.host(), clientv3.WithLease(granted.ID))
 		}
 		if err != nil {
 			return o.silent("note that etcd was restored", err)

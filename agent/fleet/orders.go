@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -24,7 +25,8 @@ import (
 // concurrent use.
 type Orders struct {
 	fleet   *Fleet
-	host    string
+	host    func() string // what this host is called
+	machine string        // what the system calls it
 	timing  Timing
 	history *history
 
@@ -32,10 +34,11 @@ type Orders struct {
 	session *concurrency.Session // nil until a lease is wanted
 }
 
-// NewOrders contacts nothing. host is what this host is called, and path a file of its
-// own, in its state directory.
-func NewOrders(f *Fleet, host, path string, t Timing) *Orders {
-	return &Orders{fleet: f, host: host, timing: t, history: &history{path: path, now: time.Now}}
+// NewOrders contacts nothing. host is what this host is called, and asked when that is
+// wanted; path is a file of its own, in its state directory.
+func NewOrders(f *Fleet, host func() string, path string, t Timing) *Orders {
+	machine, _ := os.Hostname() // without one, what it is called is enough
+	return &Orders{fleet: f, host: host, machine: machine, timing: t, history: &history{path: path, now: time.Now}}
 }
 
 // Timing is how long things last.
@@ -49,19 +52,19 @@ type Timing struct {
 // DefaultTiming is that of hosts at work.
 var DefaultTiming = Timing{Lease: time.Minute, Call: 5 * time.Second, Restore: 10 * time.Minute, Publish: 2 * time.Minute}
 
-// self is a host as others see it. The id is its state directory's: two processes that
-// have it in turn are one host.
+// self is a host as others see it. A copy of its state directory on another machine is
+// another host.
 type self struct {
-	Name string `json:"host"`
-	ID   string `json:"id"`
+	Name    string `json:"host"`
+	Machine string `json:"machine"`
 }
 
-func (o *Orders) self() self { return self{o.host, o.history.id()} }
+func (o *Orders) self() self { return self{o.host(), o.machine} }
 
 var _ issue.Fleet = (*Orders)(nil)
 
 // Host is for issue.Fleet.
-func (o *Orders) Host() string { return o.host }
+func (o *Orders) Host() string { return o.host() }
 
 // Patience is for issue.Fleet.
 func (o *Orders) Patience() time.Duration { return o.timing.Publish }
@@ -240,7 +243,7 @@ type written struct {
 func sealedAs(certificate string) string { return "order " + certificate }
 
 func (o *Orders) encode(certificate string, k issue.Known) ([]byte, error) {
-	w := written{Host: o.host, Facts: k.Facts, Brought: k.Brought}
+	w := written{Host: o.host(), Facts: k.Facts, Brought: k.Brought}
 	if k.Key != nil {
 		sealed, err := o.fleet.Seal(sealedAs(certificate), k.Key)
 		if err != nil {

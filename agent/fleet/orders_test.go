@@ -20,7 +20,7 @@ import (
 // newTestOrders is a host of a cluster, whose leases end soon.
 func newTestOrders(t *testing.T, etcd *fleettest.Cluster, host string) *Orders {
 	t.Helper()
-	return NewOrders(testFleet(t, etcd), host, filepath.Join(t.TempDir(), "fleet.json"),
+	return NewOrders(testFleet(t, etcd), func() string { return host }, filepath.Join(t.TempDir(), "fleet.json"),
 		Timing{Lease: 2 * time.Second, Call: 5 * time.Second, Restore: time.Minute})
 }
 
@@ -155,7 +155,6 @@ func TestALaterProcessOfAHostTakesWhatTheEarlierOneHeld(t *testing.T) {
 	t.Parallel()
 	etcd := fleettest.One(t)
 	earlier, later := newTestOrders(t, etcd, "a"), newTestOrders(t, etcd, "a")
-	later.history.path = earlier.history.path
 	l := leased(t, earlier)
 	now := leased(t, later)
 	isElsewhere(t, "the earlier process writes", l.Write(t.Context(), known(order.Opened)), "a")
@@ -165,15 +164,15 @@ func TestALaterProcessOfAHostTakesWhatTheEarlierOneHeld(t *testing.T) {
 	}
 }
 
-// Two processes of one state directory take turns; a clone of it has another name.
-func TestAHostOfAnotherNameIsAnotherHost(t *testing.T) {
+// A machine that was copied with its state directory is another host.
+func TestACopyOfAHostIsAnotherHost(t *testing.T) {
 	t.Parallel()
 	etcd := fleettest.One(t)
-	first, clone := newTestOrders(t, etcd, "a"), newTestOrders(t, etcd, "b")
-	clone.history.path = first.history.path
+	first, clone := newTestOrders(t, etcd, "a"), newTestOrders(t, etcd, "a")
+	clone.machine = "another"
 	leased(t, first)
 	_, err := clone.Lease(t.Context(), "www")
-	isElsewhere(t, "a clone", err, "a")
+	isElsewhere(t, "a copy", err, "a")
 }
 
 func TestWhatIsKnownIsReplacedByItsReaderAlone(t *testing.T) {

@@ -54,6 +54,14 @@ func (s *Share) Pass() *Pass {
 	if s == nil {
 		return nil
 	}
+	return &Pass{share: s, book: s.opened(), served: map[string]string{}}
+}
+
+// Host is what the others call this host. The lock must be held.
+func (s *Share) Host() string { return s.opened().host() }
+
+// opened is the book.
+func (s *Share) opened() *book {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.book == nil {
@@ -62,7 +70,7 @@ func (s *Share) Pass() *Pass {
 			s.host.Log.Warn("cannot keep what is known of the fleet", "error", err)
 		}
 	}
-	return &Pass{share: s, book: s.book, served: map[string]string{}}
+	return s.book
 }
 
 // readLasts is how long what was read is news enough: a service reads it for its first
