@@ -17,13 +17,6 @@ import (
 	"dvagent/internal/sandbox"
 )
 
-// The certificates of the chaos live so long, and are due when two thirds of that are
-// over.
-const (
-	chaosLifetime = 30 * time.Second
-	chaosRest     = chaosLifetime * 2 / 3
-)
-
 // chaos is a fleet of hosts that renew all the time, on a cluster of three members.
 type chaos struct {
 	*testing.T
@@ -32,7 +25,10 @@ type chaos struct {
 	hosts  []*chaosHost
 	random *rand.Rand
 
-	leaves map[string]*x509.Certificate // that any host had, by their version
+	lifetime time.Duration // of certificates, which are due when two thirds of it are over
+	restores bool          // old backups of etcd are put back, too
+	backup   string
+	leaves   map[string]*x509.Certificate // that any host had, by their version
 }
 
 // chaosHost is a host whose service runs, or does not for a while.
@@ -47,14 +43,16 @@ type chaosHost struct {
 // certificates that live for seconds are renewed.
 func TestAFleetInChaosOrdersEachRenewalOnce(t *testing.T) {
 	t.Parallel()
-	length, seed := 20*time.Second, uint64(121)
+	length, c := 20*time.Second, &chaos{T: t, lifetime: 30 * time.Second}
+	seed := uint64(121)
 	if longTest() {
-		length, seed = 5*time.Minute, rand.Uint64()
+		length, seed, c.lifetime, c.restores = 8*time.Minute, rand.Uint64(), 90*time.Second, true
 	} else {
-		t.Log("only for 20 seconds; DVAGENT_LONG_TESTS=1 makes five minutes, of a seed of its own")
+		t.Log("only for 20 seconds; DVAGENT_LONG_TESTS=1 makes eight minutes, of a seed of its own, and puts backups back")
 	}
 	t.Logf("seed %d", seed)
-	c := newChaos(t, seed)
+	c.random = rand.New(rand.NewPCG(seed, 0))
+	c.begin()
 	c.settle()
 	for end := time.Now().Add(length); time.Now().Before(end) && !t.Failed(); {
 		c.disturb()
@@ -63,34 +61,39 @@ func TestAFleetInChaosOrdersEachRenewalOnce(t *testing.T) {
 	c.settle()
 }
 
-func newChaos(t *testing.T, seed uint64) *chaos {
-	t.Helper()
-	w := newWorldOfToday(t, sandbox.Options{Lifetime: chaosLifetime, IssueAfter: 100 * time.Millisecond})
-	w.extra = "\n[limits]\nsubmissions_per_day = 1000\n"
-	c := &chaos{T: t, w: w, etcd: fleettest.Three(t), random: rand.New(rand.NewPCG(seed, 0)), leaves: map[string]*x509.Certificate{}}
-	h := newHosts(t, c.etcd)
-	h.timing = fleet.Timing{Lease: 3 * time.Second, Call: 2 * time.Second, Restore: 5 * time.Second, Publish: 2 * time.Second}
-	for i := range 5 {
-		host := h.host(w, fmt.Sprint("host", i))
-		c.hosts = append(c.hosts, &chaosHost{world: host, orders: host.fleet.(*fleet.Orders)})
+func (c *chaos) begin() {
+	c.Helper()
+	c.w = newWorldOfToday(c.T, sandbox.Options{Lifetime: c.lifetime, IssueAfter: 100 * time.Millisecond})
+	c.etcd, c.leaves = fleettest.Three(c.T), map[string]*x509.Certificate{}
+	text, err := fleet.NewIdentity()
+	if err != nil {
+		c.Fatal(err)
+	}
+	p := &party{T: c.T, etcd: c.etcd, identity: fleettest.Identity(c.T, text)}
+	for range 5 {
+		w := &world{T: c.T, sandbox: c.w.sandbox, dir: c.TempDir(), api: c.w.api}
+		w.extra = w.target() + p.table(1) + "\n[limits]\nsubmissions_per_day = 1000\n"
+		c.hosts = append(c.hosts, &chaosHost{world: w})
 	}
 	for _, host := range c.hosts {
 		host.start()
 	}
-	t.Cleanup(func() {
+	c.Cleanup(func() {
 		for _, host := range c.hosts {
 			host.stop()
 		}
 	})
-	return c
 }
 
 // start begins the service, which another call may end.
 func (h *chaosHost) start() {
 	ctx, cancel := context.WithCancel(context.Background())
+	a := h.agent()
+	h.orders = fleet.NewOrders(a.etcd, a.share.Host, a.host.Dir.Fleet(),
+		fleet.Timing{Lease: 3 * time.Second, Call: 2 * time.Second, Restore: 20 * time.Second, Publish: 10 * time.Second})
 	h.words = &interrupted{Fleet: h.orders, n: 1 << 40, at: func(func() error) error { return errDead }}
-	h.world.fleet = h.words
-	service := NewService(h.agent(), nil, tester)
+	a.fleet = h.words
+	service := NewService(a, nil, tester)
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := service.Run(ctx); err != nil {
@@ -105,7 +108,11 @@ func (c *chaos) disturb() {
 	c.Helper()
 	member, host := c.etcd.Members[c.random.IntN(3)], c.hosts[c.random.IntN(5)]
 	length := time.Duration(c.random.IntN(5000)) * time.Millisecond
-	switch c.random.IntN(5) {
+	choices := 5
+	if c.restores {
+		choices = 6
+	}
+	switch c.random.IntN(choices) {
 	case 0:
 		member.Kill()
 		time.Sleep(length)
@@ -134,6 +141,13 @@ func (c *chaos) disturb() {
 		host.orders.Close(context.Background())
 		time.Sleep(length)
 		host.words.mu.Unlock()
+	case 5:
+		if c.backup == "" {
+			c.backup = c.etcd.Backup()
+			return
+		}
+		c.etcd.Restore(c.backup)
+		c.backup = ""
 	}
 }
 
@@ -174,7 +188,7 @@ func (c *chaos) settle() {
 	}
 	slices.SortFunc(made, time.Time.Compare)
 	for i := 1; i < len(made); i++ {
-		if rest := made[i].Sub(made[i-1]); rest < chaosRest-2*time.Second {
+		if rest := made[i].Sub(made[i-1]); rest < c.lifetime*2/3-2*time.Second {
 			c.Errorf("two certificates were made %s apart", rest)
 		}
 	}

@@ -49,7 +49,7 @@ func newParty(t *testing.T, hosts, canaries int) *party {
 }
 
 func (p *party) table(canaries int) string {
-	return fmt.Sprintf("[fleet]\netcd = [%q]\nidentity_file = %q\ncanaries = %d\n", strings.Join(p.etcd.URLs(), `", "`), p.identity, canaries)
+	return fmt.Sprintf("[fleet]\netcd = [\"%s\"]\nidentity_file = %q\ncanaries = %d\n", strings.Join(p.etcd.URLs(), `", "`), p.identity, canaries)
 }
 
 // fleet is what etcd holds.

@@ -48,7 +48,7 @@ type world struct {
 	domains     string // the list in place of the zone and its wildcard
 	name        string // of the certificate, in place of the zone
 
-	fleet issue.Fleet // nil: the host is alone
+	fleet issue.Fleet // in place of that of the configuration; may be nil
 
 	observe state.Observer // may be nil
 	log     *slog.Logger   // may be nil
@@ -155,7 +155,9 @@ func (w *world) agent() *Agent {
 	if err != nil {
 		w.Fatal(err)
 	}
-	a.fleet = w.fleet
+	if w.fleet != nil {
+		a.fleet = w.fleet
+	}
 	a.host.Roots = x509.NewCertPool()
 	if root, err := os.ReadFile(w.sandbox.Ready().CAFile); err != nil || !w.strange && !a.host.Roots.AppendCertsFromPEM(root) {
 		w.Fatal("no root of the sandbox: ", err)
