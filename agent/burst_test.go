@@ -76,9 +76,14 @@ func benchmarkBurst(b *testing.B, api string, many int) {
 // burstAgent has many certificates, each with a deployment on one server.
 func burstAgent(b *testing.B, s *sandbox.Sandbox, dir, api string, many int, observe state.Observer) *Agent {
 	b.Helper()
-	text := strings.Replace(s.AgentConfig(filepath.Join(dir, "state")), "[account.main]", fmt.Sprintf("[account.main]\ncas_api = %q", api), 1)
-	text = text[:strings.Index(text, "[[certificate]]")]
-	text += "[limits]\nrequests_per_second = 500\nparallel_orders = 64\n"
+	return burstAgentOf(b, s.AgentConfig(filepath.Join(dir, "state"))+"[limits]\nrequests_per_second = 500\nparallel_orders = 64\n", dir, api, many, observe)
+}
+
+// burstAgentOf is burstAgent in a configuration, whose certificates it replaces.
+func burstAgentOf(b *testing.B, text, dir, api string, many int, observe state.Observer) *Agent {
+	b.Helper()
+	text = strings.Replace(text, "[account.main]", fmt.Sprintf("[account.main]\ncas_api = %q", api), 1)
+	text = text[:strings.Index(text, "[[certificate]]")] + limitsOf(text)
 	address := serveByName(b, dir)
 	for i := range many {
 		name := fmt.Sprintf("host%d.example.com", i)
@@ -102,6 +107,15 @@ func burstAgent(b *testing.B, s *sandbox.Sandbox, dir, api string, many int, obs
 		b.Fatal(err)
 	}
 	return a
+}
+
+// limitsOf is the table of the limits at the end of a configuration, or "".
+func limitsOf(text string) string {
+	_, limits, found := strings.Cut(text, "[limits]")
+	if !found {
+		return ""
+	}
+	return "[limits]" + limits
 }
 
 func reportBurst(b *testing.B, s *sandbox.Sandbox, dir string, inPlace map[string]time.Time) {

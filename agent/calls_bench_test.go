@@ -2,12 +2,15 @@ package agent
 
 import (
 	"flag"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"dvagent/agent/issue/cas2020"
 	"dvagent/agent/order"
 	"dvagent/agent/state"
+	"dvagent/internal/aliyun"
 	"dvagent/internal/sandbox"
 )
 
@@ -83,4 +86,30 @@ func lastSeen(s *sandbox.Sandbox) (seen time.Time) {
 		}
 	}
 	return seen
+}
+
+// BenchmarkSlowAPI reports how long a hundred orders take where each answer takes a
+// second, in all and as a share of what the requests would take at the limit. The
+// requests to CAS and to AliDNS are limited apart.
+func BenchmarkSlowAPI(b *testing.B) {
+	for b.Loop() {
+		s, err := sandbox.Start(sandbox.Options{Instances: 100, KeyType: "ECC_256", IssueAfter: time.Millisecond, Propagation: []time.Duration{time.Millisecond}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		dir := b.TempDir()
+		text := strings.ReplaceAll(s.AgentConfig(filepath.Join(dir, "state")), s.Ready().API, slowed(b, s.Ready().API, time.Second))
+		begun := time.Now()
+		renewAll(b, burstAgentOf(b, text, dir, order.API2018, 100, nil), false)
+		took, requests := time.Since(begun), map[string]int{}
+		for _, request := range s.History() {
+			requests[request.API]++
+		}
+		allowed := float64(max(requests["cas"], requests["alidns"])) / aliyun.DefaultRequestsPerSecond
+		b.ReportMetric(took.Seconds(), "s-in-all")
+		b.ReportMetric(took.Seconds()/allowed*100, "%of-allowed")
+		b.ReportMetric(float64(requests["cas"]), "CAS-calls")
+		b.ReportMetric(float64(requests["alidns"]), "AliDNS-calls")
+		s.Close()
+	}
 }

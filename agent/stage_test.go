@@ -22,7 +22,7 @@ import (
 )
 
 // slowed passes requests on to an API, each after a while.
-func slowed(t *testing.T, api string, after time.Duration) string {
+func slowed(t testing.TB, api string, after time.Duration) string {
 	t.Helper()
 	target, err := url.Parse(api)
 	if err != nil {
