@@ -182,6 +182,8 @@ func causeOf(c *view.Seen) string {
 		return "order"
 	case c.FollowError != "":
 		return "follow"
+	case c.FleetError != "":
+		return "fleet"
 	case failedDeployment(c) != nil:
 		return "deployment"
 	case c.Upload.Failed():

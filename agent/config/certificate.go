@@ -78,6 +78,7 @@ func buildCertificate(config *Config, contacts map[string]Contact, real realPath
 		Name: table.Name, Domains: domains, Account: account, DNSAccount: dnsAccount, Webroot: table.Webroot,
 		Contact: contacts[contact], Instances: table.Instances, TestInstances: table.TestInstances, Package: table.Package,
 		KeyType: cmp.Or(table.KeyType, defaultKeyType), RenewBefore: window, Upload: table.Upload, Follow: table.Follow,
+		FromFleet: table.Follow && !config.Fleet.Alone(),
 	}
 	wrong.add(checkPackage(key, certificate, config.Accounts[account]))
 	if !slices.Contains(bundle.KeyTypes(), certificate.KeyType) {

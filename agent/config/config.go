@@ -62,6 +62,7 @@ type Certificate struct {
 	Package       string // the ProductCode of certificates bought in stock, to order from in place of an instance
 	KeyType       string // one of bundle.KeyTypes, of keys that are made here
 	Follow        bool   // it orders nothing: it installs what the account holds for its names
+	FromFleet     bool   // what it follows is the fleet, and no account
 	CloudKey      bool   // CAS makes the key, even where it could be made here
 	Upload        bool   // each new pair is put into CAS, too
 }

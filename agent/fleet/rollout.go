@@ -10,12 +10,15 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"dvagent/internal/bundle"
+	"dvagent/internal/line"
 )
 
 // Rollout is the value of rollouts/NAME: which version all hosts are to serve, and how
@@ -82,6 +85,9 @@ func (e *RolloutError) Error() string {
 	return "what etcd holds of the rollout of " + e.Name + " is damaged"
 }
 
+// isVersion is how bundle.ID is written.
+var isVersion = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]{8}-[0-9a-f]{12}$`) })
+
 // readRollout is a rollout that only has its entry where it is damaged.
 func readRollout(entry Entry) (Rollout, error) {
 	r := Rollout{Name: strings.TrimPrefix(entry.Key, rolloutsAt)}
@@ -90,11 +96,23 @@ func readRollout(entry Entry) (Rollout, error) {
 		return r, nil
 	}
 	err := json.Unmarshal(entry.Value, &r)
-	if err != nil || r.Version.ID == "" || r.ID == "" || r.Newest.ID == "" {
+	if err != nil || r.ID == "" || !isVersion().MatchString(r.Version.ID) || !isVersion().MatchString(r.Newest.ID) {
 		return Rollout{Name: r.Name, entry: entry}, &RolloutError{r.Name}
 	}
 	r.entry = entry
-	return r, nil
+	return r.tidy(), nil
+}
+
+// tidy makes what other hosts wrote fit for a line.
+func (r Rollout) tidy() Rollout {
+	r.By = line.Of(r.By)
+	tries := map[string]Try{}
+	for host, one := range r.Tries {
+		one.Error = line.Of(one.Error)
+		tries[line.Of(host)] = one
+	}
+	r.Tries = tries
+	return r
 }
 
 // Rollout reads that of one certificate. One that is damaged is a *RolloutError, and can be

@@ -76,7 +76,7 @@ func (d *Desk) Advance(ctx context.Context, s state.Snapshot, forced bool) (stat
 		did = state.TookOver
 	}
 	switch {
-	case s.Order == nil && s.Config.Follow && !d.host.Config.Fleet.Alone():
+	case s.Order == nil && s.Config.FromFleet:
 		return s, d.leaveToFleet(s, did)
 	case s.Order == nil && s.Config.Follow:
 		return d.follow(ctx, s, forced)

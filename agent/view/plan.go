@@ -45,6 +45,8 @@ type Planned struct {
 	Warnings         []string            `json:"warnings,omitempty"`
 	Error            string              `json:"error,omitempty"` // why its state cannot be read
 	Next             string              `json:"next"`            // the same in words
+
+	fromFleet bool // it follows the fleet
 }
 
 // PlannedDeployment is a target that lacks something.
@@ -102,7 +104,7 @@ func planned(ctx context.Context, host *state.Host, certificate config.Certifica
 		return Planned{Name: certificate.Name, Domains: certificate.Domains, Follows: certificate.Follow, Action: ActionWait,
 			Error: err.Error(), Next: seeWhy(err)}
 	}
-	p := Planned{Name: s.Config.Name, Domains: s.Config.Domains, Follows: s.Config.Follow, Reason: s.Due(now), RenewsAt: s.RenewsAt(), Held: s.Rollout.Held != ""}
+	p := Planned{Name: s.Config.Name, Domains: s.Config.Domains, Follows: s.Config.Follow, fromFleet: s.Config.FromFleet, Reason: s.Due(now), RenewsAt: s.RenewsAt(), Held: s.Rollout.Held != ""}
 	if s.Leaf != nil {
 		p.NotAfter = s.Leaf.NotAfter
 	}
@@ -134,7 +136,7 @@ func (p *Planned) decide(s state.Snapshot, takenOver bool, now time.Time) {
 	case takenOver:
 		p.Action, p.Next = actionTakeOver, "take over the certificate that is in place; nothing is ordered"
 	case p.Reason != "" && p.Follows:
-		p.Action, p.Next = actionFollow, "follows: take what the account holds for these names with a key: "+p.Reason
+		p.follow()
 	case p.Reason != "":
 		p.Action, p.Next = ActionOrder, "order: "+p.Reason
 		if of := p.of(); of != "" {
@@ -165,10 +167,17 @@ func (p *Plan) Force() {
 	}
 }
 
+func (p *Planned) follow() {
+	p.Action, p.Next = actionFollow, "follows: take what the account holds for these names with a key: "+p.Reason
+	if p.fromFleet {
+		p.Next = "follows: take what the fleet publishes: " + p.Reason
+	}
+}
+
 func (p *Planned) force() {
 	p.Reason = state.ReasonForced
 	if p.Follows {
-		p.Action, p.Next = actionFollow, "follows: take what the account holds for these names with a key: "+p.Reason
+		p.follow()
 		return
 	}
 	p.Action, p.Next = ActionOrder, "order: "+p.Reason

@@ -94,6 +94,7 @@ type CertificateStatus struct {
 	damage     []journal.Damage
 	followHint string
 	fleetHint  string
+	fromFleet  bool
 }
 
 // OrderStatus is an open order.
@@ -238,6 +239,7 @@ func certificateStatus(ctx context.Context, host *state.Host, certificate config
 	c := known(s)
 	if !host.Config.Fleet.Alone() {
 		c.FleetError, c.fleetHint = s.FleetFailure()
+		c.fromFleet = s.Config.FromFleet
 	}
 	c.Reason = s.Due(now)
 	c.foresee(has.renewal(s, now), now)
@@ -336,7 +338,7 @@ func (c CertificateStatus) next() string {
 		return c.followHint
 	case c.FleetError != "" && c.fleetHint != "":
 		return c.fleetHint
-	case c.Reason != "" && c.Follows && c.Account == "":
+	case c.Reason != "" && c.fromFleet:
 		return "follows: waits for the fleet: " + c.Reason
 	case c.Reason != "" && c.Follows:
 		return "follows: waits for a certificate with a key in the account: " + c.Reason

@@ -108,7 +108,7 @@ func (c *cli) showFleet(o share.Overview) error {
 	certificates := [][]string{{"NAME", "VERSION", "STATE", "HOSTS", "ORDERED BY"}}
 	for _, s := range o.Certificates {
 		serving := fmt.Sprintf("%d/%d", s.Serving[s.Version], len(o.Hosts))
-		certificates = append(certificates, []string{s.Name, cmp.Or(s.Version, "-"), string(s.State), serving, cmp.Or(s.OrderedBy, "-")})
+		certificates = append(certificates, []string{line.Of(s.Name), line.Of(cmp.Or(s.Version, "-")), string(s.State), serving, line.Of(cmp.Or(s.OrderedBy, "-"))})
 	}
 	if err := c.table(certificates...); err != nil {
 		return err
@@ -116,11 +116,11 @@ func (c *cli) showFleet(o share.Overview) error {
 	for _, s := range o.Certificates {
 		for _, canary := range s.Canaries {
 			if canary.Error != "" {
-				c.printf("%s: host %s failed with version %s: %s\n", s.Name, canary.Host, s.Version, line.Of(canary.Error))
+				c.printf("%s: host %s failed with version %s: %s\n", line.Of(s.Name), canary.Host, line.Of(s.Version), canary.Error)
 			}
 		}
 		if s.Newest != "" {
-			c.printf("%s: rolled back from version %s\n", s.Name, s.Newest)
+			c.printf("%s: rolled back from version %s\n", line.Of(s.Name), line.Of(s.Newest))
 		}
 	}
 	fmt.Fprintln(c.stdout)
@@ -130,7 +130,7 @@ func (c *cli) showFleet(o share.Overview) error {
 		for _, name := range slices.Sorted(maps.Keys(h.Versions)) {
 			serves = append(serves, name+" "+cmp.Or(h.Versions[name], "-"))
 		}
-		hosts = append(hosts, []string{h.Host, words.Minute(h.At), strings.Join(serves, ", ")})
+		hosts = append(hosts, []string{line.Of(h.Host), words.Minute(h.At), line.Of(strings.Join(serves, ", "))})
 	}
 	return c.table(hosts...)
 }
