@@ -19,13 +19,13 @@ type settings struct {
 // configure writes the host's agent.toml.
 func (h *host) configure(s settings) {
 	h.settings = s
-	ready := h.world.cloud.Ready()
 	var probes []string
 	if s.probed {
 		probes = []string{h.address}
 	}
-	text := fmt.Sprintf(agentConfig, h.stateDir(), ready.AccessKeyID, secret, ready.API, ready.API, s.api,
-		quoted(ready.DNS), quoted(ready.DNS), s.interval, noticesAt, h.name, hookCommand, quoted(s.names), s.key,
+	text, _, _ := strings.Cut(h.world.cloud.AgentConfig(h.stateDir()), "[[certificate]]")
+	text = strings.Replace(text, "[account.main]\n", fmt.Sprintf("[account.main]\ncas_api = %q\n", s.api), 1)
+	text += fmt.Sprintf(hostConfig, s.interval, noticesAt, h.name, hookCommand, quoted(s.names), s.key,
 		h.certificateFile(), h.keyFile(), checkCommand, reloadCommand, quoted(probes))
 	if err := os.WriteFile(h.configFile(), []byte(text), 0o600); err != nil {
 		h.world.t.Fatal(err)
@@ -40,26 +40,8 @@ func quoted(words []string) string {
 	return strings.Join(all, ", ")
 }
 
-const agentConfig = `state_dir = %q
-
-[account.main]
-access_key_id = %q
-access_key_secret = %q
-cas_endpoint = %q
-dns_endpoint = %q
-cas_api = %q
-
-[contact.ops]
-username = "Zhang San"
-mobile = "13300000000"
-email = "ops@example.com"
-province = "zhejiang"
-city = "hangzhou"
-
-[dns]
-resolvers = [%s]
-nameservers = [%s]
-
+// hostConfig follows what the sandbox says of its account, and of whom to ask.
+const hostConfig = `
 [service]
 interval = %q
 
@@ -76,7 +58,7 @@ command = [%q]
 name = "www"
 domains = [%s]
 account = "main"
-contact = "ops"
+contact = "sandbox"
 key_type = %q
 
   [[certificate.deploy]]

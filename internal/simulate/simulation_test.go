@@ -67,6 +67,7 @@ func outlives(t *testing.T, seed uint64, length time.Duration, tell func(string)
 		w.after(time.Hour, w.check)
 		w.live(length)
 		story = w.story
+		w.count(t)
 		if wrong := w.violations(); len(wrong) > 0 {
 			t.Errorf("seed %d: %s\n%s", seed, strings.Join(wrong, "\n"), strings.Join(story[max(0, len(story)-30):], "\n"))
 		}

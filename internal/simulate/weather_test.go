@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	"dvagent/internal/sandbox"
@@ -97,11 +98,24 @@ func (w *world) draw() {
 				chance *= 6 // what hits an order tells most
 			}
 			if hit, when := w.dice.Float64() < chance, w.within(day); hit {
-				w.after(when, func() { k.happen(w, h) })
+				w.after(when, func() {
+					w.drawn[k.name]++
+					k.happen(w, h)
+				})
 			}
 		}
 	}
 	w.after(day, w.draw)
+}
+
+// count says how often each kind of weather came, so that weather that never comes
+// is seen.
+func (w *world) count(t *testing.T) {
+	all := make([]string, len(kinds))
+	for i, k := range kinds {
+		all[i] = fmt.Sprintf("%s %d", k.name, w.drawn[k.name])
+	}
+	t.Logf("weather: %s; %d certificates were needed, %d further orders excused", strings.Join(all, ", "), w.needed, w.extra)
 }
 
 // within is a time up to d.

@@ -44,6 +44,7 @@ type world struct {
 	spells  map[*spell]bool      // that go on
 	faults  []string             // of the cloud, that go on
 	needed  int                  // certificates that were needed so far
+	drawn   map[string]int       // how often each kind of weather came
 	extra   int                  // further orders that the weather excuses
 	others  map[string]bool      // the records of others
 	ours    map[string]time.Time // since when those of the agents are there
@@ -66,7 +67,7 @@ type event struct {
 
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{t: t, dice: rand.New(rand.NewPCG(seed, 17)), net: newInternet(), roots: x509.NewCertPool(), nudge: make(chan struct{}, 1),
-		spells: map[*spell]bool{}, others: map[string]bool{}, ours: map[string]time.Time{}}
+		spells: map[*spell]bool{}, drawn: map[string]int{}, others: map[string]bool{}, ours: map[string]time.Time{}}
 	w.people.world = w
 	w.ctx, w.stop = context.WithCancel(context.Background())
 	time.Sleep(time.Until(time.Date(2026, 1, 1+w.dice.IntN(700), w.dice.IntN(24), w.dice.IntN(60), 0, 0, time.UTC)))
