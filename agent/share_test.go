@@ -270,6 +270,14 @@ func TestARollbackOfTheFleetGoesToAllHostsAndIsHeldUntilTheNextIssuance(t *testi
 	if calls := p.hosts[0].calls(); len(calls) > 0 {
 		t.Errorf("called %v", calls)
 	}
+	if _, err := p.hosts[1].agent().Deploy(t.Context(), Redeployment{Latest: true, Caller: tester}); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{first, second, first} {
+		if p.hosts[i].renew(Renewal{}); p.hosts[i].current() != want {
+			t.Errorf("host %d, after one was taken forward: at %s and not %s", i, p.hosts[i].current(), want)
+		}
+	}
 	p.hosts[1].renewed(Renewal{Force: true})
 	third := p.hosts[1].current()
 	for i, w := range p.hosts {

@@ -89,6 +89,11 @@ func checkEtcd(endpoints []string) error {
 		wrong.add(err)
 		endpoints[i] = strings.TrimRight(text, "/")
 	}
+	plain := func(text string) bool { return strings.HasPrefix(text, "http://") }
+	mixed := slices.ContainsFunc(endpoints, func(text string) bool { return plain(text) != plain(endpoints[0]) })
+	if len(wrong) == 0 && mixed {
+		wrong.add(errors.New("some addresses begin with https://, and some with http://"))
+	}
 	return wrong.err()
 }
 

@@ -72,6 +72,7 @@ func TestWhatIsWrongInAFleetIsNamedWithItsKeyAndHint(t *testing.T) {
 		{"an address with a path", "10.0.0.1:2379", "10.0.0.1:2379/v3", "fleet.etcd", ""},
 		{"an address that is no URL", "https://10.0.0.1:2379", "10.0.0.1:2379", "fleet.etcd", ""},
 		{"a plain address beyond loopback", "https://10.0.0.1", "http://10.0.0.1", "fleet.etcd", "write https://"},
+		{"addresses with and without TLS", "https://10.0.0.1", "http://127.0.0.1", "fleet.etcd", ""},
 		{"a user in an address", "https://10.0.0.1", "https://u:canary@10.0.0.1", "fleet.etcd", ""},
 		{"a CA that is not there", "/ca.pem", "/none.pem", "fleet.ca_file", ""},
 		{"a key without its certificate", "cert_file", "#", "fleet.cert_file", ""},
