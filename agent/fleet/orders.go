@@ -271,38 +271,18 @@ func (o *Orders) decode(certificate string, value []byte) (issue.Known, error) {
 	return k, nil
 }
 
-// Work is that of a host on an order.
-type Work struct {
-	Certificate, Host string
-	Step              order.Step // of the order; order.Allocate while nothing is claimed
-	Since             time.Time  // when the order was opened; zero while nothing is claimed
-}
-
-// Working are the hosts that work on orders now, by the names of the certificates.
-func (o *Orders) Working(ctx context.Context) ([]Work, error) {
-	entries, _, err := o.fleet.ReadAll(ctx, "orders/")
+// Holders are the hosts that work on orders now, by certificate.
+func (f *Fleet) Holders(ctx context.Context) (map[string]string, error) {
+	entries, _, err := f.ReadAll(ctx, "orders/")
 	if err != nil {
 		return nil, err
 	}
-	var all []Work
-	known := map[string]*order.Order{}
-	for _, e := range entries { // holder comes before order
-		parts := strings.Split(e.Key, "/")
-		switch name, what := parts[1], parts[len(parts)-1]; what {
-		case "holder":
+	all := map[string]string{}
+	for _, entry := range entries {
+		if name, holds := strings.CutSuffix(strings.TrimPrefix(entry.Key, "orders/"), "/holder"); holds {
 			var holder self
-			_ = json.Unmarshal(e.Value, &holder) // without a name it is some host
-			all = append(all, Work{Certificate: name, Host: holder.Name, Step: order.Allocate})
-		case "order":
-			var w written
-			if json.Unmarshal(e.Value, &w) == nil {
-				known[name] = order.Replay(name, w.Facts)
-			}
-		}
-	}
-	for i, w := range all {
-		if o := known[w.Certificate]; o != nil && o.Outcome == "" {
-			all[i].Step, all[i].Since = o.Step(), o.OpenedAt
+			_ = json.Unmarshal(entry.Value, &holder) // what cannot be read is nobody's name
+			all[name] = cmp.Or(holder.Name, "?")
 		}
 	}
 	return all, nil

@@ -1,12 +1,9 @@
 package share
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"dvagent/agent/fleet"
@@ -70,7 +67,7 @@ func ReadOverview(ctx context.Context, f *fleet.Fleet, canaries int) (Overview, 
 	if err != nil {
 		return o, err
 	}
-	orders, _, err := f.ReadAll(ctx, "orders/")
+	holders, err := f.Holders(ctx)
 	if err != nil {
 		return o, err
 	}
@@ -92,24 +89,13 @@ func ReadOverview(ctx context.Context, f *fleet.Fleet, canaries int) (Overview, 
 			}
 		}
 	}
-	for _, entry := range orders {
-		if name, holds := strings.CutSuffix(strings.TrimPrefix(entry.Key, "orders/"), "/holder"); holds {
-			shared(name).OrderedBy = holder(entry.Value)
-		}
+	for name, host := range holders {
+		shared(name).OrderedBy = host
 	}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		o.Certificates = append(o.Certificates, *all[name])
 	}
 	return o, nil
-}
-
-// holder is who has the lease of an order.
-func holder(value []byte) string {
-	var self struct {
-		Host string `json:"host"`
-	}
-	_ = json.Unmarshal(value, &self) // what cannot be read is nobody's name
-	return cmp.Or(self.Host, "?")
 }
 
 func (s *Shared) describe(r fleet.Rollout, canaries int) {
