@@ -77,6 +77,9 @@ func (f *Fleet) get(ctx context.Context, what, key string, options ...clientv3.O
 		}
 		bound, cancel := call(ctx)
 		response, err := client.Get(bound, key, options...)
+		if err == nil && f.noticed != nil {
+			f.noticed(bound, client, response.Header.Revision)
+		}
 		cancel()
 		if err == nil {
 			f.failures.note(nil)

@@ -41,7 +41,8 @@ import (
 // something, and is safe for concurrent use.
 type Fleet struct {
 	settings config.Fleet
-	failures failures // of connections
+	failures failures                                       // of connections
+	noticed  func(context.Context, *clientv3.Client, int64) // is told the revision of each answer; nil: nobody
 
 	mu     sync.Mutex
 	client *clientv3.Client // nil until it is wanted, and after Close

@@ -87,6 +87,13 @@ func (h *history) advance(revision int64) {
 	}
 }
 
+// remember is advance in memory alone.
+func (h *history) remember(revision int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.seen.Revision = revision
+}
+
 // hold writes down how far etcd has come, now that something of worth was told to it.
 func (h *history) hold() {
 	h.mu.Lock()
@@ -152,18 +159,32 @@ func (e *restoredError) OperatorHint() string {
 
 func (o *Orders) restoredKey() string { return o.fleet.Key("restored") }
 
-// saw notes how far etcd has come. Where it had come further before, somebody has put an
-// old backup back: for a while nobody begins an order.
+// saw notes how far etcd has come, as an order is worked on. Where it had come further
+// before, somebody has put an old backup back: for a while nobody begins an order.
 func (o *Orders) saw(ctx context.Context, client *clientv3.Client, revision int64) error {
-	if o.history.fellBack(revision) {
-		granted, err := client.Grant(ctx, int64(o.timing.Restore/time.Second))
-		if err == nil {
-			_, err = client.Put(ctx, o.restoredKey(), o.host(), clientv3.WithLease(granted.ID))
-		}
-		if err != nil {
-			return o.silent("note that etcd was restored", err)
-		}
+	if err := o.tellRestored(ctx, client, revision); err != nil {
+		return o.silent("note that etcd was restored", err)
 	}
 	o.history.advance(revision)
 	return nil
+}
+
+// noticed is saw for whatever else is read, which may be beside the work of another
+// process: nothing is written on this host.
+func (o *Orders) noticed(ctx context.Context, client *clientv3.Client, revision int64) {
+	if o.tellRestored(ctx, client, revision) == nil { // else the next one does
+		o.history.remember(revision)
+	}
+}
+
+// tellRestored tells all hosts where etcd is behind what it was.
+func (o *Orders) tellRestored(ctx context.Context, client *clientv3.Client, revision int64) error {
+	if !o.history.fellBack(revision) {
+		return nil
+	}
+	granted, err := client.Grant(ctx, int64(o.timing.Restore/time.Second))
+	if err == nil {
+		_, err = client.Put(ctx, o.restoredKey(), o.host(), clientv3.WithLease(granted.ID))
+	}
+	return err
 }

@@ -38,7 +38,9 @@ type Orders struct {
 // wanted; path is a file of its own, in its state directory.
 func NewOrders(f *Fleet, host func() string, path string, t Timing) *Orders {
 	machine, _ := os.Hostname() // without one, what it is called is enough
-	return &Orders{fleet: f, host: host, machine: machine, timing: t, history: &history{path: path, now: time.Now}}
+	o := &Orders{fleet: f, host: host, machine: machine, timing: t, history: &history{path: path, now: time.Now}}
+	f.noticed = o.noticed
+	return o
 }
 
 // Timing is how long things last.
