@@ -46,9 +46,9 @@ func TestAFleetInChaosOrdersEachRenewalOnce(t *testing.T) {
 	length, c := 20*time.Second, &chaos{T: t, lifetime: 30 * time.Second}
 	seed := uint64(121)
 	if longTest() {
-		length, seed, c.lifetime, c.restores = 8*time.Minute, rand.Uint64(), 90*time.Second, true
+		length, seed, c.lifetime, c.restores = 10*time.Minute, rand.Uint64(), 2*time.Minute, true
 	} else {
-		t.Log("only for 20 seconds; DVAGENT_LONG_TESTS=1 makes eight minutes, of a seed of its own, and puts backups back")
+		t.Log("only for 20 seconds; DVAGENT_LONG_TESTS=1 makes ten minutes, of a seed of its own, and puts backups back")
 	}
 	t.Logf("seed %d", seed)
 	c.random = rand.New(rand.NewPCG(seed, 0))
