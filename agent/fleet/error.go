@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc/codes"
@@ -27,6 +28,7 @@ const (
 	unreachable kind = iota // no member answers, or none that has a leader
 	untrusted               // what answers is not known, or does not know us
 	refused                 // the credentials, or what they allow
+	dropped                 // what answers ends the connection after the handshake: it may not know us
 	full                    // etcd takes nothing more
 	other
 )
@@ -36,7 +38,7 @@ func (e *Error) Error() string { return e.what + ": " + e.err.Error() }
 func (e *Error) Unwrap() error { return e.err }
 
 // Transient says that it may pass by itself.
-func (e *Error) Transient() bool { return e.kind == unreachable || e.kind == full }
+func (e *Error) Transient() bool { return e.kind == unreachable || e.kind == dropped || e.kind == full }
 
 // Rejected says that the credentials were not accepted.
 func (e *Error) Rejected() bool { return e.kind == refused }
@@ -49,7 +51,7 @@ func (e *Error) OperatorHint() string {
 	switch e.kind {
 	case unreachable:
 		return "see whether etcd runs and this host reaches it; what is installed goes on being served"
-	case untrusted:
+	case untrusted, dropped:
 		return "see ca_file, cert_file and key_file below [fleet], and the names in etcd's certificate"
 	case refused:
 		return "see username and password below [fleet], and the roles that etcd gives that user"
@@ -67,8 +69,11 @@ func (f *Fleet) failed(what string, err error) *Error {
 		if reason := f.failures.last(); reason != nil {
 			e.err = reason
 		}
-		if isTLS(e.err) {
+		switch {
+		case isTLS(e.err):
 			e.kind = untrusted
+		case errors.Is(e.err, errDropped):
+			e.kind = dropped
 		}
 	}
 	if e.kind == refused {
@@ -154,22 +159,45 @@ func (w watched) ClientHandshake(ctx context.Context, name string, conn net.Conn
 		w.failures.note(err)
 		return secured, info, err
 	}
-	return heard{secured, w.failures}, info, nil
+	return &heard{Conn: secured, failures: w.failures}, info, nil
 }
 
-// heard notes an alert that comes after the handshake: in TLS 1.3 a server sends its
-// opinion of a client's certificate then.
+// errDropped says that nothing came after the handshake.
+var errDropped = errors.New("etcd ended the connection right after the handshake")
+
+// heard notes what comes after the handshake in place of an answer: in TLS 1.3 a server
+// sends its opinion of a client's certificate then, or just leaves.
 type heard struct {
 	net.Conn
 	failures *failures
+	answered atomic.Bool // something was read
 }
 
-func (h heard) Read(p []byte) (int, error) {
+func (h *heard) Read(p []byte) (int, error) {
 	n, err := h.Conn.Read(p)
-	if isAlert(err) {
+	switch {
+	case isAlert(err):
 		h.failures.note(err)
+	case n > 0:
+		h.answered.Store(true)
+	case err != nil:
+		h.dropped(err)
 	}
 	return n, err
+}
+
+func (h *heard) Write(p []byte) (int, error) {
+	n, err := h.Conn.Write(p)
+	if err != nil {
+		h.dropped(err)
+	}
+	return n, err
+}
+
+func (h *heard) dropped(err error) {
+	if !h.answered.Load() && !errors.Is(err, net.ErrClosed) {
+		h.failures.note(errDropped)
+	}
 }
 
 func (w watched) Clone() credentials.TransportCredentials {
