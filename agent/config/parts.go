@@ -15,12 +15,12 @@ const manyTables = 256
 
 // decodeParts decodes a long text in parts: the tables of certificates, some at a
 // time and side by side, and all that is not such a table, which the metadata are of.
-// It answers false, and has done nothing, where the text is short and not plain, or
-// there is anything to be said of it: the decoder then gets it as a whole, and says it.
+// It answers false, and has done nothing, where the text is short or there is
+// anything to be said of it: the decoder then gets it as a whole, and says it.
 func decodeParts(text string, doc *document) (rest toml.MetaData, done bool) {
 	other, parts := partsOf(text)
 	if len(parts) < 2 {
-		return rest, decodePlain(other, parts, doc)
+		return rest, false
 	}
 	whole := *doc
 	rest, err := decodeTOML(other, &whole)
@@ -32,10 +32,6 @@ func decodeParts(text string, doc *document) (rest toml.MetaData, done bool) {
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, part := range parts {
 		group.Go(func() error {
-			if tables, plain := plainTables(part); plain {
-				docs[i].Certificate = tables
-				return nil
-			}
 			of, err := decodeTOML(part, &docs[i])
 			if err == nil && len(of.Undecoded()) > 0 {
 				err = errors.New("unknown key")
@@ -51,19 +47,6 @@ func decodeParts(text string, doc *document) (rest toml.MetaData, done bool) {
 	}
 	*doc = whole
 	return rest, true
-}
-
-// decodePlain decodes a short text with nothing but plain tables of certificates, such
-// as most files of conf.d are.
-func decodePlain(other string, parts []string, doc *document) (done bool) {
-	if len(parts) == 0 || strings.TrimSpace(other) != "" {
-		return false
-	}
-	tables, plain := plainTables(parts[0])
-	if plain {
-		doc.Certificate = append(doc.Certificate, tables...)
-	}
-	return plain
 }
 
 // partsOf takes the tables of certificates out of a text. There are none where a

@@ -26,8 +26,7 @@ func TestPartsAmountToTheWhole(t *testing.T) {
 		{"keys and tables before and after them", "state_dir = \"/s\"\n[limits]\nparallel_orders = 7\n" + many + "[account.main]\nregion = \"x\"\n", true},
 		{"tables between them", certificateTables(manyTables+1) + "[[hook]]\non = [\"issued\"]\n" + many + "[service]\ninterval = \"2h\"\n", true},
 		{"tables with blanks and carriage returns", strings.ReplaceAll("\t"+many, "\n", " \r\n"), true},
-		{"few certificates", certificateTables(manyTables), true},
-		{"few certificates and another table", "[limits]\n" + certificateTables(manyTables), false},
+		{"few certificates", certificateTables(manyTables), false},
 		{"a deployment after another table", many + "[[hook]]\n[[certificate.deploy]]\nkey = \"/x\"\n", false},
 		{"another spelling of a header", many + "[[ certificate ]]\nname = \"x\"\n", false},
 		{"a header with a comment", many + "[[certificate]] # of x\nname = \"x\"\n", false},
@@ -59,83 +58,6 @@ func TestPartsAmountToTheWhole(t *testing.T) {
 			}
 		})
 	}
-}
-
-// plainTexts are tables of certificates, and whether they are plain.
-var plainTexts = []struct {
-	text  string
-	plain bool
-}{
-	{"[[certificate]]\n", true},
-	{"[[certificate]]", true},
-	{certificateTables(3), true},
-	{"# of example.com\n[[certificate]] # it\nname=\"a\"\t# 它\n\ndomains = []\n", true},
-	{"[[certificate]]\ndomains = [ \"a.example.com\" , # one\n\"b.example.com\",]\nfollow = true\nupload = false\n", true},
-	{"[[certificate]]\n[[certificate.deploy]]\nkey = \"/k\"\n[[certificate.deploy]]\nkey = \"/l\"\n[[certificate]]\nname = \"b\"\n", true},
-	{"[[certificate.deploy]]\nkey = \"/k\"\n", false},
-	{"[[certificate]]\nname = \"a\"\nname = \"b\"\n", false},
-	{"[[certificate]]\nname = 'a'\n", false},
-	{"[[certificate]]\nname = \"a\\u0062\"\n", false},
-	{"[[certificate]]\nname = \"a\n\"\n", false},
-	{"[[certificate]]\nname = \"\"\"a\"\"\"\n", false},
-	{"[[certificate]]\nname = true\n", false},
-	{"[[certificate]]\nfollow = \"true\"\n", false},
-	{"[[certificate]]\nfollow = truefalse\n", false},
-	{"[[certificate]]\nfollow\n= true\n", false},
-	{"[[certificate]]\nfollow = true upload = true\n", false},
-	{"[[certificate]]\ndomains = [\"a\" \"b\"]\n", false},
-	{"[[certificate]]\ndomains = [\"a\",,\"b\"]\n", false},
-	{"[[certificate]]\ndomains = [\"a\"\n", false},
-	{"[[certificate]]\ndomains = [,]\n", false},
-	{"[[certificate]]\ndomains = [1]\n", false},
-	{"[[certificate]]\ndeploy = []\n", false},
-	{"[[certificate]]\nNAME = \"a\"\n", false},
-	{"[[certificate]]\n\"name\" = \"a\"\n", false},
-	{"[[certificate]]\ncontact.name = \"a\"\n", false},
-	{"[[certificate]]\ncolour = \"a\"\n", false},
-	{"[[certificate]]\nname = \"a\x01\"\n", false},
-	{"[[certificate]] # \x01\n", false},
-	{"[[certificate]]\r\nname = \"a\"\r\n", false},
-	{"[[certificate]]\nname = \"a\xff\"\n", false},
-	{"[[certificate]]\nname\n", false},
-	{"[[certificate]]\nname =\n", false},
-	{"[[certificate]] name = \"a\"\n", false},
-	{"[certificate]\nname = \"a\"\n", false},
-	{"[[hook]]\n", false},
-	{"name = \"a\"\n", false},
-}
-
-func TestPlainTablesAreWhatTheDecoderMakesOfThem(t *testing.T) {
-	for _, tt := range plainTexts {
-		tables, plain := plainTables(tt.text)
-		if plain != tt.plain {
-			t.Errorf("%q: plain: %v", tt.text, plain)
-		}
-		sameAsDecoded(t, tt.text, tables, plain)
-	}
-}
-
-// sameAsDecoded fails where a plain text is not what the decoder makes of it.
-func sameAsDecoded(t *testing.T, text string, tables []certificateTable, plain bool) {
-	t.Helper()
-	if !plain {
-		return
-	}
-	var whole document
-	metadata, err := decodeTOML(text, &whole)
-	if err != nil || len(metadata.Undecoded()) > 0 || unreadable(text) != nil || len(tables)+len(whole.Certificate) > 0 && !reflect.DeepEqual(tables, whole.Certificate) {
-		t.Errorf("%q: %+v, but the decoder has %+v, %v", text, tables, whole.Certificate, err)
-	}
-}
-
-func FuzzPlainTables(f *testing.F) {
-	for _, tt := range plainTexts {
-		f.Add(tt.text)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		tables, plain := plainTables(text)
-		sameAsDecoded(t, text, tables, plain)
-	})
 }
 
 func TestAPlaceIsTheSameInALongText(t *testing.T) {
