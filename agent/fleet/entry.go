@@ -76,9 +76,13 @@ func (f *Fleet) get(ctx context.Context, what, key string, options ...clientv3.O
 			return nil, err
 		}
 		bound, cancel := call(ctx)
+		before := int64(0)
+		if f.come != nil {
+			before = f.come()
+		}
 		response, err := client.Get(bound, key, options...)
 		if err == nil && f.noticed != nil {
-			f.noticed(bound, client, response.Header.Revision)
+			f.noticed(bound, client, before, response.Header.Revision)
 		}
 		cancel()
 		if err == nil {

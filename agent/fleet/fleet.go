@@ -41,8 +41,9 @@ import (
 // something, and is safe for concurrent use.
 type Fleet struct {
 	settings config.Fleet
-	failures failures                                       // of connections
-	noticed  func(context.Context, *clientv3.Client, int64) // is told the revision of each answer; nil: nobody
+	failures failures     // of connections
+	come     func() int64 // how far etcd had come; nil: nobody cares
+	noticed  func(ctx context.Context, client *clientv3.Client, before, revision int64)
 
 	mu     sync.Mutex
 	client *clientv3.Client // nil until it is wanted, and after Close

@@ -67,31 +67,40 @@ func (h *history) keep() {
 	}
 }
 
-// fellBack says that etcd had come further before.
-func (h *history) fellBack(revision int64) bool {
+// come is how far etcd had come as far as is known. It is asked before a call: answers of
+// calls that are made at once come in any order.
+func (h *history) come() int64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.recall()
-	return revision < h.seen.Revision
+	return h.seen.Revision
 }
 
 // advance notes how far etcd has come.
-func (h *history) advance(revision int64) {
+func (h *history) advance(before, revision int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.recall()
-	changed := revision < h.seen.Revision || !h.seen.SilentSince.IsZero() || h.now().Sub(h.written).Abs() > keepEvery
-	h.seen.Revision, h.seen.SilentSince = revision, time.Time{}
+	changed := revision < before || !h.seen.SilentSince.IsZero() || h.now().Sub(h.written).Abs() > keepEvery
+	h.seen.Revision, h.seen.SilentSince = further(h.seen.Revision, before, revision), time.Time{}
 	if changed {
 		h.keep()
 	}
 }
 
+// further is how far etcd has come: back where a call that was made later answers less.
+func further(known, before, revision int64) int64 {
+	if revision < before {
+		return revision
+	}
+	return max(known, revision)
+}
+
 // remember is advance in memory alone.
-func (h *history) remember(revision int64) {
+func (h *history) remember(before, revision int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.seen.Revision = revision
+	h.seen.Revision = further(h.seen.Revision, before, revision)
 }
 
 // hold writes down how far etcd has come, now that something of worth was told to it.
@@ -161,25 +170,25 @@ func (o *Orders) restoredKey() string { return o.fleet.Key("restored") }
 
 // saw notes how far etcd has come, as an order is worked on. Where it had come further
 // before, somebody has put an old backup back: for a while nobody begins an order.
-func (o *Orders) saw(ctx context.Context, client *clientv3.Client, revision int64) error {
-	if err := o.tellRestored(ctx, client, revision); err != nil {
+func (o *Orders) saw(ctx context.Context, client *clientv3.Client, before, revision int64) error {
+	if err := o.tellRestored(ctx, client, before, revision); err != nil {
 		return o.silent("note that etcd was restored", err)
 	}
-	o.history.advance(revision)
+	o.history.advance(before, revision)
 	return nil
 }
 
 // noticed is saw for whatever else is read, which may be beside the work of another
 // process: nothing is written on this host.
-func (o *Orders) noticed(ctx context.Context, client *clientv3.Client, revision int64) {
-	if o.tellRestored(ctx, client, revision) == nil { // else the next one does
-		o.history.remember(revision)
+func (o *Orders) noticed(ctx context.Context, client *clientv3.Client, before, revision int64) {
+	if o.tellRestored(ctx, client, before, revision) == nil { // else the next one does
+		o.history.remember(before, revision)
 	}
 }
 
 // tellRestored tells all hosts where etcd is behind what it was.
-func (o *Orders) tellRestored(ctx context.Context, client *clientv3.Client, revision int64) error {
-	if !o.history.fellBack(revision) {
+func (o *Orders) tellRestored(ctx context.Context, client *clientv3.Client, before, revision int64) error {
+	if revision >= before {
 		return nil
 	}
 	granted, err := client.Grant(ctx, int64(o.timing.Restore/time.Second))

@@ -41,11 +41,12 @@ func (l *lease) mine() clientv3.Cmp {
 func (l *lease) MayBegin(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, l.orders.timing.Call)
 	defer cancel()
+	before := l.orders.history.come()
 	resp, err := l.client.Get(ctx, l.orders.restoredKey())
 	if err != nil {
 		return l.orders.silent("ask for the lease of an order", err)
 	}
-	if err := l.orders.saw(ctx, l.client, resp.Header.Revision); err != nil {
+	if err := l.orders.saw(ctx, l.client, before, resp.Header.Revision); err != nil {
 		return err
 	}
 	if len(resp.Kvs) > 0 {
@@ -109,7 +110,7 @@ func (l *lease) Write(ctx context.Context, k issue.Known) error {
 	}
 	if resp.Succeeded {
 		l.known, l.modified = k, resp.Header.Revision
-		l.orders.history.advance(l.modified)
+		l.orders.history.advance(0, l.modified)
 		return nil
 	}
 	holder := (*clientv3.GetResponse)(resp.Responses[0].GetResponseRange())

@@ -39,7 +39,7 @@ type Orders struct {
 func NewOrders(f *Fleet, host func() string, path string, t Timing) *Orders {
 	machine, _ := os.Hostname() // without one, what it is called is enough
 	o := &Orders{fleet: f, host: host, machine: machine, timing: t, history: &history{path: path, now: time.Now}}
-	f.noticed = o.noticed
+	f.come, f.noticed = o.history.come, o.noticed
 	return o
 }
 
@@ -172,12 +172,13 @@ func (o *Orders) tryLease(ctx context.Context, client *clientv3.Client, certific
 		return l, err
 	}
 	key, read := l.key(), clientv3.OpGet(o.orderKey(certificate))
+	before := o.history.come()
 	resp, err := client.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).
 		Then(clientv3.OpPut(key, string(me), clientv3.WithLease(l.session)), read).Else(clientv3.OpGet(key), read).Commit()
 	if err != nil {
 		return l, o.silent("take the lease of an order", err)
 	}
-	if err := o.saw(ctx, client, resp.Header.Revision); err != nil {
+	if err := o.saw(ctx, client, before, resp.Header.Revision); err != nil {
 		return l, err
 	}
 	if l.created = resp.Header.Revision; !resp.Succeeded {
@@ -223,11 +224,12 @@ func (o *Orders) Known(ctx context.Context, certificate string) (issue.Known, er
 	if err != nil {
 		return issue.Known{}, o.silent("read what is known of an order", err)
 	}
+	before := o.history.come()
 	resp, err := client.Get(ctx, o.orderKey(certificate))
 	if err != nil {
 		return issue.Known{}, o.silent("read what is known of an order", err)
 	}
-	if err := o.saw(ctx, client, resp.Header.Revision); err != nil || len(resp.Kvs) == 0 {
+	if err := o.saw(ctx, client, before, resp.Header.Revision); err != nil || len(resp.Kvs) == 0 {
 		return issue.Known{}, err
 	}
 	return o.decode(certificate, resp.Kvs[0].Value)
