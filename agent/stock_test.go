@@ -47,9 +47,13 @@ func TestWhatIsLeftOfAPackageIsSeenAndTold(t *testing.T) {
 	w.calls()
 	r.was(w, "no_instance package "+product+" of account main")
 	until, today := state.Now().AddDate(0, 0, 365), time.Now().Format(time.DateOnly)
-	// It is told while the other order still runs, which has its certificate.
-	if text, want := r.texts[0], fmt.Sprintf("had 0 certificates left on %s for the 1 renewals before %s; to do: %s", today, until.Format(time.DateOnly), state.PackageHint); text != want {
-		t.Errorf("told %q, not %q", text, want)
+	// While the other order still runs, it has its certificate, and one renewal comes;
+	// once it has ended, two do. It is told as soon as it is noticed.
+	told := func(renewals int) string {
+		return fmt.Sprintf("had 0 certificates left on %s for the %d renewals before %s; to do: %s", today, renewals, until.Format(time.DateOnly), state.PackageHint)
+	}
+	if text := r.texts[0]; text != told(1) && text != told(2) {
+		t.Errorf("told %q, not %q", text, told(1))
 	}
 	warning := "package " + product + " had no certificate left on "
 	for _, c := range w.status().Certificates {
