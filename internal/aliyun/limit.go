@@ -11,9 +11,10 @@ import (
 // at first, it never lets more pass. What is urgent passes before what is not, but
 // for every eighth request.
 type limiter struct {
+	perSecond int
+
 	mu      sync.Mutex
-	passed  []time.Time // when the last ones passed, each in the place of the one that may follow it by a second
-	next    int
+	passed  []time.Time        // when those of the last second passed
 	waiting [2][]chan struct{} // those that are not urgent, and those that are
 	urgent  int                // how many of them passed in a row
 	armed   bool               // a timer runs for the next one
@@ -22,7 +23,7 @@ type limiter struct {
 // urgentInRow of those that are urgent pass before one that is not.
 const urgentInRow = 7
 
-func newLimiter(perSecond int) *limiter { return &limiter{passed: make([]time.Time, perSecond)} }
+func newLimiter(perSecond int) *limiter { return &limiter{perSecond: perSecond} }
 
 // wait returns when a request may pass, or false when ctx ended first.
 func (l *limiter) wait(ctx context.Context, urgent bool) bool {
@@ -49,14 +50,15 @@ func (l *limiter) wait(ctx context.Context, urgent bool) bool {
 // pass lets pass who may, and comes again when the next one may.
 func (l *limiter) pass() {
 	for len(l.waiting[0])+len(l.waiting[1]) > 0 {
-		if last := l.passed[l.next]; !last.IsZero() {
-			if left := time.Until(last.Add(time.Second)); left > 0 {
-				l.arm(left)
-				return
-			}
+		now := time.Now()
+		for len(l.passed) > 0 && now.Sub(l.passed[0]) >= time.Second {
+			l.passed = l.passed[1:]
 		}
-		l.passed[l.next] = time.Now()
-		l.next = (l.next + 1) % len(l.passed)
+		if len(l.passed) >= l.perSecond {
+			l.arm(time.Second - now.Sub(l.passed[0]))
+			return
+		}
+		l.passed = append(l.passed, now)
 		l.choose() <- struct{}{}
 	}
 }

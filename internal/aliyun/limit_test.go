@@ -2,6 +2,7 @@ package aliyun
 
 import (
 	"context"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,4 +68,10 @@ func TestWhoGivesUpTakesNobodysTurn(t *testing.T) {
 			t.Errorf("the next one passed after %s", time.Since(begun))
 		}
 	})
+}
+
+func TestAnyLimitMayBeSet(t *testing.T) {
+	if !newLimiter(math.MaxInt).wait(t.Context(), false) {
+		t.Error("it gave up")
+	}
 }
