@@ -1,6 +1,7 @@
 package issue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,7 +43,7 @@ func (d *Desk) hold(ctx context.Context, s *state.Snapshot, forced bool) error {
 	lease, err := d.fleet.Lease(ctx, s.Config.Name)
 	var elsewhere *ElsewhereError
 	if errors.As(err, &elsewhere) {
-		return errors.Join(err, d.letGoOf(ctx, s))
+		return cmp.Or(d.letGoOf(ctx, s), err)
 	}
 	if err != nil {
 		return err

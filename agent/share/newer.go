@@ -28,6 +28,9 @@ func ahead(s state.Snapshot, r fleet.Rollout) bool {
 
 // newest is what this host has, as far as it is compared.
 func newest(s state.Snapshot) fleet.Version {
+	if s.Leaf == nil { // it cannot be read
+		return fleet.Version{ID: s.Newest}
+	}
 	return fleet.Version{ID: s.Newest, NotBefore: s.Leaf.NotBefore, NotAfter: s.Leaf.NotAfter}
 }
 

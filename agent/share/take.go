@@ -44,7 +44,7 @@ func (p *Pass) Take(ctx context.Context, s *state.Snapshot) (o state.Outcome, re
 	case state.Uncovered(&x509.Certificate{DNSNames: l.r.Newest.Domains}, s.Config.Domains) != "":
 		return l.refused(ctx, l.otherNames()), false
 	case !l.wanted():
-		o, rests = l.settled(), s.Due(l.now) != "" && !l.due()
+		o, rests = l.settled(), s.Due(l.now) != "" && l.rests()
 		if rests {
 			o.Next = l.soon()
 		}
@@ -72,8 +72,15 @@ func (l *look) wanted() bool {
 // useless says that what is installed cannot be served: nothing is lost by another one.
 func (l *look) useless() bool { return !l.s.ServesUntil().After(l.now) }
 
+// rests says that the fleet has what is due. What etcd says of it is not sealed: it puts
+// no renewal off for longer than there is time.
+func (l *look) rests() bool { return !l.due() && !l.s.Emergency(l.now) }
+
 // due says that what the fleet has newest is to be renewed itself.
 func (l *look) due() bool {
+	if l.r.Newest.ID == l.s.Newest {
+		return l.s.Due(l.now) != ""
+	}
 	newest := *l.s
 	newest.Newest, newest.Broken = l.r.Newest.ID, nil
 	newest.Leaf = &x509.Certificate{DNSNames: l.r.Newest.Domains, NotBefore: l.r.Newest.NotBefore, NotAfter: l.r.Newest.NotAfter}
@@ -100,7 +107,7 @@ func (l *look) turn(ctx context.Context) (state.Outcome, bool) {
 		return l.heldBack(who), true
 	}
 	if err := l.keep(ctx); err != nil {
-		return l.refused(ctx, err), !l.useless() && !l.due()
+		return l.refused(ctx, err), !l.useless() && l.rests()
 	}
 	o := l.settled()
 	o.Ordered, o.Next = true, state.Sooner(l.s.RenewsAt(), l.soon())
