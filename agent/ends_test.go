@@ -85,28 +85,28 @@ func TestASubscriptionThatEndsTooSoonIsSeenUntilItIsExtended(t *testing.T) {
 	r.was(w, "recovered account main", "recovered example.com")
 }
 
-func TestASpareInstanceIsAsGoodAsALongerSubscription(t *testing.T) {
-	w := newWorldOfToday(t, sandbox.Options{Instances: 1, Term: 20 * 24 * time.Hour})
-	r := newReceiver(w, "")
-	w.all()
-	r.was(w, "no_instance account main", "subscription_ends example.com")
-	w.sandbox.AddSubscription(sandbox.Subscription{FullDomainCount: 5, WildcardDomainCount: 5})
-	w.renewed(Renewal{Force: true})
-	r.was(w, "recovered account main", "recovered example.com")
-	if c := w.status().Certificates[0]; len(c.Warnings) != 1 || w.usedInstances() != 1 {
-		t.Errorf("the warnings are %q, and %d instances are used: what is forced comes early enough", c.Warnings, w.usedInstances())
+// fault 109: those that were bought on one day end on one day.
+func TestASpareInstanceIsAsGoodAsALongerSubscriptionUnlessItEndsWithTheKeptOne(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		instances int
+	}{
+		{"no other one was bought with it", 1},
+		{"two others were bought with it", 3},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorldOfToday(t, sandbox.Options{Instances: tt.instances, Term: 20 * 24 * time.Hour})
+			r := newReceiver(w, "")
+			w.all()
+			r.was(w, "no_instance account main", "subscription_ends example.com")
+			w.sandbox.AddSubscription(sandbox.Subscription{FullDomainCount: 5, WildcardDomainCount: 5})
+			w.renewed(Renewal{Force: true})
+			r.was(w, "recovered account main", "recovered example.com")
+			if c := w.status().Certificates[0]; len(c.Warnings) != 1 || w.usedInstances() != 1 {
+				t.Errorf("the warnings are %q, and %d instances are used: what is forced comes early enough", c.Warnings, w.usedInstances())
+			}
+		})
 	}
-}
-
-// fault 109: all were bought on one day.
-func TestASpareInstanceThatEndsWithTheKeptOneIsAsGoodAsNone(t *testing.T) {
-	w := newWorldOfToday(t, sandbox.Options{Instances: 3, Term: 20 * 24 * time.Hour})
-	r := newReceiver(w, "")
-	w.all()
-	r.was(w, "no_instance account main", "subscription_ends example.com")
-	w.sandbox.AddSubscription(sandbox.Subscription{FullDomainCount: 5, WildcardDomainCount: 5})
-	w.renewed(Renewal{Force: true})
-	r.was(w, "recovered account main", "recovered example.com")
 }
 
 // fault 109
