@@ -82,12 +82,13 @@ var allowed = map[string][]string{
 	"internal/unit":       {"internal/openat"},
 	"internal/users":      {"internal/command", "internal/hint"},
 	"internal/words":      {},
+	"internal/servertest": {},
 	"internal/simulate":   {},
 	"internal/sandbox":    {}, // shares no code with the client that it tests
 
-	"agent/fleet/fleettest":      {"agent/config", "internal/secret"},
+	"agent/fleet/fleettest":      {"agent/config", "internal/secret", "internal/servertest"},
 	"agent/statetest":            {"agent/rollout", "deploy", "hooks", "internal/bundle/bundletest"},
-	"dnsvalidate/dnstest":        {},
+	"dnsvalidate/dnstest":        {"internal/servertest"},
 	"internal/bundle/bundletest": {"internal/bundle"},
 	"notify/notifytest":          {},
 }

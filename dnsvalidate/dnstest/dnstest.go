@@ -4,19 +4,18 @@
 package dnstest
 
 import (
-	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"dvagent/internal/servertest"
 
 	"github.com/miekg/dns"
 )
@@ -33,53 +32,21 @@ type Server struct {
 	Address string // host:port, UDP and TCP
 
 	t       testing.TB
-	process *os.Process
-	ended   chan struct{}
-	log     log
-}
-
-// log may be read while the server writes.
-type log struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
+	process *servertest.Process
+	log     servertest.Log
 }
 
 // start runs a program in the foreground.
 func start(t testing.TB, address, program string, args ...string) *Server {
 	t.Helper()
-	s := &Server{Address: address, t: t, ended: make(chan struct{})}
-	cmd := exec.Command(program, args...)
-	cmd.Stdout, cmd.Stderr = &s.log, &s.log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // no server outlives tests that time out
-	started := make(chan error)
-	go func() {
-		defer close(s.ended)
-		runtime.LockOSThread() // whose end would count as the death of the parent
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait() // it is killed, or its log says why it ended
-		}
-	}()
-	if err := <-started; err != nil {
+	s := &Server{Address: address, t: t}
+	process, err := servertest.Start(exec.Command(program, args...), &s.log)
+	if err != nil {
 		t.Fatal(err)
 	}
-	s.process = cmd.Process
+	s.process = process
 	t.Cleanup(func() {
-		_ = s.process.Kill() // it may be paused, and has nothing to save
-		<-s.ended
+		s.process.Kill() // it may be paused
 		if t.Failed() {
 			t.Logf("%s at %s:\n%s", filepath.Base(program), address, s.log.String())
 		}
@@ -124,7 +91,7 @@ func (s *Server) await(what string, holds func() bool) {
 			return
 		}
 		select {
-		case <-s.ended:
+		case <-s.process.Ended:
 			s.t.Fatalf("%s ended before %s", s.Address, what)
 		default:
 		}

@@ -13,10 +13,11 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"dvagent/internal/servertest"
 )
 
 // patience bounds each wait for a member.
@@ -39,9 +40,8 @@ type Member struct {
 	cluster *Cluster
 	dir     string
 	args    []string
-	log     log
-	process *os.Process
-	ended   chan struct{} // of the process
+	log     servertest.Log
+	process *servertest.Process
 }
 
 // One starts a cluster of one member. It skips the test where etcd is not installed.
@@ -167,7 +167,7 @@ func (m *Member) Await() {
 			return
 		}
 		select {
-		case <-m.ended:
+		case <-m.process.Ended:
 			t.Fatalf("etcd at %s ended: %s", m.URL, m.log.String())
 		default:
 		}
@@ -211,51 +211,21 @@ func (m *Member) signal(signal syscall.Signal) {
 
 func (m *Member) kill() {
 	if m.process != nil {
-		_ = m.process.Kill() // it may have ended by itself
-		<-m.ended
+		m.process.Kill()
 	}
 }
 
-// run starts the process, which does not outlive tests that time out.
+// run starts the process.
 func (m *Member) run() {
 	t := m.cluster.t
 	t.Helper()
 	cmd := exec.Command(m.cluster.program, m.args...)
-	cmd.Stdout, cmd.Stderr = &m.log, &m.log
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "ETCD_UNSUPPORTED_ARCH=" + runtime.GOARCH}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	ended, started := make(chan struct{}), make(chan error)
-	go func() {
-		defer close(ended)
-		runtime.LockOSThread() // whose end would count as the death of the parent
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait() // it is killed, or its log says why it ended
-		}
-	}()
-	if err := <-started; err != nil {
+	process, err := servertest.Start(cmd, &m.log)
+	if err != nil {
 		t.Fatal(err)
 	}
-	m.process, m.ended = cmd.Process, ended
-}
-
-// log may be read while the member writes.
-type log struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
+	m.process = process
 }
 
 func freeAddress(t testing.TB) string {
