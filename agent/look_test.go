@@ -151,10 +151,10 @@ func TestWhatNobodyTouchedIsPassedOverAndWhatSomebodyTouchedHeals(t *testing.T) 
 	}
 }
 
-// said is all that check, plan and status say of the host.
-func (h *attended) said() map[string]string {
+// said is all that check, plan and status say of the host at a time.
+func (h *attended) said(now time.Time) map[string]string {
 	h.Helper()
-	a, now := h.agent(), time.Now().Truncate(time.Minute)
+	a := h.agent()
 	status, err := view.ReadStatus(h.Context(), a.host, now)
 	h.must(err)
 	var findings strings.Builder
@@ -174,10 +174,10 @@ func (h *attended) json(value any) string {
 // sealsChangeNothing fails where what is said of the host is not what all files say.
 func (h *attended) sealsChangeNothing() {
 	h.Helper()
-	seals := state.Dir(h.State()).Seals()
-	sealed := h.said()
+	seals, now := state.Dir(h.State()).Seals(), time.Now()
+	sealed := h.said(now)
 	h.must(os.Rename(seals, seals+".away"))
-	full := h.said()
+	full := h.said(now)
 	h.must(os.Rename(seals+".away", seals))
 	for what, text := range full {
 		if sealed[what] != text {

@@ -129,7 +129,9 @@ func (p *progress) tick() {
 			return
 		case <-ticker.C:
 			p.mu.Lock()
-			p.draw("")
+			if len(p.going) > 0 { // before, the configuration may still be read, which chooses the language
+				p.draw("")
+			}
 			p.mu.Unlock()
 		}
 	}

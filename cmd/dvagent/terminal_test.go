@@ -239,7 +239,7 @@ func TestARenewalShowsItsStepsAndWhatItWaitsFor(t *testing.T) {
 	s.await(`example\.com  issue \ds  waits for issuance`)
 	code, shown := s.exit()
 	if code != 0 {
-		t.Errorf("exit code %d", code)
+		t.Errorf("exit code %d, shown at last: %q", code, shown[max(len(shown)-3000, 0):])
 	}
 	if !regexp.MustCompile(`\x1b\[J\x1b\[36m(example\.com .*\n.*a-name-that-is-rather-long|a-name-that-is-rather-long.*\n.*example\.com )`).MatchString(shown) {
 		t.Error("two certificates were not shown side by side")
