@@ -3,7 +3,6 @@ package fleet
 import (
 	"bufio"
 	"context"
-	"errors"
 	"net/http"
 	"os"
 	"runtime"
@@ -13,23 +12,17 @@ import (
 	"testing"
 	"time"
 
+	"dvagent/agent/config"
 	"dvagent/agent/fleet/fleettest"
 	"dvagent/internal/bundle/bundletest"
+	"dvagent/internal/chance"
 )
 
-// BenchmarkWatchers is how long it takes from a publication until the last of many
-// watchers has read the bundle: each with a connection of its own, in one process, from
-// one etcd.
+// BenchmarkWatchers is what many hosts ask of one etcd, each with a connection of its own,
+// all of them in one process: how long it takes until the last has the rollouts when all
+// start at once, and from a publication until the last has read the bundle.
 func BenchmarkWatchers(b *testing.B) {
-	watchers := 300
-	if os.Getenv("DVAGENT_LONG_TESTS") == "1" {
-		watchers = 3000
-	} else {
-		b.Log("only 300; DVAGENT_LONG_TESTS=1 makes 3,000")
-	}
-	if n, err := strconv.Atoi(os.Getenv("DVAGENT_WATCHERS")); err == nil {
-		watchers = n
-	}
+	watchers := watchersOf(b)
 	etcd := fleettest.One(b)
 	text, err := NewIdentity()
 	if err != nil {
@@ -42,38 +35,9 @@ func BenchmarkWatchers(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(b.Context())
-	has := make(chan string, watchers)
-	var all sync.WaitGroup
-	defer all.Wait()
-	defer cancel()
-	before := memory()
-	began := time.Now()
-	for range watchers {
-		watcher := New(settings)
-		_, at, err := watcher.Rollouts(ctx) // as a service does that starts
-		if err != nil {
-			b.Fatal(err)
-		}
-		all.Go(func() {
-			defer watcher.Close()
-			err := watcher.Watch(ctx, at, func(r Rollout) {
-				for try := range 20 { // all of them at once, on the two cores that etcd has, too
-					entry, err := watcher.Read(ctx, bundlesAt+r.Name)
-					if err == nil && entry.Value != nil {
-						has <- r.ID
-						return
-					}
-					time.Sleep(time.Duration(try) * 100 * time.Millisecond)
-				}
-				b.Error("a watcher reads no bundle")
-			})
-			if !errors.Is(err, context.Canceled) && ctx.Err() == nil {
-				b.Errorf("a watch ended: %v", err)
-			}
-		})
-	}
-	started := time.Since(began)
+	before, ranges, began := memory(), metric(b, etcd, "etcd_debugging_mvcc_range_total"), time.Now()
+	c := startCrowd(b, settings, watchers)
+	started, ranges := time.Since(began), metric(b, etcd, "etcd_debugging_mvcc_range_total")-ranges
 	time.Sleep(time.Second) // the last watches begin: those that are late are told all the same
 	used := memory() - before
 	ca := bundletest.NewCA(b, "CA")
@@ -83,19 +47,83 @@ func BenchmarkWatchers(b *testing.B) {
 		if read, err = host.Publish(b.Context(), read, Publication{Bundle: pair, By: "host", At: time.Now()}); err != nil {
 			b.Fatal(err)
 		}
-		for range watchers {
-			select {
-			case <-has:
-			case <-time.After(time.Minute):
-				b.Fatal("a watcher was never told")
-			}
-		}
+		c.await(c.has)
 		b.ReportMetric(float64(time.Since(began).Milliseconds()), "ms/last")
 		b.ReportMetric(metric(b, etcd, "process_cpu_seconds_total")-busy, "etcd-cpu-s")
 	}
 	b.ReportMetric(started.Seconds(), "s/start")
+	b.ReportMetric(ranges/float64(watchers), "reads/start")
 	b.ReportMetric(float64(used)/float64(watchers)/1024, "KiB/watcher")
 	b.ReportMetric(metric(b, etcd, "process_resident_memory_bytes")/(1<<20), "etcd-MiB")
+}
+
+func watchersOf(b *testing.B) int {
+	if n, err := strconv.Atoi(os.Getenv("DVAGENT_WATCHERS")); err == nil {
+		return n
+	}
+	if os.Getenv("DVAGENT_LONG_TESTS") == "1" {
+		return 10_000
+	}
+	b.Log("only 300; DVAGENT_LONG_TESTS=1 makes 10,000")
+	return 300
+}
+
+// crowd is hosts that watch the same rollouts.
+type crowd struct {
+	b       *testing.B
+	size    int
+	started chan struct{} // each sends once
+	has     chan struct{} // each sends for every publication
+}
+
+// startCrowd starts all hosts at once, and waits until each has read the rollouts.
+func startCrowd(b *testing.B, settings config.Fleet, size int) *crowd {
+	c := &crowd{b, size, make(chan struct{}, size), make(chan struct{}, size)}
+	ctx, cancel := context.WithCancel(b.Context())
+	var all sync.WaitGroup
+	b.Cleanup(func() { cancel(); all.Wait() })
+	for range size {
+		all.Go(func() { c.follow(ctx, New(settings)) })
+	}
+	c.await(c.started)
+	return c
+}
+
+// await waits until each host has sent.
+func (c *crowd) await(each chan struct{}) {
+	c.b.Helper()
+	late := time.After(5 * time.Minute)
+	for n := range c.size {
+		select {
+		case <-each:
+		case <-late:
+			c.b.Fatalf("%d hosts of %d were never told", c.size-n, c.size)
+		}
+	}
+}
+
+// follow does what a service does: it reads all rollouts, again where etcd did not answer
+// in time, and watches from there on.
+func (c *crowd) follow(ctx context.Context, f *Fleet) {
+	defer f.Close()
+	_, at, err := f.Rollouts(ctx)
+	for err != nil && ctx.Err() == nil {
+		time.Sleep(time.Second + chance.Below(10*time.Second)) // as package share does
+		_, at, err = f.Rollouts(ctx)
+	}
+	c.started <- struct{}{}
+	err = f.Watch(ctx, at, func(r Rollout) {
+		for ctx.Err() == nil {
+			if entry, err := f.Read(ctx, bundlesAt+r.Name); err == nil && entry.Value != nil {
+				c.has <- struct{}{}
+				return
+			}
+			time.Sleep(chance.Below(time.Second)) // all of them at once, on the two cores that etcd has, too
+		}
+	})
+	if ctx.Err() == nil {
+		c.b.Errorf("a watch ended: %v", err)
+	}
 }
 
 func memory() uint64 {
