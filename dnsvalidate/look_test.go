@@ -218,7 +218,7 @@ func TestServersThatAgreeAreSeenWithin50Milliseconds(t *testing.T) {
 	}
 	prover := NewProver(Settings{NameServers: addresses})
 	fastest := time.Hour
-	for range 5 { // another test may hold the machine for a moment
+	for try := 0; try < 100 && fastest > 50*time.Millisecond; try++ { // another test may hold the machine
 		begun := time.Now()
 		if verdict, err := prover.Look(t.Context(), question()); err != nil || !verdict.Visible {
 			t.Fatal(verdict, err)
@@ -317,7 +317,7 @@ func TestALookThatIsCutShortIsNoVerdict(t *testing.T) {
 			begun := time.Now()
 			verdict, err := NewProver(Settings{NameServers: []string{address}}).Look(ctx, question())
 			cancel()
-			if took := time.Since(begun); !errors.Is(err, test.want) || len(verdict.Servers) > 0 || took > resendAfter {
+			if took := time.Since(begun); !errors.Is(err, test.want) || len(verdict.Servers) > 0 || took > askLimit-time.Second/2 {
 				t.Errorf("ended after %s with %v: %s", took, err, verdict)
 			}
 		})

@@ -114,7 +114,7 @@ func TestCancellationIsPrompt(t *testing.T) {
 				start := time.Now()
 				cancel()
 				e := asOurs(t, <-result)
-				if took := time.Since(start); took > 100*time.Millisecond {
+				if took := time.Since(start); took > 2*time.Second {
 					t.Errorf("%s returned %s after the cancellation", operation, took)
 				}
 				if e.Kind != Unanswered || !errors.Is(e, context.Canceled) {
