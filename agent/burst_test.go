@@ -382,7 +382,7 @@ func TestAnOverwrittenFileHealsWhileManyOrdersWaitForTheNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	overwritten := time.Now()
-	w.within(10*time.Second, "the file as it was", func() bool {
+	w.within(20*time.Second, "the file as it was", func() bool {
 		now, err := os.ReadFile(pem)
 		return err == nil && string(now) == string(whole)
 	})

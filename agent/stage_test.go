@@ -60,7 +60,7 @@ func (w *world) inSlowAccount() {
 // issuedAt waits until the sandbox has issued the first order, and tells when.
 func (w *world) issuedAt() time.Time {
 	w.Helper()
-	w.within(20*time.Second, "issuance", func() bool {
+	w.within(time.Minute, "issuance", func() bool {
 		orders := w.sandbox.Orders()
 		return len(orders) > 0 && orders[0].Status == "issued"
 	})
@@ -88,7 +88,7 @@ func TestAnOrderThatWaitsForTheCloudHoldsUpNobodysInstallation(t *testing.T) {
 			a := w.agent()
 			go func() { ended <- tt.run(ctx, a) }()
 			issued := w.issuedAt()
-			w.within(2*time.Second, "the file of the other certificate", func() bool {
+			w.within(15*time.Second, "the file of the other certificate", func() bool {
 				_, err := os.Stat(filepath.Join(w.dir, "www.pem"))
 				return err == nil
 			})
