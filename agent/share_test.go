@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -121,6 +122,26 @@ func TestWhatOneHostOrdersAllInstallAndNobodyOrdersAgain(t *testing.T) {
 		if strings.Contains(string(entry.Value), strings.Split(string(secret.KeyPEM()), "\n")[1]) {
 			t.Errorf("%s holds the key", entry.Key)
 		}
+	}
+}
+
+func TestAOneShotThatWaitsForAnotherHostTakesSoonWhatThatBrings(t *testing.T) {
+	t.Parallel()
+	p := newParty(t, 3, 3)
+	outcomes := make([]state.Outcome, len(p.hosts))
+	var all sync.WaitGroup
+	for i, w := range p.hosts {
+		all.Go(func() { outcomes[i] = w.renew(Renewal{Timeout: 25 * time.Second}) }) // less than half a lease
+	}
+	all.Wait()
+	version := p.rollout().Version.ID
+	for i, o := range outcomes {
+		if w := p.hosts[i]; o.Class != state.Served || o.Next.Before(time.Now().Add(24*time.Hour)) || version == "" || w.installed() != version {
+			t.Errorf("host %d: %+v, at %q and not %q", i, o, w.installed(), version)
+		}
+	}
+	if used := p.hosts[0].usedInstances(); used != 1 {
+		t.Errorf("%d instances are used", used)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"dvagent/agent/order"
 	"dvagent/agent/state"
+	"dvagent/internal/chance"
 	"dvagent/internal/hint"
 )
 
@@ -118,12 +119,23 @@ func (d *Desk) waitsElsewhere(s state.Snapshot, err error) *state.Outcome {
 	default:
 		return nil
 	}
-	name := s.Config.Name
-	if pace := d.memory.of(name); pace.elsewhere != err.Error() {
-		pace.elsewhere = err.Error()
-		d.host.Observe(state.Progress{At: state.Now(), Certificate: name, Text: err.Error(), Waiting: true, Emergency: s.Emergency(state.Now())})
+	name, now := s.Config.Name, state.Now()
+	pace := d.memory.of(name)
+	if pace.elsewhere != err.Error() {
+		pace.elsewhere, pace.waits = err.Error(), now
+		d.host.Observe(state.Progress{At: now, Certificate: name, Step: state.StepFleet, Text: err.Error(), Waiting: true, Emergency: s.Emergency(now)})
 	}
-	return &state.Outcome{Certificate: name, Class: state.Pending, Waiting: err.Error(), Next: state.Now().Add(again), Retry: true}
+	return &state.Outcome{Certificate: name, Class: state.Pending, Step: state.StepFleet, Waiting: err.Error(), Next: now.Add(pace.soon(now, again)), Retry: true}
+}
+
+// soonest is after how long a host asks first how another one fares with an order.
+const soonest = 2 * time.Second
+
+// soon is after how long it asks again: the longer it has waited the later, so that it is
+// not late by more than half of what the order takes. It is never longer than most.
+func (p *pace) soon(now time.Time, most time.Duration) time.Duration {
+	again := max(now.Sub(p.waits).Abs()/2, soonest)
+	return min(again+chance.Below(again/4), most)
 }
 
 // withoutFleet is the outcome of a certificate that nothing is done for while the fleet

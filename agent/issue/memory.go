@@ -43,7 +43,8 @@ type pace struct {
 	again  bool            // an order that had stopped went on
 	warned map[string]bool // what the preflight has said
 
-	elsewhere string // what was said of the host that works on it
+	elsewhere string    // what was said of the host that works on it
+	waits     time.Time // since when that is waited for
 }
 
 func (m *Memory) of(certificate string) *pace {

@@ -77,11 +77,15 @@ func (s *Share) opened() *book {
 // pass, and then watches from there on.
 const readLasts = 10 * time.Second
 
+// passesShare is for how long passes share what one of them has read, where nothing is
+// watched: a one-shot waits for what another host publishes.
+const passesShare = 2 * time.Second
+
 // refresh reads the rollouts, unless a watch keeps them, or they were just read or could
 // not be: no pass is held up by an etcd that was just silent to another one.
 func (s *Share) refresh(ctx context.Context) error {
 	s.mu.Lock()
-	fresh := s.live || time.Since(s.read).Abs() < readLasts
+	fresh := s.live || time.Since(s.read).Abs() < passesShare
 	silent := s.silent
 	if time.Since(s.asked).Abs() > readLasts {
 		silent = nil

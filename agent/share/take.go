@@ -110,7 +110,7 @@ func (l *look) turn(ctx context.Context) (state.Outcome, bool) {
 		return l.refused(ctx, err), !l.useless() && l.rests()
 	}
 	o := l.settled()
-	o.Ordered, o.Next = true, state.Sooner(l.s.RenewsAt(), l.soon())
+	o.Ordered, o.Next = true, l.s.RenewsAt()
 	return o, true
 }
 
