@@ -176,6 +176,9 @@ func TestWithoutEtcdNoOrderBeginsUnlessAnOperatorSaysSo(t *testing.T) {
 	if out := a.renew(Renewal{NoWait: true}); out.Class != state.Served {
 		t.Errorf("what is not due wants etcd: %+v", out)
 	}
+	if out := a.renew(Renewal{Force: true, Timeout: 40 * time.Second}); out.Class != state.Failure { // looked at again meanwhile
+		t.Errorf("what is forced ends as if it were done: %+v", out)
+	}
 }
 
 // fault 119: an order that was placed alone is told to etcd when that is back.

@@ -95,9 +95,13 @@ func (run *oneShot) forced(name string) bool { return run.force[name] }
 
 // noteForce forgets --force where an order was placed in this run or has come and
 // gone: a forced order is placed once, whoever finishes it. Where the instance was
-// given back, it is wanted again.
-func (run *oneShot) noteForce(name string) {
+// given back, it is wanted again; and where the look failed before any step, it still is.
+func (run *oneShot) noteForce(outcome state.Outcome) {
+	name := outcome.Certificate
 	o, err := order.Load(run.agent.host.Dir.Certificate(name))
+	if err == nil && o == nil && outcome.Class == state.Failure && outcome.Step == "" {
+		return
+	}
 	if err != nil || o == nil {
 		delete(run.force, name)
 		return
@@ -141,7 +145,7 @@ func (run *oneShot) take(outcome state.Outcome) {
 	outcome.Ordered = outcome.Ordered || run.last[name].Ordered
 	outcome.Did = max(outcome.Did, run.last[name].Did)
 	if run.renewal.Force {
-		run.noteForce(name)
+		run.noteForce(outcome)
 	}
 	if outcome.Class == state.Failure || outcome.Class == state.NoInstance || outcome.Err != nil && outcome.Step == string(order.CleanUp) {
 		run.tries[name]++
