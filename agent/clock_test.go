@@ -126,7 +126,7 @@ func TestARestartDoesNotShortenABackoff(t *testing.T) {
 func TestARecordThatNoJournalKnowsIsASuspect(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, "checking-forever")}})
-	w.renew(Renewal{Timeout: 3 * time.Second}) // until the record is written
+	w.renewUntil("the record", w.recorded)
 	suspects := func() int {
 		n := 0
 		for _, f := range w.check().Online(t.Context()) {

@@ -139,11 +139,12 @@ func TestOneHostOrdersForAll(t *testing.T) {
 	ofEachOrdering(t, func(t *testing.T, o ordering) {
 		w := o.newWorld(t, sandbox.Options{Propagation: []time.Duration{200 * time.Millisecond}, IssueAfter: time.Second})
 		h := newHosts(t, etcd)
+		h.timing.Publish = time.Minute // nobody fetches it again meanwhile
 		var all sync.WaitGroup
 		outcomes := make([]state.Outcome, 5)
 		for i := range outcomes {
 			host := h.host(w, fmt.Sprint("host", i))
-			all.Go(func() { outcomes[i] = host.renew(Renewal{Timeout: 5 * time.Second}) })
+			all.Go(func() { outcomes[i] = host.renew(Renewal{Timeout: 15 * time.Second}) })
 		}
 		all.Wait()
 		served := 0

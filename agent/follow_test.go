@@ -271,15 +271,16 @@ func TestAnOrderThatIsOpenWhenItsCertificateFollowsGoesOn(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		fault   string
+		last    string // the last call before that
 		applied int
 	}{
-		{"once it has an instance", "checking-forever", 1},
-		{"not before", "forbidden:ListInstances", 0},
+		{"once it has an instance", "checking-forever", "AddDomainRecord", 1},
+		{"not before", "forbidden:ListInstances", "ListInstances", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorldOfToday(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, tt.fault)}})
-			w.renew(Renewal{Timeout: 3 * time.Second})
+			w.renewUntil(tt.last, func() bool { return w.called(tt.last) })
 			w.extra = "follow = true\n"
 			w.issue()
 			o := w.renew(Renewal{Timeout: time.Minute})

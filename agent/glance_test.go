@@ -67,7 +67,7 @@ func TestAGlanceShowsAnOrderAsItWaits(t *testing.T) {
 	w := newWorld(t, sandbox.Options{Propagation: []time.Duration{time.Hour}})
 	s := w.service()
 	w.glance(s)
-	w.renew(Renewal{Timeout: time.Second})
+	w.renewUntil("the record", w.recorded)
 	o := w.glance(s).Certificates[0].Order
 	if !o.Open() || o.Step != string(order.Propagate) || o.WaitsFor == "" {
 		t.Errorf("got %+v", o)

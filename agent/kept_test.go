@@ -78,7 +78,7 @@ func TestTheInstanceOfAnAbandonedOrderIsTakenAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorldOfToday(t, sandbox.Options{})
 	w.faults("forbidden:ApplyCertificate")
-	w.renew(Renewal{Timeout: time.Second})
+	w.renewUntil("the application", func() bool { return w.called("ApplyCertificate") })
 	if _, err := w.agent().Abandon(t.Context(), "example.com", tester); err != nil {
 		t.Fatal(err)
 	}

@@ -77,10 +77,7 @@ func TestAnInstanceThatWasUsedInThePassIsNotClaimedAgain(t *testing.T) {
 func TestAnOrderWhoseRecordCannotBeNotedIsNotAbandoned(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, "checking-forever")}})
-	w.renew(Renewal{Timeout: 3 * time.Second})
-	if w.records() == "" {
-		t.Fatal("there is no record yet")
-	}
+	w.renewUntil("the record", w.recorded)
 	if err := errors.Join(os.Remove(w.where().Records()), os.Mkdir(w.where().Records(), 0o700)); err != nil {
 		t.Fatal(err)
 	}

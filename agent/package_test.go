@@ -113,7 +113,8 @@ func TestAnOrderFromAPackageOutlivesFaultsThatPass(t *testing.T) {
 func TestAnOrderThatNeverArrivedIsPlacedAgainOnlyAfterAWhile(t *testing.T) {
 	t.Parallel()
 	w := newWorldOfPackages(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, "drop-request:CreateCertificateForPackageRequest:1")}})
-	if o := w.renew(Renewal{Timeout: 3 * time.Second}); o.Class != state.Pending || w.taken() != 0 {
+	w.renewUntil("the request that is lost", func() bool { return w.called("CreateCertificateForPackageRequest") })
+	if o := w.renew(Renewal{NoWait: true}); o.Class != state.Pending || w.taken() != 0 {
 		t.Fatalf("%+v; %d taken", o, w.taken())
 	}
 	w.dateBack(6 * time.Minute)

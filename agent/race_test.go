@@ -176,7 +176,7 @@ func TestWhatAnInstanceYieldedBeforeOurRequestIsNotOurs(t *testing.T) {
 		t.Run("for "+names, func(t *testing.T) {
 			t.Parallel()
 			w := newWorldOfToday(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, "drop-request:ApplyCertificate")}})
-			w.renew(Renewal{Timeout: 2 * time.Second})
+			w.renewUntil("the application", func() bool { return w.called("ApplyCertificate") })
 			w.faults()
 			instance := w.requested()
 			request := w.request(instance)

@@ -201,7 +201,7 @@ func TestAnOrderOfTodayProvesTheNamesOfTwoZones(t *testing.T) {
 func pendingOrder(t *testing.T) *world {
 	t.Helper()
 	w := newWorldOfToday(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, "checking-forever")}})
-	w.renew(Renewal{Timeout: 3 * time.Second})
+	w.renewUntil("the record", w.recorded)
 	if len(w.pendingKeys()) != 1 {
 		t.Fatalf("keys that wait for their certificate: %v", w.pendingKeys())
 	}

@@ -249,7 +249,7 @@ func TestAnUploadThatWasCutOffIsLookedUpAtTheNextCall(t *testing.T) {
 	t.Parallel()
 	w := issued(t)
 	w.faults("hang:UploadUserCertificate:1")
-	if o := w.renew(Renewal{Timeout: 2 * time.Second}); o.Class != state.Pending || o.Waiting != state.Interrupted {
+	if o := w.renew(Renewal{Timeout: 6 * time.Second}); o.Class != state.Pending || o.Waiting != state.Interrupted {
 		t.Errorf("%+v", o)
 	}
 	if kept := w.kept(); !kept.Begun || !kept.Owed {

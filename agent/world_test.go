@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -199,6 +200,23 @@ func (w *world) renewed(r Renewal) {
 		w.Fatalf("not renewed: %+v", o)
 	}
 }
+
+// renewUntil renews again and again without waiting, as cron does, until done.
+func (w *world) renewUntil(what string, done func() bool) {
+	w.Helper()
+	w.within(time.Minute, what, func() bool {
+		w.renew(Renewal{NoWait: true})
+		return done()
+	})
+}
+
+// called says that there was such an API request.
+func (w *world) called(action string) bool {
+	return slices.ContainsFunc(w.sandbox.History(), func(r sandbox.Request) bool { return r.Action == action })
+}
+
+// recorded says that the zone has a record of ours.
+func (w *world) recorded() bool { return w.records() != "" }
 
 // calls counts the API requests by action, and forgets them.
 func (w *world) calls() map[string]int {
