@@ -177,6 +177,48 @@ func TestACanaryThatFailsHoldsTheOthersBackAndTheyGoOnWhenItHasServed(t *testing
 	}
 }
 
+// fault 124: a canary that says nothing is replaced in time, and is told of before a
+// certificate ends.
+func TestACanaryThatIsSilentHoldsNobodyBackForLong(t *testing.T) {
+	t.Parallel()
+	p := newParty(t, 2, 1)
+	p.hosts[0].renewed(Renewal{})
+	f, published := p.fleet(), p.rollout()
+	for _, tt := range []struct {
+		name  string
+		tried time.Duration // since another host did
+		left  time.Duration // of what is installed
+		says  string
+		takes bool
+	}{
+		{"while there is time", 5 * time.Minute, 25 * 24 * time.Hour, "", false},
+		{"in the last tenth", 5 * time.Minute, 5 * 24 * time.Hour, "has not said yet how it fares", false},
+		{"when it has been silent for a quarter of an hour", 15 * time.Minute, 25 * 24 * time.Hour, "", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := p.hosts[1]
+			w.dir = t.TempDir()
+			w.extra = w.target() + p.table(1)
+			w.serves(tt.left-90*24*time.Hour, tt.left)
+			r := p.rollout()
+			r.Tries, r.Released = nil, false
+			if _, err := f.Note(t.Context(), r, "other", fleet.Try{At: time.Now().Add(-tt.tried), State: fleet.Trying}); err != nil {
+				t.Fatal(err)
+			}
+			o := w.renew(Renewal{NoWait: true})
+			if (o.Err != nil) != (tt.says != "") || tt.says != "" && !strings.Contains(o.Err.Error(), tt.says) {
+				t.Errorf("%+v", o)
+			}
+			if in := time.Until(o.Next); !tt.takes && (in > 11*time.Minute || in < 0) {
+				t.Errorf("it looks again in %s", in)
+			}
+			if took := w.current() == published.Version.ID; took != tt.takes {
+				t.Errorf("at %s, of %s", w.current(), published.Version.ID)
+			}
+		})
+	}
+}
+
 // fault 123
 func TestWhatEtcdHoldsIsVerifiedLikeWhatAServerSends(t *testing.T) {
 	t.Parallel()

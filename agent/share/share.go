@@ -24,6 +24,7 @@ type Share struct {
 	rollouts map[string]fleet.Rollout
 	at       int64             // etcd's revision that they are of
 	read     time.Time         // when they were read
+	heard    time.Time         // when etcd was heard of last
 	silent   error             // why they could not be read the last time, and
 	asked    time.Time         // when that was
 	live     bool              // a watch keeps them as they are
@@ -81,11 +82,16 @@ const readLasts = 10 * time.Second
 // watched: a one-shot waits for what another host publishes.
 const passesShare = 2 * time.Second
 
+// watchLasts is how long a watch that has nothing to tell is believed: it looks the same
+// where etcd is away.
+const watchLasts = 10 * time.Minute
+
 // refresh reads the rollouts, unless a watch keeps them, or they were just read or could
 // not be: no pass is held up by an etcd that was just silent to another one.
 func (s *Share) refresh(ctx context.Context) error {
 	s.mu.Lock()
-	fresh := s.live || time.Since(s.read).Abs() < passesShare
+	watched := s.live && s.silent == nil && time.Since(s.heard).Abs() < watchLasts
+	fresh := watched || time.Since(s.read).Abs() < passesShare
 	silent := s.silent
 	if time.Since(s.asked).Abs() > readLasts {
 		silent = nil
@@ -105,7 +111,7 @@ func (s *Share) readAnew(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.silent, s.asked = err, time.Now(); err == nil {
-		s.rollouts, s.at, s.read = rollouts, at, time.Now()
+		s.rollouts, s.at, s.read, s.heard = rollouts, at, time.Now(), time.Now()
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"dvagent/agent/fleet"
 	"dvagent/agent/state"
 	"dvagent/internal/bundle"
+	"dvagent/internal/chance"
 	"dvagent/internal/hint"
 	"dvagent/internal/words"
 )
@@ -102,7 +103,7 @@ func (l *look) turn(ctx context.Context) (state.Outcome, bool) {
 	}
 	switch v {
 	case wait:
-		return l.later("the hosts that try version " + l.r.Version.ID + " first"), true
+		return l.waits(who), true
 	case held:
 		return l.heldBack(who), true
 	}
@@ -201,11 +202,32 @@ func (l *look) nothing() (state.Outcome, bool) {
 	return o, true
 }
 
+// waits is the outcome while others try the version first. The host looks again when one
+// of them may have to be replaced.
+func (l *look) waits(who string) state.Outcome {
+	o := l.later("the hosts that try version " + l.r.Version.ID + " first")
+	if l.s.Emergency(l.now) {
+		o = l.withoutVersion(fmt.Errorf("version %s is not installed: host %s tries it first, and has not said yet how it fares", l.r.Version.ID, who))
+	}
+	if free := seatFree(l.r, l.now); !free.IsZero() {
+		o.Next = state.Sooner(o.Next, free.Add(chance.Below(seatSpread)))
+	}
+	return o
+}
+
+// seatSpread is within what time hosts that wait ask for a seat that has fallen free.
+const seatSpread = time.Minute
+
 // heldBack is the outcome where a canary has failed. That one tells it; the others do in
 // the last tenth of what they serve.
 func (l *look) heldBack(who string) state.Outcome {
-	err := hint.Add(fmt.Errorf("version %s is not installed: host %s failed with it: %s", l.r.Version.ID, who, l.r.Tries[who].Error),
-		fmt.Sprintf("help that host, or take the version back: dvagent rollback %s --fleet; dvagent fleet release %s lets all hosts install it", l.name(), l.name()))
+	return l.withoutVersion(hint.Add(fmt.Errorf("version %s is not installed: host %s failed with it: %s", l.r.Version.ID, who, l.r.Tries[who].Error),
+		fmt.Sprintf("help that host, or take the version back: dvagent rollback %s --fleet; dvagent fleet release %s lets all hosts install it", l.name(), l.name())))
+}
+
+// withoutVersion is the outcome where a published version is not installed, for that
+// reason.
+func (l *look) withoutVersion(err error) state.Outcome {
 	news, recordErr := l.s.FleetFailed(err, l.soon())
 	o := state.Outcome{Certificate: l.name(), Class: state.Pending, Step: state.StepFleet, Waiting: err.Error(), Next: l.soon()}
 	if l.s.Emergency(l.now) {
@@ -252,10 +274,10 @@ func (l *look) without(ctx context.Context, err error) (o state.Outcome, rests b
 		return state.Outcome{Certificate: l.name(), Class: state.Pending, Step: state.StepFleet, Waiting: state.Interrupted}, true
 	}
 	l.pass.share.host.WarnOnce("", "the fleet cannot be asked: "+err.Error())
-	if l.s.Due(l.now) == "" || !l.s.Config.Follow {
-		return state.Outcome{Certificate: l.name(), Next: l.now.Add(time.Minute)}, false
+	if l.s.Due(l.now) == "" || !l.s.Config.Follow { // a watch tells what is new when etcd is back
+		return state.Outcome{Certificate: l.name()}, false
 	}
-	next := l.now.Add(state.BeforeEmergency(time.Minute, l.s.Leaf, l.now))
+	next := l.now.Add(state.BeforeEmergency(time.Minute+chance.Below(time.Minute), l.s.Leaf, l.now))
 	o = state.Outcome{Certificate: l.name(), Class: state.Pending, Step: state.StepFleet, Waiting: err.Error(), Next: next}
 	if away := !l.pass.down.IsZero() && l.now.Sub(l.pass.down) > tellAfter; away {
 		err = hint.Add(fmt.Errorf("the fleet cannot be asked since %s: %s", words.Minute(l.pass.down), err), hint.Of(err))

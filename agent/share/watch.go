@@ -13,8 +13,10 @@ import (
 // How a fleet of many hosts keeps from doing the same at one moment.
 const (
 	newsSpread  = 500 * time.Millisecond // between a change and the look at it
-	againAfter  = time.Second            // a watch that ended begins anew, at the soonest
-	againSpread = 10 * time.Second       // and at the latest
+	againAfter  = time.Second            // a watch that ended begins anew after that, at the soonest
+	againMost   = 32 * time.Second       // and after that where it ends again and again
+	againSpread = 10                     // times as long, at the latest
+	watchHolds  = time.Minute            // a watch that lasted for so long was a good one
 )
 
 // Watch tells which certificates there is something new of in the fleet, until ctx is done.
@@ -23,15 +25,31 @@ func (s *Share) Watch(ctx context.Context, wake chan<- map[string]bool) {
 		return
 	}
 	n := &news{ctx: ctx, wake: wake}
+	again := againAfter
 	for ctx.Err() == nil {
-		if err := s.follow(ctx, n); err != nil && ctx.Err() == nil {
-			s.host.Log.Debug("the fleet is watched anew", "error", err)
-		}
+		began := time.Now()
+		err := s.follow(ctx, n)
 		s.mu.Lock()
 		s.live, s.read = false, time.Time{}
 		s.mu.Unlock()
-		_ = state.SleepUntil(ctx, state.Now().Add(againAfter+chance.Below(againSpread)))
+		if ctx.Err() != nil {
+			return
+		}
+		if again = longer(again, time.Since(began)); again == againMost {
+			s.host.WarnOnce("", "the fleet is not watched, so that its news come late: "+err.Error())
+		}
+		s.host.Log.Debug("the fleet is watched anew", "error", err)
+		_ = state.SleepUntil(ctx, state.Now().Add(again+chance.Below(againSpread*again)))
 	}
+}
+
+// longer is the pause after a watch that has lasted for so long, and after the one before
+// that pause.
+func longer(before, lasted time.Duration) time.Duration {
+	if lasted >= watchHolds {
+		return againAfter
+	}
+	return min(2*before, againMost)
 }
 
 // follow keeps the rollouts as they are in etcd for as long as it can.
@@ -58,7 +76,7 @@ func (s *Share) follow(ctx context.Context, n *news) error {
 	return s.fleet.Watch(ctx, at, func(r fleet.Rollout) {
 		s.mu.Lock()
 		before := s.rollouts[r.Name]
-		s.rollouts[r.Name] = r
+		s.rollouts[r.Name], s.heard, s.silent = r, time.Now(), nil
 		tells := s.concerns(r) && s.changes(before, r)
 		s.mu.Unlock()
 		if tells {
