@@ -37,6 +37,7 @@ type chaosHost struct {
 	orders *fleet.Orders
 	words  *interrupted // of the service that runs
 	stop   func()
+	had    bool // a pair
 }
 
 // faults 119, 120, 121: members of etcd are killed and hang, hosts die and sleep, while
@@ -54,9 +55,16 @@ func TestAFleetInChaosOrdersEachRenewalOnce(t *testing.T) {
 	c.random = rand.New(rand.NewPCG(seed, 0))
 	c.begin()
 	c.settle()
-	for end := time.Now().Add(length); time.Now().Before(end) && !t.Failed(); {
+	first := len(c.leaves)
+	for end, last := time.Now().Add(length), time.Now().Add(length+2*time.Minute); !t.Failed(); {
+		if now := time.Now(); now.After(last) || now.After(end) && len(c.leaves) > first {
+			break
+		}
 		c.disturb()
 		c.look()
+	}
+	if len(c.leaves) == first {
+		t.Error("nothing was renewed in the chaos")
 	}
 	c.settle()
 }
@@ -155,18 +163,30 @@ func (c *chaos) disturb() {
 func (c *chaos) look() {
 	c.Helper()
 	for i, host := range c.hosts {
-		b, err := bundle.Load(host.where().Store("example.com").CurrentDir())
-		if err != nil {
-			if _, known := c.leaves[fmt.Sprint("of ", i)]; known {
-				c.Errorf("host %d has no pair any more: %v", i, err)
-			}
-			continue
+		b, err := host.pair()
+		switch {
+		case err == nil:
+			c.leaves[b.ID()], host.had = b.Leaf, true
+		case host.had:
+			c.Errorf("host %d has no pair any more: %v", i, err)
 		}
-		c.leaves[b.ID()] = b.Leaf
 	}
 }
 
-// settle ends the chaos: all hosts come to the newest version, by one order for each.
+// pair is what the host holds. The version that a link led to may be gone by the time
+// that it is read.
+func (h *chaosHost) pair() (b *bundle.Bundle, err error) {
+	h.Helper()
+	for range 3 {
+		if b, err = bundle.Load(h.where().Store("example.com").CurrentDir()); err == nil {
+			break
+		}
+	}
+	return b, err
+}
+
+// settle ends the chaos: all hosts come to the newest version, by one order for each, and
+// serve it while it is valid.
 func (c *chaos) settle() {
 	c.Helper()
 	for _, m := range c.etcd.Members {
@@ -175,11 +195,11 @@ func (c *chaos) settle() {
 	same := eventually(func() bool {
 		c.look()
 		first := c.hosts[0].newest()
-		return first != "" && !slices.ContainsFunc(c.hosts, func(h *chaosHost) bool { return h.newest() != first || h.step() != order.Done })
+		return first != "" && !slices.ContainsFunc(c.hosts, func(h *chaosHost) bool { return !h.serves(first) || h.step() != order.Done })
 	})
 	if !same {
 		for i, h := range c.hosts {
-			c.Errorf("host %d is at version %q, step %s: %s", i, h.newest(), h.step(), h.trouble())
+			c.Errorf("host %d is at version %q, step %s, has installed %q: %s", i, h.newest(), h.step(), h.installed(), h.trouble())
 		}
 	}
 	var made []time.Time
@@ -196,6 +216,13 @@ func (c *chaos) settle() {
 		c.Errorf("%d applications for %d certificates", n, len(made))
 	}
 	c.Logf("%d certificates", len(made))
+}
+
+// serves says that a version is the newest here and installed, and that it is valid now.
+func (h *chaosHost) serves(version string) bool {
+	h.Helper()
+	b, err := h.pair()
+	return err == nil && b.ID() == version && h.newest() == version && h.installed() == version && time.Now().Before(b.Leaf.NotAfter)
 }
 
 func (h *chaosHost) newest() string {
