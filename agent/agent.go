@@ -58,7 +58,9 @@ func (a *Agent) join() {
 	}
 	a.etcd = fleet.New(a.host.Config.Fleet)
 	a.share = share.New(a.host, a.etcd)
-	a.fleet = fleet.NewOrders(a.etcd, a.share.Host, a.host.Dir.Fleet(), fleet.DefaultTiming)
+	orders := fleet.NewOrders(a.etcd, a.share.Host, a.host.Dir.Fleet(), fleet.DefaultTiming)
+	orders.Version = a.host.Version
+	a.fleet = orders
 }
 
 // Close leaves the fleet: what this process had a right to is another host's at once.

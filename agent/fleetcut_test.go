@@ -97,12 +97,12 @@ type ledgerOf struct {
 	host *interrupted
 }
 
-func (l ledgerOf) Append(i order.Instance, entry []byte) (meanwhile [][]byte, err error) {
+func (l ledgerOf) Write(i order.Instance, value []byte) (written bool, meanwhile []byte, err error) {
 	err = l.host.says(func() error {
-		meanwhile, err = l.Common.Append(i, entry)
+		written, meanwhile, err = l.Common.Write(i, value)
 		return err
 	})
-	return meanwhile, err
+	return written && err == nil, meanwhile, err
 }
 
 // fault 121: the holder dies before or after each word to the fleet.

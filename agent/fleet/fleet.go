@@ -11,7 +11,7 @@
 //
 //	orders/NAME/holder    the host that works on the order of a certificate, while its lease lasts: self
 //	orders/NAME/order     what is known of its last order: written
-//	instances/ACCOUNT/ID  the ledger of an instance: instanceEntries
+//	instances/ACCOUNT/ID  the ledger of an instance, in the form of package order
 //	restored              that an old backup was put back lately
 //
 // A key is written by a transaction on what was read of it, and on nothing else: see

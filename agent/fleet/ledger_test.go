@@ -1,14 +1,17 @@
 package fleet
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"dvagent/agent/fleet/fleettest"
 	"dvagent/agent/order"
+	"dvagent/internal/hint"
 )
 
 // A claim is one host's, however many want it at the same moment.
@@ -119,31 +122,59 @@ func join(t *testing.T, l *order.Instances, o *Orders) {
 	}
 }
 
-// An entry in etcd that is damaged may have told of a submission: nothing is claimed
-// beside it.
-func TestADamagedLedgerIsNotJoined(t *testing.T) {
+// An entry in etcd that is not understood may tell of a submission: nothing is claimed of
+// its account, and what another account has is claimed as ever.
+func TestWhatIsNotUnderstoodInTheLedgerStopsItsAccountAlone(t *testing.T) {
 	t.Parallel()
 	etcd := fleettest.One(t)
-	for name, value := range map[string]string{
-		"no JSON":                    `{"entries":[`,
-		"an unknown word":            `{"entries":[{"at":"2026-01-02T03:04:05Z","fact":"sold","account":"main","instance":"i"}]}`,
-		"an entry of another":        `{"entries":[{"at":"2026-01-02T03:04:05Z","fact":"claimed","account":"main","instance":"j"}]}`,
-		"an entry without its time":  `{"entries":[{"fact":"claimed","account":"main","instance":"i"}]}`,
-		"an entry that is no object": `{"entries":[7]}`,
+	i := order.Instance{Account: "main", ID: "i"}
+	for _, tt := range []struct{ name, id, value, hint string }{
+		{"no JSON", "i", `{"entries":[`, "instances/main/i"},
+		{"a word of a later version", "i", `{"entries":[{"at":"2026-01-02T03:04:05Z","fact":"sold","account":"main","instance":"i","by":"host b with dvagent 9.0"}]}`,
+			"host b with dvagent 9.0 wrote it"},
+		{"an entry of another", "i", `{"entries":[{"at":"2026-01-02T03:04:05Z","fact":"claimed","account":"main","instance":"j"}]}`, "instances/main/i"},
+		{"an entry without its time", "i", `{"entries":[{"fact":"claimed","account":"main","instance":"i"}]}`, "instances/main/i"},
+		{"an entry that is no object", "i", `{"entries":[7]}`, "instances/main/i"},
+		{"a key that is no instance's", "%zz", `{"entries":[{"at":"2026-01-02T03:04:05Z","fact":"claimed","account":"main","instance":"i"}]}`, "instances/main/%zz"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			o := newTestOrders(t, etcd, "a")
 			client, _ := o.fleet.Client()
-			if _, err := client.Put(t.Context(), o.instanceKey(order.Instance{Account: "main", ID: "i"}), value); err != nil {
+			key := o.instancesPrefix() + "main/" + tt.id
+			if _, err := client.Put(t.Context(), key, tt.value); err != nil {
 				t.Fatal(err)
 			}
-			l, err := order.LoadInstances(filepath.Join(t.TempDir(), "instances.journal"))
-			if err != nil {
-				t.Fatal(err)
+			defer client.Delete(context.Background(), key)
+			l := openLedger(t, t.TempDir())
+			join(t, l, o)
+			err := l.Barred("main")
+			if err == nil || !strings.Contains(hint.Of(err), tt.hint) {
+				t.Errorf("it is told as %v (%s)", err, hint.Of(err))
 			}
-			if err := l.Join(o.Ledger(), time.Now()); err == nil {
-				t.Error("it was joined")
+			for _, id := range []string{i.ID, "j"} {
+				if taken, err := l.Claim("main", "www", order.Claim{Instance: id}); taken || err == nil {
+					t.Errorf("%s is claimed: %v", id, err)
+				}
+			}
+			if taken, err := l.Claim("second", "mail", order.Claim{Instance: i.ID}); !taken || err != nil || l.Barred("second") != nil {
+				t.Errorf("an instance of another account is not claimed: %v", err)
+			}
+			resp, err := client.Get(t.Context(), key)
+			if err != nil || len(resp.Kvs) != 1 || string(resp.Kvs[0].Value) != tt.value {
+				t.Errorf("it was changed: %v, %v", resp, err)
+			}
+			if _, err := client.Delete(t.Context(), o.instanceKey(order.Instance{Account: "second", ID: i.ID})); err != nil {
+				t.Fatal(err)
 			}
 		})
 	}
+}
+
+func openLedger(t *testing.T, dir string) *order.Instances {
+	t.Helper()
+	l, err := order.LoadInstances(filepath.Join(dir, "instances.journal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }

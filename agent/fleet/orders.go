@@ -24,6 +24,8 @@ import (
 // certificate's order, what is known of it, and the ledger of instances. It is safe for
 // concurrent use.
 type Orders struct {
+	Version string // of this dvagent, which others are told; "": it is not known
+
 	fleet   *Fleet
 	host    func() string // what this host is called
 	machine string        // what the system calls it

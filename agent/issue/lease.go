@@ -51,6 +51,9 @@ func (d *Desk) hold(ctx context.Context, s *state.Snapshot, forced bool) error {
 	}
 	err = d.join()
 	if err == nil {
+		err = d.barred(*s)
+	}
+	if err == nil {
 		err = d.bringTogether(ctx, s, lease, forced)
 	}
 	if err != nil {
@@ -93,6 +96,15 @@ func (d *Desk) join() error {
 	}
 	err := d.ledger.Join(d.fleet.Ledger(), state.Now())
 	d.joined = err == nil
+	return err
+}
+
+// barred is why nothing may be done on the accounts of a certificate; nil: it may.
+func (d *Desk) barred(s state.Snapshot) error {
+	err := d.ledger.Barred(s.Config.Account)
+	if err == nil && s.Order != nil {
+		err = d.ledger.Barred(s.Order.Account)
+	}
 	return err
 }
 

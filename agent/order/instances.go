@@ -19,7 +19,7 @@ type Instances struct {
 	claims  map[[2]string]claims       // by account and certificate
 	stocks  map[Instance]stock         // by account and package
 	sent    map[string][]instanceEntry // submissions, and those that never arrived, by certificate
-	common  Common                     // nil: this host keeps it alone
+	joint   *joint                     // nil: this host keeps it alone
 }
 
 // Instance is a paid instance of an account.
@@ -38,6 +38,7 @@ type instanceEntry struct {
 	Bare        bool        `json:"bare,omitempty"`    // the parents of wildcards are not to be asked for
 	Stock       *Stock      `json:"stock,omitempty"`   // what the package showed before a submission
 	Until       time.Time   `json:"until,omitzero"`    // when its subscription ends, where that was told
+	By          string      `json:"by,omitempty"`      // who wrote it, where several hosts keep the ledger
 }
 
 // InstanceUse is what happened to an instance.
@@ -174,12 +175,35 @@ func (l *Instances) Note(use InstanceUse, i Instance, certificate string) error 
 }
 
 // Submit notes a submission right before it is sent. stock is what the package
-// shows that it is placed on, or nil.
+// shows that it is placed on, or nil. It fails unless the certificate has claimed the
+// instance: another host may have taken it for another one meanwhile.
 func (l *Instances) Submit(i Instance, certificate string, stock *Stock) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.record(instanceEntry{Kind: InstanceSubmitted, Account: i.Account, Instance: i.ID, Certificate: certificate, Stock: stock})
+	claimed, err := l.recordWhere(instanceEntry{Kind: InstanceSubmitted, Account: i.Account, Instance: i.ID, Certificate: certificate, Stock: stock},
+		func() bool { return l.uses[i].holder == certificate })
+	if err == nil && !claimed {
+		err = &unclaimedError{i, l.uses[i].holder}
+	}
+	return err
 }
+
+// unclaimedError says that what is to be submitted on is not claimed any more. The next
+// look finds out what became of it.
+type unclaimedError struct {
+	instance Instance
+	holder   string
+}
+
+func (e *unclaimedError) Error() string {
+	if e.holder == "" {
+		return "instance " + e.instance.ID + " is not claimed any more"
+	}
+	return "instance " + e.instance.ID + " was claimed for " + e.holder + " meanwhile"
+}
+
+// Transient is for package state.
+func (e *unclaimedError) Transient() bool { return true }
 
 func (l *Instances) record(e instanceEntry) error {
 	_, err := l.recordWhere(e, func() bool { return true })
@@ -194,9 +218,9 @@ func (l *Instances) recordWhere(e instanceEntry, mayBe func() bool) (bool, error
 			return false, nil
 		}
 		e.At = now()
-		if l.common != nil {
+		if l.joint != nil {
 			e.At = l.after(e.of())
-			shared, err := l.share(e)
+			shared, err := l.share(&e)
 			if err != nil {
 				return false, err
 			}

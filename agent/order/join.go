@@ -1,9 +1,7 @@
 package order
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -11,14 +9,17 @@ import (
 // This file holds what the ledger of instances needs where several hosts keep it
 // together.
 
-// Common is where several hosts keep the ledger of instances together: the entries of
-// each instance, the oldest first, each one a line of JSON.
+// Common is where several hosts keep the ledger of instances together: what each of them
+// wrote of an instance stands there under its name, in a form that this package knows.
 type Common interface {
-	// Read reads the entries of all instances.
-	Read() (map[Instance][][]byte, error)
-	// Append adds an entry to those of an instance, unless somebody else did so since
-	// they were read here. Then it answers all that there are now, and adds nothing.
-	Append(i Instance, entry []byte) (meanwhile [][]byte, err error)
+	// Author is who writes from here: a host, and its version of dvagent.
+	Author() string
+	// Read reads what stands there of all instances.
+	Read() (map[Instance][]byte, error)
+	// Write puts something else in the place of what stands there of an instance, if that
+	// is what was read or written from here last. Else it writes nothing, and answers what
+	// stands there now; nil: nothing does.
+	Write(i Instance, value []byte) (written bool, meanwhile []byte, err error)
 }
 
 // mostConflicts bounds how often an entry is tried while others write beside it.
@@ -26,9 +27,17 @@ const mostConflicts = 10
 
 var errConflict = errors.New("other hosts write the entries of one instance again and again")
 
+// joint is a ledger's part in what several hosts keep.
+type joint struct {
+	Common
+	told   map[Instance][]told // what stands there
+	barred map[string]error    // by account: why nothing is written of its instances
+}
+
 // Join makes the ledger one that is kept with other hosts, and each further entry is
 // written there first. What they wrote of an instance counts here from now on; what
-// they lack, as after an old backup was put back, they are told.
+// they lack, as after an old backup was put back, they are told. Where something that
+// they wrote is not understood here, nothing is written of that account: see Barred.
 func (l *Instances) Join(c Common, now time.Time) error {
 	theirs, err := c.Read()
 	if err != nil {
@@ -36,58 +45,109 @@ func (l *Instances) Join(c Common, now time.Time) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ours := byInstance(l.entries)
-	for i, lines := range theirs {
-		entries, err := decode(i, lines)
+	j := &joint{c, map[Instance][]told{}, map[string]error{}}
+	ours, learned := byInstance(l.entries), map[Instance][]instanceEntry{}
+	for i := range ours {
+		if _, known := theirs[i]; !known && !l.uses[i].over {
+			theirs[i] = nil
+		}
+	}
+	for i, value := range theirs {
+		all, err := j.reconcile(i, ours[i], value)
 		if err != nil {
 			return err
 		}
-		if err := l.reconcile(c, i, ours[i], entries, now); err != nil {
-			return err
+		if !equalEntries(l.worthKeeping(ours[i], now), worthKeeping(all, now)) {
+			learned[i] = all
 		}
 	}
-	for i, entries := range ours {
-		if _, known := theirs[i]; !known && !l.uses[i].over {
-			if err := pass(c, i, entries); err != nil {
-				return err
-			}
-		}
+	if err := l.learn(learned); err != nil {
+		return err
 	}
-	l.common = c
+	l.joint = j
 	return nil
 }
 
-// reconcile makes both accounts of one instance one.
-func (l *Instances) reconcile(c Common, i Instance, ours, theirs []instanceEntry, now time.Time) error {
-	if ahead := len(ours) > len(theirs) && equalEntries(ours[:len(theirs)], theirs); ahead {
-		return pass(c, i, ours[len(theirs):])
-	}
-	if equalEntries(l.worthKeeping(ours, now), worthKeeping(theirs, now)) {
+// Barred is why nothing may be ordered of an account: other hosts of the fleet wrote
+// something of its instances that is not understood here. nil: nothing stands against it.
+func (l *Instances) Barred(account string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.joint == nil {
 		return nil
 	}
-	return l.learn(i, theirs)
+	return l.joint.barred[account]
 }
 
-// pass adds entries of ours to those that the hosts have in common. Where somebody
-// else does so at the same time, the next Join sees to it.
-func pass(c Common, i Instance, entries []instanceEntry) error {
-	for _, e := range entries {
-		line, err := json.Marshal(e)
+// reconcile makes of both accounts of an instance one, which is known there then. Where
+// theirs is not understood, ours stays, and the account is barred.
+func (j *joint) reconcile(i Instance, ours []instanceEntry, value []byte) ([]instanceEntry, error) {
+	for range mostConflicts {
+		theirs, err := decode(i, value)
 		if err != nil {
-			return err
+			j.barred[i.Account] = err
+			return ours, nil
 		}
-		if meanwhile, err := c.Append(i, line); err != nil || meanwhile != nil {
-			return err
+		j.told[i] = theirs
+		all := merge(theirs, ours)
+		if len(all) == len(theirs) {
+			return entriesOf(all), nil
 		}
+		written, meanwhile, err := j.write(i, all)
+		if written || err != nil {
+			return entriesOf(all), err
+		}
+		value = meanwhile
 	}
-	return nil
+	return nil, errConflict
 }
 
-// learn puts what the hosts know of an instance in the place of what is known here.
+// write puts entries there in the place of all that stand there.
+func (j *joint) write(i Instance, entries []told) (written bool, meanwhile []byte, err error) {
+	entries = latest(entries)
+	value, err := encode(entries)
+	if err != nil {
+		return false, nil, err
+	}
+	written, meanwhile, err = j.Write(i, value)
+	if written && err == nil {
+		j.told[i] = entries
+	}
+	return written, meanwhile, err
+}
+
+// merge adds entries that are known here to those that the hosts have in common, which
+// may have lost them: each one by its time.
+func merge(theirs []told, ours []instanceEntry) []told {
+	all := slices.Clone(theirs)
+	for _, e := range ours {
+		if slices.ContainsFunc(theirs, func(t told) bool { return t.same(e) }) {
+			continue
+		}
+		at := len(all)
+		for at > 0 && all[at-1].At.After(e.At) {
+			at--
+		}
+		all = slices.Insert(all, at, told{instanceEntry: e})
+	}
+	return latest(all)
+}
+
+// mostEntries bounds what hosts keep together of one instance; the oldest entries go.
+const mostEntries = 500
+
+func latest(entries []told) []told { return entries[max(len(entries)-mostEntries, 0):] }
+
+// learn puts what is known of some instances now in the place of what was known here.
 // The mutex must be held.
-func (l *Instances) learn(i Instance, entries []instanceEntry) error {
-	all := slices.DeleteFunc(slices.Clone(l.entries), func(e instanceEntry) bool { return e.of() == i })
-	all = append(all, entries...)
+func (l *Instances) learn(known map[Instance][]instanceEntry) error {
+	if len(known) == 0 {
+		return nil
+	}
+	all := slices.DeleteFunc(slices.Clone(l.entries), func(e instanceEntry) bool { _, anew := known[e.of()]; return anew })
+	for _, entries := range known {
+		all = append(all, entries...)
+	}
 	slices.SortStableFunc(all, func(a, b instanceEntry) int { return a.At.Compare(b.At) })
 	if err := l.log.Rewrite(all); err != nil {
 		return err
@@ -99,23 +159,29 @@ func (l *Instances) learn(i Instance, entries []instanceEntry) error {
 // share writes an entry where the other hosts read it. It answers false where others
 // have written of the instance meanwhile, which is known here then. The mutex must be
 // held.
-func (l *Instances) share(e instanceEntry) (shared bool, err error) {
-	line, err := json.Marshal(e)
-	if err != nil {
+func (l *Instances) share(e *instanceEntry) (shared bool, err error) {
+	i, j := e.of(), l.joint
+	if err := j.barred[e.Account]; err != nil {
 		return false, err
 	}
-	meanwhile, err := l.common.Append(e.of(), line)
-	if err != nil || meanwhile == nil {
+	e.By = j.Author()
+	written, meanwhile, err := j.write(i, append(slices.Clip(j.told[i]), told{instanceEntry: *e}))
+	if written || err != nil {
 		return err == nil, err
 	}
-	entries, err := decode(e.of(), meanwhile)
+	all, err := j.reconcile(i, byInstance(l.entries)[i], meanwhile)
 	if err != nil {
 		return false, err
 	}
-	return false, l.learn(e.of(), entries)
+	return false, l.learn(map[Instance][]instanceEntry{i: all})
 }
 
 func (e instanceEntry) of() Instance { return Instance{e.Account, e.Instance} }
+
+// same says that two entries are one.
+func (e instanceEntry) same(other instanceEntry) bool {
+	return e.At.Equal(other.At) && e.Kind == other.Kind && e.of() == other.of() && e.Certificate == other.Certificate
+}
 
 func byInstance(entries []instanceEntry) map[Instance][]instanceEntry {
 	all := map[Instance][]instanceEntry{}
@@ -125,31 +191,7 @@ func byInstance(entries []instanceEntry) map[Instance][]instanceEntry {
 	return all
 }
 
-// decode reads entries that other hosts wrote. Those that are not of the instance, or
-// say what is not known here, are refused: one of them may tell of a submission.
-func decode(i Instance, lines [][]byte) ([]instanceEntry, error) {
-	entries := make([]instanceEntry, len(lines))
-	for n, line := range lines {
-		err := json.Unmarshal(line, &entries[n])
-		if err == nil && (entries[n].of() != i || !slices.Contains(instanceUses, entries[n].Kind) || entries[n].At.IsZero()) {
-			err = errors.New("it is not an entry of that instance")
-		}
-		if err != nil {
-			return nil, fmt.Errorf("entry %d of instance %s, as the fleet has it: %w", n+1, i.ID, err)
-		}
-	}
-	return entries, nil
-}
-
-// instanceUses are all that an entry may say.
-var instanceUses = []InstanceUse{InstanceClaimed, InstanceSubmitted, InstanceUnapplied, InstanceKept, InstanceEnds, InstanceReleased,
-	InstanceEmpty, InstanceRefused, InstanceAbandoned, InstanceFree, InstanceForeign}
-
-func equalEntries(a, b []instanceEntry) bool {
-	return slices.EqualFunc(a, b, func(x, y instanceEntry) bool {
-		return x.At.Equal(y.At) && x.Kind == y.Kind && x.of() == y.of() && x.Certificate == y.Certificate
-	})
-}
+func equalEntries(a, b []instanceEntry) bool { return slices.EqualFunc(a, b, instanceEntry.same) }
 
 // worthKeeping leaves out what Compact would drop of the entries of one instance.
 func worthKeeping(entries []instanceEntry, now time.Time) []instanceEntry {

@@ -27,6 +27,7 @@ type Host struct {
 	Log     *slog.Logger
 	Observe Observer
 	Roots   *x509.CertPool // that certificates of others are trusted by; nil: this host's
+	Version string         // of this dvagent; "": it is not known
 
 	Nap       time.Duration // how long a service rests at most before it looks at the clock again
 	Unwatched bool          // files of targets that someone changes are found by the next look alone

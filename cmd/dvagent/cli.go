@@ -222,7 +222,9 @@ func (c *cli) worker(log *slog.Logger, observe state.Observer) (*agent.Agent, *c
 			return nil, nil, usageError{fmt.Errorf("%s: %w", key, err)}
 		}
 	}
-	a, err := agent.New(cfg, log, observe)
+	host := state.NewHost(cfg, log, observe)
+	host.Version = version
+	a, err := agent.NewOn(host)
 	if err == nil {
 		err = state.Dir(cfg.StateDir).Prepare()
 	}
