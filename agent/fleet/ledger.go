@@ -27,9 +27,9 @@ func (o *Orders) Ledger() order.Common { return &ledger{orders: o} }
 // Author is for order.Common.
 func (l *ledger) Author() string {
 	if l.orders.Version == "" {
-		return "host " + l.orders.host()
+		return l.orders.host()
 	}
-	return "host " + l.orders.host() + " with dvagent " + l.orders.Version
+	return l.orders.host() + " (" + l.orders.Version + ")"
 }
 
 func (o *Orders) instancesPrefix() string { return o.fleet.Key("instances", "") }

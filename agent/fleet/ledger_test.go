@@ -130,8 +130,8 @@ func TestWhatIsNotUnderstoodInTheLedgerStopsItsAccountAlone(t *testing.T) {
 	i := order.Instance{Account: "main", ID: "i"}
 	for _, tt := range []struct{ name, id, value, hint string }{
 		{"no JSON", "i", `{"entries":[`, "instances/main/i"},
-		{"a word of a later version", "i", `{"entries":[{"at":"2026-01-02T03:04:05Z","fact":"sold","account":"main","instance":"i","by":"host b with dvagent 9.0"}]}`,
-			"host b with dvagent 9.0 wrote it"},
+		{"a word of a later version", "i", `{"entries":[{"at":"2026-01-02T03:04:05Z","fact":"sold","account":"main","instance":"i","by":"b (9.0)"}]}`,
+			"host b (9.0) wrote it"},
 		{"an entry of another", "i", `{"entries":[{"at":"2026-01-02T03:04:05Z","fact":"claimed","account":"main","instance":"j"}]}`, "instances/main/i"},
 		{"an entry without its time", "i", `{"entries":[{"fact":"claimed","account":"main","instance":"i"}]}`, "instances/main/i"},
 		{"an entry that is no object", "i", `{"entries":[7]}`, "instances/main/i"},

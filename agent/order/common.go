@@ -57,7 +57,7 @@ func decode(i Instance, value []byte) ([]told, error) {
 	}
 	var all kept
 	if err := json.Unmarshal(value, &all); err != nil {
-		return nil, strange(i, "", fmt.Errorf("they cannot be read: %w", err))
+		return nil, strange(i, "", err)
 	}
 	entries := make([]told, len(all.Entries))
 	for n, text := range all.Entries {
@@ -80,9 +80,9 @@ func decode(i Instance, value []byte) ([]told, error) {
 
 // strange says that entries which other hosts wrote are not understood.
 func strange(i Instance, by string, err error) error {
-	advice := fmt.Sprintf("nothing is ordered on account %s meanwhile; %s wrote it: let this host have a dvagent that is not older; "+
+	advice := fmt.Sprintf("nothing is ordered on account %s meanwhile; host %s wrote it: let this host have a dvagent that is not older; "+
 		"if it is damage, delete the key instances/%s/%s from etcd, and the hosts tell again what they know of the instance",
-		i.Account, cmp.Or(by, "a host of the fleet"), i.Account, i.ID)
+		i.Account, cmp.Or(by, "?"), i.Account, i.ID)
 	return hint.Add(fmt.Errorf("the entries of instance %s, as the fleet has them: %w", i.ID, err), advice)
 }
 

@@ -12,7 +12,8 @@ import (
 // Common is where several hosts keep the ledger of instances together: what each of them
 // wrote of an instance stands there under its name, in a form that this package knows.
 type Common interface {
-	// Author is who writes from here: a host, and its version of dvagent.
+	// Author is who writes from here, such as "web-1 (1.4.0)": a host, and its version of
+	// dvagent.
 	Author() string
 	// Read reads what stands there of all instances.
 	Read() (map[Instance][]byte, error)
