@@ -193,6 +193,7 @@ func TestACanaryThatIsSilentHoldsNobodyBackForLong(t *testing.T) {
 	}{
 		{"while there is time", 5 * time.Minute, 25 * 24 * time.Hour, "", false},
 		{"in the last tenth", 5 * time.Minute, 5 * 24 * time.Hour, "has not said yet how it fares", false},
+		{"in the last tenth, right after the publication", time.Minute, 5 * 24 * time.Hour, "", false},
 		{"when it has been silent for a quarter of an hour", 15 * time.Minute, 25 * 24 * time.Hour, "", true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -201,7 +202,7 @@ func TestACanaryThatIsSilentHoldsNobodyBackForLong(t *testing.T) {
 			w.extra = w.target() + p.table(1)
 			w.serves(tt.left-90*24*time.Hour, tt.left)
 			r := p.rollout()
-			r.Tries, r.Released = nil, false
+			r.Tries, r.Released, r.At = nil, false, time.Now().Add(-tt.tried)
 			if _, err := f.Note(t.Context(), r, "other", fleet.Try{At: time.Now().Add(-tt.tried), State: fleet.Trying}); err != nil {
 				t.Fatal(err)
 			}
@@ -209,7 +210,7 @@ func TestACanaryThatIsSilentHoldsNobodyBackForLong(t *testing.T) {
 			if (o.Err != nil) != (tt.says != "") || tt.says != "" && !strings.Contains(o.Err.Error(), tt.says) {
 				t.Errorf("%+v", o)
 			}
-			if in := time.Until(o.Next); !tt.takes && (in > 11*time.Minute || in < 0) {
+			if in := time.Until(o.Next); !tt.takes && (in > 16*time.Minute-tt.tried || in < 0) {
 				t.Errorf("it looks again in %s", in)
 			}
 			if took := w.current() == published.Version.ID; took != tt.takes {

@@ -68,6 +68,16 @@ func (f *Fleet) ReadAll(ctx context.Context, below string) (entries []Entry, at 
 	return entries, response.Header.Revision, nil
 }
 
+// Revision asks how far etcd has come, by which it shows that it answers. It is less than
+// before where an old backup was put back.
+func (f *Fleet) Revision(ctx context.Context) (int64, error) {
+	response, err := f.get(ctx, "ask etcd how far it has come", f.Key("restored"), clientv3.WithCountOnly())
+	if err != nil {
+		return 0, err
+	}
+	return response.Header.Revision, nil
+}
+
 // get asks each member once, at most.
 func (f *Fleet) get(ctx context.Context, what, key string, options ...clientv3.OpOption) (*clientv3.GetResponse, error) {
 	for try := 1; ; try++ {

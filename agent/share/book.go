@@ -51,6 +51,23 @@ func openBook(path string) (*book, error) {
 	return b, nil
 }
 
+// reread takes in what another process of this host has written meanwhile. It is for the
+// holder of the lock. Where it cannot be read, what is known already stays.
+func (b *book) reread() {
+	_ = atomicfile.DiscardAt(b.path) // save tells what is wrong with the directory
+	var now kept
+	data, err := bundle.ReadFile(b.path)
+	if err != nil || json.Unmarshal(data, &now) != nil || now.Host == "" {
+		return
+	}
+	if now.Followed == nil {
+		now.Followed = map[string]string{}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.kept = now
+}
+
 // newName is the host's own and something that no other host has: hosts made of one image
 // are called alike.
 func newName() string {
@@ -64,7 +81,11 @@ func newName() string {
 	return name + "-" + hex.EncodeToString(unique)
 }
 
-func (b *book) host() string { return b.kept.Host }
+func (b *book) host() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.kept.Host
+}
 
 // followed says that a publication was rolled back to before.
 func (b *book) followed(certificate, publication string) bool {
@@ -80,18 +101,17 @@ func (b *book) follow(certificate, publication string) error {
 	return b.save()
 }
 
-// reached notes whether etcd has answered, and returns since when it has not.
-func (b *book) reached(yes bool, now time.Time) (downSince time.Time, err error) {
+// reached notes whether etcd answers this process, and returns since when it does not. An
+// earlier process may have known that before, unless etcd has answered this one since.
+func (b *book) reached(c contact) (downSince time.Time, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if yes == b.kept.DownSince.IsZero() {
-		return b.kept.DownSince, nil
+	known := b.kept.DownSince
+	if !c.away.IsZero() && !known.IsZero() && known.After(c.heard) || c.away.Equal(known) {
+		return known, nil
 	}
-	b.kept.DownSince = time.Time{}
-	if !yes {
-		b.kept.DownSince = now.UTC()
-	}
-	return b.kept.DownSince, b.save()
+	b.kept.DownSince = c.away
+	return c.away, b.save()
 }
 
 func (b *book) save() error {

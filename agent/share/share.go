@@ -12,6 +12,7 @@ import (
 
 	"dvagent/agent/fleet"
 	"dvagent/agent/state"
+	"dvagent/internal/chance"
 )
 
 // Share is this host's part in the fleet. It is safe for concurrent use.
@@ -22,19 +23,37 @@ type Share struct {
 	mu       sync.Mutex
 	book     *book
 	rollouts map[string]fleet.Rollout
-	at       int64             // etcd's revision that they are of
-	read     time.Time         // when they were read
-	heard    time.Time         // when etcd was heard of last
-	silent   error             // why they could not be read the last time, and
-	asked    time.Time         // when that was
-	live     bool              // a watch keeps them as they are
+	at       int64     // etcd's revision that they are of
+	read     time.Time // when they were read
+	silent   error     // why they could not be read the last time, and
+	asked    time.Time // when that was
+	live     bool      // a watch keeps them as they are
+	contact  contact
 	serving  map[string]string // the version that each certificate is at
 	told     fleet.Host        // what was registered last
+
+	timing timing
+}
+
+// timing is how long things last.
+type timing struct {
+	ask   time.Duration // beside a watch, until it is asked whether etcd is still there
+	tell  time.Duration // that etcd may be away before an operator is told
+	again time.Duration // until a watch that has ended begins anew
+	holds time.Duration // of a watch that did not end at once
+}
+
+var atWork = timing{ask: time.Minute, tell: time.Hour, again: time.Second, holds: time.Minute}
+
+// contact is whether etcd answers this process.
+type contact struct {
+	heard time.Time // when it has answered last; zero: never
+	away  time.Time // since when it does not; zero: it does
 }
 
 // New contacts nothing.
 func New(host *state.Host, f *fleet.Fleet) *Share {
-	return &Share{host: host, fleet: f, serving: map[string]string{}}
+	return &Share{host: host, fleet: f, serving: map[string]string{}, timing: atWork}
 }
 
 // Pass is a look at the certificates, under the lock. What etcd holds is read once.
@@ -43,8 +62,9 @@ type Pass struct {
 	book  *book
 
 	once   sync.Once
-	unread error     // why etcd's rollouts are not known
-	down   time.Time // since when
+	unread error         // why etcd's rollouts are not known
+	down   time.Time     // since when
+	again  time.Duration // after which etcd is asked again that does not answer
 
 	mu     sync.Mutex
 	served map[string]string // by certificate, as this pass has seen it
@@ -55,8 +75,15 @@ func (s *Share) Pass() *Pass {
 	if s == nil {
 		return nil
 	}
-	return &Pass{share: s, book: s.opened(), served: map[string]string{}}
+	b := s.opened()
+	b.reread()
+	return &Pass{share: s, book: b, again: againWithout + chance.Below(againWithout), served: map[string]string{}}
 }
+
+// againWithout is after how long an etcd that does not answer is asked again at the soonest;
+// twice as long is the latest. The certificates of a host are looked at together then, and
+// many hosts do not come at the same moment.
+const againWithout = time.Minute
 
 // Host is what the others call this host. The lock must be held.
 func (s *Share) Host() string { return s.opened().host() }
@@ -82,16 +109,11 @@ const readLasts = 10 * time.Second
 // watched: a one-shot waits for what another host publishes.
 const passesShare = 2 * time.Second
 
-// watchLasts is how long a watch that has nothing to tell is believed: it looks the same
-// where etcd is away.
-const watchLasts = 10 * time.Minute
-
 // refresh reads the rollouts, unless a watch keeps them, or they were just read or could
 // not be: no pass is held up by an etcd that was just silent to another one.
 func (s *Share) refresh(ctx context.Context) error {
 	s.mu.Lock()
-	watched := s.live && s.silent == nil && time.Since(s.heard).Abs() < watchLasts
-	fresh := watched || time.Since(s.read).Abs() < passesShare
+	fresh := s.live || time.Since(s.read).Abs() < passesShare
 	silent := s.silent
 	if time.Since(s.asked).Abs() > readLasts {
 		silent = nil
@@ -110,10 +132,21 @@ func (s *Share) readAnew(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.silent, s.asked = err, time.Now(); err == nil {
-		s.rollouts, s.at, s.read, s.heard = rollouts, at, time.Now(), time.Now()
+	if s.hears(err); err == nil {
+		s.rollouts, s.at, s.read = rollouts, at, time.Now()
 	}
 	return err
+}
+
+// hears notes what became of a question. The mutex must be held.
+func (s *Share) hears(err error) {
+	s.silent, s.asked = err, time.Now()
+	switch now := state.Now().UTC(); {
+	case err == nil:
+		s.contact = contact{heard: now}
+	case s.contact.away.IsZero():
+		s.contact.away = now
+	}
 }
 
 // rollout is what etcd holds of a certificate's, as far as this pass knows.
@@ -124,7 +157,7 @@ func (p *Pass) rollout(ctx context.Context, name string) (fleet.Rollout, error) 
 			return
 		}
 		var err error
-		if p.down, err = p.book.reached(p.unread == nil, state.Now()); err != nil {
+		if p.down, err = p.book.reached(p.share.contacted()); err != nil {
 			p.share.host.Log.Warn("cannot keep what is known of the fleet", "error", err)
 		}
 	})
@@ -135,6 +168,12 @@ func (p *Pass) rollout(ctx context.Context, name string) (fleet.Rollout, error) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.rollouts[name], nil
+}
+
+func (s *Share) contacted() contact {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.contact
 }
 
 // known notes what a transaction has found or made.

@@ -177,9 +177,11 @@ func (l *look) settled() state.Outcome {
 	return state.Outcome{Certificate: l.name()}.AndFailed(l.s.FleetReached())
 }
 
-// soon is when a certificate is looked at again that lacks something.
+// soon is when a certificate is looked at again that lacks something. It may be etcd that
+// keeps it waiting, which is told after a while.
 func (l *look) soon() time.Time {
-	return l.now.Add(state.BeforeEmergency(l.pass.share.host.Config.Service.Interval, l.s.Leaf, l.now))
+	share := l.pass.share
+	return l.now.Add(state.BeforeEmergency(min(share.host.Config.Service.Interval, share.timing.tell), l.s.Leaf, l.now))
 }
 
 // later is the outcome of a host whose turn comes.
@@ -206,7 +208,7 @@ func (l *look) nothing() (state.Outcome, bool) {
 // of them may have to be replaced.
 func (l *look) waits(who string) state.Outcome {
 	o := l.later("the hosts that try version " + l.r.Version.ID + " first")
-	if l.s.Emergency(l.now) {
+	if l.s.Emergency(l.now) && l.now.Sub(l.r.At).Abs() >= slowAfter {
 		o = l.withoutVersion(fmt.Errorf("version %s is not installed: host %s tries it first, and has not said yet how it fares", l.r.Version.ID, who))
 	}
 	if free := seatFree(l.r, l.now); !free.IsZero() {
@@ -214,6 +216,10 @@ func (l *look) waits(who string) state.Outcome {
 	}
 	return o
 }
+
+// slowAfter is how long after a publication people are told that it is not proved yet: one
+// that comes late at last may find many hosts in the last tenth of what they serve.
+const slowAfter = 5 * time.Minute
 
 // seatSpread is within what time hosts that wait ask for a seat that has fallen free.
 const seatSpread = time.Minute
@@ -264,9 +270,6 @@ func (l *look) refused(ctx context.Context, err error) state.Outcome {
 	return o
 }
 
-// tellAfter is how long etcd may be away before an operator is told.
-const tellAfter = time.Hour
-
 // without is the outcome where etcd could not be asked. What is installed is served and
 // healed. An order asks for itself; what follows waits, and that is told after a while.
 func (l *look) without(ctx context.Context, err error) (o state.Outcome, rests bool) {
@@ -274,12 +277,12 @@ func (l *look) without(ctx context.Context, err error) (o state.Outcome, rests b
 		return state.Outcome{Certificate: l.name(), Class: state.Pending, Step: state.StepFleet, Waiting: state.Interrupted}, true
 	}
 	l.pass.share.host.WarnOnce("", "the fleet cannot be asked: "+err.Error())
-	if l.s.Due(l.now) == "" || !l.s.Config.Follow { // a watch tells what is new when etcd is back
+	if l.s.Due(l.now) == "" || !l.s.Config.Follow { // a watch wakes for what is left when etcd is back
 		return state.Outcome{Certificate: l.name()}, false
 	}
-	next := l.now.Add(state.BeforeEmergency(time.Minute+chance.Below(time.Minute), l.s.Leaf, l.now))
+	next := l.now.Add(state.BeforeEmergency(l.pass.again, l.s.Leaf, l.now))
 	o = state.Outcome{Certificate: l.name(), Class: state.Pending, Step: state.StepFleet, Waiting: err.Error(), Next: next}
-	if away := !l.pass.down.IsZero() && l.now.Sub(l.pass.down) > tellAfter; away {
+	if away := !l.pass.down.IsZero() && l.now.Sub(l.pass.down) > l.pass.share.timing.tell; away {
 		err = hint.Add(fmt.Errorf("the fleet cannot be asked since %s: %s", words.Minute(l.pass.down), err), hint.Of(err))
 	}
 	news, recordErr := l.s.FleetFailed(err, next)

@@ -1,7 +1,9 @@
 package share
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -10,14 +12,9 @@ import (
 	"dvagent/internal/chance"
 )
 
-// How a fleet of many hosts keeps from doing the same at one moment.
-const (
-	newsSpread  = 500 * time.Millisecond // between a change and the look at it
-	againAfter  = time.Second            // a watch that ended begins anew after that, at the soonest
-	againMost   = 32 * time.Second       // and after that where it ends again and again
-	againSpread = 10                     // times as long, at the latest
-	watchHolds  = time.Minute            // a watch that lasted for so long was a good one
-)
+// newsSpread is between a change and the look at it, so that many hosts do not ask for a
+// bundle at the same moment.
+const newsSpread = 500 * time.Millisecond
 
 // Watch tells which certificates there is something new of in the fleet, until ctx is done.
 func (s *Share) Watch(ctx context.Context, wake chan<- map[string]bool) {
@@ -25,34 +22,55 @@ func (s *Share) Watch(ctx context.Context, wake chan<- map[string]bool) {
 		return
 	}
 	n := &news{ctx: ctx, wake: wake}
-	again := againAfter
-	for ctx.Err() == nil {
+	again := newAgain(s.timing)
+	for {
 		began := time.Now()
 		err := s.follow(ctx, n)
-		s.mu.Lock()
-		s.live, s.read = false, time.Time{}
-		s.mu.Unlock()
 		if ctx.Err() != nil {
 			return
 		}
-		if again = longer(again, time.Since(began)); again == againMost {
-			s.host.WarnOnce("", "the fleet is not watched, so that its news come late: "+err.Error())
-		}
+		s.mu.Lock()
+		s.live, s.read = false, time.Time{}
+		s.mu.Unlock()
+		after, news := again.after(err, time.Since(began))
 		s.host.Log.Debug("the fleet is watched anew", "error", err)
-		_ = state.SleepUntil(ctx, state.Now().Add(again+chance.Below(againSpread*again)))
+		if news {
+			s.host.Log.Warn("the fleet is not watched, so that its news come late", "error", err)
+		}
+		_ = state.SleepUntil(ctx, state.Now().Add(after))
 	}
 }
 
-// longer is the pause after a watch that has lasted for so long, and after the one before
-// that pause.
-func longer(before, lasted time.Duration) time.Duration {
-	if lasted >= watchHolds {
-		return againAfter
-	}
-	return min(2*before, againMost)
+// again says when a watch that has ended begins anew: twice as late each time that it ends
+// at once.
+type again struct {
+	timing timing
+	floor  time.Duration
+	told   map[string]bool // why watches ended at once
 }
 
-// follow keeps the rollouts as they are in etcd for as long as it can.
+func newAgain(t timing) *again { return &again{timing: t, floor: t.again, told: map[string]bool{}} }
+
+const (
+	againSpread  = 10 // times the least pause is what comes to it at most, so that many hosts do not come at the same moment
+	againLongest = 16 // times the first pause: a few minutes, with what comes to it
+)
+
+// after is how long to wait after a watch that lasted for so long. news says that it ended
+// at once for a reason that was not told yet.
+func (a *again) after(ended error, lasted time.Duration) (after time.Duration, news bool) {
+	if lasted >= a.timing.holds {
+		*a = *newAgain(a.timing)
+	} else if cause := state.Cause(ended); !a.told[cause] {
+		a.told[cause], news = true, true
+	}
+	after = a.floor + chance.Below(againSpread*a.floor)
+	a.floor = min(2*a.floor, againLongest*a.timing.again)
+	return after, news
+}
+
+// follow keeps the rollouts as they are in etcd for as long as it can, and says why it
+// cannot any more.
 func (s *Share) follow(ctx context.Context, n *news) error {
 	s.mu.Lock()
 	fresh := time.Since(s.read).Abs() < readLasts // by the first pass
@@ -64,25 +82,74 @@ func (s *Share) follow(ctx context.Context, n *news) error {
 	}
 	s.mu.Lock()
 	s.live = true
-	at, all := s.at, s.rollouts
-	wanted := map[string]bool{}
-	for _, name := range s.names() {
-		if r, known := all[name]; known && s.concerns(r) {
-			wanted[name] = true
-		}
-	}
+	at, left := s.at, s.left()
 	s.mu.Unlock()
-	n.add(wanted)
-	return s.fleet.Watch(ctx, at, func(r fleet.Rollout) {
+	n.add(left)
+	return s.watch(ctx, at, n)
+}
+
+// watch is told of changes by etcd, and asks beside that whether etcd is still there: a
+// watch waits in silence for one that is away.
+func (s *Share) watch(ctx context.Context, at int64, n *news) error {
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	beside.Go(func() { end(s.attend(ctx, at)) })
+	err := s.fleet.Watch(ctx, at, func(r fleet.Rollout) {
 		s.mu.Lock()
 		before := s.rollouts[r.Name]
-		s.rollouts[r.Name], s.heard, s.silent = r, time.Now(), nil
+		s.rollouts[r.Name] = r
 		tells := s.concerns(r) && s.changes(before, r)
 		s.mu.Unlock()
 		if tells {
 			n.add(map[string]bool{r.Name: true})
 		}
 	})
+	return cmp.Or(context.Cause(ctx), err)
+}
+
+// errForgot says that an old backup of etcd was put back: a watch would wait until it has
+// come as far again.
+var errForgot = errors.New("etcd holds an older state than it did")
+
+// attend asks from time to time how far etcd has come, and returns when it does not say, or
+// has come less far.
+func (s *Share) attend(ctx context.Context, at int64) error {
+	for {
+		if err := state.SleepUntil(ctx, state.Now().Add(s.timing.ask+chance.Below(s.timing.ask/4))); err != nil {
+			return err
+		}
+		now, err := s.fleet.Revision(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		s.mu.Lock()
+		s.hears(err)
+		s.mu.Unlock()
+		if err == nil && now < at {
+			err = errForgot
+		}
+		if err != nil {
+			return err
+		}
+		at = now
+	}
+}
+
+// left are the certificates for which there may be something to do, now that etcd answers:
+// to take what was published, to publish what the fleet lacks, or to say how this host
+// fares. The mutex must be held.
+func (s *Share) left() map[string]bool {
+	all := map[string]bool{}
+	for _, name := range s.names() {
+		r, known := s.rollouts[name]
+		owed := s.book != nil && r.Tries[s.book.host()].State == fleet.Trying
+		if owed || known && s.concerns(r) || !known && s.serving[name] != "" {
+			all[name] = true
+		}
+	}
+	return all
 }
 
 // concerns says that a certificate of this host is at another version.

@@ -1,6 +1,9 @@
 package share
 
 import (
+	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -8,85 +11,227 @@ import (
 	"dvagent/agent/fleet"
 	"dvagent/agent/fleet/fleettest"
 	"dvagent/agent/state"
+	"dvagent/internal/secret"
 )
 
-// watching is a host's part in a fleet, with a watch that runs until the end of the test.
-func watching(t *testing.T, etcd *fleettest.Cluster) *Share {
-	t.Helper()
-	text, err := fleet.NewIdentity()
+// fault 119: a watch waits in silence for an etcd that is away.
+func TestAnEtcdThatGoesAwayUnderAWatchIsTold(t *testing.T) {
+	t.Parallel()
+	etcd := fleettest.One(t)
+	for _, tt := range []struct {
+		name       string
+		away, back func()
+	}{
+		{"it hangs", etcd.Members[0].Stop, etcd.Members[0].Continue},
+		{"it is dead", etcd.Members[0].Kill, func() { etcd.Members[0].Restart(); etcd.Members[0].Await() }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newMember(t, etcd.Settings(identity(t)))
+			m.watches()
+			m.await("it watches", m.isLive)
+			if p, o := m.take(); o.Class != state.Pending || !p.down.IsZero() {
+				t.Fatalf("while etcd is there: %+v, down since %v", o, p.down)
+			}
+			tt.away()
+			m.await("an operator is told", func() bool {
+				_, o := m.take()
+				return o.Class == state.Failure && strings.Contains(o.Err.Error(), "cannot be asked since") && o.News
+			})
+			if _, o := m.take(); o.Next.Before(time.Now()) || time.Until(o.Next) > 2*againWithout {
+				t.Errorf("the next look is at %v", o.Next)
+			}
+			tt.back()
+			m.await("it goes on", func() bool {
+				p, o := m.take()
+				return o.Class == state.Pending && p.down.IsZero()
+			})
+		})
+	}
+}
+
+// fault 119
+func TestHostsDoNotAskASilentEtcdAgainInStep(t *testing.T) {
+	m := newMember(t, config.Fleet{Etcd: []string{"http://127.0.0.1:1"}})
+	m.hears(errors.New("silent"))
+	s, err := m.host.Dir.Read(m.host.Config.Certificates[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings := etcd.Settings(fleettest.Identity(t, text))
-	f := fleet.New(settings)
-	t.Cleanup(f.Close)
-	host := state.NewHost(&config.Config{StateDir: t.TempDir(), Fleet: settings}, nil, nil)
-	if err := host.Dir.Prepare(); err != nil {
-		t.Fatal(err)
-	}
-	s := New(host, f)
-	go s.Watch(t.Context(), make(chan map[string]bool))
-	await(t, "the watch", func() bool { return s.isLive() })
-	return s
-}
-
-func (s *Share) isLive() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.live
-}
-
-// later is what s is like after that time.
-func (s *Share) later(by time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.read, s.heard, s.asked = s.read.Add(-by), s.heard.Add(-by), s.asked.Add(-by)
-}
-
-func await(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if holds() {
-			return
+	drawn := map[time.Duration]bool{}
+	for range 50 {
+		l := &look{pass: m.Pass(), s: &s, now: time.Now()}
+		o, _ := l.without(t.Context(), errors.New("silent"))
+		after := o.Next.Sub(l.now)
+		if drawn[after] = true; after < time.Minute || after > 2*time.Minute {
+			t.Errorf("after %s", after)
+		}
+		if other, _ := l.without(t.Context(), errors.New("silent")); !other.Next.Equal(o.Next) {
+			t.Errorf("two certificates of one host: %s and %s", o.Next, other.Next)
 		}
 	}
-	t.Fatalf("not within a minute: %s", what)
+	if len(drawn) < 10 {
+		t.Errorf("in step: %v", drawn)
+	}
 }
 
-// fault 119: the watch of an etcd that is away looks like one that has nothing to tell.
-func TestAWatchThatTellsNothingIsNotBelievedForLong(t *testing.T) {
+// fault 119
+func TestWhatIsLeftToDoIsLookedAtWhenEtcdIsBack(t *testing.T) {
+	const first, second = "20261127-0123456789ab", "20261128-0123456789ab"
+	for _, tt := range []struct {
+		name              string
+		serves, published string // "": nothing
+		told              fleet.TryState
+		left              bool
+	}{
+		{"it lacks what is published", first, second, "", true},
+		{"it serves what is published", second, second, "", false},
+		{"it has told how it fares", second, second, fleet.Served, false},
+		{"it has not told yet how it fares", second, second, fleet.Trying, true},
+		{"it serves what the fleet has lost", first, "", "", true},
+		{"there is nothing here and there", "", "", "", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newMember(t, config.Fleet{Etcd: []string{"http://127.0.0.1:1"}})
+			m.setServing("www", tt.serves)
+			m.rollouts = map[string]fleet.Rollout{}
+			if tt.published != "" {
+				m.rollouts["www"] = fleet.Rollout{Name: "www", Version: fleet.Version{ID: tt.published}, Tries: map[string]fleet.Try{m.Host(): {State: tt.told}}}
+			}
+			if left := m.left(); left["www"] != tt.left {
+				t.Errorf("left: %v", left)
+			}
+		})
+	}
+}
+
+func TestAWatchThatEndsAtOnceBeginsAnewMoreAndMoreRarely(t *testing.T) {
+	refused, silent := errors.New("refused"), errors.New("silent")
+	a := newAgain(atWork)
+	for i, tt := range []struct {
+		name   string
+		ended  error
+		lasted time.Duration
+		floor  time.Duration
+		news   bool
+	}{
+		{"the first one", refused, 0, time.Second, true},
+		{"the second one", refused, 0, 2 * time.Second, false},
+		{"one that ends for another reason", silent, 0, 4 * time.Second, true},
+		{"the fourth one", refused, time.Second, 8 * time.Second, false},
+		{"the fifth one", refused, time.Second, 16 * time.Second, false},
+		{"any further one", refused, 59 * time.Second, 16 * time.Second, false},
+		{"one that has held for a while", refused, time.Minute, time.Second, false},
+		{"the one after that", refused, 0, 2 * time.Second, true},
+	} {
+		after, news := a.after(tt.ended, tt.lasted)
+		if after < tt.floor || after > tt.floor+10*tt.floor || news != tt.news {
+			t.Errorf("%d, %s: after %s, news: %v", i, tt.name, after, news)
+		}
+	}
+}
+
+// forbid lets nobody but root read or write, and knows a user "follows".
+func forbid(t *testing.T, etcd *fleettest.Cluster) {
+	t.Helper()
+	f := fleet.New(etcd.Settings(""))
+	defer f.Close()
+	client, err := f.Client()
+	for _, user := range []string{"root", "follows"} {
+		if err == nil {
+			_, err = client.UserAdd(t.Context(), user, "canary")
+		}
+	}
+	if err == nil {
+		_, err = client.UserGrantRole(t.Context(), "root", "root")
+	}
+	if err == nil {
+		_, err = client.AuthEnable(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWhyAFleetIsNotWatchedIsToldOnce(t *testing.T) {
 	t.Parallel()
 	etcd := fleettest.One(t)
-	s := watching(t, etcd)
-	s.later(watchLasts / 2)
-	etcd.Members[0].Kill()
-	if _, err := s.Pass().rollout(t.Context(), "www"); err != nil {
-		t.Errorf("it is not believed for a moment: %v", err)
+	forbid(t, etcd)
+	settings := etcd.Settings(identity(t))
+	settings.Username, settings.Password = "follows", secret.Secret{Literal: "canary"}
+	m := newMember(t, settings)
+	m.timing.again = time.Millisecond
+	m.watches()
+	m.await("it has tried again", func() bool { return m.log.count("is watched anew") >= 5 })
+	if n := m.log.count("its news come late"); n != 1 || m.log.count("permission denied") == 0 {
+		t.Errorf("it is told %d times", n)
 	}
-	s.later(watchLasts)
-	p := s.Pass()
-	if _, err := p.rollout(t.Context(), "www"); err == nil || p.down.IsZero() {
-		t.Errorf("it is believed: %v, down since %s", err, p.down)
-	}
-	etcd.Members[0].Restart()
-	etcd.Members[0].Await()
-	await(t, "etcd is found again", func() bool {
-		s.later(readLasts)
-		p := s.Pass()
-		_, err := p.rollout(t.Context(), "www")
-		return err == nil && p.down.IsZero()
-	})
 }
 
-func TestAWatchThatEndsAtOnceAgainAndAgainBeginsMoreSeldom(t *testing.T) {
-	pause, ends := againAfter, 0
-	for ; pause < againMost; ends++ {
-		pause = longer(pause, time.Second)
+// fault 119: etcd has forgotten what happened while a host was away.
+func TestAHostThatWasAwayReadsAnewWhatEtcdHasForgotten(t *testing.T) {
+	t.Parallel()
+	etcd := fleettest.One(t)
+	for i, tt := range []struct {
+		name    string
+		noticed bool // that etcd cannot be reached
+		changed bool // something, meanwhile
+	}{
+		{"for a moment, in which nothing changed", false, false},
+		{"for a moment, in which something changed", false, true},
+		{"for a while, in which nothing changed", true, false},
+		{"for a while, in which something changed", true, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			settings := etcd.Settings(identity(t))
+			settings.Prefix = fmt.Sprintf("/%d/", i)
+			others := fleet.New(settings)
+			defer others.Close()
+			cable, url := newCable(t, etcd.Members[0])
+			settings.Etcd = []string{url}
+			m := newMember(t, settings)
+			if !tt.noticed {
+				m.timing.ask = time.Hour
+			}
+			m.watches()
+			m.await("it watches", m.isLive)
+			last := publish(t, others)
+			m.knows(last)
+
+			cable.setWhole(false)
+			if tt.noticed {
+				m.await("it notices", func() bool { return !m.isLive() })
+			}
+			if tt.changed { // twice, for the last change is not forgotten
+				publish(t, others)
+				last = publish(t, others)
+			}
+			compact(t, others)
+			cable.setWhole(true)
+			m.knows(last)
+			m.knows(publish(t, others))
+			if forgot := m.log.count("etcd has forgotten"); (forgot > 0) != (tt.changed && !tt.noticed) {
+				t.Errorf("%d watches ended since etcd has forgotten", forgot)
+			}
+		})
 	}
-	if ends != 5 || longer(pause, time.Second) != againMost {
-		t.Errorf("the longest pause, %s, comes after %d ends", pause, ends)
+}
+
+// fault 119: an old backup is put back so fast that nobody notices that etcd was away: what is
+// published then is not waited for until etcd has come as far as it had.
+func TestAnEtcdThatHasComeLessFarIsReadAnew(t *testing.T) {
+	t.Parallel()
+	etcd := fleettest.One(t)
+	settings := etcd.Settings(identity(t))
+	others := fleet.New(settings)
+	defer others.Close()
+	backup := etcd.Backup()
+	for range 10 {
+		publish(t, others)
 	}
-	if pause = longer(pause, watchHolds); pause != againAfter {
-		t.Errorf("after a watch that was good it pauses for %s", pause)
-	}
+	m := newMember(t, settings)
+	m.timing.ask = 500 * time.Millisecond
+	m.watches()
+	m.await("it watches", m.isLive)
+	etcd.Restore(backup)
+	m.knows(publish(t, others))
 }
