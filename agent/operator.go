@@ -104,7 +104,7 @@ func (a *Agent) deployable(certificate config.Certificate, latest bool) (state.S
 // named, holds it, and deploys it.
 func (a *Agent) Rollback(ctx context.Context, name, version string, caller state.Caller) (state.Outcome, error) {
 	return a.rollback(ctx, name, caller, func(ctx context.Context, p *pass) error {
-		s, version, err := a.before(name, version)
+		s, version, err := a.before(name, version, false)
 		if err != nil {
 			return err
 		}
@@ -112,11 +112,12 @@ func (a *Agent) Rollback(ctx context.Context, name, version string, caller state
 	})
 }
 
-// RollbackFleet is Rollback on all hosts of the fleet: this one is a canary of it. Where the
-// fleet cannot be told, nothing is rolled back.
+// RollbackFleet is Rollback on all hosts of the fleet: this one is a canary of it, and may
+// have been rolled back there before, alone. Where the fleet cannot be told, nothing is
+// rolled back.
 func (a *Agent) RollbackFleet(ctx context.Context, name, version string, caller state.Caller) (state.Outcome, error) {
 	return a.rollback(ctx, name, caller, func(ctx context.Context, p *pass) error {
-		s, version, err := a.before(name, version)
+		s, version, err := a.before(name, version, true)
 		if err == nil {
 			err = p.share.RollBack(ctx, s, version)
 		}
@@ -144,16 +145,17 @@ func (a *Agent) rollback(ctx context.Context, name string, caller state.Caller, 
 }
 
 // before is the version to roll back to: the one before the current one, where none is
-// named.
-func (a *Agent) before(name, version string) (state.Snapshot, string, error) {
+// named. again allows the one that is held already to be named.
+func (a *Agent) before(name, version string, again bool) (state.Snapshot, string, error) {
 	certificate, _ := a.host.Config.Certificate(name)
 	s, err := a.host.Dir.Read(certificate)
 	if err != nil {
 		return s, "", err
 	}
-	if version == "" {
+	switch {
+	case version == "":
 		version, err = s.Store.Previous()
-	} else {
+	case !again || version != s.Rollout.Held:
 		err = a.checkTarget(s, version)
 	}
 	switch {

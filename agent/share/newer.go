@@ -5,6 +5,7 @@ import (
 
 	"dvagent/agent/fleet"
 	"dvagent/agent/state"
+	"dvagent/internal/bundle"
 )
 
 // later says that a version of the fleet was made after the newest one of this host. CAs
@@ -24,6 +25,19 @@ func ahead(s state.Snapshot, r fleet.Rollout) bool {
 		return !r.Known() || mine.Newer(r.Newest)
 	}
 	return s.Newest != r.Newest.ID && had(s, r.Newest.ID)
+}
+
+// goesBack says that what is current here is what the fleet was rolled back from, or lies
+// between that and what it was rolled back to. A host that has something newer goes on.
+func goesBack(r fleet.Rollout, s state.Snapshot) bool {
+	if !r.RolledBack() || s.Current == r.Version.ID || newest(s).Newer(r.Newest) {
+		return false
+	}
+	if s.Current == r.Newest.ID {
+		return true
+	}
+	leaf, err := bundle.LoadLeaf(s.Store.Path(s.Current))
+	return err == nil && !r.Version.Newer(fleet.Version{NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter})
 }
 
 // newest is what this host has, as far as it is compared.

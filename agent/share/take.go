@@ -62,7 +62,7 @@ func (l *look) wanted() bool {
 	switch {
 	case l.useless():
 		return true
-	case r.RolledBack() && s.Current == r.Newest.ID:
+	case goesBack(r, *s):
 		return !l.pass.book.followed(l.name(), r.ID)
 	case s.Current == r.Version.ID || s.Newest == r.Version.ID:
 		return false
@@ -137,7 +137,7 @@ func (l *look) keep(ctx context.Context) error {
 	if err := b.Verify(l.s.Config.Domains, l.now); err != nil {
 		return fmt.Errorf("the published version %s is refused: %w", l.r.Version.ID, err)
 	}
-	if l.r.RolledBack() && l.s.Current == l.r.Newest.ID {
+	if goesBack(l.r, *l.s) {
 		return l.rollBack(b)
 	}
 	if !l.useless() && !later(fleet.Version{ID: b.ID(), NotBefore: b.Leaf.NotBefore, NotAfter: b.Leaf.NotAfter}, *l.s) {
