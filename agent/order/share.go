@@ -78,19 +78,24 @@ func (o *Order) Same(other *Order) bool {
 	return o.Number == other.Number && o.Host == other.Host
 }
 
-// Union are the facts of two accounts of one order, neither of which has to know all:
-// those of first in their order and, where it lacks some, the others by their time.
+// Union are the facts of two accounts of one order, neither of which has to know all.
+// Each account stays in its own order, whatever the clocks of the hosts said: what only
+// second knows comes after what it follows there. Between facts that were to be known to
+// both, and of which each account lacks some, their times decide.
 func Union(first, second []Fact) []Fact {
-	all := slices.Clone(first)
+	all, at := slices.Clone(first), 0
 	for _, fact := range second {
-		if slices.ContainsFunc(first, func(f Fact) bool { return f.Kind == fact.Kind && f.At.Equal(fact.At) }) {
+		if known := slices.IndexFunc(all, fact.same); known >= 0 {
+			at = max(at, known+1)
 			continue
 		}
-		at := len(all)
-		for at > 0 && all[at-1].At.After(fact.At) {
-			at--
+		for at < len(all) && !slices.ContainsFunc(second, all[at].same) && !(all[at].shared() && all[at].At.After(fact.At)) {
+			at++
 		}
 		all = slices.Insert(all, at, fact)
+		at++
 	}
 	return all
 }
+
+func (f Fact) same(other Fact) bool { return f.Kind == other.Kind && f.At.Equal(other.At) }
