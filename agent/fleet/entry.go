@@ -86,20 +86,19 @@ func (f *Fleet) get(ctx context.Context, what, key string, options ...clientv3.O
 			return nil, err
 		}
 		bound, cancel := call(ctx)
-		before := int64(0)
+		before := position{}
 		if f.come != nil {
 			before = f.come()
 		}
 		response, err := client.Get(bound, key, options...)
 		if err == nil && f.noticed != nil {
-			f.noticed(bound, client, before, response.Header.Revision)
+			f.noticed(bound, client, before, positionOf(response.Header))
 		}
 		cancel()
 		if err == nil {
-			f.failures.note(nil)
 			return response, nil
 		}
-		failed := f.failed(what, err)
+		failed := f.failed(client, what, err)
 		if !failed.Transient() || ctx.Err() != nil || try >= len(f.settings.Etcd) {
 			return nil, failed
 		}
@@ -131,9 +130,8 @@ func (f *Fleet) Write(ctx context.Context, changes ...Change) error {
 	what := "write " + changes[0].entry.Key + " in etcd"
 	response, err := client.Txn(bound).If(as...).Then(then...).Commit()
 	if err != nil {
-		return f.failed(what, err)
+		return f.failed(client, what, err)
 	}
-	f.failures.note(nil)
 	if !response.Succeeded {
 		return fmt.Errorf("%s: %w", what, ErrChanged)
 	}

@@ -2,16 +2,12 @@ package fleet
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
-	"sync"
-	"sync/atomic"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 )
 
@@ -20,6 +16,7 @@ type Error struct {
 	what string // that was tried
 	kind kind
 	err  error
+	also kind // of another member, where one is unreachable
 }
 
 type kind int
@@ -48,7 +45,14 @@ func (e *Error) Cause() string { return fmt.Sprintf("etcd %d", e.kind) }
 
 // OperatorHint is for package hint.
 func (e *Error) OperatorHint() string {
-	switch e.kind {
+	if e.also != e.kind {
+		return e.kind.hint() + "; " + e.also.hint()
+	}
+	return e.kind.hint()
+}
+
+func (k kind) hint() string {
+	switch k {
 	case unreachable:
 		return "see whether etcd runs and this host reaches it; what is installed goes on being served"
 	case untrusted, dropped:
@@ -61,25 +65,33 @@ func (e *Error) OperatorHint() string {
 	return ""
 }
 
-// failed sorts an error of the client. Where no connection came about, the reason for
-// that says more than the client does.
-func (f *Fleet) failed(what string, err error) *Error {
+// failed sorts an error of the client, or of making one (nil). Where no connection came
+// about, the reasons for that say more than the client does. A client whose credentials
+// were refused is of no use any more: the next call makes another one, of those that are
+// there then.
+func (f *Fleet) failed(client *clientv3.Client, what string, err error) *Error {
 	e := &Error{what: what, kind: kindOf(err), err: err}
+	e.also = e.kind
 	if e.kind == unreachable {
-		if reason := f.failures.last(); reason != nil {
-			e.err = reason
-		}
-		switch {
-		case isTLS(e.err):
-			e.kind = untrusted
-		case errors.Is(e.err, errDropped):
-			e.kind = dropped
-		}
+		e.kind, e.also, e.err = f.failures.explain(f.settings.Etcd, err)
 	}
-	if e.kind == refused {
-		go f.Close() // the credentials are read anew by the next call
+	if e.kind == refused && !isDenied(err) && client != nil {
+		f.drop(client)
 	}
 	return e
+}
+
+// isDenied says that the credentials are accepted, and do not allow what was asked.
+func isDenied(err error) bool {
+	return rpctypes.Error(err) == rpctypes.ErrPermissionDenied || codeOf(err) == codes.PermissionDenied
+}
+
+func codeOf(err error) codes.Code {
+	var known rpctypes.EtcdError
+	if errors.As(err, &known) {
+		return known.Code()
+	}
+	return status.Code(err)
 }
 
 func kindOf(err error) kind {
@@ -89,12 +101,7 @@ func kindOf(err error) kind {
 	case rpctypes.ErrNoSpace:
 		return full
 	}
-	code := status.Code(err)
-	var known rpctypes.EtcdError
-	if errors.As(err, &known) {
-		code = known.Code()
-	}
-	switch {
+	switch code := codeOf(err); {
 	case code == codes.PermissionDenied || code == codes.Unauthenticated:
 		return refused
 	case code == codes.Unavailable || code == codes.DeadlineExceeded || code == codes.ResourceExhausted || code == codes.Canceled,
@@ -102,104 +109,4 @@ func kindOf(err error) kind {
 		return unreachable
 	}
 	return other
-}
-
-// isTLS says that the two sides do not know each other.
-func isTLS(err error) bool {
-	var verification *tls.CertificateVerificationError
-	var record tls.RecordHeaderError
-	return errors.As(err, &verification) || errors.As(err, &record) || errors.Is(err, errPair) || isAlert(err)
-}
-
-// isAlert says that the other side has refused the handshake.
-func isAlert(err error) bool {
-	var from *net.OpError
-	return errors.As(err, &from) && from.Op == "remote error"
-}
-
-// failures is why the last connection did not come about; nil since a call has succeeded.
-type failures struct {
-	mu  sync.Mutex
-	err error
-}
-
-func (f *failures) note(err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.err = err
-}
-
-func (f *failures) last() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.err
-}
-
-func (f *failures) dial(ctx context.Context, address string) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: callTime}).DialContext(ctx, "tcp", address)
-	if err != nil {
-		f.note(err)
-	}
-	return conn, err
-}
-
-// watched notes why handshakes fail, which gRPC has in its texts alone.
-func (f *failures) watched(security *tls.Config) credentials.TransportCredentials {
-	return watched{credentials.NewTLS(security), f}
-}
-
-type watched struct {
-	credentials.TransportCredentials
-	failures *failures
-}
-
-func (w watched) ClientHandshake(ctx context.Context, name string, conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	secured, info, err := w.TransportCredentials.ClientHandshake(ctx, name, conn)
-	if err != nil {
-		w.failures.note(err)
-		return secured, info, err
-	}
-	return &heard{Conn: secured, failures: w.failures}, info, nil
-}
-
-// errDropped says that nothing came after the handshake.
-var errDropped = errors.New("etcd ended the connection right after the handshake")
-
-// heard notes what comes after the handshake in place of an answer: in TLS 1.3 a server
-// sends its opinion of a client's certificate then, or just leaves.
-type heard struct {
-	net.Conn
-	failures *failures
-	answered atomic.Bool // something was read
-}
-
-func (h *heard) Read(p []byte) (int, error) {
-	n, err := h.Conn.Read(p)
-	switch {
-	case isAlert(err):
-		h.failures.note(err)
-	case n > 0:
-		h.answered.Store(true)
-	case err != nil:
-		h.dropped(err)
-	}
-	return n, err
-}
-
-func (h *heard) Write(p []byte) (int, error) {
-	n, err := h.Conn.Write(p)
-	if err != nil {
-		h.dropped(err)
-	}
-	return n, err
-}
-
-func (h *heard) dropped(err error) {
-	if !h.answered.Load() && !errors.Is(err, net.ErrClosed) {
-		h.failures.note(errDropped)
-	}
-}
-
-func (w watched) Clone() credentials.TransportCredentials {
-	return watched{w.TransportCredentials.Clone(), w.failures}
 }

@@ -32,6 +32,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 
 	"dvagent/agent/config"
 	"dvagent/internal/openat"
@@ -41,9 +43,9 @@ import (
 // something, and is safe for concurrent use.
 type Fleet struct {
 	settings config.Fleet
-	failures failures     // of connections
-	come     func() int64 // how far etcd had come; nil: nobody cares
-	noticed  func(ctx context.Context, client *clientv3.Client, before, revision int64)
+	failures failures        // of connections
+	come     func() position // how far etcd had come; nil: nobody cares
+	noticed  func(ctx context.Context, client *clientv3.Client, before, now position)
 
 	mu     sync.Mutex
 	client *clientv3.Client // nil until it is wanted, and after Close
@@ -59,7 +61,7 @@ const (
 )
 
 // Client is the connection, which is made when it is first wanted. It lives until
-// Close, or until etcd refuses the credentials, which are then read anew.
+// Close, or until etcd refuses its credentials: see drop.
 func (f *Fleet) Client() (*clientv3.Client, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -72,7 +74,7 @@ func (f *Fleet) Client() (*clientv3.Client, error) {
 	}
 	client, err := clientv3.New(options)
 	if err != nil {
-		return nil, f.failed("connect to etcd", err)
+		return nil, f.failed(nil, "connect to etcd", err)
 	}
 	f.client = client
 	return client, nil
@@ -88,11 +90,23 @@ func (f *Fleet) Close() {
 	f.client = nil
 }
 
+// drop ends a connection whose credentials are refused. The next call makes another one,
+// unless that is there already, by credentials that are read anew.
+func (f *Fleet) drop(client *clientv3.Client) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.client == client {
+		f.client = nil
+		go client.Close() // who waits for an answer of it is told by another goroutine
+	}
+}
+
 func (f *Fleet) options() (clientv3.Config, error) {
 	options := clientv3.Config{
 		Endpoints: f.settings.Etcd, Username: f.settings.Username, Logger: zap.NewNop(),
 		DialTimeout: callTime, DialKeepAliveTime: aliveTime, DialKeepAliveTimeout: aliveTime,
-		DialOptions: []grpc.DialOption{grpc.WithNoProxy(), grpc.WithContextDialer(f.failures.dial)},
+		DialOptions: []grpc.DialOption{grpc.WithNoProxy(), grpc.WithContextDialer(f.failures.dial),
+			grpc.WithTransportCredentials(f.failures.watched(insecure.NewCredentials()))},
 	}
 	if f.settings.Username != "" {
 		password, err := f.settings.Password.Resolve()
@@ -109,7 +123,7 @@ func (f *Fleet) options() (clientv3.Config, error) {
 		return options, err
 	}
 	options.TLS = security
-	options.DialOptions = append(options.DialOptions, grpc.WithTransportCredentials(f.failures.watched(security)))
+	options.DialOptions = append(options.DialOptions, grpc.WithTransportCredentials(f.failures.watched(credentials.NewTLS(security))))
 	return options, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"dvagent/internal/atomicfile"
@@ -32,8 +33,23 @@ type history struct {
 }
 
 type remembered struct {
-	Revision    int64     `json:"revision"`
+	position
 	SilentSince time.Time `json:"silent_since,omitzero"`
+}
+
+// position is how far etcd has come. Neither number ever falls, until somebody puts an old
+// backup back. That may have the revision jump ahead (etcdctl's --bump-revision), but the
+// terms, which count the elections of leaders, begin anew then.
+type position struct {
+	Revision int64  `json:"revision"`
+	Term     uint64 `json:"term,omitzero"` // 0: an older dvagent did not remember it
+}
+
+func positionOf(h *etcdserverpb.ResponseHeader) position { return position{h.Revision, h.RaftTerm} }
+
+// behind says that etcd has been further.
+func (p position) behind(before position) bool {
+	return p.Revision < before.Revision || p.Term != 0 && p.Term < before.Term // 0: that member does not know it yet
 }
 
 // recall reads what an earlier process remembered. What cannot be read is not known: the
@@ -69,38 +85,38 @@ func (h *history) keep() {
 
 // come is how far etcd had come as far as is known. It is asked before a call: answers of
 // calls that are made at once come in any order.
-func (h *history) come() int64 {
+func (h *history) come() position {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.recall()
-	return h.seen.Revision
+	return h.seen.position
 }
 
 // advance notes how far etcd has come.
-func (h *history) advance(before, revision int64) {
+func (h *history) advance(before, now position) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.recall()
-	changed := revision < before || !h.seen.SilentSince.IsZero() || h.now().Sub(h.written).Abs() > keepEvery
-	h.seen.Revision, h.seen.SilentSince = further(h.seen.Revision, before, revision), time.Time{}
+	changed := now.behind(before) || !h.seen.SilentSince.IsZero() || h.now().Sub(h.written).Abs() > keepEvery
+	h.seen = remembered{position: further(h.seen.position, before, now)}
 	if changed {
 		h.keep()
 	}
 }
 
 // further is how far etcd has come: back where a call that was made later answers less.
-func further(known, before, revision int64) int64 {
-	if revision < before {
-		return revision
+func further(known, before, now position) position {
+	if now.behind(before) {
+		return now
 	}
-	return max(known, revision)
+	return position{max(known.Revision, now.Revision), max(known.Term, now.Term)}
 }
 
 // remember is advance in memory alone.
-func (h *history) remember(before, revision int64) {
+func (h *history) remember(before, now position) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.seen.Revision = further(h.seen.Revision, before, revision)
+	h.seen.position = further(h.seen.position, before, now)
 }
 
 // hold writes down how far etcd has come, now that something of worth was told to it.
@@ -170,25 +186,25 @@ func (o *Orders) restoredKey() string { return o.fleet.Key("restored") }
 
 // saw notes how far etcd has come, as an order is worked on. Where it had come further
 // before, somebody has put an old backup back: for a while nobody begins an order.
-func (o *Orders) saw(ctx context.Context, client *clientv3.Client, before, revision int64) error {
-	if err := o.tellRestored(ctx, client, before, revision); err != nil {
-		return o.silent("note that etcd was restored", err)
+func (o *Orders) saw(ctx context.Context, client *clientv3.Client, before, now position) error {
+	if err := o.tellRestored(ctx, client, before, now); err != nil {
+		return o.silent(client, "note that etcd was restored", err)
 	}
-	o.history.advance(before, revision)
+	o.history.advance(before, now)
 	return nil
 }
 
 // noticed is saw for whatever else is read, which may be beside the work of another
 // process: nothing is written on this host.
-func (o *Orders) noticed(ctx context.Context, client *clientv3.Client, before, revision int64) {
-	if o.tellRestored(ctx, client, before, revision) == nil { // else the next one does
-		o.history.remember(before, revision)
+func (o *Orders) noticed(ctx context.Context, client *clientv3.Client, before, now position) {
+	if o.tellRestored(ctx, client, before, now) == nil { // else the next one does
+		o.history.remember(before, now)
 	}
 }
 
 // tellRestored tells all hosts where etcd is behind what it was.
-func (o *Orders) tellRestored(ctx context.Context, client *clientv3.Client, before, revision int64) error {
-	if revision >= before {
+func (o *Orders) tellRestored(ctx context.Context, client *clientv3.Client, before, now position) error {
+	if !now.behind(before) {
 		return nil
 	}
 	granted, err := client.Grant(ctx, int64(o.timing.Restore/time.Second))

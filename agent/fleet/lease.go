@@ -15,7 +15,8 @@ import (
 )
 
 // lease is for issue.Lease. It stands while the key is there that it was created with:
-// the key's revision tells it from any that came later.
+// the key's revision and its session tell it from any that came later, also where old
+// revisions come again with an old backup.
 type lease struct {
 	orders      *Orders
 	client      *clientv3.Client
@@ -32,8 +33,15 @@ func (l *lease) Known() issue.Known { return l.known }
 
 func (l *lease) key() string { return l.orders.holderKey(l.certificate) }
 
-func (l *lease) mine() clientv3.Cmp {
-	return clientv3.Compare(clientv3.CreateRevision(l.key()), "=", l.created)
+// while has a transaction happen if the lease stands, and what else is wanted is so.
+func (l *lease) while(others ...clientv3.Cmp) []clientv3.Cmp {
+	return append(others, clientv3.Compare(clientv3.CreateRevision(l.key()), "=", l.created),
+		clientv3.Compare(clientv3.LeaseValue(l.key()), "=", l.session))
+}
+
+// isAt says that the key is there that the lease was created with.
+func (l *lease) isAt(found *clientv3.GetResponse) bool {
+	return len(found.Kvs) > 0 && found.Kvs[0].CreateRevision == l.created && clientv3.LeaseID(found.Kvs[0].Lease) == l.session
 }
 
 // MayBegin is for issue.Lease: after an old backup was put back, the hosts first tell
@@ -44,9 +52,9 @@ func (l *lease) MayBegin(ctx context.Context) error {
 	before := l.orders.history.come()
 	resp, err := l.client.Get(ctx, l.orders.restoredKey())
 	if err != nil {
-		return l.orders.silent("ask for the lease of an order", err)
+		return l.orders.silent(l.client, "ask for the lease of an order", err)
 	}
-	if err := l.orders.saw(ctx, l.client, before, resp.Header.Revision); err != nil {
+	if err := l.orders.saw(ctx, l.client, before, positionOf(resp.Header)); err != nil {
 		return err
 	}
 	if len(resp.Kvs) > 0 {
@@ -63,20 +71,20 @@ func (l *lease) Stands(ctx context.Context) error {
 	for range 3 {
 		asked := time.Now().Round(0)
 		if _, err := l.client.KeepAliveOnce(ctx, l.session); err != nil && !errors.Is(err, rpctypes.ErrLeaseNotFound) {
-			return l.orders.silent("ask for the lease of an order", err)
+			return l.orders.silent(l.client, "ask for the lease of an order", err)
 		}
 		resp, err := l.client.Get(ctx, l.key())
 		if err != nil {
-			return l.orders.silent("ask for the lease of an order", err)
+			return l.orders.silent(l.client, "ask for the lease of an order", err)
 		}
-		if len(resp.Kvs) == 0 || resp.Kvs[0].CreateRevision != l.created {
+		if !l.isAt(resp) {
 			return l.orders.elsewhere(resp)
 		}
 		if took := time.Now().Round(0).Sub(asked); took >= 0 && took < l.orders.timing.Lease/4 {
 			return nil
 		}
 	}
-	return l.orders.silent("ask for the lease of an order", errors.New("each answer took too long"))
+	return l.orders.silent(l.client, "ask for the lease of an order", errors.New("each answer took too long"))
 }
 
 // again is after how long a host asks for a lease that another one has. Many do not ask at
@@ -103,18 +111,18 @@ func (l *lease) Write(ctx context.Context, k issue.Known) error {
 		return err
 	}
 	key := l.orders.orderKey(l.certificate)
-	resp, err := l.client.Txn(ctx).If(l.mine(), clientv3.Compare(clientv3.ModRevision(key), "=", l.modified)).
+	resp, err := l.client.Txn(ctx).If(l.while(clientv3.Compare(clientv3.ModRevision(key), "=", l.modified))...).
 		Then(clientv3.OpPut(key, string(value))).Else(clientv3.OpGet(l.key())).Commit()
 	if err != nil {
-		return l.orders.silent("write what is known of an order", err)
+		return l.orders.silent(l.client, "write what is known of an order", err)
 	}
 	if resp.Succeeded {
 		l.known, l.modified = k, resp.Header.Revision
-		l.orders.history.advance(0, l.modified)
+		l.orders.history.advance(position{}, positionOf(resp.Header))
 		return nil
 	}
 	holder := (*clientv3.GetResponse)(resp.Responses[0].GetResponseRange())
-	if len(holder.Kvs) == 0 || holder.Kvs[0].CreateRevision != l.created {
+	if !l.isAt(holder) {
 		return l.orders.elsewhere(holder)
 	}
 	return &changedError{l.certificate}

@@ -57,11 +57,11 @@ func (l *ledger) Read() (map[order.Instance][]byte, error) {
 	defer cancel()
 	client, err := l.orders.fleet.Client()
 	if err != nil {
-		return nil, l.orders.silent("read or write the ledger of instances", err)
+		return nil, l.orders.silent(client, "read or write the ledger of instances", err)
 	}
 	resp, err := client.Get(ctx, l.orders.instancesPrefix(), clientv3.WithPrefix())
 	if err != nil {
-		return nil, l.orders.silent("read or write the ledger of instances", err)
+		return nil, l.orders.silent(client, "read or write the ledger of instances", err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -85,14 +85,14 @@ func (l *ledger) Write(i order.Instance, value []byte) (written bool, meanwhile 
 	defer cancel()
 	client, err := l.orders.fleet.Client()
 	if err != nil {
-		return false, nil, l.orders.silent("read or write the ledger of instances", err)
+		return false, nil, l.orders.silent(client, "read or write the ledger of instances", err)
 	}
 	key := l.orders.instanceKey(i)
 	resp, err := client.Txn(ctx).If(clientv3.Compare(clientv3.ModRevision(key), "=", l.modified[i])).
 		Then(clientv3.OpPut(key, string(value))).Else(clientv3.OpGet(key)).Commit()
 	switch {
 	case err != nil:
-		return false, nil, l.orders.silent("read or write the ledger of instances", err)
+		return false, nil, l.orders.silent(client, "read or write the ledger of instances", err)
 	case resp.Succeeded:
 		l.modified[i] = resp.Header.Revision
 		return true, nil, nil

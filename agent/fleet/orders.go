@@ -81,10 +81,10 @@ func (o *Orders) orderKey(certificate string) string {
 }
 
 // silent is the error about a call that failed.
-func (o *Orders) silent(what string, err error) error {
+func (o *Orders) silent(client *clientv3.Client, what string, err error) error {
 	var known *Error
 	if !errors.As(err, &known) {
-		err = o.fleet.failed(what, err)
+		err = o.fleet.failed(client, what, err)
 	}
 	return o.history.silent(err)
 }
@@ -142,7 +142,7 @@ func (o *Orders) Lease(ctx context.Context, certificate string) (issue.Lease, er
 	defer cancel()
 	client, err := o.fleet.Client()
 	if err != nil {
-		return nil, o.silent("take the lease of an order", err)
+		return nil, o.silent(client, "take the lease of an order", err)
 	}
 	for range 3 {
 		l, err := o.tryLease(ctx, client, certificate)
@@ -166,7 +166,7 @@ func (o *Orders) tryLease(ctx context.Context, client *clientv3.Client, certific
 	l := &lease{orders: o, client: client, certificate: certificate}
 	session, err := o.inSession(ctx, client)
 	if err != nil {
-		return l, o.silent("take the lease of an order", err)
+		return l, o.silent(client, "take the lease of an order", err)
 	}
 	l.session = session.Lease()
 	me, err := json.Marshal(o.self())
@@ -178,9 +178,9 @@ func (o *Orders) tryLease(ctx context.Context, client *clientv3.Client, certific
 	resp, err := client.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).
 		Then(clientv3.OpPut(key, string(me), clientv3.WithLease(l.session)), read).Else(clientv3.OpGet(key), read).Commit()
 	if err != nil {
-		return l, o.silent("take the lease of an order", err)
+		return l, o.silent(client, "take the lease of an order", err)
 	}
-	if err := o.saw(ctx, client, before, resp.Header.Revision); err != nil {
+	if err := o.saw(ctx, client, before, positionOf(resp.Header)); err != nil {
 		return l, err
 	}
 	if l.created = resp.Header.Revision; !resp.Succeeded {
@@ -213,7 +213,7 @@ func (l *lease) taken(ctx context.Context, kv *mvccpb.KeyValue) error {
 func (o *Orders) drop(ctx context.Context, client *clientv3.Client, key string, created int64) error {
 	_, err := client.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(key), "=", created)).Then(clientv3.OpDelete(key)).Commit()
 	if err != nil {
-		return o.silent("take back the lease of an order", err)
+		return o.silent(client, "take back the lease of an order", err)
 	}
 	return nil
 }
@@ -224,14 +224,14 @@ func (o *Orders) Known(ctx context.Context, certificate string) (issue.Known, er
 	defer cancel()
 	client, err := o.fleet.Client()
 	if err != nil {
-		return issue.Known{}, o.silent("read what is known of an order", err)
+		return issue.Known{}, o.silent(client, "read what is known of an order", err)
 	}
 	before := o.history.come()
 	resp, err := client.Get(ctx, o.orderKey(certificate))
 	if err != nil {
-		return issue.Known{}, o.silent("read what is known of an order", err)
+		return issue.Known{}, o.silent(client, "read what is known of an order", err)
 	}
-	if err := o.saw(ctx, client, before, resp.Header.Revision); err != nil || len(resp.Kvs) == 0 {
+	if err := o.saw(ctx, client, before, positionOf(resp.Header)); err != nil || len(resp.Kvs) == 0 {
 		return issue.Known{}, err
 	}
 	return o.decode(certificate, resp.Kvs[0].Value)

@@ -320,7 +320,7 @@ func (f *Fleet) Watch(ctx context.Context, after int64, changed func(Rollout)) e
 			return ErrCompacted
 		}
 		if err := response.Err(); err != nil {
-			return f.failed("watch etcd", err)
+			return f.failed(client, "watch etcd", err)
 		}
 		for _, event := range response.Events {
 			key := strings.TrimPrefix(string(event.Kv.Key), f.settings.Prefix)
@@ -328,5 +328,5 @@ func (f *Fleet) Watch(ctx context.Context, after int64, changed func(Rollout)) e
 			changed(r)
 		}
 	}
-	return cmp.Or(ctx.Err(), error(f.failed("watch etcd", context.Canceled)))
+	return cmp.Or(ctx.Err(), error(f.failed(client, "watch etcd", context.Canceled)))
 }

@@ -80,6 +80,9 @@ func (w *work) allocateSlot(ctx context.Context, sites []proof.Site, kept string
 	if err := w.foresee(ctx, sites); err != nil {
 		return err
 	}
+	if err := w.stands(ctx); err != nil {
+		return err
+	}
 	if kept != "" {
 		claimed, err := w.claimAgain(ctx, slots, kept)
 		if err != nil || claimed {

@@ -30,7 +30,7 @@ func (w *work) collect(ctx context.Context) (verdict, error) {
 		report = &asked
 	}
 	if w.isOthers(*report) {
-		return advance, w.lost(errOthers)
+		return advance, w.lost(ctx, errOthers)
 	}
 	key, err := w.keyOf(*report)
 	if err != nil {

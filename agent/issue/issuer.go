@@ -149,6 +149,8 @@ type Application struct {
 	KeyType string // one of bundle.KeyTypes
 	Request []byte // PEM; nil where the issuer makes the key
 	File    bool   // the names are proved by files, and not by DNS records
+
+	Stands func(context.Context) error // asked right before each call that changes something: it says why there must be none
 }
 
 // Receipt is the answer to a submission.

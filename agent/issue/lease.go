@@ -17,9 +17,9 @@ import (
 // another one where that died.
 
 // shares says that something may be done for the certificate that one host of the
-// fleet does for all.
+// fleet does for all. A host that follows has at most an order to end that it began before.
 func (d *Desk) shares(s state.Snapshot, forced bool) bool {
-	if d.fleet == nil || s.Config.Follow {
+	if d.fleet == nil || s.Config.Follow && s.Order == nil {
 		return false
 	}
 	claim, _ := d.ledger.ClaimOf(s.Config.Account, s.Config.Name)
@@ -110,12 +110,19 @@ func (d *Desk) barred(s state.Snapshot) error {
 
 // stands fails where another host may work on the order by now.
 func (w *work) stands(ctx context.Context) error {
+	if w.desk.fleet == nil {
+		return nil
+	}
 	lease := w.desk.lease(w.name())
 	if lease == nil {
-		return nil
+		return errNoLease
 	}
 	return lease.Stands(ctx)
 }
+
+// errNoLease says that something is to be done in a fleet without the right to it, for the
+// reason came up after this host had looked. The next look takes the lease first.
+var errNoLease = &undecidedError{"the lease of the order is to be taken first"}
 
 // waitsElsewhere is the outcome of a certificate that another host works on; nil: err
 // says something else.

@@ -177,7 +177,11 @@ func (d *Desk) recallKey(c config.Certificate, o *order.Order) error {
 
 func (d *Desk) begin(ctx context.Context, s state.Snapshot, reason string, forced bool) (*order.Order, error) {
 	a := application(s, reason, forced)
-	if lease := d.lease(s.Config.Name); lease != nil {
+	if d.fleet != nil {
+		lease := d.lease(s.Config.Name)
+		if lease == nil {
+			return nil, errNoLease
+		}
 		err := lease.MayBegin(ctx)
 		if err == nil {
 			a.Number, err = d.nextNumber(s.Config.Name, lease)

@@ -44,6 +44,9 @@ func (w *work) takeOfPackage(ctx context.Context) error {
 		return err
 	}
 	claim := order.Claim{Instance: order.PackageSlot(shop.Package, w.name()), Package: shop.Package, Bare: true, API: w.issuer.Terms().API}
+	if err := w.stands(ctx); err != nil {
+		return err
+	}
 	taken, err := w.desk.ledger.Claim(w.order.Account, w.name(), claim)
 	if err == nil && !taken { // by a certificate that had this name, and was renamed
 		holder := w.desk.ledger.Holder(order.Instance{Account: w.order.Account, ID: claim.Instance})
@@ -187,7 +190,10 @@ func (w *work) recognise(ctx context.Context, shown Stock, key string) (bool, er
 
 // refusedByPackage gives the claim back: nothing was placed. What is empty may be
 // filled again; all else is for an operator to mend.
-func (w *work) refusedByPackage(code string, refusal error) error {
+func (w *work) refusedByPackage(ctx context.Context, code string, refusal error) error {
+	if err := w.stands(ctx); err != nil {
+		return err
+	}
 	product, use := w.order.Package, order.InstanceReleased
 	if isExhausted(refusal) {
 		use = order.InstanceEmpty

@@ -95,7 +95,7 @@ func (w *work) ticket() Ticket {
 func (w *work) note(ctx context.Context, report Report) error {
 	switch {
 	case w.isOthers(report):
-		return w.lost(errOthers)
+		return w.lost(ctx, errOthers)
 	case report.State == Issued && !report.fetched(w.ownKey()):
 		return nil // issued, and not yet to be had
 	case report.State == Issued:
@@ -103,9 +103,9 @@ func (w *work) note(ctx context.Context, report Report) error {
 		w.say(order.Issue, "issued")
 		return w.order.See(order.StatusIssued)
 	case report.State == Foreign:
-		return w.lost(errors.New(report.Said))
+		return w.lost(ctx, errors.New(report.Said))
 	case report.State == Over: // ours will not come any more
-		return w.giveBack("", errors.New(report.Said))
+		return w.giveBack(ctx, "", errors.New(report.Said))
 	case report.State == CARefused && !w.stale(), report.State == Unused && w.neverBegan():
 		return w.refused(ctx, report)
 	}

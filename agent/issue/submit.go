@@ -36,7 +36,7 @@ func (w *work) submit(ctx context.Context) (verdict, error) {
 			return advance, err
 		}
 		if applied {
-			return w.assume(report)
+			return w.assume(ctx, report)
 		}
 		if err := w.unapplied(); err != nil {
 			return advance, err
@@ -68,9 +68,6 @@ func (w *work) send(ctx context.Context, stock *order.Stock) error {
 	if err := w.desk.host.Locked(); err != nil {
 		return err
 	}
-	if err := w.stands(ctx); err != nil {
-		return err
-	}
 	receipt, err := w.issuer.Submit(ctx, w.ticket(), a)
 	if err != nil {
 		return w.notAccepted(ctx, err)
@@ -84,7 +81,7 @@ func (w *work) send(ctx context.Context, stock *order.Stock) error {
 // known to the journal, before the first request that names it.
 func (w *work) application() (Application, error) {
 	c := w.snapshot.Config
-	a := Application{Names: w.asked(), Contact: c.Contact, KeyType: c.KeyType, File: c.Webroot != ""}
+	a := Application{Names: w.asked(), Contact: c.Contact, KeyType: c.KeyType, File: c.Webroot != "", Stands: w.stands}
 	if !w.issuer.Terms().OwnKey || c.CloudKey && w.order.Key == "" {
 		return a, nil
 	}
@@ -129,35 +126,35 @@ func (w *work) notAccepted(ctx context.Context, err error) error {
 	case !refused && !w.persists(err):
 		return state.Also(err, w.unapplied())
 	case w.order.Package != "":
-		return w.refusedByPackage(code, fault)
+		return w.refusedByPackage(ctx, code, fault)
 	}
 	applied, report, askErr := w.applied(ctx)
 	if askErr != nil {
 		return askErr
 	}
 	if applied {
-		_, err := w.assume(report)
+		_, err := w.assume(ctx, report)
 		return err
 	}
 	if code == "" {
-		return w.lost(fault)
+		return w.lost(ctx, fault)
 	}
-	return w.giveBack(code, fault)
+	return w.giveBack(ctx, code, fault)
 }
 
 // assume takes an order that runs, but whose submission was not answered, for
 // ours where its names are. While they are not known, the submission stays
 // undecided.
-func (w *work) assume(report Report) (verdict, error) {
+func (w *work) assume(ctx context.Context, report Report) (verdict, error) {
 	whose := w.whose(report)
 	if report.State == CARefused { // which tells no names, and is no success
 		whose = ours
 	}
 	switch waited := state.Now().Sub(w.order.SubmittingAt); {
 	case whose == others:
-		return advance, w.lost(errOthers)
+		return advance, w.lost(ctx, errOthers)
 	case w.forAnotherKey(report) != nil: // it counts: who knows what became of ours
-		return advance, w.giveBack("", errOtherKey)
+		return advance, w.giveBack(ctx, "", errOtherKey)
 	case whose == unknown && waited > w.desk.host.Config.Limits.OrderDeadline:
 		return advance, stop(fmt.Errorf("after %s it is still not known whose order runs on instance %s", waited.Round(time.Minute), w.order.Instance),
 			"see the instance in the SSL console; to give it up: dvagent abandon "+w.name())
@@ -189,18 +186,24 @@ func (w *work) unapplied() error {
 
 // lost gives an instance back on which somebody else was sooner. What runs there
 // is not ours, so a submission that the server took has brought us nothing.
-func (w *work) lost(why error) error {
+func (w *work) lost(ctx context.Context, why error) error {
+	if err := w.stands(ctx); err != nil {
+		return err
+	}
 	if w.order.Submissions > 0 {
 		if err := w.unapplied(); err != nil {
 			return err
 		}
 	}
-	return w.giveBack("", why)
+	return w.giveBack(ctx, "", why)
 }
 
 // giveBack releases an instance that the server refused, and another one is
 // taken; but when two are refused alike, the instances are not to blame.
-func (w *work) giveBack(code string, refusal error) error {
+func (w *work) giveBack(ctx context.Context, code string, refusal error) error {
+	if err := w.stands(ctx); err != nil { // else another host may hold the instance for the certificate
+		return err
+	}
 	if code == "" && w.order.Before != "" {
 		return w.chooseAnew(refusal)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"dvagent/agent/order"
 	"dvagent/agent/state"
@@ -24,6 +25,9 @@ func (d *Desk) letGoOf(ctx context.Context, s *state.Snapshot) error {
 	}
 	there := known.order(s.Config.Name)
 	if there == nil || known.Host == d.fleet.Host() || there.Number < s.Order.Number {
+		return nil
+	}
+	if another := !there.Same(s.Order) && there.Number == s.Order.Number; another && placed(s.Order) { // an old backup was put back
 		return nil
 	}
 	return d.handOn(s, known.Host)
@@ -69,13 +73,13 @@ func (d *Desk) bringTogether(ctx context.Context, s *state.Snapshot, lease Lease
 	case here.Number > there.Number: // an old backup of the fleet was put back
 		return d.tie(s, lease)
 	case placed(here) && (here.Number == 0 || here.Number == there.Number): // this host has ordered alone
-		if !open {
+		if !open || !placed(there) { // then nobody goes on with that one beside this one
 			return d.tie(s, lease)
 		}
 		d.host.WarnOnce(s.Config.Name, "host "+known.Host+" of the fleet has an order open, too; this host goes on with its own, which it placed alone")
 		return nil
 	}
-	if err := d.handOn(s, known.Host); err != nil {
+	if err := d.handOn(s, known.Host); err != nil || s.Config.Follow {
 		return err
 	}
 	return d.bringTogether(ctx, s, lease, forced)
@@ -128,7 +132,8 @@ func (d *Desk) goOnWith(ctx context.Context, s *state.Snapshot, lease Lease, the
 	}
 	if len(past) > 0 {
 		last := past[len(past)-1]
-		if o := last.Order; o.Number >= there.Number && o.Outcome != order.HandedOn {
+		later := !last.Order.Same(there) && there.OpenedAt.After(last.Order.EndedAt) // numbers began anew with an old backup
+		if o := last.Order; o.Number >= there.Number && o.Outcome != order.HandedOn && !later {
 			return d.tellEnd(s, lease, last)
 		}
 	}
@@ -176,7 +181,7 @@ func (d *Desk) takeOn(s *state.Snapshot, known Known, there *order.Order) error 
 func (d *Desk) ended(s *state.Snapshot, lease Lease, there *order.Order, forced bool) error {
 	known := lease.Known()
 	claim, _ := d.ledger.ClaimOf(there.Account, there.Certificate)
-	if there.Instance != "" && claim.Instance == there.Instance && !claim.Kept && claim.Begun.Before(there.EndedAt) {
+	if there.Instance != "" && claim.Instance == there.Instance && !claim.Kept && claim.Begun.Before(there.EndedAt.Add(clocksDiffer)) {
 		if err := d.ledger.Note(useAfter(there), instanceOf(there), there.Certificate); err != nil {
 			return err
 		}
@@ -196,6 +201,10 @@ func (d *Desk) ended(s *state.Snapshot, lease Lease, there *order.Order, forced 
 	}
 	return d.tie(s, lease)
 }
+
+// clocksDiffer is how far the clocks of hosts may be apart. What was submitted so soon after
+// the end of an order counts as that order's.
+const clocksDiffer = 2 * time.Hour
 
 // awaits says that another host has brought a certificate which may still reach this one.
 func (d *Desk) awaits(s state.Snapshot, known Known) bool {

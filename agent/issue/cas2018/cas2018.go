@@ -87,6 +87,9 @@ func use(s aliyun.Status) issue.Use {
 
 // Submit places an order on an instance (CreateDVOrderAudit).
 func (i *Issuer) Submit(ctx context.Context, t issue.Ticket, a issue.Application) (issue.Receipt, error) {
+	if err := a.Stands(ctx); err != nil {
+		return issue.Receipt{}, err
+	}
 	c := a.Contact
 	request, err := i.client.CreateDVOrderAudit(ctx, aliyun.Application{
 		InstanceID: t.Slot, Domains: a.Names, VerifyType: verifyType(a),

@@ -78,6 +78,9 @@ func (p *Package) Submit(ctx context.Context, t issue.Ticket, a issue.Applicatio
 	if t.KeyID != "" {
 		application.Tags = map[string]string{"dvagent": t.KeyID}
 	}
+	if err := a.Stands(ctx); err != nil {
+		return issue.Receipt{}, err
+	}
 	id, err := p.client.CreateCertificateForPackageRequest(ctx, application)
 	var fault *aliyun.Error
 	if errors.As(err, &fault) && fault.Kind == aliyun.Exhausted {

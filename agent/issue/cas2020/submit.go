@@ -32,6 +32,9 @@ func (i *Issuer) Submit(ctx context.Context, t issue.Ticket, a issue.Application
 	if err != nil {
 		return issue.Receipt{}, err
 	}
+	if err := a.Stands(ctx); err != nil {
+		return issue.Receipt{}, err
+	}
 	request, err := i.client.UpdateInstance(ctx, t.Slot, settings(t, a, contact))
 	if err != nil {
 		return issue.Receipt{}, notNow(err)
@@ -44,6 +47,9 @@ func (i *Issuer) Submit(ctx context.Context, t issue.Ticket, a issue.Application
 	}
 	if !ours(detail, t) {
 		return issue.Receipt{}, taken{t.Slot}
+	}
+	if err := a.Stands(ctx); err != nil {
+		return issue.Receipt{}, err
 	}
 	request, err = i.client.ApplyCertificate(ctx, t.Slot)
 	return issue.Receipt{Request: request}, notNow(err)
