@@ -38,6 +38,12 @@ type Canary struct {
 	Error string    `json:"error,omitempty"`
 }
 
+// Failed says that the host did not come to serve the version.
+func (c Canary) Failed() bool { return c.State == string(fleet.Failed) }
+
+// Works says that the host has not said yet how it fares.
+func (c Canary) Works() bool { return c.State == string(fleet.Trying) }
+
 // Member is a host of the fleet.
 type Member struct {
 	Host     string            `json:"host"`

@@ -228,7 +228,12 @@ const seatSpread = time.Minute
 // the last tenth of what they serve.
 func (l *look) heldBack(who string) state.Outcome {
 	return l.withoutVersion(hint.Add(fmt.Errorf("version %s is not installed: host %s failed with it: %s", l.r.Version.ID, who, l.r.Tries[who].Error),
-		fmt.Sprintf("help that host, or take the version back: dvagent rollback %s --fleet; dvagent fleet release %s lets all hosts install it", l.name(), l.name())))
+		Advice(l.name())))
+}
+
+// Advice is what an operator can do where a canary holds a version of a certificate back.
+func Advice(name string) string {
+	return fmt.Sprintf("help that host, or take the version back: dvagent rollback %s --fleet; dvagent fleet release %s lets all hosts install it", name, name)
 }
 
 // withoutVersion is the outcome where a published version is not installed, for that

@@ -114,11 +114,7 @@ func (c *cli) showFleet(o share.Overview) error {
 		return err
 	}
 	for _, s := range o.Certificates {
-		for _, canary := range s.Canaries {
-			if canary.Error != "" {
-				c.printf("%s: host %s failed with version %s: %s\n", line.Of(s.Name), canary.Host, line.Of(s.Version), canary.Error)
-			}
-		}
+		c.showCanaries(s)
 		if s.Newest != "" {
 			c.printf("%s: rolled back from version %s\n", line.Of(s.Name), line.Of(s.Newest))
 		}
@@ -133,6 +129,21 @@ func (c *cli) showFleet(o share.Overview) error {
 		hosts = append(hosts, []string{line.Of(h.Host), words.Minute(h.At), line.Of(strings.Join(serves, ", "))})
 	}
 	return c.table(hosts...)
+}
+
+// showCanaries says which hosts a version waits for, or failed on, and what to do.
+func (c *cli) showCanaries(s share.Shared) {
+	for _, canary := range s.Canaries {
+		switch {
+		case canary.Failed():
+			c.printf("%s: host %s failed with version %s: %s\n", line.Of(s.Name), canary.Host, line.Of(s.Version), canary.Error)
+		case canary.Works() && s.State == share.Trying:
+			c.printf("%s: host %s tries version %s since %s\n", line.Of(s.Name), canary.Host, line.Of(s.Version), words.Minute(canary.At))
+		}
+	}
+	if s.State == share.Held {
+		c.printf("%s: to do: %s\n", line.Of(s.Name), share.Advice(line.Of(s.Name)))
+	}
 }
 
 func (c *cli) fleetRelease() *cobra.Command {

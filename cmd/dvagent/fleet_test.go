@@ -151,6 +151,49 @@ func TestAMemberWithoutAnAccountFollowsItsFleet(t *testing.T) {
 	m.run(exitOK, "fleet status", "rolled back from version "+one.Version)
 }
 
+// says chooses the language of all commands that follow.
+func (m *member) says(language string) {
+	m.Helper()
+	text, err := os.ReadFile(m.config)
+	if err == nil {
+		err = os.WriteFile(m.config, fmt.Appendf(text, "[messages]\nlanguage = %q\n", language), 0o600)
+	}
+	if err != nil {
+		m.Fatal(err)
+	}
+}
+
+// fault 124: the canary tells of it; the others show it.
+func TestAVersionThatACanaryHoldsBackIsShownOnAllHosts(t *testing.T) {
+	for _, tt := range []struct {
+		language             string
+		status, held, trying []string
+	}{
+		{"en", []string{"host other-1 failed with it: nginx -t", "help that host, or take the version back: dvagent rollback www --fleet"},
+			[]string{"host other-1 failed with version", "nginx -t", "to do: help that host", "held"},
+			[]string{"www: host other-1 tries version", "trying"}},
+		{"zh", []string{"主机 other-1 使用它时失败：nginx -t", "处理该主机，或撤回该版本：dvagent rollback www --fleet", "问题"},
+			[]string{"主机 other-1 使用版本", "nginx -t", "需要：处理该主机", "使用的版本"},
+			[]string{"www：主机 other-1 自", "起试用版本", "试用中"}},
+	} {
+		t.Run(tt.language, func(t *testing.T) {
+			m := newMember(t)
+			ca := bundletest.NewCA(t, "fleet")
+			m.says(tt.language)
+			now := time.Now().UTC()
+			m.publish(ca, 10*24*time.Hour, fleet.Try{At: now, State: fleet.Served})
+			m.run(exitOK, "renew")
+			m.publish(ca, 2*time.Hour, fleet.Try{At: now, State: fleet.Failed, Error: "nginx -t: exit status 1"})
+			m.run(exitPending, "renew", tt.status[0])
+			m.run(exitOK, "status", tt.status[:2]...)
+			m.run(exitOK, "status www", tt.status...)
+			m.run(exitOK, "fleet status", tt.held...)
+			m.publish(ca, time.Hour, fleet.Try{At: now, State: fleet.Trying})
+			m.run(exitOK, "fleet status", tt.trying...)
+		})
+	}
+}
+
 func TestAHostThatIsAloneHasNoFleetToShow(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "agent.toml")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
