@@ -47,13 +47,18 @@ type Member struct {
 // One starts a cluster of one member. It skips the test where etcd is not installed.
 func One(t testing.TB) *Cluster { return start(t, 1, nil) }
 
+// Small is One that takes no more than a megabyte.
+func Small(t testing.TB) *Cluster {
+	return start(t, 1, nil, "--quota-backend-bytes", fmt.Sprint(1<<20))
+}
+
 // Three starts a cluster of three members, of which any may be stopped.
 func Three(t testing.TB) *Cluster { return start(t, 3, nil) }
 
 // Secured is One with TLS, which also wants a certificate of its clients.
 func Secured(t testing.TB) *Cluster { return start(t, 1, newSecurity(t)) }
 
-func start(t testing.TB, members int, security *Security) *Cluster {
+func start(t testing.TB, members int, security *Security, args ...string) *Cluster {
 	t.Helper()
 	program, err := exec.LookPath("etcd")
 	if err != nil {
@@ -70,7 +75,7 @@ func start(t testing.TB, members int, security *Security) *Cluster {
 		m.args = append([]string{"--name", fmt.Sprintf("m%d", i), "--data-dir", m.dir, "--log-level", "error",
 			"--listen-client-urls", m.URL, "--advertise-client-urls", m.URL,
 			"--listen-peer-urls", peers[i], "--initial-advertise-peer-urls", peers[i],
-			"--initial-cluster", strings.Join(cluster, ","), "--initial-cluster-state", "new"}, security.args()...)
+			"--initial-cluster", strings.Join(cluster, ","), "--initial-cluster-state", "new"}, append(args, security.args()...)...)
 		c.Members = append(c.Members, m)
 	}
 	for _, m := range c.Members {
