@@ -64,10 +64,17 @@ func newTrialAgainst(t *testing.T, options sandbox.Options) *trial {
 	t.Helper()
 	options.AccessKeyID, options.AccessKeySecret = "LTAItrial", canary
 	s := startSandbox(t, options)
-	c := &trial{T: t, dir: t.TempDir(), sandbox: s, gate: newGate(t, s.Ready().API)}
 	if _, err := s.AddRecord("example.com", "_dnsauth", "TXT", foreignValue); err != nil {
 		t.Fatal(err)
 	}
+	return newTrialOn(t, s, "")
+}
+
+// newTrialOn is a trial on the account of a sandbox; tables are further ones of its
+// configuration.
+func newTrialOn(t *testing.T, s *sandbox.Sandbox, tables string) *trial {
+	t.Helper()
+	c := &trial{T: t, dir: t.TempDir(), sandbox: s, gate: newGate(t, s.Ready().API)}
 	cp, err := exec.LookPath("cp")
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +85,7 @@ func newTrialAgainst(t *testing.T, options sandbox.Options) *trial {
   fullchain = "$dir/www.pem"
   key = "$dir/www.key"
   reload = ["$cp", "$dir/www.pem", "$dir/served.pem"]
-`)
+`) + tables
 	config := c.path("agent.toml")
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
