@@ -39,7 +39,7 @@ var allowed = map[string][]string{
 	"agent/fleet":         {"agent/config", "agent/issue", "agent/order", "internal/atomicfile", "internal/bundle", "internal/chance", "internal/hint", "internal/line", "internal/openat", "internal/words"}, // alone knows etcd
 	"agent/issue/cas2020": {"agent/config", "agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle", "internal/hint"},
 	"agent/issue/cas2018": {"agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle"},
-	"agent/issue":         {"agent/config", "agent/order", "agent/proof", "agent/state", "internal/bundle", "internal/chance", "internal/hint", "internal/words"}, // no deployment, hook or notice
+	"agent/issue":         {"agent/config", "agent/order", "agent/proof", "agent/state", "internal/bundle", "internal/chance", "internal/hint", "internal/line", "internal/words"}, // no deployment, hook or notice
 	"agent/proof":         {"agent/order", "agent/state", "dnsvalidate", "filevalidate", "internal/aliyun", "internal/hint", "internal/line"},
 	"agent/install":       {"agent/rollout", "agent/state", "deploy", "hooks", "internal/bundle", "internal/command", "internal/hint"}, // no API
 	"agent/upload":        {"agent/rollout", "agent/state", "internal/bundle", "internal/hint"},                                        // no API

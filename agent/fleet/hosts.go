@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"strings"
 	"time"
+
+	"dvagent/internal/line"
 )
 
 // Host is the value of hosts/HOST: what a host serves.
@@ -31,6 +33,25 @@ func (f *Fleet) Hosts(ctx context.Context) ([]Host, error) {
 		all = append(all, readHost(entry))
 	}
 	return all, err
+}
+
+// What is kept of texts that other hosts wrote.
+const (
+	mostName = 256 // of what a host is called
+	mostText = 300 // of an error
+)
+
+// tidied is a text of another host, fit for a line and not longer than most.
+func tidied(text string, most int) string {
+	return line.Of(strings.ToValidUTF8(text[:min(len(text), most)], ""))
+}
+
+// holderOf is who has the lease of an order; a host without a name where that cannot be read.
+func holderOf(value []byte) self {
+	var holder self
+	_ = json.Unmarshal(value, &holder)
+	holder.Name = tidied(holder.Name, mostName)
+	return holder
 }
 
 func readHost(entry Entry) Host {

@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -95,9 +94,9 @@ func (o *Orders) again() time.Duration {
 
 // elsewhere says who has a lease now.
 func (o *Orders) elsewhere(found *clientv3.GetResponse) error {
-	var holder self
+	var holder self // without a name it is some other host
 	if len(found.Kvs) > 0 {
-		_ = json.Unmarshal(found.Kvs[0].Value, &holder) // without a name it is some other host
+		holder = holderOf(found.Kvs[0].Value)
 	}
 	return &issue.ElsewhereError{Host: holder.Name, Again: o.again()}
 }

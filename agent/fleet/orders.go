@@ -197,8 +197,7 @@ func (o *Orders) tryLease(ctx context.Context, client *clientv3.Client, certific
 
 // taken makes a key that is there already this process's, or says whose it is.
 func (l *lease) taken(ctx context.Context, kv *mvccpb.KeyValue) error {
-	var holder self
-	_ = json.Unmarshal(kv.Value, &holder) // what cannot be read is another's
+	holder := holderOf(kv.Value) // what cannot be read is another's
 	switch {
 	case clientv3.LeaseID(kv.Lease) == l.session:
 		l.created = kv.CreateRevision
@@ -265,13 +264,16 @@ func (o *Orders) decode(certificate string, value []byte) (issue.Known, error) {
 	if err := json.Unmarshal(value, &w); err != nil {
 		return issue.Known{}, fmt.Errorf("what the fleet knows of the order of %s cannot be read: %w", certificate, err)
 	}
-	k := issue.Known{Host: w.Host, Facts: w.Facts, Brought: w.Brought}
+	k := issue.Known{Host: tidied(w.Host, mostName), Facts: w.Facts, Brought: w.Brought}
+	if b := k.Brought; b != nil && !isVersion().MatchString(b.Version) {
+		return issue.Known{}, fmt.Errorf("what the fleet knows of the order of %s cannot be read: %.80q is no version", certificate, b.Version)
+	}
 	if w.Key == "" {
 		return k, nil
 	}
 	key, err := o.fleet.Open(sealedAs(certificate), w.Key)
 	if err != nil {
-		return k, fmt.Errorf("the key of the order of %s, which host %q sealed, cannot be opened: %w", certificate, w.Host, err)
+		return k, fmt.Errorf("the key of the order of %s, which host %q sealed, cannot be opened: %w", certificate, k.Host, err)
 	}
 	k.Key = key
 	return k, nil
@@ -286,9 +288,7 @@ func (f *Fleet) Holders(ctx context.Context) (map[string]string, error) {
 	all := map[string]string{}
 	for _, entry := range entries {
 		if name, holds := strings.CutSuffix(strings.TrimPrefix(entry.Key, "orders/"), "/holder"); holds {
-			var holder self
-			_ = json.Unmarshal(entry.Value, &holder) // what cannot be read is nobody's name
-			all[name] = cmp.Or(holder.Name, "?")
+			all[name] = cmp.Or(holderOf(entry.Value).Name, "?")
 		}
 	}
 	return all, nil

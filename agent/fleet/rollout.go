@@ -18,7 +18,6 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"dvagent/internal/bundle"
-	"dvagent/internal/line"
 )
 
 // Rollout is the value of rollouts/NAME: which version all hosts are to serve, and how
@@ -88,6 +87,9 @@ func (e *RolloutError) Error() string {
 // isVersion is how bundle.ID is written.
 var isVersion = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]{8}-[0-9a-f]{12}$`) })
 
+// mostID is how long the ID of a publication may be.
+const mostID = 64
+
 // readRollout is a rollout that only has its entry where it is damaged.
 func readRollout(entry Entry) (Rollout, error) {
 	r := Rollout{Name: strings.TrimPrefix(entry.Key, rolloutsAt)}
@@ -96,7 +98,7 @@ func readRollout(entry Entry) (Rollout, error) {
 		return r, nil
 	}
 	err := json.Unmarshal(entry.Value, &r)
-	if err != nil || r.ID == "" || !isVersion().MatchString(r.Version.ID) || !isVersion().MatchString(r.Newest.ID) {
+	if err != nil || r.ID == "" || len(r.ID) > mostID || !isVersion().MatchString(r.Version.ID) || !isVersion().MatchString(r.Newest.ID) {
 		return Rollout{Name: r.Name, entry: entry}, &RolloutError{r.Name}
 	}
 	r.entry = entry
@@ -105,11 +107,11 @@ func readRollout(entry Entry) (Rollout, error) {
 
 // tidy makes what other hosts wrote fit for a line.
 func (r Rollout) tidy() Rollout {
-	r.By = line.Of(r.By)
+	r.By = tidied(r.By, mostName)
 	tries := map[string]Try{}
 	for host, one := range r.Tries {
-		one.Error = line.Of(one.Error)
-		tries[line.Of(host)] = one
+		one.Error = tidied(one.Error, mostText)
+		tries[tidied(host, mostName)] = one
 	}
 	r.Tries = tries
 	return r
@@ -144,6 +146,7 @@ func (f *Fleet) Note(ctx context.Context, r Rollout, host string, try Try) (Roll
 	if tries == nil {
 		tries = map[string]Try{}
 	}
+	try.Error = tidied(try.Error, mostText)
 	tries[host] = try
 	r.Tries = tries
 	return f.update(ctx, r)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"dvagent/agent/config"
 	"dvagent/agent/fleet/fleettest"
 	"dvagent/internal/bundle/bundletest"
 )
@@ -23,6 +24,7 @@ func TestARolloutThatIsDamagedIsToldAndPublishedOver(t *testing.T) {
 		{"no version", `{"id":"x","newest":` + version + `}`, true},
 		{"a version that is none", `{"id":"x","version":{"id":"../../x"},"newest":` + version + `}`, true},
 		{"no id", `{"version":` + version + `,"newest":` + version + `}`, true},
+		{"an id without end", `{"id":"` + strings.Repeat("x", 65) + `","version":` + version + `,"newest":` + version + `}`, true},
 		{"nothing", `{}`, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -56,6 +58,36 @@ func TestWhatOtherHostsWriteIsOneLine(t *testing.T) {
 		if strings.ContainsAny(r.By+host+one.Error, "\n\x1b") {
 			t.Errorf("%q, %q, %q", r.By, host, one.Error)
 		}
+	}
+	for _, tt := range []struct{ text, want string }{
+		{`{"host":"a\nb\u001b[2J","machine":"m"}`, "a b [2J"},
+		{`{"host":"` + strings.Repeat("证", 200) + `"}`, strings.Repeat("证", mostName/3)},
+		{`{`, ""},
+	} {
+		if name := holderOf([]byte(tt.text)).Name; name != tt.want {
+			t.Errorf("the holder is called %q", name)
+		}
+	}
+}
+
+// fault 121
+func TestWhatIsKnownOfAnOrderNamesAHostAndAVersion(t *testing.T) {
+	o := &Orders{fleet: New(config.Fleet{})}
+	for _, tt := range []struct {
+		name, text string
+		host, says string
+	}{
+		{"it does", `{"host":"a","brought":{"version":"20261127-0123456789ab"}}`, "a", ""},
+		{"the host is of two lines", `{"host":"a\nb"}`, "a b", ""},
+		{"the version is a path", `{"host":"a","brought":{"version":"../../x"}}`, "", "no version"},
+		{"it is cut", `{"host":"a"`, "", "cannot be read"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			k, err := o.decode("www", []byte(tt.text))
+			if k.Host != tt.host || (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("%+v: %v", k, err)
+			}
+		})
 	}
 }
 

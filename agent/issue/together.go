@@ -92,6 +92,9 @@ func placed(o *order.Order) bool {
 
 // endAs ends the order here as the fleet knows that it ended.
 func (d *Desk) endAs(s *state.Snapshot, outcome order.Outcome) error {
+	if !outcome.Known() {
+		return fmt.Errorf("its end, %.80q, is none", outcome)
+	}
 	o := s.Order
 	s.Order = nil
 	if err := o.End(outcome, "as the fleet knows"); err != nil {

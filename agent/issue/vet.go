@@ -11,6 +11,7 @@ import (
 	"dvagent/agent/state"
 	"dvagent/internal/bundle"
 	"dvagent/internal/hint"
+	"dvagent/internal/line"
 )
 
 // mostFacts bounds the facts of an order that others wrote.
@@ -36,6 +37,10 @@ func (d *Desk) vetted(s state.Snapshot, known Known, there *order.Order) ([]orde
 	}
 	facts := order.Shared(known.Facts)
 	for i := range facts {
+		var err error
+		if facts[i], err = vetFact(facts[i]); err != nil {
+			return nil, err
+		}
 		if facts[i].Kind == order.Opened {
 			facts[i].DNSAccount, facts[i].Webroot = s.Config.DNSAccount, s.Config.Webroot
 		}
@@ -64,7 +69,7 @@ func (d *Desk) fits(s state.Snapshot, known Known, there *order.Order) error {
 	case len(known.Facts) > mostFacts:
 		return fmt.Errorf("it has %d facts", len(known.Facts))
 	case !sameSet(there.Domains, domains):
-		return hint.Add(fmt.Errorf("it is for %s", strings.Join(there.Domains, ", ")), alike)
+		return hint.Add(fmt.Errorf("it is for %.1000s", line.Of(strings.Join(there.Domains, ", "))), alike)
 	case !configured:
 		return hint.Add(fmt.Errorf("it is placed on account %q, which is not configured here", there.Account), alike)
 	case there.Key == "" && known.Key == nil:
@@ -83,12 +88,15 @@ func (d *Desk) fits(s state.Snapshot, known Known, there *order.Order) error {
 // vetRecord refuses a record that does not answer one of the order's challenges, or
 // lies in a zone that has nothing to do with its domains.
 func (d *Desk) vetRecord(r order.Record, domains []string, challenges []order.Challenge) error {
-	refused := fmt.Errorf("its record %s in zone %s answers no challenge of it", r.Name, r.Zone)
+	refused := fmt.Errorf("its record %s in zone %s answers no challenge of it", line.Of(r.Name), line.Of(r.Zone))
+	_, configured := d.host.Config.Accounts[r.Account]
 	within := func(domain string) bool {
 		host := "." + strings.TrimPrefix(domain, "*.")
 		return strings.HasSuffix(host, "."+r.Zone)
 	}
 	switch name := r.RR + "." + r.Zone; {
+	case !configured:
+		return fmt.Errorf("its record %s lies in account %q, which is not configured here", line.Of(r.Name), r.Account)
 	case !slices.ContainsFunc(challenges, r.Serves):
 		return refused
 	case name != r.Name && (r.RR != "@" || r.Zone != r.Name):

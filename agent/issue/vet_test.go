@@ -40,6 +40,7 @@ func TestAnOrderOfAnotherHostIsGoneOnWithOnlyWhereItFits(t *testing.T) {
 	led := order.Record{Account: "zones", Zone: "validation.example.net", RR: "www", Name: "www.validation.example.net", For: "_dnsauth.example.com", Value: value}
 	type parts struct {
 		opened    order.Fact
+		instance  string
 		challenge order.Challenge
 		record    order.Record
 		key       []byte
@@ -54,6 +55,7 @@ func TestAnOrderOfAnotherHostIsGoneOnWithOnlyWhereItFits(t *testing.T) {
 		{"it is for fewer names", func(p *parts) { p.opened.Domains = []string{"example.com"} }, "it is for example.com"},
 		{"it is for other names", func(p *parts) { p.opened.Domains = []string{"example.org", "*.example.org"} }, "it is for"},
 		{"it is placed on an account of others", func(p *parts) { p.opened.Account = "strange" }, "not configured here"},
+		{"its instance is none", func(p *parts) { p.instance = "cas-1/../2" }, "no id"},
 		{"its key is another one", func(p *parts) { p.key = other }, "another one"},
 		{"its key is none", func(p *parts) { p.key = []byte("nothing") }, "private key"},
 		{"its key is not there", func(p *parts) { p.key = nil }, "private key"},
@@ -61,6 +63,7 @@ func TestAnOrderOfAnotherHostIsGoneOnWithOnlyWhereItFits(t *testing.T) {
 		{"its challenge does not mean a validation", func(p *parts) { p.challenge.Name = "_acme-challenge.example.com" }, "_acme-challenge"},
 		{"its record answers no challenge", func(p *parts) { p.record.Value = "v=spf1 -all" }, "answers no challenge"},
 		{"its record stands elsewhere in the zone", func(p *parts) { p.record.RR = "www" }, "answers no challenge"},
+		{"its record is of an account of others", func(p *parts) { p.record.Account = "strange" }, "not configured here"},
 		{"its record stands in another zone", func(p *parts) { p.record.Zone = "example.org" }, "answers no challenge"},
 		{"its record is said to stand in a zone above", func(p *parts) { p.record.Zone, p.record.RR = "com", "_dnsauth.example" }, ""},
 		{"a CNAME is said to lead elsewhere", func(p *parts) {
@@ -69,9 +72,9 @@ func TestAnOrderOfAnotherHostIsGoneOnWithOnlyWhereItFits(t *testing.T) {
 		}, "answers no challenge"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := parts{order.Fact{Kind: order.Opened, Domains: c.Domains, Account: "main", DNSAccount: "theirs", Webroot: "/etc", Number: 1, Host: "a"}, challenge, record, key}
+			p := parts{order.Fact{Kind: order.Opened, Domains: c.Domains, Account: "main", DNSAccount: "theirs", Webroot: "/etc", Number: 1, Host: "a"}, "cas-1", challenge, record, key}
 			tt.change(&p)
-			facts := []order.Fact{p.opened, {Kind: order.Claimed, Instance: "cas-1"}, {Kind: order.Keyed, Key: id}, {Kind: order.Submitting},
+			facts := []order.Fact{p.opened, {Kind: order.Claimed, Instance: p.instance}, {Kind: order.Keyed, Key: id}, {Kind: order.Submitting},
 				{Kind: order.Submitted}, {Kind: order.Challenged, Challenge: &p.challenge}, {Kind: order.Added, Record: &p.record},
 				{Kind: order.Collected, Version: "../../etc"}}
 			for i := range facts {

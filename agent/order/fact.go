@@ -7,6 +7,7 @@ package order
 
 import (
 	"cmp"
+	"slices"
 	"time"
 )
 
@@ -47,6 +48,11 @@ const (
 	Withdrawn Outcome = "withdrawn" // nothing was claimed yet
 	HandedOn  Outcome = "handed on" // another host of the fleet went on with it
 )
+
+// Known says that there is such an end.
+func (o Outcome) Known() bool {
+	return slices.Contains([]Outcome{Issued, Abandoned, LetGo, KeyLost, Withdrawn, HandedOn}, o)
+}
 
 // Fact is one line of an order's journal.
 type Fact struct {

@@ -11,7 +11,6 @@ import (
 	"dvagent/agent/state"
 	"dvagent/internal/bundle"
 	"dvagent/internal/hint"
-	"dvagent/internal/line"
 )
 
 // Offer publishes what this host serves, where it is newer than what the fleet has. It is
@@ -116,15 +115,9 @@ func (p *Pass) serves(name, version string) {
 	p.served[name] = version
 }
 
-// mostError is how much of an error the others are told.
-const mostError = 300
-
 // note writes down how this host fares with a publication.
 func (p *Pass) note(ctx context.Context, name, publication string, as fleet.TryState, why string) error {
-	try := fleet.Try{At: state.Now().UTC(), State: as, Error: line.Of(why)}
-	if len(try.Error) > mostError {
-		try.Error = try.Error[:mostError]
-	}
+	try := fleet.Try{At: state.Now().UTC(), State: as, Error: why}
 	_, err := p.share.change(ctx, name, func(r fleet.Rollout) (fleet.Rollout, error) {
 		if r.ID != publication {
 			return r, errNothing
