@@ -190,7 +190,9 @@ func (o *Orders) tryLease(ctx context.Context, client *clientv3.Client, certific
 	}
 	if kvs := resp.Responses[1].GetResponseRange().Kvs; len(kvs) > 0 {
 		l.modified = kvs[0].ModRevision
-		l.known, err = o.decode(certificate, kvs[0].Value)
+		if l.known, err = o.decode(certificate, kvs[0].Value); err != nil { // another host may be able to read it
+			l.Release(ctx)
+		}
 	}
 	return l, err
 }

@@ -192,6 +192,25 @@ func TestWhatIsKnownIsReplacedByItsReaderAlone(t *testing.T) {
 	}
 }
 
+// A host that cannot read what is known leaves the order to one that can.
+func TestAHostWithAnotherIdentityKeepsNoLease(t *testing.T) {
+	t.Parallel()
+	etcd := fleettest.One(t)
+	first, third := newTestOrders(t, etcd, "a"), newTestOrders(t, etcd, "c")
+	second := NewOrders(open(t, etcd.Settings(newIdentity(t))), func() string { return "b" }, filepath.Join(t.TempDir(), "fleet.json"), first.timing)
+	k := known(order.Opened, order.Claimed)
+	k.Key = []byte("a private key")
+	l := leased(t, first)
+	if err := l.Write(t.Context(), k); err != nil {
+		t.Fatal(err)
+	}
+	l.Release(t.Context())
+	if _, err := second.Lease(t.Context(), "www"); !errors.Is(err, ErrForeign) {
+		t.Errorf("with another identity: %v", err)
+	}
+	leased(t, third)
+}
+
 func TestTheKeyOfAnOrderIsSealedInEtcd(t *testing.T) {
 	t.Parallel()
 	etcd := fleettest.One(t)
