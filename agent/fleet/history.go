@@ -202,7 +202,9 @@ func (o *Orders) noticed(ctx context.Context, client *clientv3.Client, before, n
 	}
 }
 
-// tellRestored tells all hosts where etcd is behind what it was.
+// tellRestored tells all hosts where etcd is behind what it was. What this process had
+// given back since then stands there again, and would for as long as it lives: it is given
+// back with all that it has a right to.
 func (o *Orders) tellRestored(ctx context.Context, client *clientv3.Client, before, now position) error {
 	if !now.behind(before) {
 		return nil
@@ -210,6 +212,9 @@ func (o *Orders) tellRestored(ctx context.Context, client *clientv3.Client, befo
 	granted, err := client.Grant(ctx, int64(o.timing.Restore/time.Second))
 	if err == nil {
 		_, err = client.Put(ctx, o.restoredKey(), o.host(), clientv3.WithLease(granted.ID))
+	}
+	if err == nil {
+		o.endSession(ctx, client)
 	}
 	return err
 }

@@ -121,18 +121,32 @@ func (o *Orders) forget(session clientv3.LeaseID) {
 
 // Close gives back all that this process has a right to.
 func (o *Orders) Close(ctx context.Context) {
-	o.mu.Lock()
-	session := o.session
-	o.session = nil
-	o.mu.Unlock()
 	client, err := o.fleet.Client()
-	if session == nil || err != nil {
+	if err != nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timing.Call)
 	defer cancel()
-	session.Orphan()
-	_, _ = client.Revoke(ctx, session.Lease()) // else it ends by itself
+	o.endSession(ctx, client)
+}
+
+// endSession ends all leases of this process.
+func (o *Orders) endSession(ctx context.Context, client *clientv3.Client) {
+	o.mu.Lock()
+	session := o.session
+	o.session = nil
+	o.mu.Unlock()
+	if session != nil {
+		session.Orphan()
+		_, _ = client.Revoke(ctx, session.Lease()) // else it ends by itself
+	}
+}
+
+// isSession says that a lease is still that of this process.
+func (o *Orders) isSession(lease clientv3.LeaseID) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.session != nil && o.session.Lease() == lease
 }
 
 // Lease is for issue.Fleet. What an earlier process of this host held is taken away from
@@ -182,6 +196,9 @@ func (o *Orders) tryLease(ctx context.Context, client *clientv3.Client, certific
 	}
 	if err := o.saw(ctx, client, before, positionOf(resp.Header)); err != nil {
 		return l, err
+	}
+	if !o.isSession(l.session) { // etcd turned out to be an old backup
+		return l, errAgain
 	}
 	if l.created = resp.Header.Revision; !resp.Succeeded {
 		if err := l.taken(ctx, resp.Responses[0].GetResponseRange().Kvs[0]); err != nil {

@@ -295,6 +295,27 @@ func TestALeaseDoesNotOutliveAnOldBackup(t *testing.T) {
 	isElsewhere(t, "to write", l.Write(t.Context(), known(order.Opened)), "b")
 }
 
+// fault 119: a lease that was given back comes again with an old backup, and ends when its
+// host sees that.
+func TestALeaseThatComesAgainWithAnOldBackupHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	etcd := fleettest.One(t)
+	first, second := newTestOrders(t, etcd, "a"), newTestOrders(t, etcd, "b")
+	l := leased(t, first)
+	backup := etcd.Backup()
+	for range 3 {
+		if err := leased(t, first).Write(t.Context(), known(order.Opened)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.Release(t.Context())
+	etcd.Restore(backup)
+	if !eventually(func() bool { _, _, err := first.fleet.Rollouts(t.Context()); return err == nil }) {
+		t.Fatal("etcd is not found again")
+	}
+	leased(t, second)
+}
+
 // holder is the revision at which the lease was taken that is held now.
 func (o *Orders) holder(t *testing.T) int64 {
 	t.Helper()
