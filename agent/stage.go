@@ -95,7 +95,7 @@ func (p *pass) order(ctx context.Context, t *turn, s state.Snapshot, unread erro
 			s, outcome = p.desk.Advance(ctx, s, t.forced)
 			outcome = spoken(taken, outcome)
 		}
-		p.share.Offer(ctx, s)
+		outcome.Next = state.Sooner(outcome.Next, p.share.Offer(ctx, s))
 		host.Alive()
 		return nil
 	})
@@ -139,7 +139,7 @@ func (p *pass) install(ctx context.Context, t *turn, agenda agenda) {
 	go func() {
 		p.contained([]*turn{t}, func() { p.rollout.Install(ctx, t.item, func() { t.joined(); t.left() }) })
 		t.joined()
-		p.share.Installed(ctx, t.item.Snapshot, t.item.Rolled(), t.item.Outcome)
+		t.item.Outcome.Next = state.Sooner(t.item.Outcome.Next, p.share.Installed(ctx, t.item.Snapshot, t.item.Rolled(), t.item.Outcome))
 		t.after = p.sum(ctx, t.certificate)
 		t.left()
 		p.reports <- func() {

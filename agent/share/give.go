@@ -14,23 +14,25 @@ import (
 )
 
 // Offer publishes what this host serves, where it is newer than what the fleet has. It is
-// called before the installation, so that this host is one of the canaries. What cannot be
-// published is at the next look.
-func (p *Pass) Offer(ctx context.Context, s state.Snapshot) {
+// called before the installation, so that this host is one of the canaries. Others wait for
+// what cannot be published: again is when to look again; zero: it need not be sooner.
+func (p *Pass) Offer(ctx context.Context, s state.Snapshot) (again time.Time) {
 	if p == nil || p.unread != nil || !p.offers(s) {
-		return
+		return time.Time{}
 	}
 	r, err := p.rollout(ctx, s.Config.Name)
 	if err != nil || !ahead(s, r) {
-		return
+		return time.Time{}
 	}
 	b, err := bundle.Load(s.Store.Path(s.Current))
 	if err == nil {
 		err = p.publish(ctx, s, b)
 	}
-	if err != nil && ctx.Err() == nil {
-		p.share.host.Log.Warn("cannot publish to the fleet; the next look does", "certificate", s.Config.Name, "error", err)
+	if err == nil || ctx.Err() != nil {
+		return time.Time{}
 	}
+	p.share.host.Log.Warn("cannot publish to the fleet; the next look does", "certificate", s.Config.Name, "error", err)
+	return state.Now().Add(p.again)
 }
 
 // offers says that the current version is one for others, too.
@@ -84,16 +86,17 @@ func (p *Pass) RollBack(ctx context.Context, s state.Snapshot, version string) e
 }
 
 // Installed tells the fleet how this host fares with its current version, after its
-// installation: rolled is the version that every target was seen to hold and serve.
-func (p *Pass) Installed(ctx context.Context, s state.Snapshot, rolled string, o state.Outcome) {
+// installation: rolled is the version that every target was seen to hold and serve. Others
+// may wait for that: again is as of Offer.
+func (p *Pass) Installed(ctx context.Context, s state.Snapshot, rolled string, o state.Outcome) (again time.Time) {
 	if p == nil {
-		return
+		return time.Time{}
 	}
 	name := s.Config.Name
 	p.serves(name, rolled)
 	r, err := p.rollout(ctx, name)
 	if err != nil || s.Current == "" || r.Version.ID != s.Current {
-		return
+		return time.Time{}
 	}
 	before, trying := r.Tries[p.book.host()]
 	switch {
@@ -103,9 +106,11 @@ func (p *Pass) Installed(ctx context.Context, s state.Snapshot, rolled string, o
 	case rolled != s.Current && o.Class >= state.NotServed && o.Err != nil && before.State != fleet.Failed:
 		err = p.note(ctx, name, r.ID, fleet.Failed, o.Err.Error())
 	}
-	if err != nil && ctx.Err() == nil {
-		p.share.host.Log.Warn("cannot tell the fleet how a version fares; the next look does", "certificate", name, "error", err)
+	if err == nil || ctx.Err() != nil {
+		return time.Time{}
 	}
+	p.share.host.Log.Warn("cannot tell the fleet how a version fares; the next look does", "certificate", name, "error", err)
+	return state.Now().Add(p.again)
 }
 
 // serves notes what End registers.
