@@ -70,7 +70,7 @@ func TestAnotherHostGoesOnWhereOneDied(t *testing.T) {
 	ofEachOrdering(t, func(t *testing.T, o ordering) {
 		for _, step := range []order.Step{order.Propagate, order.Issue} {
 			t.Run("at "+string(step), func(t *testing.T) {
-				w := o.newWorld(t, sandbox.Options{Propagation: []time.Duration{200 * time.Millisecond}, IssueAfter: time.Second})
+				w := o.newWorld(t, sandbox.Options{Propagation: []time.Duration{2 * time.Second}, IssueAfter: time.Second})
 				h := newHosts(t, etcd)
 				a, b := h.host(w, "a"), h.host(w, "b")
 				a.comesTo(step)

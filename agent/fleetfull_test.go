@@ -16,7 +16,7 @@ import (
 func TestAnEtcdThatIsFullLosesNothingAndPaysNothingTwice(t *testing.T) {
 	ofEachOrdering(t, func(t *testing.T, o ordering) {
 		etcd := fleettest.Small(t)
-		w := o.newWorld(t, sandbox.Options{Propagation: []time.Duration{200 * time.Millisecond}, IssueAfter: time.Second})
+		w := o.newWorld(t, sandbox.Options{Propagation: []time.Duration{2 * time.Second}, IssueAfter: time.Second})
 		h := newHosts(t, etcd)
 		a, b := h.host(w, "a"), h.host(w, "b")
 		for _, begun := range []bool{false, true} {

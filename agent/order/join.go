@@ -38,7 +38,7 @@ type joint struct {
 // Join makes the ledger one that is kept with other hosts, and each further entry is
 // written there first. What they wrote of an instance counts here from now on; what
 // they lack, as after an old backup was put back, they are told. Where something that
-// they wrote is not understood here, nothing is written of that account: see Barred.
+// they wrote is not understood here, nothing more is noted of that account: see Barred.
 func (l *Instances) Join(c Common, now time.Time) error {
 	theirs, err := c.Read()
 	if err != nil {
