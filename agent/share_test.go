@@ -210,6 +210,9 @@ func TestACanaryThatIsSilentHoldsNobodyBackForLong(t *testing.T) {
 			if (o.Err != nil) != (tt.says != "") || tt.says != "" && !strings.Contains(o.Err.Error(), tt.says) {
 				t.Errorf("%+v", o)
 			}
+			if tt.says != "" && (!o.News || w.renew(Renewal{NoWait: true}).News) {
+				t.Error("it is not told once")
+			}
 			if in := time.Until(o.Next); !tt.takes && (in > 16*time.Minute-tt.tried || in < 0) {
 				t.Errorf("it looks again in %s", in)
 			}

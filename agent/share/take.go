@@ -98,7 +98,7 @@ func (l *look) turn(ctx context.Context) (state.Outcome, bool) {
 	if v == try {
 		var err error
 		if v, who, err = l.seat(ctx); err != nil {
-			return l.without(ctx, err)
+			return l.retried(ctx, err, l.pass.again)
 		}
 	}
 	switch v {
@@ -206,10 +206,12 @@ func (l *look) nothing() (state.Outcome, bool) {
 
 // waits is the outcome while others try the version first. The host looks again when one
 // of them may have to be replaced.
-func (l *look) waits(who string) state.Outcome {
-	o := l.later("the hosts that try version " + l.r.Version.ID + " first")
+func (l *look) waits(who string) (o state.Outcome) {
 	if l.s.Emergency(l.now) && l.now.Sub(l.r.At).Abs() >= slowAfter {
-		o = l.withoutVersion(fmt.Errorf("version %s is not installed: host %s tries it first, and has not said yet how it fares", l.r.Version.ID, who))
+		o = l.withoutVersion(hint.Add(fmt.Errorf("version %s is not installed: host %s tries it first, and has not said yet how it fares", l.r.Version.ID, who),
+			"see that host; dvagent fleet release "+l.name()+" lets all hosts install it"))
+	} else {
+		o = l.later("the hosts that try version " + l.r.Version.ID + " first")
 	}
 	if free := seatFree(l.r, l.now); !free.IsZero() {
 		o.Next = state.Sooner(o.Next, free.Add(chance.Below(seatSpread)))
@@ -262,7 +264,7 @@ func (l *look) refused(ctx context.Context, err error) state.Outcome {
 		return state.Outcome{Certificate: l.name(), Class: state.Pending, Step: state.StepFleet, Waiting: state.Interrupted}
 	}
 	if state.Transient(err) {
-		o, _ := l.without(ctx, err)
+		o, _ := l.retried(ctx, err, busyAfter+chance.Below(2*busyAfter))
 		return o
 	}
 	if _, trying := l.r.Tries[l.pass.book.host()]; trying {
@@ -273,6 +275,17 @@ func (l *look) refused(ctx context.Context, err error) state.Outcome {
 	o := state.Failed(l.name(), state.Also(err, recordErr))
 	o.Step, o.Next, o.News = state.StepFleet, l.soon(), news
 	return o
+}
+
+// busyAfter is after how long an etcd that was too busy is asked again at the soonest: many
+// hosts read what was published at the same moment.
+const busyAfter = 5 * time.Second
+
+// retried is the outcome where etcd did not answer while something was taken from it.
+func (l *look) retried(ctx context.Context, err error, after time.Duration) (o state.Outcome, rests bool) {
+	o, rests = l.without(ctx, err)
+	o.Next = state.Sooner(o.Next, l.now.Add(after))
+	return o, rests
 }
 
 // without is the outcome where etcd could not be asked. What is installed is served and
