@@ -63,3 +63,38 @@ func TestAHostThatFollowsByNowLetsGoOfItsOrder(t *testing.T) {
 	w.issue()
 	b.renewed(Renewal{})
 }
+
+// A host that forgets a certificate leaves its instance to the hosts that have it still.
+func TestAHostThatForgetsACertificateLeavesItsInstanceToTheOthers(t *testing.T) {
+	t.Parallel()
+	p := newParty(t, 2, 0)
+	for _, w := range p.hosts {
+		w.renewed(Renewal{})
+	}
+	w := p.hosts[0] // which ordered, and tells the others what its ledger says
+	if held := w.holders(); len(held) != 1 || held[0] != "example.com" {
+		t.Fatalf("the instances are claimed for %q", held)
+	}
+	w.name, w.domains = "other", `["other.example.com"]`
+	if _, err := w.agent().Forget(t.Context(), "example.com", true, tester); err != nil {
+		t.Fatal(err)
+	}
+	if held := w.holders(); len(held) != 1 || held[0] != "example.com" {
+		t.Errorf("the instances are claimed for %q", held)
+	}
+}
+
+// holders are the certificates that have an instance, as the ledger of this host has it.
+func (w *world) holders() (all []string) {
+	w.Helper()
+	l, err := order.LoadInstances(w.where().Instances())
+	if err != nil {
+		w.Fatal(err)
+	}
+	for _, s := range w.sandbox.Subscriptions() {
+		if holder := l.Holder(order.Instance{Account: "main", ID: s.InstanceID}); holder != "" {
+			all = append(all, holder)
+		}
+	}
+	return all
+}

@@ -255,6 +255,17 @@ func (o *Orders) Known(ctx context.Context, certificate string) (issue.Known, er
 	return o.decode(certificate, resp.Kvs[0].Value)
 }
 
+// Serves is for issue.Fleet.
+func (o *Orders) Serves(ctx context.Context, certificate string) (string, error) {
+	hosts, err := o.fleet.Hosts(ctx)
+	for _, h := range hosts {
+		if h.Name != o.host() && h.Versions[certificate] != "" {
+			return h.Name, err
+		}
+	}
+	return "", err
+}
+
 // written is what stands in etcd of an order.
 type written struct {
 	Host    string         `json:"host"`

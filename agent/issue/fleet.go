@@ -20,6 +20,8 @@ type Fleet interface {
 	Lease(ctx context.Context, certificate string) (Lease, error)
 	// Known is what the hosts know of the last order of a certificate.
 	Known(ctx context.Context, certificate string) (Known, error)
+	// Serves is another host that serves the certificate, as it says; "": there is none.
+	Serves(ctx context.Context, certificate string) (host string, err error)
 	// Ledger is the ledger of instances that the hosts keep together.
 	Ledger() order.Common
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"dvagent/agent/config"
 	"dvagent/agent/order"
 	"dvagent/agent/state"
 	"dvagent/internal/bundle"
@@ -52,17 +53,57 @@ func (d *Desk) newestLeaf(certificate string) *x509.Certificate {
 
 // Forget gives up what is open of a certificate that is not configured any more,
 // lets its instances go, and removes all that is kept of it. Records that cannot be
-// removed now stay owed.
+// removed now stay owed. What another host of the fleet has still stays that host's.
 func (d *Desk) Forget(ctx context.Context, certificate string) (state.Outcome, error) {
 	var outcome state.Outcome
+	other, err := d.otherHost(ctx, certificate)
+	if err != nil {
+		return outcome, err
+	}
 	o, err := order.Load(d.host.Dir.Certificate(certificate))
-	if err == nil && o != nil && o.Step() != order.Done {
+	open := err == nil && o != nil && o.Step() != order.Done
+	if open && other != "" {
+		if err := d.handOn(&state.Snapshot{Config: config.Certificate{Name: certificate}, Order: o}, other); err != nil {
+			return outcome, err
+		}
+	}
+	if open && other == "" {
 		if outcome, err = d.Abandon(ctx, certificate); err != nil {
 			return outcome, err
 		}
 	} else {
 		outcome = d.Sweep(ctx, certificate)
 	}
+	if other == "" {
+		err = d.letInstancesGo(certificate)
+	} else {
+		d.host.Say(certificate, "", "host "+other+" of the fleet has the certificate still, and keeps its instance")
+		err = nil
+	}
+	if err != nil {
+		return outcome, err
+	}
+	return outcome, d.host.Dir.Forget(certificate)
+}
+
+// otherHost is one of the fleet that has the certificate, or an order of it; "": none.
+func (d *Desk) otherHost(ctx context.Context, certificate string) (string, error) {
+	if d.fleet == nil {
+		return "", nil
+	}
+	host, err := d.fleet.Serves(ctx, certificate)
+	if err != nil || host != "" {
+		return host, err
+	}
+	known, err := d.fleet.Known(ctx, certificate)
+	if there := known.order(certificate); err == nil && there != nil && there.Outcome == "" && known.Host != d.fleet.Host() {
+		host = known.Host
+	}
+	return host, err
+}
+
+// letInstancesGo ends the claims of a certificate.
+func (d *Desk) letInstancesGo(certificate string) error {
 	for account := range d.host.Config.Accounts {
 		claim, submitted := d.ledger.ClaimOf(account, certificate)
 		use := order.InstanceReleased
@@ -73,8 +114,8 @@ func (d *Desk) Forget(ctx context.Context, certificate string) (state.Outcome, e
 			continue
 		}
 		if err := d.ledger.Note(use, order.Instance{Account: account, ID: claim.Instance}, certificate); err != nil {
-			return outcome, err
+			return err
 		}
 	}
-	return outcome, d.host.Dir.Forget(certificate)
+	return nil
 }
