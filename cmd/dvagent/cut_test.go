@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"log"
 	"math/rand/v2"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -300,4 +302,23 @@ func TestAWriteTestIsCutAtEachChangeOfTheZone(t *testing.T) {
 			c.converges(1)
 		})
 	}
+}
+
+// sample makes that many trials, or as many as two minutes allow.
+func sample(t *testing.T, trials int, try func(t *testing.T, n int)) {
+	var tried atomic.Int64
+	var workers sync.WaitGroup
+	started := time.Now()
+	for range sideBySide {
+		workers.Go(func() {
+			for {
+				n := int(tried.Add(1))
+				if n > trials || time.Since(started) > 2*time.Minute {
+					return
+				}
+				t.Run(fmt.Sprintf("trial %d", n), func(t *testing.T) { try(t, n) })
+			}
+		})
+	}
+	workers.Wait()
 }
