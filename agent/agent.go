@@ -8,7 +8,6 @@ package agent
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"dvagent/agent/account"
 	"dvagent/agent/config"
@@ -30,6 +29,7 @@ type Agent struct {
 	fleet    issue.Fleet              // nil: this host is alone
 	share    *share.Share             // nil where this host is alone
 	renewals map[string]state.Renewal // of the certificates looked at so far, under the lock
+	inPlace  map[string]sighting      // when targets were last looked at, by certificate; under the lock
 	waiting  []string                 // the certificates that a pass handed back, in the order in which they waited; under the lock
 }
 
@@ -46,7 +46,7 @@ func NewOn(host *state.Host) (*Agent, error) {
 		return nil, err
 	}
 	a := &Agent{host: host, accounts: accounts, zones: proof.NewZones(host, accounts), memory: issue.NewMemory(),
-		renewals: map[string]state.Renewal{}}
+		renewals: map[string]state.Renewal{}, inPlace: map[string]sighting{}}
 	a.join()
 	return a, nil
 }
@@ -81,7 +81,7 @@ func (a *Agent) locked(ctx context.Context, caller state.Caller, do func(context
 		return err
 	}
 	defer lock.Unlock()
-	while, stop := lock.While(ctx, 100*time.Millisecond)
+	while, stop := lock.While(ctx, a.host.Nap/600)
 	defer stop()
 	err = do(while)
 	if lost := lock.Stands(); lost != nil {

@@ -55,20 +55,21 @@ type pass struct {
 	begun   time.Time
 
 	seats      *issue.Seats
-	reading    chan struct{}     // holds a value for each certificate whose state is being read
-	looking    chan struct{}     // holds a value for each certificate that is looked at from its disk alone
-	fresh      []*turn           // that have not been started
-	turns      map[string]*turn  // all that are at work, by certificate
-	orders     int               // that are being advanced
-	installing int               // that are being installed
-	toTell     []*turn           // whose hooks are to run
-	since      time.Time         // when the first of toTell came
-	hooking    bool              // hooks run
-	worked     map[string]bool   // the certificates for which this pass has done something
-	rolled     map[string]string // the version that was rolled out in this pass, by certificate
+	reading    chan struct{}    // holds a value for each certificate whose state is being read
+	looking    chan struct{}    // holds a value for each certificate that is looked at from its disk alone
+	fresh      []*turn          // that have not been started
+	turns      map[string]*turn // all that are at work, by certificate
+	orders     int              // that are being advanced
+	installing int              // that are being installed
+	toTell     []*turn          // whose hooks are to run
+	since      time.Time        // when the first of toTell came
+	hooking    bool             // hooks run
+	worked     map[string]bool  // the certificates for which this pass has done something
 
 	look    *look
 	reports chan func() // what a stage has done, to be noted by the loop
+	tick    *time.Timer // for what only time brings
+	soon    bool        // it ends in a moment
 	seen    []notice.Seen
 	noted   time.Time // when people's troubles were last written down
 }
@@ -82,6 +83,7 @@ type turn struct {
 	joined      func()        // called when nobody needs to wait for its installation any more
 	left        func()        // called when it is no longer looked at from the disk alone
 	item        *install.Item // once its order has gone as far as it goes now
+	passedOver  bool          // its targets were not looked at
 
 	looked        time.Time // when it began to be looked at
 	before, after seal.Sum  // what there was to be seen then, and after its installation; zero where that cannot tell
@@ -102,13 +104,13 @@ func (a *Agent) newPass(scope state.Scope, look *look) (*pass, error) {
 	return &pass{agent: a, scope: scope, desk: desk, rollout: install.New(a.host, scope, desk.Trusts),
 		uploads: upload.New(a.host, scope, a.accounts.Vault), share: shared, begun: now, noted: now,
 		look: look, seats: issue.NewSeats(a.host.Config.Limits.ParallelOrders), reading: make(chan struct{}, readAtOnce), looking: make(chan struct{}, lookedAtOnce),
-		turns: map[string]*turn{}, worked: map[string]bool{}, rolled: map[string]string{}, reports: make(chan func())}, nil
+		turns: map[string]*turn{}, worked: map[string]bool{}, reports: make(chan func())}, nil
 }
 
 const (
 	readAtOnce   = 16                     // certificates whose state is read side by side
 	lookedAtOnce = 64                     // certificates that are looked at side by side, which bounds the memory of a pass; who waits for a server or a reload is none
-	tickEvery    = 100 * time.Millisecond // so often it is seen what is due
+	tickEvery    = 100 * time.Millisecond // so soon after news it is seen what is due, and so often at most
 	hooksAfter   = 3 * time.Second        // so long hooks wait for what is not in place yet
 	passLength   = time.Minute            // after which a pass takes in something new only while it is held up
 	heldUpAfter  = 5 * time.Second        // so long is a turn that holds a pass up
@@ -123,8 +125,8 @@ const (
 // run works on the agenda until nothing is at work any more.
 func (p *pass) run(ctx context.Context, agenda agenda) {
 	ctx = command.WithAlive(ctx, p.agent.host.Alive)
-	tick := time.NewTicker(tickEvery)
-	defer tick.Stop()
+	p.tick = time.NewTimer(tickEvery)
+	defer p.tick.Stop()
 	p.begin(ctx, agenda)
 	for {
 		p.advance(ctx, agenda)
@@ -138,12 +140,15 @@ func (p *pass) run(ctx context.Context, agenda agenda) {
 		select {
 		case report := <-p.reports:
 			report()
+			p.tickSoon()
 		case names := <-agenda.alarms():
 			for name := range names {
-				delete(p.rolled, name)
+				delete(p.agent.inPlace, name)
 			}
 			agenda.wake(names)
-		case <-tick.C:
+			p.tickSoon()
+		case <-p.tick.C:
+			p.soon = false
 			if p.takesMore(state.Now()) {
 				p.begin(ctx, agenda)
 			} else {
@@ -152,6 +157,7 @@ func (p *pass) run(ctx context.Context, agenda agenda) {
 			if state.Now().Sub(p.noted) > noteEvery {
 				p.note(ctx, agenda)
 			}
+			p.tick.Reset(p.quiet(agenda))
 		}
 	}
 	if p.scope.Unconfigured {
@@ -163,6 +169,27 @@ func (p *pass) run(ctx context.Context, agenda agenda) {
 	p.share.End(ctx)
 	p.desk.Keep()
 	p.look.keep(p.desk)
+}
+
+// tickSoon has it seen soon what is due, for something has happened.
+func (p *pass) tickSoon() {
+	if !p.soon {
+		p.soon = true
+		p.tick.Reset(tickEvery)
+	}
+}
+
+// quiet is how long there is nothing to see, unless something happens.
+func (p *pass) quiet(agenda agenda) time.Duration {
+	now := state.Now()
+	until := state.Sooner(agenda.next(now), now.Add(noteEvery))
+	if len(p.toTell) > 0 {
+		until = state.Sooner(until, p.since.Add(hooksAfter))
+	}
+	if end := p.begun.Add(passLength); end.After(now) {
+		until = state.Sooner(until, end)
+	}
+	return max(until.Sub(now), tickEvery)
 }
 
 // linger keeps the lock where something is due in a moment, and begins it then: that is

@@ -174,10 +174,14 @@ func (run *oneShot) alarms() <-chan map[string]bool { return nil }
 func (run *oneShot) wake(map[string]bool)           {}
 func (run *oneShot) noted()                         {}
 
-// next is for agenda: when the first certificate that waits is looked at again.
-func (run *oneShot) next(time.Time) time.Time {
+// next is for agenda: when the first certificate that waits is looked at again; now, where
+// one was not looked at yet.
+func (run *oneShot) next(now time.Time) time.Time {
 	var next time.Time
-	if run.renewal.NoWait {
+	switch {
+	case len(run.first) > 0:
+		return now
+	case run.renewal.NoWait:
 		return next
 	}
 	for _, outcome := range run.last {

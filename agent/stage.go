@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"sync"
+	"time"
 
 	"dvagent/agent/config"
 	"dvagent/agent/install"
@@ -126,10 +127,25 @@ func (p *pass) contained(batch []*turn, do func()) {
 	}
 }
 
-// install rolls the certificate out, beside all others. What was rolled out in
-// this pass already, and only waits for its order, is done.
+// sighting is a look at a certificate's targets.
+type sighting struct {
+	version string // that all of them held and served; "": none
+	at      time.Time
+}
+
+// isInPlace says that the targets were seen to hold and serve the current version no
+// longer ago than a service looks at them anyway. What changes a file is watched for.
+func (a *Agent) isInPlace(s state.Snapshot) bool {
+	last := a.inPlace[s.Config.Name]
+	lately := state.Now().Sub(last.at).Abs() < a.host.Config.Service.Interval
+	return last.version == s.Current && (lately || s.Current == "")
+}
+
+// install rolls the certificate out, beside all others. What was seen in place lately,
+// and only waits for its order, is done.
 func (p *pass) install(ctx context.Context, t *turn, agenda agenda) {
-	if version := t.item.Snapshot.Current; !t.item.Failing() && version == p.rolled[t.certificate.Name] && t.item.Outcome.Class == state.Pending {
+	if !t.item.Failing() && t.item.Outcome.Class == state.Pending && p.agent.isInPlace(t.item.Snapshot) {
+		t.passedOver = true
 		t.joined()
 		t.left()
 		p.sweep(ctx, t, agenda)
@@ -225,7 +241,9 @@ func (p *pass) sweep(ctx context.Context, t *turn, agenda agenda) {
 func (p *pass) end(t *turn, agenda agenda) {
 	delete(p.turns, t.certificate.Name)
 	p.worked[t.certificate.Name] = true
-	p.rolled[t.certificate.Name] = t.item.Rolled()
+	if !t.passedOver {
+		p.agent.inPlace[t.certificate.Name] = sighting{t.item.Rolled(), state.Now()}
+	}
 	p.look.seal(t)
 	if len(p.agent.host.Config.Notify) > 0 { // else nobody is told, and a snapshot is long
 		p.seen = append(p.seen, notice.Seen{Snapshot: t.item.Snapshot, Outcome: t.item.Outcome})

@@ -29,7 +29,7 @@ type Host struct {
 	Roots   *x509.CertPool // that certificates of others are trusted by; nil: this host's
 	Version string         // of this dvagent; "": it is not known
 
-	Nap       time.Duration // how long a service rests at most before it looks at the clock again
+	Nap       time.Duration // how long a service rests at most before it looks at the clock again; and 600 times as long as a pass goes without a look at its lock
 	Unwatched bool          // files of targets that someone changes are found by the next look alone
 
 	lock      atomic.Pointer[Lock] // the last one that was taken

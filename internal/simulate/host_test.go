@@ -25,6 +25,7 @@ type host struct {
 	dir      string
 	address  string // of its web server
 	settings settings
+	mounted  bool // its disk is one of its own
 
 	mu      sync.Mutex
 	served  *tls.Certificate // what the web server has loaded; nil: it serves nothing yet
@@ -32,6 +33,7 @@ type host struct {
 	broken  bool             // its commands fail
 	off     bool             // it has no power
 	offline bool             // it reaches nobody but itself
+	full    bool             // its disk has no room
 	asleep  chan struct{}    // closed when it wakes; nil while it is awake
 
 	watch watch // what a checker knows of it
@@ -142,6 +144,10 @@ func (h *host) start() {
 		return
 	}
 	p, err := h.launch(serviceOf)
+	if err != nil && h.isFull() {
+		h.world.tell(h.name, "the service does not start: %v", err)
+		return
+	}
 	if err != nil {
 		h.world.violated("the service of %s does not start: %v", h.name, err)
 		return
@@ -168,7 +174,7 @@ func (h *host) end() {
 		return
 	}
 	p.stop()
-	if err := p.bury(); err != nil {
+	if err := h.withRoom(p.bury); err != nil {
 		h.world.violated("the disk of %s: %v", h.name, err)
 	}
 }
@@ -177,6 +183,10 @@ func (h *host) end() {
 func (h *host) once(do func(ctx context.Context, a *agent.Agent) error) {
 	h.rest()
 	p, err := h.launch(do)
+	if err != nil && h.isFull() {
+		h.world.tell(h.name, "a command does not start: %v", err)
+		return
+	}
 	if err != nil {
 		h.world.violated("a command of %s does not start: %v", h.name, err)
 		return

@@ -75,6 +75,16 @@ func (p *process) isDead() bool {
 	return p.dead
 }
 
+// hasEnded says that the process has ended, by itself or not.
+func (p *process) hasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
 // killAt has the process killed at its nth effect from now on.
 func (p *process) killAt(n int, then func()) {
 	p.mu.Lock()

@@ -27,7 +27,7 @@ func (h *host) configure(s settings) {
 	text = strings.Replace(text, "[account.main]\n", fmt.Sprintf("[account.main]\ncas_api = %q\n", s.api), 1)
 	text += fmt.Sprintf(hostConfig, s.interval, noticesAt, h.name, hookCommand, quoted(s.names), s.key,
 		h.certificateFile(), h.keyFile(), checkCommand, reloadCommand, quoted(probes))
-	if err := os.WriteFile(h.configFile(), []byte(text), 0o600); err != nil {
+	if err := h.withRoom(func() error { return os.WriteFile(h.configFile(), []byte(text), 0o600) }); err != nil {
 		h.world.t.Fatal(err)
 	}
 }

@@ -102,7 +102,7 @@ func (h *host) checkTold(leaf *x509.Certificate, now time.Time) {
 		life = leaf.NotAfter.Sub(leaf.NotBefore)
 	}
 	quiet := leaf == nil || now.Before(leaf.NotAfter.Add(-life/20)) || h.world.people.know(h)
-	if quiet || p == nil || p.isDead() || h.isAsleep() || h.offline {
+	if quiet || p == nil || p.isDead() || h.isAsleep() || h.offline || h.isFull() {
 		h.watch.since = time.Time{}
 		return
 	}

@@ -85,6 +85,7 @@ var kinds = []kind{
 	{"edit", 2, (*world).edited},
 	{"force", 1, (*world).forced},
 	{"cron", 6, (*world).oneShot},
+	{"full disk", 3, (*world).fullDisk},
 	{"records", 6, (*world).otherRecords},
 	{"refund", 0.3, (*world).refunded},
 }
@@ -272,7 +273,7 @@ func (w *world) tampered(h *host) {
 	case 3:
 		w.tell("-", "%s: a pair of its own CA is put there by hand", h.name)
 		w.excuse(1)
-		if err := handMade(h); err != nil {
+		if err := h.withRoom(func() error { return handMade(h) }); err != nil {
 			w.t.Fatal(err)
 		}
 	}

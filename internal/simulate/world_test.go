@@ -111,7 +111,11 @@ func (w *world) open(options sandbox.Options) {
 func (w *world) addHost(s settings) *host {
 	n := len(w.hosts) + 1
 	h := &host{world: w, name: fmt.Sprintf("host%d", n), dir: filepath.Join(w.base, fmt.Sprint(n)), address: fmt.Sprintf("192.0.2.%d:443", n)}
-	if err := os.MkdirAll(filepath.Join(h.dir, "tls"), 0o700); err != nil {
+	if err := os.MkdirAll(h.dir, 0o700); err != nil {
+		w.t.Fatal(err)
+	}
+	h.mount()
+	if err := os.Mkdir(filepath.Join(h.dir, "tls"), 0o700); err != nil {
 		w.t.Fatal(err)
 	}
 	if err := h.serve(w.ctx); err != nil {
