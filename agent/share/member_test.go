@@ -85,15 +85,18 @@ func (m *member) take() (*Pass, state.Outcome) {
 	return p, o
 }
 
+// patience bounds each wait.
+const patience = 3 * time.Minute
+
 // await waits for what comes to hold.
 func (m *member) await(what string, holds func() bool) {
 	m.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if holds() {
 			return
 		}
 	}
-	m.Fatalf("not within a minute: %s", what)
+	m.Fatalf("not within %s: %s", patience, what)
 }
 
 func (m *member) isLive() bool {
