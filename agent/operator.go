@@ -117,7 +117,7 @@ func (a *Agent) Rollback(ctx context.Context, name, version string, caller state
 // rolled back.
 func (a *Agent) RollbackFleet(ctx context.Context, name, version string, caller state.Caller) (state.Outcome, error) {
 	return a.rollback(ctx, name, caller, func(ctx context.Context, p *pass) error {
-		s, version, err := a.before(name, version, true)
+		s, version, err := a.beforeOfFleet(ctx, p, name, version)
 		if err == nil {
 			err = p.share.RollBack(ctx, s, version)
 		}
@@ -165,6 +165,17 @@ func (a *Agent) before(name, version string, again bool) (state.Snapshot, string
 		return s, "", fmt.Errorf("%s has no version before the current one", name)
 	}
 	return s, version, usable(s, version)
+}
+
+// beforeOfFleet is before for the fleet: where this host does not have what was published,
+// that is what is taken back, and all go where this host is.
+func (a *Agent) beforeOfFleet(ctx context.Context, p *pass, name, version string) (state.Snapshot, string, error) {
+	certificate, _ := a.host.Config.Certificate(name)
+	s, err := a.host.Dir.Read(certificate)
+	if err == nil && version == "" && p.share.Lacks(ctx, s) {
+		return s, s.Current, usable(s, s.Current)
+	}
+	return a.before(name, version, true)
 }
 
 func (a *Agent) rollBack(s state.Snapshot, version string) error {

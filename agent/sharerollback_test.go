@@ -3,6 +3,7 @@ package agent
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"dvagent/agent/state"
@@ -85,6 +86,25 @@ func TestAHostThatWasRolledBackAloneTakesAllOthersThere(t *testing.T) {
 	}
 	p.areAt(all[2], p.hosts[1])
 	p.rollBack(p.hosts[0], all[1])
+	p.areAt(all[1], p.hosts...)
+}
+
+// The others are told to take the version back that a canary failed with: they never had it.
+func TestAVersionIsTakenBackByAHostThatNeverHadIt(t *testing.T) {
+	t.Parallel()
+	p := newParty(t, 2, 1)
+	all := p.versions(2)
+	canary, w := p.hosts[0], p.hosts[1]
+	sound := canary.extra
+	canary.extra = strings.Replace(sound, "[fleet]", "  check = [\"false\"]\n[fleet]", 1)
+	if o := canary.renew(Renewal{Force: true}); o.Class != state.NotServed {
+		t.Fatalf("the canary: %+v", o)
+	}
+	if w.renew(Renewal{}); w.current() != all[1] {
+		t.Fatalf("at %s and not %s", w.current(), all[1])
+	}
+	p.rollBack(w, "")
+	canary.extra = sound
 	p.areAt(all[1], p.hosts...)
 }
 

@@ -65,6 +65,15 @@ func (p *Pass) publication(s state.Snapshot, b *bundle.Bundle) fleet.Publication
 // ErrAlone says that this host has no fleet.
 var ErrAlone = hint.Add(errors.New("this host is alone"), "add [fleet] to the configuration, on all hosts that share certificates")
 
+// Lacks says that the newest version is published, and that this host has an older one.
+func (p *Pass) Lacks(ctx context.Context, s state.Snapshot) bool {
+	if p == nil || s.Current == "" {
+		return false
+	}
+	r, err := p.rollout(ctx, s.Config.Name)
+	return err == nil && r.Known() && !r.RolledBack() && later(r.Version, s)
+}
+
 // RollBack publishes a version of this host as the one that all hosts are to go back to.
 func (p *Pass) RollBack(ctx context.Context, s state.Snapshot, version string) error {
 	if p == nil {
