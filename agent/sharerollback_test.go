@@ -5,8 +5,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"dvagent/agent/state"
+	"dvagent/internal/sandbox"
 )
 
 // versions has the first host order so many versions, one after the other, and all others
@@ -46,6 +48,62 @@ func (p *party) rollBack(w *world, to string) {
 func (w *world) isHeld() bool {
 	w.Helper()
 	return w.status().Certificates[0].Held
+}
+
+func TestARollbackOfTheFleetGoesToAllHostsAndIsHeldUntilTheNextIssuance(t *testing.T) {
+	t.Parallel()
+	p := newParty(t, 3, 1)
+	p.hosts[0].renewed(Renewal{})
+	first := p.hosts[0].current()
+	for _, w := range p.hosts[1:2] {
+		w.renew(Renewal{})
+	}
+	p.hosts[0].renewed(Renewal{Force: true})
+	second := p.hosts[0].current()
+	p.hosts[1].renew(Renewal{})
+	if second == first || p.hosts[1].current() != second {
+		t.Fatalf("at %s and %s", p.hosts[1].current(), second)
+	}
+	if o, err := p.hosts[0].agent().RollbackFleet(t.Context(), "example.com", "", tester); err != nil || o.Class != state.Served || p.hosts[0].current() != first {
+		t.Fatalf("%+v: %v", o, err)
+	}
+	p.hosts[0].calls()
+	for i, w := range p.hosts { // the last one had neither version
+		for range 2 {
+			if o := w.renew(Renewal{}); o.Class != state.Served || w.current() != first || w.installed() != first {
+				t.Errorf("host %d: %+v, at %s and not %s", i, o, w.current(), first)
+			}
+		}
+	}
+	if calls := p.hosts[0].calls(); len(calls) > 0 {
+		t.Errorf("called %v", calls)
+	}
+	if _, err := p.hosts[1].agent().Deploy(t.Context(), Redeployment{Latest: true, Caller: tester}); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{first, second, first} {
+		if p.hosts[i].renew(Renewal{}); p.hosts[i].current() != want {
+			t.Errorf("host %d, after one was taken forward: at %s and not %s", i, p.hosts[i].current(), want)
+		}
+	}
+	p.hosts[1].renewed(Renewal{Force: true})
+	third := p.hosts[1].current()
+	for i, w := range p.hosts {
+		if o := w.renew(Renewal{}); o.Class != state.Served || w.current() != third || third == second {
+			t.Errorf("host %d, after the next issuance: %+v, at %s and not %s", i, o, w.current(), third)
+		}
+	}
+}
+
+func TestWithoutAFleetThereIsNothingToRollBackOnAllHosts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{})
+	w.serves(-30*24*time.Hour, 60*24*time.Hour)
+	w.serves(-20*24*time.Hour, 70*24*time.Hour)
+	before := w.current()
+	if _, err := w.agent().RollbackFleet(t.Context(), "example.com", "", tester); err == nil || err.Error() != "this host is alone" || w.current() != before {
+		t.Errorf("got %v, at %s", err, w.current())
+	}
 }
 
 func TestASecondRollbackOfTheFleetGoesFurtherBackOnAllHosts(t *testing.T) {
