@@ -73,6 +73,24 @@ func TestAKeyIsFoundWithoutItsLineInTheJournal(t *testing.T) {
 	}
 }
 
+// fault 55: the ledger is lost while an order is open that has claimed its instance.
+func TestAnOpenOrderGoesOnWithoutTheLedger(t *testing.T) {
+	ofEachOrdering(t, func(t *testing.T, o ordering) {
+		w := o.newWorld(t, sandbox.Options{})
+		call := map[string]string{"2018-07-13": "CreateDVOrderAudit", "2020-04-07": "ApplyCertificate", "package": "CreateCertificateForPackageRequest"}[o.name]
+		w.faults("forbidden:" + call)
+		w.renewUntil(call, func() bool { return w.called(call) })
+		if err := os.Remove(w.where().Instances()); err != nil {
+			t.Fatal(err)
+		}
+		w.faults()
+		w.renewed(Renewal{Timeout: time.Minute})
+		if o.used(w) != 1 {
+			t.Errorf("%d instances used", o.used(w))
+		}
+	})
+}
+
 // An order that was given up leaves an instance on which the next one applies.
 func TestTheInstanceOfAnAbandonedOrderIsTakenAgain(t *testing.T) {
 	t.Parallel()

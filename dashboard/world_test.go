@@ -154,7 +154,8 @@ func (h *host) live(p past, c config.Certificate, ca *bundletest.CA, key crypto.
 	}
 	if p.stock != nil {
 		slot := order.Instance{Account: c.Account, ID: order.PackageSlot("p", p.name)}
-		h.must(ledger.Submit(slot, p.name, p.stock), ledger.Note(order.InstanceReleased, slot, p.name))
+		_, err := ledger.Claim(c.Account, p.name, order.Claim{Instance: slot.ID, Package: "p"})
+		h.must(err, ledger.Submit(slot, p.name, p.stock), ledger.Note(order.InstanceReleased, slot, p.name))
 	}
 	if p.broken {
 		h.must(os.WriteFile(filepath.Join(dir, "rollout.journal"), nil, 0o600), os.Remove(filepath.Join(dir, "rollout.journal")),
