@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -131,9 +132,9 @@ func (f *found) read(most int64) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	open, err := os.Open(reopened(f.fd))
+	open, err := f.reopen()
 	if err != nil {
-		return File{}, f.in.failed("open", f.name, errors.Unwrap(err))
+		return File{}, f.in.failed("open", f.name, err)
 	}
 	defer open.Close()
 	data := bytes.NewBuffer(make([]byte, 0, min(max(f.info.Size, 0), most)+bytes.MinRead)) // room for its end, too
@@ -146,4 +147,26 @@ func (f *found) read(most int64) (File, error) {
 	}
 	file.Data = data.Bytes()
 	return file, nil
+}
+
+const (
+	leaseTries = 20
+	leasePause = 10 * time.Millisecond
+)
+
+// errLeased says that the file's owner keeps others from it.
+var errLeased = hint.Add(errors.New("another process holds a lease on it"), "/proc/locks shows which one")
+
+// reopen opens for reading what was found. Whoever owns the file may have a lease on
+// it: then the kernel would have us wait for most of a minute, each time. One who is
+// honest, such as Samba, lets go at once.
+func (f *found) reopen() (*os.File, error) {
+	for range leaseTries {
+		open, err := os.OpenFile(reopened(f.fd), os.O_RDONLY|unix.O_NONBLOCK, 0)
+		if !errors.Is(err, unix.EAGAIN) {
+			return open, errors.Unwrap(err)
+		}
+		time.Sleep(leasePause)
+	}
+	return nil, errLeased
 }

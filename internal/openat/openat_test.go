@@ -4,10 +4,12 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -235,5 +237,37 @@ func TestNoDescriptorStaysOpen(t *testing.T) {
 	}
 	if after := open(); after != before {
 		t.Errorf("%d descriptors, %d before", after, before)
+	}
+}
+
+// fault 165: the kernel would have whoever opens the file wait for most of a minute.
+func TestALeaseOnAFileHoldsNobodyUp(t *testing.T) {
+	h, top := newTree(t)
+	path := top + "/dir/file"
+	holder, err := os.OpenFile(path, os.O_RDWR, 0)
+	h.must(err)
+	defer holder.Close()
+	if _, err := unix.FcntlInt(holder.Fd(), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
+		t.Skip("this file system has no leases: " + err.Error())
+	}
+	signal.Ignore(unix.SIGIO) // by which the holder is asked
+	defer signal.Reset(unix.SIGIO)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := openat.ReadFile(path, 100)
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if err == nil || !strings.Contains(err.Error(), "another process holds a lease on it") {
+			t.Errorf("error %v", err)
+		}
+	case <-time.After(30 * time.Second): // less than /proc/sys/fs/lease-break-time
+		t.Error("a lease holds up whoever reads the file")
+	}
+	_, err = unix.FcntlInt(holder.Fd(), unix.F_SETLEASE, unix.F_UNLCK)
+	h.must(err)
+	if file, err := openat.ReadFile(path, 100); err != nil || string(file.Data) != "content" {
+		t.Errorf("%q, error %v, when the lease is gone", file.Data, err)
 	}
 }
