@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -125,17 +126,24 @@ func (a *Account) checkSecrets(key string) error {
 	return nil
 }
 
-// buildSecret takes a secret from at most one of its three keys.
+// variable is what can be the name of a variable in an environment.
+var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// buildSecret takes a secret from at most one of its three keys. What stands under
+// _file and _env is not repeated where it can be the secret itself, by mistake.
 func buildSecret(key, literal, file, env string) (secret.Secret, error) {
 	given := secret.Secret{Literal: literal, File: file, Env: env}
 	if given.Check() != nil {
 		return given, at(key, errors.New("is given more than once: choose among it, _file and _env"))
 	}
+	if env != "" && !variable.MatchString(env) {
+		return given, at(key+"_env", hint.Add(errors.New("is not the name of an environment variable"), "it wants a name, and not the secret itself"))
+	}
 	if file == "" {
 		return given, nil
 	}
-	if err := absolute(file); err != nil {
-		return given, at(key+"_file", err)
+	if !filepath.IsAbs(file) {
+		return given, at(key+"_file", hint.Add(errors.New("is not an absolute path"), "it wants the path of a file, from / on, and not what is in the file"))
 	}
 	if err := given.Reach(); err != nil && !errors.Is(err, secret.ErrNotHanded) {
 		return given, at(key+"_file", fmt.Errorf("%s: %w", file, describe(err)))

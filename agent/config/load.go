@@ -200,6 +200,9 @@ func hostPorts(addresses []string) ([]string, error) {
 // with it, or "".
 func hostPort(text, usual string) (string, error) {
 	host, port, err := address.Split(text)
+	if err != nil && strings.Contains(text, "@") { // a password may stand in front of it
+		return "", hint.Add(err, "write host:port alone: a user and a password have keys of their own")
+	}
 	if err != nil {
 		return "", hint.Add(fmt.Errorf("%q %w", text, err), addressHint(text, usual))
 	}

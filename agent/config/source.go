@@ -225,6 +225,7 @@ func (s *source) locate(err error) error {
 		if located.Line == 0 {
 			located.Line = lineOf(found, located.Key)
 		}
+		located.withhold()
 		wrong.add(located)
 	}
 	return wrong.err()

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"regexp"
 	"strings"
 )
 
@@ -71,13 +72,19 @@ func (s Secret) Reach() error {
 	return err
 }
 
-// String tells the place.
+// usual is how variables are named, and secrets are not.
+var usual = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`)
+
+// String tells the place. The name of a variable that is not in capitals it does not
+// tell: somebody may have written the secret itself there.
 func (s Secret) String() string {
 	switch {
 	case s.File != "":
 		return fmt.Sprintf("file %q", s.File)
-	case s.Env != "":
+	case usual.MatchString(s.Env):
 		return "environment variable " + s.Env
+	case s.Env != "":
+		return "environment variable whose name is not shown"
 	case s.Literal != "":
 		return "literal"
 	}
