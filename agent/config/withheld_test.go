@@ -11,14 +11,14 @@ import (
 func TestASecretWhereItsPlaceIsWantedIsNotRepeated(t *testing.T) {
 	const canary = "Canary0Secret"
 	const pem = "-----BEGIN PRIVATE KEY-----\n" + canary + "\n-----END PRIVATE KEY-----\n"
-	deployment, channel := "[[certificate.deploy]]\n", "[[notify]]\nname = \"x\"\n"
+	const installed, channel = "key = \"/etc/nginx/tls/www.key\"", "[[notify]]\nname = \"x\"\n"
 	for _, tt := range []struct{ name, old, new string }{
 		{"an access key secret as its file", "access_key_secret = ", "access_key_secret_file = \"" + canary + "\" #"},
 		{"an access key secret as its variable, with a sign that no name has", "access_key_secret = ", "access_key_secret_env = \"" + canary + "/+\" #"},
-		{"a password as its file", "[contact.ops]", deployment + "pfx = \"/x/y\"\npassword_file = \"" + canary + "\"\n[contact.ops]"},
-		{"a password as its variable", "[contact.ops]", deployment + "pfx = \"/x/y\"\npassword_env = \"" + canary + "\"\n[contact.ops]"},
-		{"a private key as its path", "[contact.ops]", deployment + "key = \"\"\"" + pem + "\"\"\"\n[contact.ops]"},
-		{"a private key without an end", "[contact.ops]", deployment + "key = \"-----BEGIN RSA PRIVATE KEY-----" + canary + "\"\n[contact.ops]"},
+		{"a password as its file", installed, "pfx = \"/x/y\"\npassword_file = \"" + canary + "\""},
+		{"a password as its variable", installed, "pfx = \"/x/y\"\npassword_env = \"" + canary + "\""},
+		{"a private key as its path", installed, "key = \"\"\"" + pem + "\"\"\""},
+		{"a private key without an end", installed, "key = \"-----BEGIN RSA PRIVATE KEY-----" + canary + "\""},
 		{"a private key as where it is made", "[contact.ops]", "[[certificate]]\nprivate_key = \"\"\"" + pem + "\"\"\"\n[contact.ops]"},
 		{"the page's key as its path", "[contact.ops]", "[service]\nlisten = \"127.0.0.1:0\"\ntls_cert = \"/x\"\ntls_key = \"\"\"" + pem + "\"\"\"\n[contact.ops]"},
 		{"an identity as its path", "[contact.ops]", "[fleet]\netcd = [\"http://127.0.0.1:1\"]\nidentity_file = \"" + canary + "\"\n[contact.ops]"},
