@@ -187,11 +187,14 @@ func (p *Planned) force() {
 }
 
 // foresee names the package, or the instance that is kept for the renewal, and
-// warns where it does not last for it.
+// warns where it does not last for it. What follows is renewed of none.
 func (p *Planned) foresee(r state.Renewal, now time.Time) {
 	p.SubscriptionEnds, p.Package = r.Claim.Until, r.Package
 	if short := r.Shortfall(p.Name, now); short != "" {
 		p.Warnings = append(p.Warnings, short)
+		return
+	}
+	if r.Follows {
 		return
 	}
 	p.Instance = bought(r.Claim.Instance, cmp.Or(r.Package, r.Claim.Package))

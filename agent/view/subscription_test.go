@@ -55,6 +55,18 @@ func TestStatusAndPlanSayWhichInstanceARenewalIsOf(t *testing.T) {
 	}
 }
 
+func TestACertificateThatFollowsRenewsOfNoInstance(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	r := state.Renewal{At: now.AddDate(0, 0, 30), Ends: now.AddDate(0, 0, 60), Follows: true,
+		Claim: order.Claim{Instance: "cas-1", Kept: true, Until: now.AddDate(0, 0, 300)}}
+	p := Planned{Name: "www", RenewsAt: r.At, Follows: true}
+	p.foresee(r, now)
+	p.decide(state.Snapshot{}, false, now)
+	if p.Next != "follows; nothing until 2026-03-31 12:00 UTC" || p.Instance != "" || !p.SubscriptionEnds.Equal(r.Claim.Until) {
+		t.Errorf("the plan is %+v", p)
+	}
+}
+
 func TestStatusAndPlanSayWhichPackageARenewalIsFrom(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	const nothing = "nothing until 2026-03-31 12:00 UTC"
