@@ -9,9 +9,7 @@ import (
 )
 
 const (
-	longWait    = 30 * time.Second // between two looks, where nothing is known
-	longestWait = 10 * time.Minute // between two looks at what takes hours or days
-	timely      = 20               // news of it are late by one part in so many
+	longestWait = 30 * time.Second // between two looks, where nothing is known
 	enoughWait  = time.Second      // between two looks, for any server however slow
 	perAnswer   = 10               // the shortest wait is so many times what the server takes to answer
 )
@@ -23,7 +21,6 @@ type lookPlan struct {
 	least    time.Duration // that it took lately; zero: not known
 	first    time.Duration // until the first look, at least
 	shared   bool          // a look is for many, so that more of them cost little
-	urgent   bool          // the certificate is about to end: looks do not grow rare
 }
 
 // after is the time of the look that follows one at a time (zero: there was none).
@@ -38,10 +35,7 @@ func (p lookPlan) after(last time.Time) time.Time {
 	if waited < p.least {
 		return last.Add(max(p.least-waited, p.shortest))
 	}
-	step := min(waited, max(enoughWait, waited)/2, longWait)
-	if !p.urgent {
-		step = max(step, min(waited/timely, longestWait))
-	}
+	step := min(waited, max(enoughWait, waited)/2, longestWait)
 	if p.shared {
 		step /= 4
 	}
@@ -67,15 +61,15 @@ func (p lookPlan) early() time.Duration {
 // plan is when to look for what the order waits for: its challenge, or its
 // certificate once every proof stands.
 func (w *work) plan() lookPlan {
-	t, shortest, urgent := w.desk.memory.tempoOf(w.shop()), w.shortest(), w.snapshot.Emergency(state.Now())
+	t, shortest := w.desk.memory.tempoOf(w.shop()), w.shortest()
 	if len(w.order.Challenges) == 0 || w.order.ProvedAt.IsZero() {
-		p := lookPlan{since: w.order.SubmittedAt, shortest: shortest, least: t.Challenge.Least(), urgent: urgent}
+		p := lookPlan{since: w.order.SubmittedAt, shortest: shortest, least: t.Challenge.Least()}
 		if lasting(w.order) { // it was read right before it was handed in
 			p.first = shortest
 		}
 		return p
 	}
-	p := lookPlan{since: w.order.ProvedAt, shortest: shortest, least: t.Certificate.Least(), first: shortest, urgent: urgent, shared: w.desk.memory.crowded(w.shop())}
+	p := lookPlan{since: w.order.ProvedAt, shortest: shortest, least: t.Certificate.Least(), first: shortest, shared: w.desk.memory.crowded(w.shop())}
 	switch shown := w.order.ShownAt(); {
 	case p.least > 0:
 	case shown.IsZero(): // the CA can hardly be ahead of the name servers
