@@ -7,7 +7,8 @@ import (
 )
 
 // apply is where facts become state. A fact that says that the order went on
-// ends a run of failures; one that says that something is tried does not.
+// ends a run of failures; one that says that something is tried, or that a record
+// which the server refused is not there, does not.
 func (o *Order) apply(fact Fact) {
 	switch fact.Kind {
 	case Waiting:
@@ -20,7 +21,7 @@ func (o *Order) apply(fact Fact) {
 		}
 	case Submitting, Unapplied:
 		o.applySubmission(fact)
-	case Adding, Removing:
+	case Adding, Removing, Removed:
 		o.applyRecord(fact)
 	default:
 		o.failures, o.Failure, o.Waiting = nil, Failure{}, ""

@@ -105,6 +105,27 @@ func TestSimulation(t *testing.T) {
 	}
 }
 
+// fault 14: it was once asked for each second while it was refused.
+func TestARecordThatIsRefusedIsAskedForMoreAndMoreSeldom(t *testing.T) {
+	notUnderRace(t)
+	synctest.Test(t, func(t *testing.T) {
+		w := create(t, 7)
+		defer w.close()
+		w.fault("dns-busy", day)
+		w.hosts[0].start()
+		w.live(20 * time.Minute)
+		refused := 0
+		for _, line := range w.story {
+			if strings.Contains(line, "DnsSystemBusyness") && strings.Contains(line, "present: failed") {
+				refused++
+			}
+		}
+		if refused < 5 || refused > 20 {
+			t.Errorf("refused %d times in twenty minutes", refused)
+		}
+	})
+}
+
 func TestTheSameSeedIsTheSameStory(t *testing.T) {
 	notUnderRace(t)
 	first, second := outlives(t, 3, 250*day, nil), outlives(t, 3, 250*day, nil)
