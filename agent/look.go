@@ -154,7 +154,6 @@ func (p *pass) passOver(ctx context.Context, begun map[string]bool, agenda agend
 	for certificate, s := range p.look.unbroken(ctx, begun, wanted) {
 		name, outcome := certificate.Name, untouched(certificate, s)
 		delete(begun, name)
-		p.worked[name] = true
 		if len(p.agent.host.Config.Notify) > 0 {
 			p.seen = append(p.seen, notice.Seen{Outcome: outcome, Rests: true})
 			p.agent.renewals[name] = state.Renewal{At: outcome.Next, Ends: time.Unix(s.Ends, 0).UTC(), Package: certificate.Package}

@@ -64,7 +64,6 @@ type pass struct {
 	toTell     []*turn          // whose hooks are to run
 	since      time.Time        // when the first of toTell came
 	hooking    bool             // hooks run
-	worked     map[string]bool  // the certificates for which this pass has done something
 
 	look    *look
 	reports chan func() // what a stage has done, to be noted by the loop
@@ -78,7 +77,6 @@ type pass struct {
 type turn struct {
 	certificate config.Certificate
 	forced      bool
-	again       bool          // this pass has worked on the certificate before
 	begun       time.Time     // zero while it waits for its seat
 	joined      func()        // called when nobody needs to wait for its installation any more
 	left        func()        // called when it is no longer looked at from the disk alone
@@ -104,7 +102,7 @@ func (a *Agent) newPass(scope state.Scope, look *look) (*pass, error) {
 	return &pass{agent: a, scope: scope, desk: desk, rollout: install.New(a.host, scope, desk.Trusts),
 		uploads: upload.New(a.host, scope, a.accounts.Vault), share: shared, begun: now, noted: now,
 		look: look, seats: issue.NewSeats(a.host.Config.Limits.ParallelOrders), reading: make(chan struct{}, readAtOnce), looking: make(chan struct{}, lookedAtOnce),
-		turns: map[string]*turn{}, worked: map[string]bool{}, reports: make(chan func())}, nil
+		turns: map[string]*turn{}, reports: make(chan func())}, nil
 }
 
 const (
@@ -249,7 +247,7 @@ func (p *pass) enter(begun map[string]bool, agenda agenda) {
 		if !begun[certificate.Name] {
 			continue
 		}
-		t := &turn{certificate: certificate, forced: agenda.forced(certificate.Name), again: p.worked[certificate.Name]}
+		t := &turn{certificate: certificate, forced: agenda.forced(certificate.Name)}
 		p.turns[certificate.Name] = t
 		p.fresh = append(p.fresh, t)
 	}

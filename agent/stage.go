@@ -8,6 +8,7 @@ import (
 
 	"dvagent/agent/config"
 	"dvagent/agent/install"
+	"dvagent/agent/issue"
 	"dvagent/agent/notice"
 	"dvagent/agent/seal"
 	"dvagent/agent/state"
@@ -38,7 +39,7 @@ func (p *pass) start(ctx context.Context, t *turn, agenda agenda) {
 	}
 	if wants {
 		t.joined() // nobody waits for one that waits for a seat
-		seated, up, ok := p.seats.Take(ctx, t.certificate.Name, t.again)
+		seated, up, ok := p.seats.Take(ctx, t.certificate.Name, issue.GoesFirst(s.Order))
 		if !ok {
 			return // it was handed back
 		}
@@ -240,7 +241,6 @@ func (p *pass) sweep(ctx context.Context, t *turn, agenda agenda) {
 
 func (p *pass) end(t *turn, agenda agenda) {
 	delete(p.turns, t.certificate.Name)
-	p.worked[t.certificate.Name] = true
 	if !t.passedOver {
 		p.agent.inPlace[t.certificate.Name] = sighting{t.item.Rolled(), state.Now()}
 	}

@@ -15,17 +15,20 @@ import (
 // begin: he finds one when he comes back, be it one too many. So answers that come
 // late hold up nobody, while who waits for his turn to send a request keeps others
 // from lining up behind.
+// Orders that are submitted have as many seats of their own: what was issued is collected
+// however many came back to seats of those that begin.
 type Seats struct {
 	most int
 
-	mu           sync.Mutex
-	taken        int
-	fresh, again []*waiting
-	row          int // of those that came again and sat down since the last fresh one
+	mu               sync.Mutex
+	fresh, submitted row
 }
 
-// againInRow of those that come again sit down before a fresh one.
-const againInRow = 7
+// row is the seats of those that begin, or of those that are submitted.
+type row struct {
+	taken   int
+	waiting []*waiting
+}
 
 type waiting struct {
 	name   string
@@ -35,38 +38,34 @@ type waiting struct {
 // NewSeats are free.
 func NewSeats(most int) *Seats { return &Seats{most: most} }
 
-// Take waits for a seat. Those that come again sit down before those that are fresh,
-// but for every eighth, so that what was issued is collected while there is still
-// much to submit.
-// It answers false where the name was withdrawn. Who is told to end waits for
-// nothing. The context is for all that is done until leave is called.
-func (s *Seats) Take(ctx context.Context, name string, again bool) (seated context.Context, leave func(), ok bool) {
-	s.mu.Lock()
-	w := &waiting{name, make(chan bool, 1)}
-	queue := &s.fresh
-	if again {
-		queue = &s.again
+// Take waits for a seat. It answers false where the name was withdrawn. Who is told to
+// end waits for nothing. The context is for all that is done until leave is called.
+func (s *Seats) Take(ctx context.Context, name string, submitted bool) (seated context.Context, leave func(), ok bool) {
+	in, w := &s.fresh, &waiting{name, make(chan bool, 1)}
+	if submitted {
+		in = &s.submitted
 	}
-	*queue = append(*queue, w)
-	s.seat()
+	s.mu.Lock()
+	in.waiting = append(in.waiting, w)
+	s.seat(in)
 	s.mu.Unlock()
 	select {
 	case ok = <-w.seated:
 	case <-ctx.Done():
-		ok = s.squeezeIn(w, queue)
+		ok = s.squeezeIn(w, in)
 	}
 	if !ok {
 		return ctx, func() {}, false
 	}
-	return context.WithValue(ctx, seatKey{}, &seat{of: s}), func() { s.change(-1) }, true
+	return context.WithValue(ctx, seatKey{}, &seat{of: s, in: in}), func() { s.change(in, -1) }, true
 }
 
 // squeezeIn seats who still waits, however many sit.
-func (s *Seats) squeezeIn(w *waiting, queue *[]*waiting) bool {
+func (s *Seats) squeezeIn(w *waiting, in *row) bool {
 	s.mu.Lock()
-	if i := slices.Index(*queue, w); i >= 0 {
-		*queue = slices.Delete(*queue, i, i+1)
-		s.taken++
+	if i := slices.Index(in.waiting, w); i >= 0 {
+		in.waiting = slices.Delete(in.waiting, i, i+1)
+		in.taken++
 		w.seated <- true
 	}
 	s.mu.Unlock()
@@ -74,23 +73,19 @@ func (s *Seats) squeezeIn(w *waiting, queue *[]*waiting) bool {
 }
 
 // seat lets in who waits, as far as there are seats.
-func (s *Seats) seat() {
-	for s.taken < s.most && len(s.fresh)+len(s.again) > 0 {
-		from := &s.again
-		if s.row++; len(s.again) == 0 || len(s.fresh) > 0 && s.row > againInRow {
-			from, s.row = &s.fresh, 0
-		}
-		(*from)[0].seated <- true
-		*from = (*from)[1:]
-		s.taken++
+func (s *Seats) seat(in *row) {
+	for in.taken < s.most && len(in.waiting) > 0 {
+		in.waiting[0].seated <- true
+		in.waiting = in.waiting[1:]
+		in.taken++
 	}
 }
 
-func (s *Seats) change(by int) {
+func (s *Seats) change(in *row, by int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.taken += by
-	s.seat()
+	in.taken += by
+	s.seat(in)
 }
 
 // Withdraw sends away who waits, and names them in their order.
@@ -98,11 +93,11 @@ func (s *Seats) Withdraw() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var names []string
-	for _, w := range slices.Concat(s.fresh, s.again) {
+	for _, w := range slices.Concat(s.fresh.waiting, s.submitted.waiting) {
 		names = append(names, w.name)
 		w.seated <- false
 	}
-	s.fresh, s.again = nil, nil
+	s.fresh.waiting, s.submitted.waiting = nil, nil
 	return names
 }
 
@@ -111,6 +106,7 @@ type seatKey struct{}
 // seat is that of one order.
 type seat struct {
 	of *Seats
+	in *row
 
 	urgent atomic.Bool // its order was submitted
 
@@ -127,10 +123,15 @@ func Urgent(ctx context.Context) bool {
 	return s != nil && s.urgent.Load()
 }
 
+// GoesFirst says that an order was submitted, unless it is to be submitted again.
+func GoesFirst(o *order.Order) bool { return o != nil && goesFirst(o.Step()) }
+
+func goesFirst(step order.Step) bool { return step != order.Allocate && step != order.Submit }
+
 // hasten makes the order of the context urgent once it was submitted.
 func hasten(ctx context.Context, step order.Step) {
 	if s, _ := ctx.Value(seatKey{}).(*seat); s != nil {
-		s.urgent.Store(step != order.Allocate && step != order.Submit)
+		s.urgent.Store(goesFirst(step))
 	}
 }
 
@@ -157,7 +158,7 @@ func (s *seat) giveUp() {
 	defer s.mu.Unlock()
 	if s.calls > 0 && !s.away {
 		s.away = true
-		s.of.change(-1)
+		s.of.change(s.in, -1)
 	}
 }
 
@@ -170,6 +171,6 @@ func (s *seat) back() {
 	s.gone.Stop()
 	if s.away {
 		s.away = false
-		s.of.change(1)
+		s.of.change(s.in, 1)
 	}
 }

@@ -3,63 +3,72 @@ package issue
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// sitDown has one after the other ask for a seat, and sit for a second each; it tells
-// in which order they sat.
-func sitDown(t *testing.T, s *Seats, again, fresh int) (order []string) {
-	t.Helper()
-	_, leave, _ := s.Take(t.Context(), "first", false) // so that all others line up
-	var sitting sync.WaitGroup
-	enter := func(name string, again bool) {
-		sitting.Go(func() {
-			_, leave, _ := s.Take(t.Context(), name, again)
-			defer leave()
-			order = append(order, name)
-			time.Sleep(time.Second)
-		})
-		synctest.Wait()
+// take takes a seat and gives it back once told to.
+func take(ctx context.Context, s *Seats, name string, submitted bool) (seated <-chan struct{}, leave func()) {
+	sits, over := make(chan struct{}), make(chan struct{})
+	go func() {
+		_, leave, _ := s.Take(ctx, name, submitted)
+		close(sits)
+		<-over
+		leave()
+	}()
+	synctest.Wait()
+	return sits, sync.OnceFunc(func() { close(over); synctest.Wait() })
+}
+
+func sits(seated <-chan struct{}) bool {
+	select {
+	case <-seated:
+		return true
+	default:
+		return false
 	}
-	for i := range fresh {
-		enter(fmt.Sprint("fresh", i), false)
-	}
-	for i := range again {
-		enter(fmt.Sprint("again", i), true)
-	}
-	leave()
-	sitting.Wait()
-	return order
 }
 
 // fault 153
-func TestWhoComesAgainSitsDownBeforeAllThatAreFresh(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		order := sitDown(t, NewSeats(1), 3, 300)
-		for i := range 3 { // a fresh one may be on its turn among them
-			if at := slices.Index(order, fmt.Sprint("again", i)); at > i+1 {
-				t.Errorf("number %d that came again sat down after %d others", i, at)
+func TestSubmittedOrdersAndThoseThatBeginDoNotWaitForEachOther(t *testing.T) {
+	for _, submitted := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := NewSeats(2)
+			for i := range 300 {
+				_, leave := take(t.Context(), s, fmt.Sprint("one of many ", i), submitted)
+				defer leave()
 			}
-		}
-	})
+			for i, want := range []bool{true, true, false} {
+				one, leave := take(t.Context(), s, fmt.Sprint("another ", i), !submitted)
+				defer leave()
+				if sits(one) != want {
+					t.Errorf("beside many of which submitted is %t, number %d of the others sits: %t", submitted, i, !want)
+				}
+			}
+		})
+	}
 }
 
-func TestThoseThatComeAgainKeepNobodyFromBeginning(t *testing.T) {
+// fault 153: who comes back is one too many, of his own kind alone.
+func TestWhoComesBackFromTheNetworkKeepsNoSubmittedOrderFromItsSeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		order := sitDown(t, NewSeats(1), 80, 5)
-		fresh := func(name string) bool { return strings.HasPrefix(name, "fresh") }
-		for i := range 5 {
-			if at := slices.Index(order, fmt.Sprint("fresh", i)); at >= (i+1)*(againInRow+1) {
-				t.Errorf("number %d sat down after %d others", i, at)
-			}
+		s := NewSeats(1)
+		var backs []func()
+		for i := range 10 { // each begins while those before are away
+			ctx, leave, _ := s.Take(t.Context(), fmt.Sprint("fresh", i), false)
+			defer leave()
+			backs = append(backs, Away(ctx))
+			time.Sleep(2 * awayAfter)
 		}
-		if slices.ContainsFunc(order[50:], fresh) {
-			t.Error(order)
+		for _, back := range backs {
+			back()
+		}
+		one, leave := take(t.Context(), s, "submitted", true)
+		defer leave()
+		if !sits(one) {
+			t.Error("it waits until those that begin have left")
 		}
 	})
 }
@@ -79,7 +88,7 @@ func TestWhoWaitsForTheNetworkLeavesTheSeatToAnother(t *testing.T) {
 		leaveToo()
 		third := make(chan struct{})
 		go func() {
-			_, leave, _ := s.Take(t.Context(), "third", true)
+			_, leave, _ := s.Take(t.Context(), "third", false)
 			close(third)
 			leave()
 		}()
