@@ -2,9 +2,13 @@ package aliyun
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // certificatePages answers DescribeUserCertificateList from a number of rows.
@@ -45,11 +49,11 @@ func TestPages(t *testing.T) { // fault 21
 		{name: "a full page is not believed to be the last", rows: 50, total: 50, calls: 2},
 		{name: "a total that counts the page alone is not believed", rows: 51, total: 50, calls: 3},
 		{name: "a total that is too low", rows: 60, total: 1, calls: 3},
-		{name: "a total that is too high", rows: 60, total: 999, calls: 3},
+		{name: "a total that is too high", rows: 60, total: 999, calls: 3 + pagesAhead - 1},
 		{name: "no total", rows: 60, total: 0, calls: 3},
 		{name: "the page size is ignored", rows: 120, total: 120, all: true, calls: 1},
 		{name: "the page size is capped", rows: 45, total: 45, cap: 20, calls: 3},
-		{name: "page one comes again", rows: 120, total: 120, first: true, calls: 2},
+		{name: "page one comes again", rows: 120, total: 120, first: true, calls: 3},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			cloud := newCloud(t, test.reply)
@@ -108,4 +112,56 @@ func TestListWithoutEndIsCutOff(t *testing.T) { // fault 21
 	if e := asOurs(t, err); e.Kind != Malformed || fetches != maxPages {
 		t.Errorf("%v after %d fetches", e, fetches)
 	}
+}
+
+// fault 206
+func TestPagesAreReadSideBySide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size, answers = 50, time.Second
+		for _, test := range []struct {
+			name  string
+			rows  int
+			total int
+			want  time.Duration
+		}{
+			{"one page", 20, 20, answers},
+			{"two pages that are full, and that it is the end", 100, 100, 2 * answers},
+			{"a few pages", 230, 230, 2 * answers},
+			{"many pages", 500, 500, 4 * answers},
+			{"pages of which the total does not tell", 120, 50, 4 * answers},
+		} {
+			begun := time.Now()
+			var reading, most atomic.Int64
+			got, err := pages("List", size, func(i int) int { return i }, func(_, start int) (object, []int, error) {
+				now := reading.Add(1)
+				defer reading.Add(-1)
+				if now > most.Load() {
+					most.Store(now)
+				}
+				time.Sleep(answers)
+				var rows []int
+				for i := start; i < min(start+size, test.rows); i++ {
+					rows = append(rows, i)
+				}
+				return object{"TotalCount": strconv.Itoa(test.total)}, rows, nil
+			})
+			if took := time.Since(begun); err != nil || len(got) != test.rows || !slices.IsSorted(got) || took != test.want || most.Load() > pagesAhead {
+				t.Errorf("%s: %d rows after %s, %d at once, %v", test.name, len(got), took, most.Load(), err)
+			}
+		}
+	})
+}
+
+func TestAPageThatPanicsDoesSoWhereItIsWanted(t *testing.T) {
+	defer func() {
+		if got := recover(); got != "page two" {
+			t.Errorf("got %v", got)
+		}
+	}()
+	_, _ = pages("List", 1, func(i int) int { return i }, func(page, _ int) (object, []int, error) {
+		if page == 2 {
+			panic("page two")
+		}
+		return object{"TotalCount": "3"}, []int{page}, nil
+	})
 }
