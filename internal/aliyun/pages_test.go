@@ -114,7 +114,6 @@ func TestListWithoutEndIsCutOff(t *testing.T) { // fault 21
 	}
 }
 
-// fault 206
 func TestPagesAreReadSideBySide(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size, answers = 50, time.Second
