@@ -39,7 +39,7 @@ func (p *pass) start(ctx context.Context, t *turn, agenda agenda) {
 	}
 	if wants {
 		t.joined() // nobody waits for one that waits for a seat
-		seated, up, ok := p.seats.Take(ctx, t.certificate.Name, issue.GoesFirst(s.Order))
+		seated, up, ok := p.seats.Take(ctx, t.certificate.Name, issue.Placed(s.Order))
 		if !ok {
 			return // it was handed back
 		}

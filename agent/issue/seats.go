@@ -123,15 +123,10 @@ func Urgent(ctx context.Context) bool {
 	return s != nil && s.urgent.Load()
 }
 
-// GoesFirst says that an order was submitted, unless it is to be submitted again.
-func GoesFirst(o *order.Order) bool { return o != nil && goesFirst(o.Step()) }
-
-func goesFirst(step order.Step) bool { return step != order.Allocate && step != order.Submit }
-
 // hasten makes the order of the context urgent once it was submitted.
 func hasten(ctx context.Context, step order.Step) {
 	if s, _ := ctx.Value(seatKey{}).(*seat); s != nil {
-		s.urgent.Store(goesFirst(step))
+		s.urgent.Store(step != order.Allocate && step != order.Submit)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"dvagent/agent/order"
 )
 
 // take takes a seat and gives it back once told to.
@@ -71,6 +73,27 @@ func TestWhoComesBackFromTheNetworkKeepsNoSubmittedOrderFromItsSeat(t *testing.T
 			t.Error("it waits until those that begin have left")
 		}
 	})
+}
+
+func TestAnOrderIsPlacedOnceItMayHaveBeenSubmitted(t *testing.T) {
+	submitted := time.Now()
+	for _, tt := range []struct {
+		name string
+		o    *order.Order
+		want bool
+	}{
+		{"there is none", nil, false},
+		{"it has no instance yet", &order.Order{}, false},
+		{"it has claimed one", &order.Order{Instance: "cas-1"}, false},
+		{"its submission was not answered", &order.Order{Instance: "cas-1", Submitting: true}, true},
+		{"it was submitted", &order.Order{Instance: "cas-1", SubmittedAt: submitted}, true},
+		{"the CA refused it", &order.Order{Instance: "cas-1", SubmittedAt: submitted, Status: order.StatusFailed}, true},
+		{"its instance was given back", &order.Order{SubmittedAt: submitted}, false},
+	} {
+		if Placed(tt.o) != tt.want {
+			t.Error(tt.name)
+		}
+	}
 }
 
 // fault 206

@@ -27,7 +27,7 @@ func (d *Desk) letGoOf(ctx context.Context, s *state.Snapshot) error {
 	if there == nil || known.Host == d.fleet.Host() || there.Number < s.Order.Number {
 		return nil
 	}
-	if another := !there.Same(s.Order) && there.Number == s.Order.Number; another && placed(s.Order) { // an old backup was put back
+	if another := !there.Same(s.Order) && there.Number == s.Order.Number; another && Placed(s.Order) { // an old backup was put back
 		return nil
 	}
 	return d.handOn(s, known.Host)
@@ -72,8 +72,8 @@ func (d *Desk) bringTogether(ctx context.Context, s *state.Snapshot, lease Lease
 	case here.Same(there): // another host has ended it
 	case here.Number > there.Number: // an old backup of the fleet was put back
 		return d.tie(s, lease)
-	case placed(here) && (here.Number == 0 || here.Number == there.Number): // this host has ordered alone
-		if !open || !placed(there) { // then nobody goes on with that one beside this one
+	case Placed(here) && (here.Number == 0 || here.Number == there.Number): // this host has ordered alone
+		if !open || !Placed(there) { // then nobody goes on with that one beside this one
 			return d.tie(s, lease)
 		}
 		d.host.WarnOnce(s.Config.Name, "host "+known.Host+" of the fleet has an order open, too; this host goes on with its own, which it placed alone")
@@ -85,9 +85,9 @@ func (d *Desk) bringTogether(ctx context.Context, s *state.Snapshot, lease Lease
 	return d.bringTogether(ctx, s, lease, forced)
 }
 
-// placed says that something was, or may have been, submitted.
-func placed(o *order.Order) bool {
-	return o.Instance != "" && (o.Submitting || !o.SubmittedAt.IsZero())
+// Placed says that something was, or may have been, submitted; without an order, nothing.
+func Placed(o *order.Order) bool {
+	return o != nil && o.Instance != "" && (o.Submitting || !o.SubmittedAt.IsZero())
 }
 
 // endAs ends the order here as the fleet knows that it ended.
@@ -140,7 +140,7 @@ func (d *Desk) goOnWith(ctx context.Context, s *state.Snapshot, lease Lease, the
 			return d.tellEnd(s, lease, last)
 		}
 	}
-	if !placed(there) {
+	if !Placed(there) {
 		if err := lease.MayBegin(ctx); err != nil {
 			return err
 		}
