@@ -25,7 +25,7 @@ func pages[T any, K comparable](action string, size int, identity func(T) K, fet
 	var all []T
 	seen := map[K]bool{}
 	start, bytes := 0, 0
-	reader := pageReader[T]{fetch: fetch, ahead: map[int]chan page[T]{}}
+	reader := pageReader[T]{fetch: fetch, ahead: map[place]chan page[T]{}}
 	defer reader.wait()
 	for number := 1; number <= maxPages && len(all) <= maxRows && bytes <= mostOfList; number++ {
 		got := reader.read(number, start)
@@ -60,15 +60,18 @@ type page[T any] struct {
 	panicked any
 }
 
+// place is where a page is asked for: its number, from 1, and the rows before it.
+type place struct{ number, start int }
+
 // pageReader reads pages, some of them before it is asked to.
 type pageReader[T any] struct {
 	fetch func(page, start int) (object, []T, error)
-	ahead map[int]chan page[T] // by start; each brings one page
+	ahead map[place]chan page[T] // each brings one page
 	begun sync.WaitGroup
 }
 
 func (r *pageReader[T]) read(number, start int) (p page[T]) {
-	if coming := r.ahead[start]; coming != nil {
+	if coming := r.ahead[place{number, start}]; coming != nil {
 		if p = <-coming; p.panicked != nil {
 			panic(p.panicked)
 		}
@@ -82,22 +85,22 @@ func (r *pageReader[T]) read(number, start int) (p page[T]) {
 // taken to have as many rows as the one before.
 func (r *pageReader[T]) begin(number, start, rows int, total int64) {
 	for i := range pagesAhead {
-		number, start := number+i, start+i*rows
-		if int64(start) > total { // at the total, an empty page says that it is one
+		at := place{number + i, start + i*rows}
+		if int64(at.start) > total { // at the total, an empty page says that it is one
 			return
 		}
-		if r.ahead[start] != nil {
+		if r.ahead[at] != nil {
 			continue
 		}
 		coming := make(chan page[T], 1)
-		r.ahead[start] = coming
+		r.ahead[at] = coming
 		r.begun.Go(func() {
 			var p page[T]
 			defer func() {
 				p.panicked = recover()
 				coming <- p
 			}()
-			p.answer, p.rows, p.err = r.fetch(number, start)
+			p.answer, p.rows, p.err = r.fetch(at.number, at.start)
 		})
 	}
 }

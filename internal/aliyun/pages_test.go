@@ -151,6 +151,48 @@ func TestPagesAreReadSideBySide(t *testing.T) {
 	})
 }
 
+func TestPagesOfDifferentLengthsLeaveOutNoRow(t *testing.T) {
+	for _, lengths := range [][]int{{10, 20, 10, 10, 5}, {10, 10, 20, 10, 5}, {20, 10, 10, 5}, {10, 5, 10, 10, 3}} {
+		var all []int
+		starts := []int{0}
+		for _, length := range lengths {
+			starts = append(starts, starts[len(starts)-1]+length)
+		}
+		for i := range starts[len(lengths)] {
+			all = append(all, i)
+		}
+		got, err := pages("List", 10, func(i int) int { return i }, func(page, _ int) (object, []int, error) {
+			var rows []int
+			if page <= len(lengths) {
+				rows = all[starts[page-1]:starts[page]]
+			}
+			return object{"TotalCount": strconv.Itoa(len(all))}, rows, nil
+		})
+		if err != nil || !slices.Equal(got, all) {
+			t.Errorf("pages of %v: %v, %v", lengths, got, err)
+		}
+	}
+}
+
+func TestOnePageThatFailsMakesTheListFail(t *testing.T) {
+	for failing := 1; failing <= 6; failing++ {
+		why := fmt.Errorf("page %d", failing)
+		got, err := pages("List", 10, func(i int) int { return i }, func(page, start int) (object, []int, error) {
+			if page >= failing {
+				return nil, nil, fmt.Errorf("page %d", page)
+			}
+			var rows []int
+			for i := start; i < start+10; i++ {
+				rows = append(rows, i)
+			}
+			return object{"TotalCount": "60"}, rows, nil
+		})
+		if got != nil || err == nil || err.Error() != why.Error() {
+			t.Errorf("%d rows, %v; want %v", len(got), err, why)
+		}
+	}
+}
+
 func TestAPageThatPanicsDoesSoWhereItIsWanted(t *testing.T) {
 	defer func() {
 		if got := recover(); got != "page two" {
