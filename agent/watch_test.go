@@ -116,19 +116,14 @@ func TestTheServiceHealsAFileWithinTwoSeconds(t *testing.T) {
 		w.within(20*time.Second, damage.name, healed) // two on a host that runs no other tests
 	}
 	w.calls()
-	// Our own writes cause one more pass, and that is all.
-	before := w.quiet(server)
-	time.Sleep(3 * settled)
-	if n := server.n.Load() - before; n > 0 {
-		t.Errorf("%d more passes, and nothing had changed", n)
-	}
+	w.quiet(server) // our own writes cause one more pass, and that is all
 	if calls := w.calls(); len(calls) > 0 {
 		t.Errorf("calls %v", calls)
 	}
 }
 
 // quiet waits until nobody looked at the server for a while, and returns how
-// often it was looked at.
+// often it was looked at. Where passes cause passes, that does not come.
 func (w *world) quiet(server *counted) (looks int32) {
 	w.Helper()
 	since := time.Now()
@@ -136,7 +131,7 @@ func (w *world) quiet(server *counted) (looks int32) {
 		if n := server.n.Load(); n != looks || n == 0 {
 			looks, since = n, time.Now()
 		}
-		return time.Since(since) > 3*settled
+		return time.Since(since) > 6*settled
 	})
 	return looks
 }

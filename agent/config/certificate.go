@@ -183,6 +183,11 @@ func buildContacts(doc document) (map[string]Contact, error) {
 	return contacts, wrong.err()
 }
 
+// outsideOfHostNames says that no host name has the letter.
+func outsideOfHostNames(r rune) bool {
+	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-._", r))
+}
+
 func buildTarget(real realPaths, key string, domains []string, table deployTable) (deploy.Target, error) {
 	target := deploy.Target{
 		Fullchain: table.Fullchain, Key: table.Key, Cert: table.Cert, Chain: table.Chain,
@@ -193,7 +198,7 @@ func buildTarget(real realPaths, key string, domains []string, table deployTable
 	}
 	var wrong mistakes
 	serverName, err := address.Host(table.ProbeServerName)
-	if err == nil && strings.ContainsAny(serverName, " /:@") {
+	if err == nil && strings.ContainsFunc(serverName, outsideOfHostNames) {
 		err = fmt.Errorf("%q is not a host name", serverName)
 	}
 	wrong.at(key+".probe_server_name", err)
@@ -210,8 +215,8 @@ func buildTarget(real realPaths, key string, domains []string, table deployTable
 		}
 	}
 	for key, argv := range map[string][]string{key + ".check": table.Check, key + ".reload": table.Reload} {
-		if len(argv) > 0 && argv[0] == "" {
-			wrong.at(key, errors.New("no command is given"))
+		if len(argv) > 0 {
+			wrong.at(key, checkCommand(argv))
 		}
 	}
 	switch table.KeyFormat {

@@ -221,14 +221,23 @@ func buildHooks(config *Config, doc document) error {
 				wrong.at(key+".on", noneOf(event, hooks.Events))
 			}
 		}
-		if len(table.Command) == 0 || table.Command[0] == "" {
-			wrong.at(key+".command", errors.New("no command is given"))
-		}
+		wrong.at(key+".command", checkCommand(table.Command))
 		timeout, err := optionalDuration(table.Timeout)
 		wrong.at(key+".timeout", err)
 		config.Hooks = append(config.Hooks, hooks.Hook{On: table.On, Command: table.Command, Timeout: timeout})
 	}
 	return wrong.err()
+}
+
+// checkCommand refuses what no program can be started with.
+func checkCommand(argv []string) error {
+	switch {
+	case len(argv) == 0 || argv[0] == "":
+		return errors.New("no command is given")
+	case strings.ContainsRune(strings.Join(argv, ""), 0):
+		return errors.New("no argument of a program can hold a NUL")
+	}
+	return nil
 }
 
 // optionalDuration is 0 for a duration that is not given.

@@ -13,5 +13,8 @@ func (w *work) issue(ctx context.Context) (verdict, error) {
 	if err != nil || w.order.Step() != order.Issue {
 		return advance, err
 	}
+	if err := w.keepStanding(ctx); err != nil || w.order.Step() != order.Issue {
+		return advance, err
+	}
 	return w.patient(next, fmt.Sprintf("issuance; the order is %q", w.order.Status))
 }

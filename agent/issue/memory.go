@@ -39,6 +39,7 @@ type pace struct {
 	looked time.Time // and when last
 	looks  int       // how often
 	said   string    // what the last look has shown
+	stood  time.Time // when the proofs were last known to be where they were put
 
 	again  bool            // an order that had stopped went on
 	warned map[string]bool // what the preflight has said

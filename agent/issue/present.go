@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"dvagent/agent/order"
+	"dvagent/agent/state"
 )
 
 // present puts the proof of each challenge as soon as it is known.
@@ -24,6 +25,7 @@ func (w *work) present(ctx context.Context) (verdict, error) {
 		if err != nil {
 			return advance, err
 		}
+		w.pace().stood = state.Now()
 		switch file := record.Kind == order.File; {
 		case ours && file:
 			w.say(order.Present, fmt.Sprintf("wrote the file %s for http://%s", record.RecordID, record.Name))

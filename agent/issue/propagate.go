@@ -25,7 +25,7 @@ func (w *work) propagate(ctx context.Context) (verdict, error) {
 	pace := w.pace()
 	if due := pace.looked.Add(w.desk.prover.Interval(pace.looks)); pace.looks == 0 || !state.Now().Before(due) {
 		seen, err := w.lookAtAll(ctx, pace)
-		if err != nil || seen {
+		if err != nil || seen || w.order.Step() != order.Propagate {
 			return advance, err
 		}
 	}
@@ -45,6 +45,9 @@ func (w *work) lookAtAll(ctx context.Context, pace *pace) (bool, error) {
 		record := placed.Record
 		seen, said := w.look(ctx, record, pace.began)
 		if pace.said = said; !seen {
+			if err := w.putAnew(ctx, record); err != nil {
+				return false, err
+			}
 			all = false
 			break
 		}

@@ -108,7 +108,9 @@ func (o *Order) applyRecord(fact Fact) {
 	}
 	placed := o.place(*fact.Record)
 	switch fact.Kind {
-	case Adding, Removing:
+	case Adding: // also one that somebody took away
+		placed.Asked, placed.Gone, placed.Record.RecordID, placed.Seen = true, false, "", time.Time{}
+	case Removing:
 		placed.Asked, placed.Gone = true, false
 	case Added:
 		placed.Asked, placed.Kept, placed.Gone = true, false, false

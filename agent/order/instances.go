@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"dvagent/internal/clock"
 	"dvagent/internal/journal"
 )
 
@@ -218,7 +217,7 @@ func (l *Instances) recordWhere(e instanceEntry, mayBe func() bool) (bool, error
 		if !mayBe() {
 			return false, nil
 		}
-		e.At = clock.Now()
+		e.At = now()
 		if l.joint != nil {
 			e.At = l.after(e.of())
 			shared, err := l.share(&e)

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"slices"
 	"time"
-
-	"dvagent/internal/clock"
 )
 
 // This file holds what the ledger of instances needs where several hosts keep it
@@ -206,7 +204,7 @@ func worthKeeping(entries []instanceEntry, now time.Time) []instanceEntry {
 // after is a time for a further entry of an instance: now, or right after the last
 // one where the clock of the host that wrote it is ahead.
 func (l *Instances) after(i Instance) time.Time {
-	at := clock.Now()
+	at := now()
 	for _, e := range slices.Backward(l.entries) {
 		if e.of() == i {
 			if !at.After(e.At) {

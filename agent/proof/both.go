@@ -68,6 +68,11 @@ func (b *Both) Look(ctx context.Context, r order.Record) (Sight, error) {
 	return b.by(r.Kind == order.File).Look(ctx, r)
 }
 
+// Stands is for Prover.
+func (b *Both) Stands(ctx context.Context, r order.Record) (bool, error) {
+	return b.by(r.Kind == order.File).Stands(ctx, r)
+}
+
 // Interval is for Prover.
 func (b *Both) Interval(looks int) time.Duration { return b.dns.Interval(looks) }
 

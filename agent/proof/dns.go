@@ -196,6 +196,16 @@ func (d *DNS) Look(ctx context.Context, r order.Record) (Sight, error) {
 	return sight, err
 }
 
+// Stands lists the records of the name (DescribeSubDomainRecords).
+func (d *DNS) Stands(ctx context.Context, r order.Record) (bool, error) {
+	client, err := d.zones.accounts.Client(r.Account)
+	if err != nil {
+		return false, err
+	}
+	id, err := dnsvalidate.Find(ctx, client, asValidation(r))
+	return id != "", err
+}
+
 // Interval grows from a twentieth of a second to ten.
 func (d *DNS) Interval(looks int) time.Duration { return d.zones.prover.Interval(looks) }
 

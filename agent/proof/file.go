@@ -146,6 +146,12 @@ func (f *Files) Look(ctx context.Context, r order.Record) (Sight, error) {
 	return Sight{Shown: verdict.Visible(), Enough: verdict.Visible(), Said: verdict.String()}, err
 }
 
+// Stands looks into the webroot. What somebody else has put there since is theirs.
+func (f *Files) Stands(_ context.Context, r order.Record) (bool, error) {
+	is, err := filevalidate.File{Root: r.Zone, Path: r.RR, Content: r.Value}.Look()
+	return is.There, err
+}
+
 // Trace is Look with every request.
 func (f *Files) Trace(ctx context.Context, url, content string) (filevalidate.Verdict, error) {
 	return f.visitor.Look(ctx, url, content)

@@ -32,6 +32,8 @@ type Prover interface {
 	Put(ctx context.Context, s Subject, c order.Challenge, ledger Ledger) (record order.Record, ours bool, err error)
 	// Look asks once whether the proof can be seen.
 	Look(ctx context.Context, r order.Record) (Sight, error)
+	// Stands asks once whether the proof is still where it was put.
+	Stands(ctx context.Context, r order.Record) (bool, error)
 	// Interval is how long to wait after so many looks without success.
 	Interval(looks int) time.Duration
 	// Remove takes a proof away; one that is gone already is a success.

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"dvagent/internal/clock"
 	"dvagent/internal/journal"
 )
 
@@ -150,7 +149,7 @@ func (r *Rollout) Free() error { return r.record(Fact{Kind: Freed}) }
 
 // record makes a fact durable, dated now, and applies it.
 func (r *Rollout) record(fact Fact) error {
-	fact.At = clock.Now()
+	fact.At = now()
 	if err := os.MkdirAll(r.dir, 0o700); err != nil {
 		return fmt.Errorf("record rollout: %w", err)
 	}
@@ -160,6 +159,9 @@ func (r *Rollout) record(fact Fact) error {
 	r.apply(fact)
 	return r.compact()
 }
+
+// now is by the wall clock, which goes on while the machine sleeps.
+func now() time.Time { return time.Now().Round(0) }
 
 func (r *Rollout) apply(fact Fact) {
 	target := r.Targets[fact.Target]

@@ -3,12 +3,11 @@ package state
 import (
 	"context"
 	"time"
-
-	"dvagent/internal/clock"
 )
 
-// Now is clock.Now.
-func Now() time.Time { return clock.Now() }
+// Now is the time without Go's monotonic reading, which stands still while a
+// machine sleeps and knows nothing of a clock that was set.
+func Now() time.Time { return time.Now().Round(0) }
 
 // Sooner returns the earlier of two times, of which zero is none.
 func Sooner(a, b time.Time) time.Time {
@@ -33,7 +32,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 // SleepUntil waits by the wall clock, which a machine that slept has moved.
 func SleepUntil(ctx context.Context, until time.Time) error {
 	for {
-		left := until.Sub(Now())
+		left := time.Until(until.Round(0))
 		if left <= 0 {
 			return nil
 		}
