@@ -198,7 +198,7 @@ func buildTarget(real realPaths, key string, domains []string, table deployTable
 	}
 	var wrong mistakes
 	serverName, err := address.Host(table.ProbeServerName)
-	if err == nil && strings.ContainsFunc(serverName, outsideOfHostNames) {
+	if err == nil && strings.ContainsFunc(strings.TrimPrefix(serverName, "*."), outsideOfHostNames) {
 		err = fmt.Errorf("%q is not a host name", serverName)
 	}
 	wrong.at(key+".probe_server_name", err)
