@@ -36,8 +36,8 @@ var allowed = map[string][]string{
 	"agent/share":         {"agent/fleet", "agent/state", "internal/atomicfile", "internal/bundle", "internal/chance", "internal/hint", "internal/line", "internal/words"}, // no API
 	"agent/setup":         {"internal/command", "internal/line", "internal/message", "internal/nginx", "internal/words"},
 	"agent/account":       {"agent/config", "agent/issue", "agent/issue/cas2018", "agent/issue/cas2020", "agent/order", "agent/state", "agent/upload", "internal/aliyun", "internal/hint"},
-	"agent/fleet":         {"agent/config", "agent/issue", "agent/order", "internal/atomicfile", "internal/bundle", "internal/chance", "internal/hint", "internal/line", "internal/openat", "internal/words"}, // alone knows etcd
-	"agent/issue/cas2020": {"agent/config", "agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle", "internal/hint"},
+	"agent/fleet":         {"agent/config", "agent/issue", "agent/order", "internal/atomicfile", "internal/bundle", "internal/chance", "internal/clock", "internal/hint", "internal/line", "internal/openat", "internal/words"}, // alone knows etcd
+	"agent/issue/cas2020": {"agent/config", "agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle", "internal/clock", "internal/hint"},
 	"agent/issue/cas2018": {"agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle"},
 	"agent/issue":         {"agent/config", "agent/order", "agent/proof", "agent/state", "internal/bundle", "internal/chance", "internal/hint", "internal/line", "internal/words"}, // no deployment, hook or notice
 	"agent/proof":         {"agent/order", "agent/state", "dnsvalidate", "filevalidate", "internal/aliyun", "internal/hint", "internal/line"},
@@ -47,19 +47,19 @@ var allowed = map[string][]string{
 		"agent/config", "agent/notice", "agent/order", "agent/rollout", "agent/seal", "agent/state", "deploy", "hooks", "internal/bundle", "internal/journal", "internal/words",
 	},
 	"agent/notice":  {"agent/state", "internal/atomicfile", "internal/message", "notify", "internal/words"},
-	"agent/state":   {"agent/config", "agent/order", "agent/rollout", "agent/seal", "deploy", "hooks", "internal/atomicfile", "internal/bundle", "internal/chance", "internal/hint", "internal/journal", "internal/openat", "internal/words", "internal/spelling"},
+	"agent/state":   {"agent/config", "agent/order", "agent/rollout", "agent/seal", "deploy", "hooks", "internal/atomicfile", "internal/bundle", "internal/chance", "internal/clock", "internal/hint", "internal/journal", "internal/openat", "internal/words", "internal/spelling"},
 	"agent/config":  {"deploy", "dnsvalidate", "hooks", "internal/address", "internal/bundle", "internal/command", "internal/hint", "internal/message", "internal/openat", "internal/secret", "internal/users", "notify", "internal/spelling"},
 	"agent/seal":    {"agent/config", "agent/rollout", "deploy", "internal/atomicfile", "internal/bundle", "internal/openat"}, // and not agent/state: it decides nothing
-	"agent/order":   {"internal/atomicfile", "internal/hint", "internal/journal", "internal/line"},
-	"agent/rollout": {"internal/journal"},
+	"agent/order":   {"internal/atomicfile", "internal/clock", "internal/hint", "internal/journal", "internal/line"},
+	"agent/rollout": {"internal/clock", "internal/journal"},
 
-	"deploy":       {"internal/address", "internal/asroot", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/network", "internal/openat", "internal/secret", "internal/tls13", "internal/users", "internal/words"},
+	"deploy":       {"internal/address", "internal/asroot", "internal/atomicfile", "internal/bundle", "internal/clock", "internal/command", "internal/hint", "internal/network", "internal/openat", "internal/secret", "internal/tls13", "internal/users", "internal/words"},
 	"dnsvalidate":  {"internal/aliyun", "internal/hint", "internal/network"},
 	"filevalidate": {"internal/atomicfile", "internal/hint", "internal/line", "internal/network", "internal/openat"},
 	"hooks":        {"internal/bundle", "internal/command", "internal/line"},
 	"notify":       {"internal/address", "internal/hint", "internal/https", "internal/line", "internal/message", "internal/network", "internal/secret"},
 
-	"internal/aliyun":     {"internal/address", "internal/chance", "internal/hint", "internal/https", "internal/openat", "internal/secret"},
+	"internal/aliyun":     {"internal/address", "internal/chance", "internal/clock", "internal/hint", "internal/https", "internal/openat", "internal/secret"},
 	"internal/address":    {"internal/hint"},
 	"internal/asroot":     {"internal/command"},
 	"internal/bundle":     {"internal/atomicfile", "internal/hint", "internal/openat", "internal/words"},
@@ -70,6 +70,7 @@ var allowed = map[string][]string{
 	"internal/openat":     {"internal/hint"},
 	"internal/page":       {},
 	"internal/chance":     {},
+	"internal/clock":      {},
 	"internal/hint":       {},
 	"internal/https":      {"internal/network"},
 	"internal/line":       {},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"dvagent/internal/asroot"
+	"dvagent/internal/clock"
 	"dvagent/internal/command"
 	"dvagent/internal/hint"
 )
@@ -60,7 +61,7 @@ func (r round) refuse(ctx context.Context, shift *command.Shift, check command.R
 // those attempts.
 func (r round) undo() round {
 	return r.where(func(a *attempt) bool {
-		if !a.Changed || !valid(a.Job.Target, a.originals, time.Now()) {
+		if !a.Changed || !valid(a.Job.Target, a.originals, clock.Now()) {
 			return false
 		}
 		a.restored = a.restore()

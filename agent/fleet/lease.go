@@ -11,6 +11,7 @@ import (
 
 	"dvagent/agent/issue"
 	"dvagent/internal/chance"
+	"dvagent/internal/clock"
 )
 
 // lease is for issue.Lease. It stands while the key is there that it was created with:
@@ -68,7 +69,7 @@ func (l *lease) Stands(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*l.orders.timing.Call)
 	defer cancel()
 	for range 3 {
-		asked := time.Now().Round(0)
+		asked := clock.Now()
 		if _, err := l.client.KeepAliveOnce(ctx, l.session); err != nil && !errors.Is(err, rpctypes.ErrLeaseNotFound) {
 			return l.orders.silent(l.client, "ask for the lease of an order", err)
 		}
@@ -79,7 +80,7 @@ func (l *lease) Stands(ctx context.Context) error {
 		if !l.isAt(resp) {
 			return l.orders.elsewhere(resp)
 		}
-		if took := time.Now().Round(0).Sub(asked); took >= 0 && took < l.orders.timing.Lease/4 {
+		if took := clock.Now().Sub(asked); took >= 0 && took < l.orders.timing.Lease/4 {
 			return nil
 		}
 	}

@@ -18,6 +18,7 @@ import (
 
 	"dvagent/agent/issue"
 	"dvagent/agent/order"
+	"dvagent/internal/clock"
 )
 
 // Orders is the part of the fleet that package issue knows: which host works on which
@@ -40,7 +41,7 @@ type Orders struct {
 // wanted; path is a file of its own, in its state directory.
 func NewOrders(f *Fleet, host func() string, path string, t Timing) *Orders {
 	machine, _ := os.Hostname() // without one, what it is called is enough
-	o := &Orders{fleet: f, host: host, machine: machine, timing: t, history: &history{path: path, now: time.Now}}
+	o := &Orders{fleet: f, host: host, machine: machine, timing: t, history: &history{path: path, now: clock.Now}}
 	f.come, f.noticed = o.history.come, o.noticed
 	return o
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"dvagent/internal/clock"
 	"dvagent/internal/journal"
 )
 
@@ -217,7 +218,7 @@ func (l *Instances) recordWhere(e instanceEntry, mayBe func() bool) (bool, error
 		if !mayBe() {
 			return false, nil
 		}
-		e.At = now()
+		e.At = clock.Now()
 		if l.joint != nil {
 			e.At = l.after(e.of())
 			shared, err := l.share(&e)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"dvagent/internal/clock"
 )
 
 // This file holds what the ledger of instances needs where several hosts keep it
@@ -204,7 +206,7 @@ func worthKeeping(entries []instanceEntry, now time.Time) []instanceEntry {
 // after is a time for a further entry of an instance: now, or right after the last
 // one where the clock of the host that wrote it is ahead.
 func (l *Instances) after(i Instance) time.Time {
-	at := now()
+	at := clock.Now()
 	for _, e := range slices.Backward(l.entries) {
 		if e.of() == i {
 			if !at.After(e.At) {

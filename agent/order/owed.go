@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"dvagent/internal/clock"
 	"dvagent/internal/journal"
 )
 
@@ -48,7 +49,7 @@ func (l *Owed) Damage() journal.Damage { return l.log.Damage() }
 func (l *Owed) Note(kind Kind, certificate string, r Record) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	entry := OwedRecord{At: now(), Kind: kind, Certificate: certificate, Record: r}
+	entry := OwedRecord{At: clock.Now(), Kind: kind, Certificate: certificate, Record: r}
 	if err := l.log.Append(entry); err != nil {
 		return err
 	}

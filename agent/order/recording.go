@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
+	"dvagent/internal/clock"
 	"dvagent/internal/journal"
 )
 
@@ -119,7 +119,7 @@ func (o *Order) End(outcome Outcome, why string) error {
 }
 
 func (o *Order) record(fact Fact) error {
-	fact.At = now()
+	fact.At = clock.Now()
 	if o.share != nil && fact.shared() {
 		if err := o.share(fact); err != nil {
 			return err
@@ -131,6 +131,3 @@ func (o *Order) record(fact Fact) error {
 	o.apply(fact)
 	return nil
 }
-
-// now is by the wall clock, which goes on while the machine sleeps.
-func now() time.Time { return time.Now().Round(0) }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"dvagent/internal/clock"
 	"dvagent/internal/journal"
 )
 
@@ -149,7 +150,7 @@ func (r *Rollout) Free() error { return r.record(Fact{Kind: Freed}) }
 
 // record makes a fact durable, dated now, and applies it.
 func (r *Rollout) record(fact Fact) error {
-	fact.At = now()
+	fact.At = clock.Now()
 	if err := os.MkdirAll(r.dir, 0o700); err != nil {
 		return fmt.Errorf("record rollout: %w", err)
 	}
@@ -159,9 +160,6 @@ func (r *Rollout) record(fact Fact) error {
 	r.apply(fact)
 	return r.compact()
 }
-
-// now is by the wall clock, which goes on while the machine sleeps.
-func now() time.Time { return time.Now().Round(0) }
 
 func (r *Rollout) apply(fact Fact) {
 	target := r.Targets[fact.Target]

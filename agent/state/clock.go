@@ -3,11 +3,12 @@ package state
 import (
 	"context"
 	"time"
+
+	"dvagent/internal/clock"
 )
 
-// Now is the time without Go's monotonic reading, which stands still while a
-// machine sleeps and knows nothing of a clock that was set.
-func Now() time.Time { return time.Now().Round(0) }
+// Now is clock.Now.
+func Now() time.Time { return clock.Now() }
 
 // Sooner returns the earlier of two times, of which zero is none.
 func Sooner(a, b time.Time) time.Time {
@@ -32,7 +33,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 // SleepUntil waits by the wall clock, which a machine that slept has moved.
 func SleepUntil(ctx context.Context, until time.Time) error {
 	for {
-		left := time.Until(until.Round(0))
+		left := until.Sub(Now())
 		if left <= 0 {
 			return nil
 		}

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"dvagent/internal/clock"
 	"dvagent/internal/https"
 	"dvagent/internal/openat"
 )
@@ -101,7 +102,7 @@ func (x *exchange) receive(request *http.Request) error {
 	defer response.Body.Close()
 	x.status = response.StatusCode
 	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
-		x.skew = time.Since(date)
+		x.skew = clock.Now().Sub(date)
 	}
 	var body bytes.Buffer
 	n, err := body.ReadFrom(io.LimitReader(response.Body, maxAnswer+1))

@@ -12,7 +12,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"dvagent/internal/sandbox"
@@ -82,6 +81,7 @@ var kinds = []kind{
 	{"kill", 30, (*world).killed},
 	{"tamper", 4, (*world).tampered},
 	{"server", 3, (*world).brokenServer},
+	{"clock", 3, (*world).clocksSet},
 	{"edit", 2, (*world).edited},
 	{"force", 1, (*world).forced},
 	{"cron", 6, (*world).oneShot},
@@ -111,12 +111,12 @@ func (w *world) draw() {
 
 // count says how often each kind of weather came, so that weather that never comes
 // is seen.
-func (w *world) count(t *testing.T) {
+func (w *world) count() string {
 	all := make([]string, len(kinds))
 	for i, k := range kinds {
 		all[i] = fmt.Sprintf("%s %d", k.name, w.drawn[k.name])
 	}
-	t.Logf("weather: %s; %d certificates were needed, %d further orders excused", strings.Join(all, ", "), w.needed, w.extra)
+	return fmt.Sprintf("weather: %s; %d certificates were needed, %d further orders excused", strings.Join(all, ", "), w.needed, w.extra)
 }
 
 // within is a time up to d.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"dvagent/agent/state"
+	"dvagent/internal/clock"
 	"dvagent/internal/sandbox"
 )
 
@@ -44,6 +45,7 @@ type world struct {
 	spells  map[*spell]bool      // that go on
 	faults  []string             // of the cloud, that go on
 	needed  int                  // certificates that were needed so far
+	setBy   time.Duration        // how wrong the clocks of the hosts are
 	drawn   map[string]int       // how often each kind of weather came
 	extra   int                  // further orders that the weather excuses
 	others  map[string]bool      // the records of others
@@ -134,6 +136,7 @@ func (w *world) close() {
 		}
 		h.end()
 	}
+	clock.Set(0)
 	w.stop()
 	if err := w.cloud.Close(); err != nil {
 		w.t.Error(err)

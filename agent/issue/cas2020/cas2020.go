@@ -17,6 +17,7 @@ import (
 	"dvagent/agent/order"
 	"dvagent/internal/aliyun"
 	"dvagent/internal/bundle"
+	"dvagent/internal/clock"
 )
 
 // API is the version that an order is bound to.
@@ -95,7 +96,7 @@ func (i *Issuer) Slots(ctx context.Context) ([]issue.Slot, error) {
 			slots = append(slots, slotOf(row))
 		}
 	}
-	enough := time.Now().Add(longest)
+	enough := clock.Now().Add(longest)
 	slices.SortStableFunc(slots, func(a, b issue.Slot) int {
 		return cmp.Or(compareBool(a.Test, b.Test), compareBool(a.Until.Before(enough), b.Until.Before(enough)), a.Until.Compare(b.Until))
 	})
