@@ -166,6 +166,8 @@ func TestAnOrderOfTodayOutlivesFaultsThatPass(t *testing.T) {
 		{"the proof is at the apex", "proof-at-apex"},                                // fault 105
 		{"the proof has a full name", "proof-full-name"},                             // fault 105
 		{"the task has other words", "task-words"},
+		{"the chain comes the wrong way round", "chain-reversed"}, // fault 27
+		{"the certificate comes with CRLF", "crlf"},               // fault 28
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

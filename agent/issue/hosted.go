@@ -95,7 +95,7 @@ func (w *work) keyFor(report Report) ([]byte, error) {
 	if len(report.Key) > 0 && w.snapshot.Config.CloudKey {
 		return report.Key, nil
 	}
-	leaf, err := bundle.First(report.Chain)
+	leaf, err := bundle.LeafOf(report.Chain)
 	if err != nil {
 		return nil, nil // it cannot be read, let alone served
 	}

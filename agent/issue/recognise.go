@@ -82,6 +82,6 @@ func (w *work) isOurs(ctx context.Context, t Ticket) (Report, bool, error) {
 		}
 		return report, false, err
 	}
-	leaf, err := bundle.First(report.Chain)
+	leaf, err := bundle.LeafOf(report.Chain)
 	return report, report.RequestKeyID == t.KeyID || err == nil && bundle.LeafKeyID(leaf) == t.KeyID, nil
 }

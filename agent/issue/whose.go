@@ -59,7 +59,7 @@ func (w *work) forAnotherKey(r Report) *x509.Certificate {
 	if w.order.Key == "" || !r.fetched(true) {
 		return nil
 	}
-	leaf, err := bundle.First(r.Chain)
+	leaf, err := bundle.LeafOf(r.Chain)
 	if err != nil || bundle.LeafKeyID(leaf) == w.order.Key {
 		return nil
 	}

@@ -119,7 +119,7 @@ func TestAKeyBeyondAnyRealOneIsRefusedAtOnce(t *testing.T) {
 				}
 				bundle.PublicKeys([]byte(tt.certificates + tt.key))
 				bundle.KeyID([]byte(tt.key))
-				bundle.First([]byte(tt.certificates))
+				bundle.LeafOf([]byte(tt.certificates))
 			})
 		})
 	}
@@ -182,7 +182,7 @@ func FuzzDERInPEM(f *testing.F) {
 		}
 		bundle.PublicKeys(join(certificates, keyPEM))
 		bundle.KeyID(keyPEM)
-		bundle.First(certificates)
+		bundle.LeafOf(certificates)
 		bundle.RequestKeyID(block("CERTIFICATE REQUEST", leaf))
 		bundle.RequestKeyType(block("CERTIFICATE REQUEST", leaf))
 		if took := time.Since(begun); took > 20*time.Second {

@@ -11,7 +11,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -67,17 +66,15 @@ func KeyID(keyPEM []byte) (string, error) {
 // LeafKeyID is the KeyID that a leaf was issued for.
 func LeafKeyID(leaf *x509.Certificate) string { return hashOf(leaf.RawSubjectPublicKeyInfo) }
 
-// First reads the first certificate of a chain (PEM), which a CA sends its leaf as.
-func First(chainPEM []byte) (*x509.Certificate, error) {
-	block, _ := pem.Decode(chainPEM)
-	if block == nil {
-		return nil, errors.New("read certificate: it is no PEM")
-	}
-	leaf, err := parseCertificate(block.Bytes)
+// LeafOf is the leaf of a chain (PEM) whose key is not at hand: the first certificate that
+// is no authority's, for the chain may come the wrong way round.
+func LeafOf(chainPEM []byte) (*x509.Certificate, error) {
+	certificates, err := parseCertificates(chainPEM)
 	if err != nil {
 		return nil, fmt.Errorf("read certificate: %w", err)
 	}
-	return leaf, nil
+	isLeaf := func(c *x509.Certificate) bool { return !c.IsCA }
+	return certificates[max(0, slices.IndexFunc(certificates, isLeaf))], nil
 }
 
 // RequestKeyID is the KeyID that a certificate request (PEM) is for.

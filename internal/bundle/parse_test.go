@@ -185,3 +185,22 @@ func block(kind string, der []byte) []byte {
 func certificatePEM(c *x509.Certificate) []byte { return block("CERTIFICATE", c.Raw) }
 
 func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+
+func TestTheLeafOfAChainIsFoundWhereverItStands(t *testing.T) { // fault 27
+	ca := bundletest.NewCA(t, "Test")
+	want := ca.Issue(t, bundletest.Leaf{Names: []string{"example.com"}})
+	for name, chain := range map[string][]byte{
+		"first":                want.FullchainPEM(),
+		"last":                 join(certificatePEM(ca.Root), want.ChainPEM(), want.CertPEM()),
+		"behind another block": join(want.KeyPEM(), want.FullchainPEM()),
+	} {
+		if got, err := bundle.LeafOf(chain); err != nil || !got.Equal(want.Leaf) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got, err := bundle.LeafOf(want.ChainPEM()); err != nil || got.Equal(want.Leaf) {
+		t.Errorf("of an authority alone: %v", err)
+	}
+	_, err := bundle.LeafOf(want.KeyPEM())
+	wantError(t, err, "no PEM block of a certificate")
+}

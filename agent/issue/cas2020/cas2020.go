@@ -202,7 +202,7 @@ func (i *Issuer) listedFor(ctx context.Context, t issue.Ticket) (issue.Report, b
 	if err != nil {
 		return issue.Report{}, false // the instance tells why
 	}
-	leaf, err := bundle.First([]byte(found.Cert))
+	leaf, err := bundle.LeafOf([]byte(found.Cert))
 	ours := err == nil && bundle.LeafKeyID(leaf) == t.KeyID
 	return issue.Report{State: issue.Issued, Said: "issued", Chain: []byte(found.Cert), Key: []byte(found.Key)}, ours
 }
@@ -240,7 +240,7 @@ func (i *Issuer) fetch(ctx context.Context, t issue.Ticket, d aliyun.InstanceDet
 		return issue.Report{}, err
 	}
 	report.State, report.Chain, report.Key = issue.Issued, []byte(found.Cert), []byte(found.Key)
-	if leaf, err := bundle.First(report.Chain); err == nil && t.KeyID != "" && bundle.LeafKeyID(leaf) != t.KeyID && !ours(d, t) {
+	if leaf, err := bundle.LeafOf(report.Chain); err == nil && t.KeyID != "" && bundle.LeafKeyID(leaf) != t.KeyID && !ours(d, t) {
 		return issue.Report{State: issue.Foreign, Said: "in use for the certificate request of somebody else"}, nil
 	}
 	return report, nil
