@@ -16,6 +16,9 @@ func (s Status) Issued() bool { return isOneOf(s, "issued") }
 // Valid says that a certificate of 2020-04-07 is neither revoked nor expired.
 func (s Status) Valid() bool { return isOneOf(s, "issued", "willExpire") }
 
+// Revoked says that the CA has declared a certificate of 2020-04-07 void.
+func (s Status) Revoked() bool { return isOneOf(s, "revoked") }
+
 // Checking says that the CA is validating the order now.
 func (s Status) Checking() bool { return isOneOf(s, "checking", "verifying", "pending verification") }
 

@@ -24,8 +24,8 @@ func TestStatusesMeanOneThingInAnyCase(t *testing.T) {
 		}, map[string]string{"payed": "Paid", "paid": "Paid", "domain_verify": "Checking", "process": "Checking",
 			"certificate": "Issued", "verify_fail": "Failed", "unknow": "", "unknown": "", "": ""}},
 		{"a certificate of 2020-04-07", func(word string) map[string]bool {
-			return map[string]bool{"Valid": Status(word).Valid()}
-		}, map[string]string{"issued": "Valid", "willExpire": "Valid", "expired": "", "revoked": "", "": ""}},
+			return map[string]bool{"Valid": Status(word).Valid(), "Revoked": Status(word).Revoked()}
+		}, map[string]string{"issued": "Valid", "willExpire": "Valid", "expired": "", "revoked": "Revoked", "": ""}},
 		{"a task", func(word string) map[string]bool {
 			s := TaskStatus(word)
 			return map[string]bool{"Running": s.Running(), "Done": s.Done(), "Failed": s.Failed()}

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -205,6 +206,19 @@ func (s *Sandbox) Contacts() []Contact {
 	s.cas.mu.Lock()
 	defer s.cas.mu.Unlock()
 	return slices.Clone(s.cas.contacts)
+}
+
+// Revoke has the owner of the account, or the CA, declare a certificate void that was
+// issued here. It fails where there is none that is valid.
+func (s *Sandbox) Revoke(certificateID int64) error {
+	for _, c := range s.Certificates() {
+		if c.ID == certificateID {
+			call := &call{now: time.Now(), params: params{"InstanceId": c.InstanceID, "CertificateId": strconv.FormatInt(c.ID, 10)}}
+			_, err := s.cas.revokeCertificate(call)
+			return err
+		}
+	}
+	return fmt.Errorf("there is no certificate %d", certificateID)
 }
 
 // Certificates lists the account's certificates, oldest first.

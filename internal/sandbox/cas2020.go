@@ -16,6 +16,7 @@ func (s *cas) operations2020() operations {
 		"ApplyCertificate":         s.applyCertificate,
 		"GetTaskAttribute":         s.getTaskAttribute,
 		"CancelPendingCertificate": s.cancelPendingCertificate,
+		"RevokeCertificate":        s.revokeCertificate,
 		"ListContact":              s.listContact,
 
 		"GetUserCertificateDetail": s.getUserCertificateDetail,

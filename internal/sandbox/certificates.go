@@ -24,6 +24,7 @@ type certificate struct {
 	instanceID     string // what it was issued on
 	orderID        int64  // of an order from a package
 	added          time.Time
+	revoked        time.Time // zero: it was not
 	province, city string
 }
 

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -19,6 +20,7 @@ import (
 //	GET  /contacts          the account's contacts
 //	POST /contacts          {"Name","Mobile","Email"}
 //	GET  /certificates      the account's certificates
+//	POST /certificates/ID   {"revoked":true} has the CA revoke one that was issued here
 func (s *Sandbox) handle2020(mux *http.ServeMux) {
 	mux.Handle("GET /subscriptions", do(func(*http.Request, nothing) (any, error) { return s.Subscriptions(), nil }))
 	mux.Handle("POST /subscriptions", do(func(_ *http.Request, o Subscription) (any, error) {
@@ -35,7 +37,18 @@ func (s *Sandbox) handle2020(mux *http.ServeMux) {
 	mux.Handle("POST /contacts", do(func(_ *http.Request, c Contact) (any, error) {
 		return object{"ContactId": s.AddContact(c)}, nil
 	}))
+	mux.Handle("POST /certificates/{id}", do(s.postCertificate))
 	mux.Handle("GET /certificates", do(func(*http.Request, nothing) (any, error) { return s.Certificates(), nil }))
+}
+
+func (s *Sandbox) postCertificate(r *http.Request, change struct {
+	Revoked bool `json:"revoked"`
+}) (any, error) {
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	if err != nil || !change.Revoked {
+		return nil, errors.New("a certificate is revoked by its number and {\"revoked\":true}, and nothing else")
+	}
+	return nothing{}, s.Revoke(id)
 }
 
 // subscriptionChange is what POST /subscriptions/ID takes: one of the five.

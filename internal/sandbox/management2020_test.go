@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 )
@@ -30,6 +31,10 @@ func TestTheManagementPortArrangesSubscriptions(t *testing.T) {
 	var certificates []Certificate
 	if manage(t, s, "GET", "/certificates", "", &certificates); len(certificates) != 2 || certificates[1].KeyHash != list[0].KeyHash {
 		t.Errorf("%+v", certificates)
+	}
+	manage(t, s, "POST", fmt.Sprint("/certificates/", certificates[1].ID), `{"revoked":true}`, &none)
+	if got := c.detail("cas_dv-cn-mine").text("CertificateStatus"); got != "revoked" {
+		t.Errorf("the certificate is %s", got)
 	}
 	manage(t, s, "POST", "/subscriptions/cas_dv-cn-mine", `{"end":"2020-01-01T00:00:00Z"}`, &none)
 	if got := c.detail("cas_dv-cn-mine").text("Status"); got != "expired" {

@@ -100,6 +100,8 @@ func (c *certificate) listRow(now time.Time) object {
 
 func (c *certificate) listStatus(now time.Time) string {
 	switch c.status(now) {
+	case "revoked":
+		return "REVOKED"
 	case "expired":
 		return "EXPIRED"
 	case "willExpire":

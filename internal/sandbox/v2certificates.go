@@ -24,13 +24,15 @@ type Certificate struct {
 	KeyHash    string    `json:"KeyHash"` // SHA-256 of the public key as the certificate holds it (SubjectPublicKeyInfo), in hex
 	NotBefore  time.Time `json:"NotBefore"`
 	NotAfter   time.Time `json:"NotAfter"`
-	HasKey     bool      `json:"HasKey"` // the private one is here too
+	HasKey     bool      `json:"HasKey"`     // the private one is here too
+	RevokeTime time.Time `json:"RevokeTime"` // zero: it was not revoked
 }
 
 func (c *certificate) shown() Certificate {
 	return Certificate{
 		ID: c.id, Name: c.name, InstanceID: c.instanceID, Names: c.leaf.DNSNames,
 		KeyHash: keyHash(c.leaf.RawSubjectPublicKeyInfo), NotBefore: c.leaf.NotBefore, NotAfter: c.leaf.NotAfter, HasKey: c.key != "",
+		RevokeTime: c.revoked,
 	}
 }
 
@@ -40,6 +42,8 @@ func (c *certificate) identifier() string { return fmt.Sprintf("%d-cn-hangzhou",
 // status is the certificate's in 2020-04-07's words.
 func (c *certificate) status(now time.Time) string {
 	switch {
+	case !c.revoked.IsZero():
+		return "revoked"
 	case now.After(c.leaf.NotAfter):
 		return "expired"
 	case nearlyOver(c.leaf.NotBefore, c.leaf.NotAfter, now):
@@ -172,7 +176,31 @@ func readUpload(c *call) (*certificate, error) {
 	return uploaded, nil
 }
 
-// removeUserCertificate deletes what was uploaded or has expired, and nothing that is in use.
+// revokeCertificate has the CA declare a certificate void. The instance stays as it is, and
+// yields another one when it is applied for.
+func (s *cas) revokeCertificate(c *call) (object, error) {
+	if err := c.params.require("InstanceId", "CertificateId"); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, err := s.certificateIndex(params{"CertId": c.params["CertificateId"]}, notFound2020)
+	if err != nil {
+		return nil, err
+	}
+	doomed := s.certificates[i]
+	if doomed.instanceID != c.params["InstanceId"] {
+		return nil, notFound2020(c.params["Lang"])
+	}
+	if status := doomed.status(c.now); !doomed.bought || status == "revoked" || status == "expired" {
+		return nil, errStatusNotSupport
+	}
+	doomed.revoked = c.now
+	return object{}, nil
+}
+
+// removeUserCertificate deletes what was uploaded, has expired or was revoked, and nothing
+// that is in use.
 func (s *cas) removeUserCertificate(c *call) (object, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -180,7 +208,7 @@ func (s *cas) removeUserCertificate(c *call) (object, error) {
 	if err != nil {
 		return nil, err
 	}
-	if doomed := s.certificates[i]; doomed.bought && doomed.status(c.now) != "expired" {
+	if doomed := s.certificates[i]; doomed.bought && doomed.revoked.IsZero() && doomed.status(c.now) != "expired" {
 		return nil, refusal(http.StatusBadRequest, "InvalidStatus.DeleteProtection", "The current status does not allow the deletion.")
 	}
 	s.certificates = slices.Delete(s.certificates, i, i+1)

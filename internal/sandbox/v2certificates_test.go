@@ -83,3 +83,34 @@ func TestTheHistoryKeepsNoPrivateKey(t *testing.T) {
 		}
 	}
 }
+
+func TestARevokedCertificateIsShownAsSuchAndItsInstanceYieldsAnother(t *testing.T) {
+	s, c, id := firstInstance(t)
+	c.issue2020(s, id, "example.com")
+	certID := number(c.detail(id).fields["CertificateId"])
+	for _, refused := range [][2]string{{"other", certID}, {id, "1"}} {
+		if a := c.cas2020("RevokeCertificate", "InstanceId", refused[0], "CertificateId", refused[1]); a.text("Code") != "NotFound" {
+			t.Errorf("%q: %s", refused, a.body)
+		}
+	}
+	c.accepted("RevokeCertificate", "InstanceId", id, "CertificateId", certID)
+	if a := c.detail(id); a.text("CertificateStatus") != "revoked" || a.fields["CertificateRevokeTime"] == nil || a.text("Status") != "normal" {
+		t.Errorf("%s", a.body)
+	}
+	if a := c.cas2020("RevokeCertificate", "InstanceId", id, "CertificateId", certID); a.text("Code") != "OperationDenied.StatusNotSupport" {
+		t.Errorf("a second time: %s", a.body)
+	}
+	for pairs, want := range map[string]int{"CertificateStatus revoked": 1, "CertificateStatus issued": 0} {
+		if rows := c.accepted("ListCertificates", strings.Fields(pairs)...).rows("CertificateList"); len(rows) != want {
+			t.Errorf("%s: %v", pairs, rows)
+		}
+	}
+	if rows := c.accepted("ListUserCertificateOrder", "OrderType", "CERT", "Status", "REVOKED").rows("CertificateOrderList"); len(rows) != 1 {
+		t.Errorf("%v", rows)
+	}
+	c.issue2020(s, id, "example.com")
+	if a := c.detail(id); a.text("CertificateStatus") != "issued" || number(a.fields["CertificateId"]) == certID {
+		t.Errorf("%s", a.body)
+	}
+	c.accepted("DeleteUserCertificate", "CertId", certID)
+}

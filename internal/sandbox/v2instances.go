@@ -61,7 +61,7 @@ func (c *certificate) summary(now time.Time) object {
 	}
 	return object{
 		"CertificateId": c.id, "CertIdentifier": c.identifier(), "CertificateDomain": strings.Join(c.leaf.DNSNames, ","),
-		"CertificateStatus": c.status(now), "CertificateRevokeTime": int64(0),
+		"CertificateStatus": c.status(now), "CertificateRevokeTime": millis(c.revoked),
 		"CertificateNotBefore": millis(c.leaf.NotBefore), "CertificateNotAfter": millis(c.leaf.NotAfter),
 	}
 }
