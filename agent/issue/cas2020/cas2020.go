@@ -173,6 +173,9 @@ func (i *Issuer) Report(ctx context.Context, t issue.Ticket) (issue.Report, erro
 		return issue.Report{}, err
 	}
 	report := issue.Report{State: issue.Other, Said: said(detail)}
+	if isVoid(detail, t) {
+		report.Said += ", and its certificate revoked"
+	}
 	report.RequestKeyID, _ = bundle.RequestKeyID([]byte(detail.CSR)) // "" where there is none
 	switch {
 	case hasNew(detail, t):
@@ -226,6 +229,13 @@ func ours(d aliyun.InstanceDetail, t issue.Ticket) bool {
 func hasNew(d aliyun.InstanceDetail, t issue.Ticket) bool {
 	id := certificateID(d.Instance2020)
 	return id != "" && id != t.Before && d.CertificateStatus.Valid()
+}
+
+// isVoid says that the certificate which our application brought was revoked before it was
+// collected: it will not come any more, and the instance is as good as before.
+func isVoid(d aliyun.InstanceDetail, t issue.Ticket) bool {
+	id := certificateID(d.Instance2020)
+	return id != "" && id != t.Before && d.CertificateStatus.Revoked() && d.CSR != "" && ours(d, t)
 }
 
 // fetch reads the new certificate. Its public key says whose it is: the request

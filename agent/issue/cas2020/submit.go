@@ -68,7 +68,7 @@ func begun(d aliyun.InstanceDetail, t issue.Ticket) (bool, error) {
 	switch {
 	case d.Status.Pending() && ours(d, t):
 		return true, nil
-	case d.Status.Pending(), certificateID(d.Instance2020) != t.Before:
+	case d.Status.Pending(), certificateID(d.Instance2020) != t.Before && !isVoid(d, t):
 		return false, taken{t.Slot}
 	}
 	return false, nil
