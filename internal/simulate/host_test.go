@@ -36,7 +36,8 @@ type host struct {
 	full    bool             // its disk has no room
 	asleep  chan struct{}    // closed when it wakes; nil while it is awake
 
-	watch watch // what a checker knows of it
+	watch   watch // what a checker knows of it
+	dialled tally // since the last look of the checker
 }
 
 // The programs of a host.

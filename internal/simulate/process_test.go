@@ -170,6 +170,7 @@ func (p *process) DialContext(ctx context.Context, protocol, address string) (ne
 	if p.isDead() {
 		return nil, errDead
 	}
+	p.host.dialled.add(protocol + " " + address)
 	if !p.host.reaches(address) {
 		return nil, unanswered(ctx, protocol)
 	}

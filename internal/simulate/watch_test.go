@@ -35,6 +35,7 @@ func (w *world) check() {
 	}
 	w.checkRecords()
 	w.checkOrders()
+	w.checkCalls()
 	w.after(time.Hour, w.check)
 }
 

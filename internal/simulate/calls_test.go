@@ -1,0 +1,122 @@
+package simulate
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"dvagent/agent"
+	"dvagent/internal/network"
+)
+
+// How often a host asks in an hour, at most. An order that waits is looked at each half
+// minute, and more often at its beginning. What fails is tried anew every five minutes,
+// and more often at first; each time the same request is sent up to four times.
+const (
+	mostLooks = 200 // at an order, by one operation
+	mostCalls = 150 // of any other operation
+	mostDials = 200 // of one address
+	mostDNS   = 600 // questions to one name server
+)
+
+// looks are the operations that tell how an order stands.
+var looks = map[string]bool{"DescribeDVOrderResult": true, "GetInstanceDetail": true, "DescribeCertificateState": true}
+
+// tally counts the connections that a host makes, or tries to, by network and address.
+type tally struct {
+	mu     sync.Mutex
+	counts map[string]int
+}
+
+func (t *tally) add(what string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.counts == nil {
+		t.counts = map[string]int{}
+	}
+	t.counts[what]++
+}
+
+// take is what was counted since it was taken last.
+func (t *tally) take() map[string]int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	taken := t.counts
+	t.counts = nil
+	return taken
+}
+
+// checkCalls wants nobody to ask the cloud, or anybody else, again and again.
+func (w *world) checkCalls() {
+	calls := map[string]int{}
+	for _, r := range w.cloud.History() {
+		calls[r.Action]++
+	}
+	w.cloud.ClearHistory()
+	for operation, n := range calls {
+		most := mostCalls
+		if looks[operation] {
+			most = mostLooks
+		}
+		if n > most*len(w.hosts) {
+			w.violated("%s was called %d times in an hour", operation, n)
+		}
+	}
+	for _, h := range w.hosts {
+		for what, n := range h.dialled.take() {
+			most := mostDials
+			if strings.HasPrefix(what, "udp") {
+				most = mostDNS
+			}
+			if n > most {
+				w.violated("%s connected to %s %d times in an hour", h.name, what, n)
+			}
+		}
+	}
+}
+
+func TestAHostThatAsksEachSecondIsNoticed(t *testing.T) {
+	notUnderRace(t)
+	for _, tt := range []struct {
+		name     string
+		keeps    bool // its connection
+		every    time.Duration
+		violated string
+	}{
+		{"calls each second", true, time.Second, "DescribeDomains was called 3600 times in an hour"},
+		{"connects each second", false, time.Second, "host1 connected to tcp"},
+		{"calls each second minute", true, 2 * time.Minute, ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := create(t, 1)
+			defer w.close()
+			w.hosts[0].once(func(ctx context.Context, _ *agent.Agent) error {
+				transport := &http.Transport{DialContext: network.Of(ctx, nil).DialContext, DisableKeepAlives: !tt.keeps}
+				defer transport.CloseIdleConnections()
+				question, err := http.NewRequestWithContext(ctx, http.MethodGet, w.cloud.Ready().API+"/?Action=DescribeDomains", nil)
+				if err != nil {
+					return err
+				}
+				for end := time.Now().Add(time.Hour); time.Now().Before(end); time.Sleep(tt.every) {
+					answer, err := transport.RoundTrip(question)
+					if err != nil {
+						return err
+					}
+					_, _ = io.Copy(io.Discard, answer.Body)
+					answer.Body.Close()
+				}
+				return nil
+			})
+			w.checkCalls()
+			told := strings.Join(w.violations(), "\n")
+			if !strings.Contains(told, tt.violated) || tt.violated == "" && told != "" {
+				t.Errorf("a host that %s: %q", tt.name, told)
+			}
+		})
+	}
+}
