@@ -18,6 +18,7 @@ type watch struct {
 	leaf      *x509.Certificate // that was served last
 	counted   bool              // its renewal is among those that are needed
 	due       time.Time         // since when a new one is due; zero: it is not
+	replacing time.Time         // since when what was revoked is to be replaced; zero: it is not
 	since     time.Time         // since when the host could tell people, and did not
 }
 
@@ -59,6 +60,7 @@ func (h *host) check() {
 	if leaf != nil && now.After(leaf.NotAfter) && good > h.patience() {
 		w.violated("I1: %s serves what expired at %s", h.name, leaf.NotAfter)
 	}
+	h.checkReplaced(leaf, now, good)
 	h.checkTold(leaf, now)
 	if h.watch.looks++; h.watch.looks%48 != 0 { // what follows reads files
 		return
@@ -127,11 +129,14 @@ func (h *host) checkFiles() {
 	}
 }
 
-// checkReload wants no server to get worse.
+// checkReload wants no server to get worse. That a certificate is revoked, 2018-07-13 does not tell.
 func (h *host) checkReload(before, after *x509.Certificate) {
 	now := time.Now()
 	if now.Before(before.NotAfter) && !now.Before(after.NotAfter) {
 		h.world.violated("I1: %s takes an expired pair in place of one until %s", h.name, before.NotAfter)
+	}
+	if h.world.api == sandbox.API2020 && h.world.isVoid(after) && !h.world.isVoid(before) {
+		h.world.violated("%s takes a revoked certificate in place of a valid one", h.name)
 	}
 }
 

@@ -88,6 +88,7 @@ var kinds = []kind{
 	{"full disk", 3, (*world).fullDisk},
 	{"records", 6, (*world).otherRecords},
 	{"refund", 0.3, (*world).refunded},
+	{"revoked", 1, (*world).revoked},
 }
 
 // draw decides what happens in the day that begins.

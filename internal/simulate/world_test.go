@@ -57,6 +57,7 @@ type world struct {
 	nudge  chan struct{}
 	story  []string
 	wrong  []string
+	void   map[string]bool // the certificates that were revoked, by their keys
 	sink   func(line string)
 }
 
@@ -69,7 +70,7 @@ type event struct {
 
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{t: t, dice: rand.New(rand.NewPCG(seed, 17)), net: newInternet(), roots: x509.NewCertPool(), nudge: make(chan struct{}, 1),
-		spells: map[*spell]bool{}, drawn: map[string]int{}, others: map[string]bool{}, ours: map[string]time.Time{}}
+		spells: map[*spell]bool{}, drawn: map[string]int{}, others: map[string]bool{}, ours: map[string]time.Time{}, void: map[string]bool{}}
 	w.people.world = w
 	w.ctx, w.stop = context.WithCancel(context.Background())
 	time.Sleep(time.Until(time.Date(2026, 1, 1+w.dice.IntN(700), w.dice.IntN(24), w.dice.IntN(60), 0, 0, time.UTC)))
