@@ -29,29 +29,29 @@ var (
 func IsName(text string) bool { return nameForm().MatchString(text) }
 
 func buildCertificates(config *Config, contacts map[string]Contact, owners *owners, s *source) error {
-	config.Certificates = slices.Grow(config.Certificates, len(s.doc.Certificate))
 	var wrong mistakes
 	for i, table := range s.doc.Certificate {
-		key := fmt.Sprintf("certificate[%d]", i)
-		certificate, err := buildCertificate(config, contacts, owners.real, key, table)
+		certificate, err := buildCertificate(config, contacts, owners.real, table)
 		if err == nil {
-			err = owners.checkUnique(owner{s, key}, certificate)
+			err = owners.checkUnique(owner{s, i}, certificate)
 		}
-		wrong.add(err)
+		if err != nil {
+			wrong.add(within(owner{s, i}.key(), err))
+		}
 		config.places[certificate.Name] = len(config.Certificates)
 		config.Certificates = append(config.Certificates, certificate)
 	}
 	return wrong.err()
 }
 
-func buildCertificate(config *Config, contacts map[string]Contact, real realPaths, key string, table certificateTable) (Certificate, error) {
+func buildCertificate(config *Config, contacts map[string]Contact, real realPaths, table certificateTable) (Certificate, error) {
 	var wrong mistakes
-	wrong.at(key+".name", checkName(table.Name))
+	wrong.at("name", checkName(table.Name))
 	domains, err := normaliseAll(table.Domains)
-	wrong.at(key+".domains", err)
+	wrong.at("domains", err)
 	account, err := chosen("account", table.Account, config.Accounts)
 	if !table.withoutAccount(config.Fleet) {
-		wrong.at(key+".account", err)
+		wrong.at("account", err)
 	}
 	dnsAccount := account
 	switch {
@@ -59,42 +59,44 @@ func buildCertificate(config *Config, contacts map[string]Contact, real realPath
 		dnsAccount = ""
 	case table.DNSAccount != "":
 		dnsAccount, err = chosen("account", table.DNSAccount, config.Accounts)
-		wrong.at(key+".dns_account", err)
+		wrong.at("dns_account", err)
 	}
 	contact, err := chosen("contact", table.Contact, contacts)
 	if !table.Follow || table.Contact != "" {
-		wrong.at(key+".contact", err)
+		wrong.at("contact", err)
 	}
-	wrong.add(checkFollow(key, table))
-	wrong.add(checkValidation(key, table, domains))
+	wrong.add(checkFollow(table))
+	wrong.add(checkValidation(table, domains))
 	for _, instance := range table.Instances {
 		if !instanceForm().MatchString(instance) {
-			wrong.at(key+".instances", fmt.Errorf("%q is not an instance", instance))
+			wrong.at("instances", fmt.Errorf("%q is not an instance", instance))
 		}
 	}
 	window, err := parseWindow(cmp.Or(table.RenewBefore, defaultRenewBefore))
-	wrong.at(key+".renew_before", err)
+	wrong.at("renew_before", err)
 	certificate := Certificate{
 		Name: table.Name, Domains: domains, Account: account, DNSAccount: dnsAccount, Webroot: table.Webroot,
 		Contact: contacts[contact], Instances: table.Instances, TestInstances: table.TestInstances, Package: table.Package,
 		KeyType: cmp.Or(table.KeyType, defaultKeyType), RenewBefore: window, Upload: table.Upload, Follow: table.Follow,
 		FromFleet: table.Follow && !config.Fleet.Alone(),
 	}
-	wrong.add(checkPackage(key, certificate, config.Accounts[account]))
-	if !slices.Contains(bundle.KeyTypes(), certificate.KeyType) {
-		wrong.at(key+".key_type", noneOf(table.KeyType, bundle.KeyTypes()))
+	wrong.add(checkPackage(certificate, config.Accounts[account]))
+	if table.KeyType != "" && !slices.Contains(bundle.KeyTypes(), table.KeyType) {
+		wrong.at("key_type", noneOf(table.KeyType, bundle.KeyTypes()))
 	}
 	switch place := cmp.Or(table.PrivateKey, defaultPrivateKey); place {
 	case "host", "cas":
 		certificate.CloudKey = place == "cas"
 	default:
-		wrong.at(key+".private_key", hint.Add(fmt.Errorf("%q is neither host nor cas", place), "it says where the key is made, and not where it lies"))
+		wrong.at("private_key", hint.Add(fmt.Errorf("%q is neither host nor cas", place), "it says where the key is made, and not where it lies"))
 	}
 	for i, target := range table.Deploy {
-		built, err := buildTarget(real, fmt.Sprintf("%s.deploy[%d]", key, i), domains, target)
-		wrong.add(err)
+		built, err := buildTarget(real, domains, target)
+		if err != nil {
+			wrong.add(within(fmt.Sprintf("deploy[%d]", i), err))
+		}
 		if built.KeyFormat == "pkcs1" && certificate.KeyType == "ec256" && !certificate.CloudKey && !certificate.Follow {
-			wrong.at(fmt.Sprintf("%s.deploy[%d].key_format", key, i), errors.New("pkcs1 is for RSA keys, and key_type is ec256"))
+			wrong.at(fmt.Sprintf("deploy[%d].key_format", i), errors.New("pkcs1 is for RSA keys, and key_type is ec256"))
 		}
 		certificate.Deploy = append(certificate.Deploy, built)
 	}
@@ -113,7 +115,7 @@ func checkName(name string) error {
 }
 
 // checkFollow refuses what only an order has a use for.
-func checkFollow(key string, table certificateTable) error {
+func checkFollow(table certificateTable) error {
 	var wrong mistakes
 	for _, one := range []struct {
 		key   string
@@ -124,7 +126,7 @@ func checkFollow(key string, table certificateTable) error {
 		{"validation", table.Validation != ""}, {"webroot", table.Webroot != ""},
 	} {
 		if table.Follow && one.given {
-			wrong.at(key+"."+one.key, errors.New("is of no use beside follow, which orders nothing"))
+			wrong.at(one.key, errors.New("is of no use beside follow, which orders nothing"))
 		}
 	}
 	return wrong.err()
@@ -188,7 +190,7 @@ func outsideOfHostNames(r rune) bool {
 	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-._", r))
 }
 
-func buildTarget(real realPaths, key string, domains []string, table deployTable) (deploy.Target, error) {
+func buildTarget(real realPaths, domains []string, table deployTable) (deploy.Target, error) {
 	target := deploy.Target{
 		Fullchain: table.Fullchain, Key: table.Key, Cert: table.Cert, Chain: table.Chain,
 		Combined: table.Combined, PFX: table.PFX, JKS: table.JKS,
@@ -201,36 +203,37 @@ func buildTarget(real realPaths, key string, domains []string, table deployTable
 	if err == nil && strings.ContainsFunc(strings.TrimPrefix(serverName, "*."), outsideOfHostNames) {
 		err = fmt.Errorf("%q is not a host name", serverName)
 	}
-	wrong.at(key+".probe_server_name", err)
+	wrong.at("probe_server_name", err)
 	if target.ServerName = serverName; serverName == "" && len(domains) > 0 {
 		target.ServerName = probeName(domains[0])
 	}
-	wrong.add(checkPaths(real, key, target))
+	wrong.add(checkPaths(real, target))
 	for _, probe := range table.Probe {
-		wrong.at(key+".probe", hint.Add(deploy.CheckProbe(probe), addressHint(probe, "443")))
+		wrong.at("probe", hint.Add(deploy.CheckProbe(probe), addressHint(probe, "443")))
 	}
-	for key, name := range map[string]string{key + ".owner": table.Owner, key + ".group": table.Group} {
-		if name != "" {
-			wrong.at(key, hint.Add(users.Check(name), "owner and group are two keys, with one name each"))
+	for _, of := range [...]struct{ key, name string }{{"owner", table.Owner}, {"group", table.Group}} {
+		if of.name != "" {
+			wrong.at(of.key, hint.Add(users.Check(of.name), "owner and group are two keys, with one name each"))
 		}
 	}
-	for key, argv := range map[string][]string{key + ".check": table.Check, key + ".reload": table.Reload} {
-		if len(argv) > 0 {
-			wrong.at(key, checkCommand(argv))
-		}
+	if len(table.Check) > 0 {
+		wrong.at("check", checkCommand(table.Check))
+	}
+	if len(table.Reload) > 0 {
+		wrong.at("reload", checkCommand(table.Reload))
 	}
 	switch table.KeyFormat {
 	case "", "pkcs1", "pkcs8":
 	default:
-		wrong.at(key+".key_format", noneOf(table.KeyFormat, []string{"pkcs1", "pkcs8"}))
+		wrong.at("key_format", noneOf(table.KeyFormat, []string{"pkcs1", "pkcs8"}))
 	}
 	target.Timeout, err = optionalDuration(table.Timeout)
-	wrong.at(key+".timeout", err)
+	wrong.at("timeout", err)
 	target.Mode, err = parseMode(table.Mode)
-	wrong.at(key+".mode", err)
+	wrong.at("mode", err)
 	target.KeyMode, err = parseMode(table.KeyMode)
-	wrong.at(key+".key_mode", err)
-	wrong.add(buildKeyStore(key, table, &target))
+	wrong.at("key_mode", err)
+	wrong.add(buildKeyStore(table, &target))
 	return target, wrong.err()
 }
 
@@ -242,22 +245,22 @@ func probeName(domain string) string {
 	return domain
 }
 
-func checkPaths(real realPaths, key string, target deploy.Target) error {
+func checkPaths(real realPaths, target deploy.Target) error {
 	var wrong mistakes
-	written := map[string]bool{}
+	written := make([]string, 0, 4)
 	for format, path := range target.Files() {
-		found, key := path, key+"."+format
+		found := path
 		if err := absolute(path); err != nil {
-			wrong.at(key, err)
+			wrong.at(format, err)
 		} else if base := path[strings.LastIndexByte(path, '/')+1:]; base == "" || base == "." || base == ".." {
-			wrong.at(key, fmt.Errorf("%s is a directory: add the file's name", path))
-		} else if found = real.of(path); written[found] {
-			wrong.at(key, fmt.Errorf("%s is written twice", path))
+			wrong.at(format, fmt.Errorf("%s is a directory: add the file's name", path))
+		} else if found = real.of(path); slices.Contains(written, found) {
+			wrong.at(format, fmt.Errorf("%s is written twice", path))
 		}
-		written[found] = true
+		written = append(written, found)
 	}
 	if len(written) == 0 {
-		wrong.at(key, fmt.Errorf("names no file to write (%s)", strings.Join(deploy.Formats(), ", ")))
+		wrong.at("", fmt.Errorf("names no file to write (%s)", strings.Join(deploy.Formats(), ", ")))
 	}
 	return wrong.err()
 }
@@ -276,52 +279,64 @@ func parseMode(text string) (fs.FileMode, error) {
 
 // owners are the certificates that have what only one can have.
 type owners struct {
-	of   map[possession]owner
-	real realPaths
+	names, domains, files map[string]owner
+	real                  realPaths
 }
 
-// possession is a name, a file, or a set of domains in an account.
-type possession struct{ kind, what string }
+// newOwners has room for as many certificates, most of which have two files.
+func newOwners(certificates int) *owners {
+	return &owners{names: make(map[string]owner, certificates), domains: make(map[string]owner, certificates),
+		files: make(map[string]owner, 2*certificates), real: realPaths{}}
+}
 
-// owner is the certificate of that key in a file.
+// owner is the certificate of that number in a file.
 type owner struct {
 	*source
-	key string
+	number int
 }
+
+func (o owner) key() string { return fmt.Sprintf("certificate[%d]", o.number) }
 
 // to names the owner for an error about a file.
 func (o owner) to(s *source) string {
 	if o.source == s {
-		return o.key
+		return o.key()
 	}
-	return fmt.Sprintf("%s (%s:%d)", o.key, o.file, lineOf(places(o.text), o.key))
+	return fmt.Sprintf("%s (%s:%d)", o.key(), o.file, lineOf(places(o.text), o.key()))
 }
 
 // checkUnique refuses a second owner of a name, of a file, or of a set of
 // domains in one account.
 func (o *owners) checkUnique(by owner, certificate Certificate) error {
-	if first, taken := o.take(possession{"name", certificate.Name}, by); taken {
-		return at(by.key+".name", fmt.Errorf("the name %q is already that of %s", certificate.Name, first.to(by.source)))
+	if first, taken := take(o.names, certificate.Name, by); taken {
+		return at("name", fmt.Errorf("the name %q is already that of %s", certificate.Name, first.to(by.source)))
 	}
-	domains := strings.Join(slices.Sorted(slices.Values(certificate.Domains)), " ")
-	if first, taken := o.take(possession{"domains", certificate.Account + " " + domains}, by); taken {
-		return at(by.key+".domains", hint.Add(fmt.Errorf("the same set of domains in this account is already that of %s", first.to(by.source)),
+	if first, taken := take(o.domains, certificate.Account+" "+asSet(certificate.Domains), by); taken {
+		return at("domains", hint.Add(fmt.Errorf("the same set of domains in this account is already that of %s", first.to(by.source)),
 			"to install one certificate in several places, give it several [[certificate.deploy]]"))
 	}
 	for i, target := range certificate.Deploy {
 		for format, path := range target.Files() {
-			if first, taken := o.take(possession{"file", o.real.of(path)}, by); taken {
-				return at(fmt.Sprintf("%s.deploy[%d].%s", by.key, i, format), fmt.Errorf("the file %s is already that of %s", path, first.to(by.source)))
+			if first, taken := take(o.files, o.real.of(path), by); taken {
+				return at(fmt.Sprintf("deploy[%d].%s", i, format), fmt.Errorf("the file %s is already that of %s", path, first.to(by.source)))
 			}
 		}
 	}
 	return nil
 }
 
+// asSet is the same text for the same domains in any order.
+func asSet(domains []string) string {
+	if len(domains) == 1 {
+		return domains[0]
+	}
+	return strings.Join(slices.Sorted(slices.Values(domains)), " ")
+}
+
 // take gives what is nobody's to a certificate, or says whose it is.
-func (o *owners) take(p possession, by owner) (first owner, taken bool) {
-	if first, taken = o.of[p]; !taken {
-		o.of[p] = by
+func take(all map[string]owner, what string, by owner) (first owner, taken bool) {
+	if first, taken = all[what]; !taken {
+		all[what] = by
 	}
 	return first, taken
 }

@@ -78,13 +78,12 @@ func normalise(name string) (string, error) {
 
 // dotted says that the name has at least two labels, each of them valid in length.
 func dotted(name string) bool {
-	labels := strings.Split(name, ".")
-	for _, label := range labels {
+	for label := range strings.SplitSeq(name, ".") {
 		if label == "" || len(label) > 63 {
 			return false
 		}
 	}
-	return len(labels) > 1
+	return strings.Contains(name, ".")
 }
 
 // isForeign says that no name has the letter, such as a quotation mark or a picture,

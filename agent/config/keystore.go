@@ -12,18 +12,18 @@ import (
 
 // buildKeyStore fills in what a pfx or jks target has beside its path: a password
 // that its readers can use, and an alias.
-func buildKeyStore(key string, table deployTable, target *deploy.Target) error {
+func buildKeyStore(table deployTable, target *deploy.Target) error {
 	if err := checkAlias(table); err != nil {
-		return at(key+".jks_alias", err)
+		return at("jks_alias", err)
 	}
 	target.JKSAlias = table.JKSAlias
 	if table.PFX == "" && table.JKS == "" {
 		if table.Password+table.PasswordFile+table.PasswordEnv != "" {
-			return at(key+".password", errors.New("is of no use without pfx or jks"))
+			return at("password", errors.New("is of no use without pfx or jks"))
 		}
 		return nil
 	}
-	key += ".password"
+	const key = "password"
 	password, err := buildSecret(key, table.Password, table.PasswordFile, table.PasswordEnv)
 	if err != nil {
 		return err

@@ -42,7 +42,11 @@ func Load(path string) (*Config, error) {
 // certificates and hooks of the others.
 func build(sources []*source) (*Config, error) {
 	main := sources[0]
-	config := &Config{Accounts: map[string]Account{}, places: map[string]int{}}
+	certificates := 0
+	for _, s := range sources {
+		certificates += len(s.doc.Certificate)
+	}
+	config := &Config{Accounts: map[string]Account{}, Certificates: make([]Certificate, 0, certificates), places: make(map[string]int, certificates)}
 	var wrong mistakes
 	for _, build := range []func(*Config, document) error{
 		buildStateDir, buildLimits, buildAccounts, buildDNS, buildNotify, buildService, buildFleet, buildMessages,
@@ -51,7 +55,7 @@ func build(sources []*source) (*Config, error) {
 	}
 	contacts, err := buildContacts(main.doc)
 	wrong.add(main.locate(err))
-	owners := &owners{of: map[possession]owner{}, real: realPaths{}}
+	owners := newOwners(certificates)
 	for _, s := range sources {
 		wrong.add(s.locate(buildCertificates(config, contacts, owners, s)))
 		wrong.add(s.locate(buildHooks(config, s.doc)))

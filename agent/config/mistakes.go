@@ -76,6 +76,21 @@ func at(key string, err error) error {
 	return wrong.err()
 }
 
+// within is err, whose keys are those of a table, with the table before each key.
+func within(table string, err error) error {
+	var wrong mistakes
+	for _, one := range apart(err) {
+		located := &Error{Err: one}
+		if errors.As(one, &located); located.Key == "" {
+			located.Key = table
+		} else {
+			located.Key = table + "." + located.Key
+		}
+		wrong.add(located)
+	}
+	return wrong.err()
+}
+
 // apart takes joined errors apart.
 func apart(err error) []error {
 	joined, several := err.(interface{ Unwrap() []error })

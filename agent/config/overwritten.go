@@ -17,9 +17,11 @@ import (
 // a deployment would put the certificate in its place.
 func refuseOverwriting(config *Config, real realPaths, sources []*source) error {
 	needed := neededBy(config, real, sources)
+	rest := config.Certificates // in the order of the sources
 	for _, s := range sources {
-		for i, table := range s.doc.Certificate {
-			certificate, _ := config.Certificate(table.Name)
+		of := rest[:len(s.doc.Certificate)]
+		rest = rest[len(of):]
+		for i, certificate := range of {
 			for j, target := range certificate.Deploy {
 				for format, path := range target.Files() {
 					if err := needed.refuse(path); err != nil {
@@ -100,34 +102,37 @@ func (o *occupied) add(path, what string) {
 
 // refuse says what path is, or what it lies in.
 func (o *occupied) refuse(path string) error {
-	if what := o.at(path); what != "" {
+	name, real := filepath.Clean(path), o.real.of(path)
+	if what := o.at(path, name, real); what != "" {
 		return hint.Add(fmt.Errorf("%s is %s, and would be overwritten", path, what), "give the certificate a file of its own")
 	}
-	for _, name := range []string{filepath.Clean(path), o.real.of(path)} {
-		if what := o.around(filepath.Dir(name)); what != "" {
-			return hint.Add(fmt.Errorf("%s lies in %s", path, what), "put the certificate into a directory of its own")
-		}
+	what := o.around(filepath.Dir(name))
+	if real != name && what == "" {
+		what = o.around(filepath.Dir(real))
+	}
+	if what != "" {
+		return hint.Add(fmt.Errorf("%s lies in %s", path, what), "put the certificate into a directory of its own")
 	}
 	return nil
 }
 
 // at says what path is by its name, by its name without symlinks on the way, or by
 // the file itself as far as it is there. A hard link has the last one alone.
-func (o *occupied) at(path string) string {
-	what := cmp.Or(o.names[filepath.Clean(path)], o.names[o.real.of(path)])
+func (o *occupied) at(path, name, real string) string {
+	what := cmp.Or(o.names[name], o.names[real])
 	if found, there := inodeAt(path); there {
 		what = cmp.Or(what, o.inodes[found])
 	}
 	return what
 }
 
-// around is what a directory is, or what it lies in.
+// around is what a directory is, or what it lies in. Its path is a plain one.
 func (o *occupied) around(directory string) string {
 	what, known := o.directories[directory]
 	if known {
 		return what
 	}
-	if what = o.at(directory); what == "" && directory != "/" {
+	if what = o.at(directory, directory, o.real.of(directory)); what == "" && directory != "/" {
 		what = o.around(filepath.Dir(directory))
 	}
 	o.directories[directory] = what
@@ -149,8 +154,12 @@ type realPaths map[string]string
 
 // of is path without symlinks on the way to it, as far as that is there.
 func (r realPaths) of(path string) string {
-	directory, name := filepath.Split(filepath.Clean(path))
-	return filepath.Join(r.directory(filepath.Clean(directory)), name)
+	path = filepath.Clean(path)
+	directory := filepath.Dir(path)
+	if real := r.directory(directory); real != directory {
+		return filepath.Join(real, filepath.Base(path))
+	}
+	return path
 }
 
 func (r realPaths) directory(path string) string {

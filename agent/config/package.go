@@ -16,7 +16,10 @@ func WithoutParents(domains []string) []string {
 }
 
 // checkPackage refuses what an order from a package cannot be.
-func checkPackage(key string, c Certificate, account Account) error {
+func checkPackage(c Certificate, account Account) error {
+	if c.Package == "" {
+		return nil
+	}
 	wildcards := 0
 	names := WithoutParents(c.Domains)
 	for _, name := range names {
@@ -25,16 +28,14 @@ func checkPackage(key string, c Certificate, account Account) error {
 		}
 	}
 	switch {
-	case c.Package == "":
-		return nil
 	case !instanceForm().MatchString(c.Package):
-		return at(key+".package", fmt.Errorf("%q is not a ProductCode such as digicert-free-1-free", c.Package))
+		return at("package", fmt.Errorf("%q is not a ProductCode such as digicert-free-1-free", c.Package))
 	case len(c.Instances) > 0 || c.TestInstances:
-		return at(key+".package", errors.New("an order is placed on an instance or from a package, not both"))
+		return at("package", errors.New("an order is placed on an instance or from a package, not both"))
 	case account.CASAPI == api2018:
-		return at(key+".package", fmt.Errorf("packages are ordered from by 2020-04-07; account %s has cas_api = %q", c.Account, account.CASAPI))
+		return at("package", fmt.Errorf("packages are ordered from by 2020-04-07; account %s has cas_api = %q", c.Account, account.CASAPI))
 	case len(names) > mostOfPackage || wildcards > 0 && wildcards < len(names):
-		return at(key+".domains", fmt.Errorf("an order from a package takes %d names at most, and all of them wildcards (whose parents come along) or none", mostOfPackage))
+		return at("domains", fmt.Errorf("an order from a package takes %d names at most, and all of them wildcards (whose parents come along) or none", mostOfPackage))
 	}
 	return nil
 }

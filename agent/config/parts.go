@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -42,9 +43,11 @@ func decodeParts(text string, doc *document) (rest toml.MetaData, done bool) {
 	if group.Wait() != nil {
 		return rest, false
 	}
-	for _, part := range docs {
-		whole.Certificate = append(whole.Certificate, part.Certificate...)
+	tables := make([][]certificateTable, len(docs))
+	for i, part := range docs {
+		tables[i] = part.Certificate
 	}
+	whole.Certificate = slices.Concat(tables...)
 	*doc = whole
 	return rest, true
 }

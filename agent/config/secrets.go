@@ -30,7 +30,9 @@ func (c *Config) Secrets() map[string]secret.Secret {
 	add("fleet.key_file", c.Fleet.Key)
 	for _, certificate := range c.Certificates {
 		for _, target := range certificate.Deploy {
-			add(fmt.Sprintf("%s: password of %s", certificate.Name, target), target.Password)
+			if !target.Password.IsZero() { // most have none
+				add(fmt.Sprintf("%s: password of %s", certificate.Name, target), target.Password)
+			}
 		}
 	}
 	return all

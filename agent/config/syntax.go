@@ -142,24 +142,21 @@ func foreignSign(line string) string {
 
 // unreadable is the error about bytes that are no text, whatever they were to say.
 func unreadable(text string) error {
-	line := 1
 	for i, r := range text {
-		wrong := &Error{Line: line, Hint: "save the file as plain text in UTF-8"}
+		var err error
 		switch width := utf8.RuneLen(r); {
 		case r == '\n':
-			line++
 		case r == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError)):
-			wrong.Err = errors.New("this is not UTF-8")
-			return wrong
+			err = errors.New("this is not UTF-8")
 		case r == 0:
-			wrong.Err = errors.New("this is no text, or one in UTF-16")
-			return wrong
+			err = errors.New("this is no text, or one in UTF-16")
 		case r == '\r' && !strings.HasPrefix(text[i+width:], "\n"):
-			wrong.Err = errors.New("a line ends in CR alone")
-			return wrong
+			err = errors.New("a line ends in CR alone")
 		case r < ' ' && r != '\t' && r != '\r' || r == 0x7f:
-			wrong.Err = fmt.Errorf("the control character %s stands here", fmt.Sprintf("%U", r))
-			return wrong
+			err = fmt.Errorf("the control character %s stands here", fmt.Sprintf("%U", r))
+		}
+		if err != nil {
+			return &Error{Line: 1 + strings.Count(text[:i], "\n"), Err: err, Hint: "save the file as plain text in UTF-8"}
 		}
 	}
 	return nil

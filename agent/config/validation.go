@@ -11,33 +11,33 @@ import (
 
 // checkValidation refuses what cannot be proved in the way that is asked for: no
 // CA takes a file for a wildcard.
-func checkValidation(key string, table certificateTable, domains []string) error {
+func checkValidation(table certificateTable, domains []string) error {
 	switch {
 	case table.Follow: // checkFollow tells
 		return nil
 	case table.Validation == "" || table.Validation == defaultValidation:
 		if table.Webroot != "" {
-			return at(key+".webroot", hint.Add(errors.New("is of no use without validation = \"file\""), "add validation = \"file\", or leave webroot out"))
+			return at("webroot", hint.Add(errors.New("is of no use without validation = \"file\""), "add validation = \"file\", or leave webroot out"))
 		}
 		return nil
 	case table.Validation != "file":
-		return at(key+".validation", fmt.Errorf("%q is neither dns nor file", table.Validation))
+		return at("validation", fmt.Errorf("%q is neither dns nor file", table.Validation))
 	}
 	wildcard := slices.IndexFunc(domains, func(domain string) bool { return domain[0] == '*' })
 	switch {
 	case wildcard >= 0:
-		return at(key+".domains", hint.Add(fmt.Errorf("a file proves no wildcard, such as %s", domains[wildcard]),
+		return at("domains", hint.Add(fmt.Errorf("a file proves no wildcard, such as %s", domains[wildcard]),
 			"leave validation out, so that DNS records prove the domains, or name each host"))
 	case table.DNSAccount != "":
-		return at(key+".dns_account", errors.New("is of no use beside validation = \"file\", which wants no zone"))
+		return at("dns_account", errors.New("is of no use beside validation = \"file\", which wants no zone"))
 	case table.Webroot == "":
-		return at(key+".webroot", hint.Add(errors.New("is missing: validation = \"file\" needs it"),
+		return at("webroot", hint.Add(errors.New("is missing: validation = \"file\" needs it"),
 			"name the directory that the web server shows at port 80 of the domains"))
 	case filepath.Clean(table.Webroot) != table.Webroot || table.Webroot == "/":
-		return at(key+".webroot", fmt.Errorf("%q is not the plain path of a directory below /", table.Webroot))
+		return at("webroot", fmt.Errorf("%q is not the plain path of a directory below /", table.Webroot))
 	}
 	if err := absolute(table.Webroot); err != nil {
-		return at(key+".webroot", err)
+		return at("webroot", err)
 	}
 	return nil
 }
