@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"dvagent/internal/hint"
 
@@ -46,14 +47,14 @@ const (
 var (
 	// directory and file are names that no web server takes for a program's, and
 	// that stand in a URL as they are.
-	directory = regexp.MustCompile(`^[0-9a-z][0-9a-z_-]*$`)
-	file      = regexp.MustCompile(`^[0-9A-Za-z_][0-9A-Za-z_-]*(\.(txt|html?))?$`)
+	directory = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-z][0-9a-z_-]*$`) })
+	file      = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9A-Za-z_][0-9A-Za-z_-]*(\.(txt|html?))?$`) })
 	// forValidation are the directories below .well-known in which nothing but a
 	// validation is looked for: a file elsewhere, such as in acme-challenge, would
 	// prove or tell something to others.
-	forValidation = regexp.MustCompile(`^([0-9a-z]+-)?validation$`)
+	forValidation = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([0-9a-z]+-)?validation$`) })
 	// content is text without markup: no browser and no server runs it.
-	content = regexp.MustCompile(`^[\t\r\n -;=?-~]+$`)
+	content = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\t\r\n -;=?-~]+$`) })
 )
 
 // CheckURL turns what the server calls a file's place into one that may be written:
@@ -124,15 +125,15 @@ func (p Place) check(domains []string) error {
 		return errors.New("its host is none of the certificate's domains")
 	}
 	names := strings.Split(p.Path, "/")
-	if len(names) < 3 || names[0] != ".well-known" || !forValidation.MatchString(names[1]) {
+	if len(names) < 3 || names[0] != ".well-known" || !forValidation().MatchString(names[1]) {
 		return errors.New("it is not in a directory for validations below .well-known")
 	}
 	last := len(names) - 1
-	if last > deepest || !file.MatchString(names[last]) || len(names[last]) > longestName {
+	if last > deepest || !file().MatchString(names[last]) || len(names[last]) > longestName {
 		return errors.New("it has a name that may mean more than text to a web server")
 	}
 	for _, name := range names[1:last] {
-		if !directory.MatchString(name) || len(name) > longestName {
+		if !directory().MatchString(name) || len(name) > longestName {
 			return errors.New("it has a name that may mean more than text to a web server")
 		}
 	}
@@ -146,7 +147,7 @@ func CheckContent(text string) error {
 		return refuse(errors.New("refuse to write a file without content"))
 	case len(text) > longest:
 		return refuse(fmt.Errorf("refuse to write a file of %d bytes", len(text)))
-	case !content.MatchString(text):
+	case !content().MatchString(text):
 		return refuse(fmt.Errorf("refuse to write a file with markup or control characters: %.80q", text))
 	}
 	return nil

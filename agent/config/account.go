@@ -127,7 +127,7 @@ func (a *Account) checkSecrets(key string) error {
 }
 
 // variable is what can be the name of a variable in an environment.
-var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var variable = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`) })
 
 // buildSecret takes a secret from at most one of its three keys. What stands under
 // _file and _env is not repeated where it can be the secret itself, by mistake.
@@ -136,7 +136,7 @@ func buildSecret(key, literal, file, env string) (secret.Secret, error) {
 	if given.Check() != nil {
 		return given, at(key, errors.New("is given more than once: choose among it, _file and _env"))
 	}
-	if env != "" && !variable.MatchString(env) {
+	if env != "" && !variable().MatchString(env) {
 		return given, at(key+"_env", hint.Add(errors.New("is not the name of an environment variable"), "it wants a name, and not the secret itself"))
 	}
 	if file == "" {

@@ -2,12 +2,15 @@ package config
 
 import (
 	"regexp"
+	"sync"
 	"unicode/utf8"
 )
 
 // keyText is a private key, or the identity of a fleet, as somebody writes it where
 // the path of its file is wanted. In quotes, its lines end in \n.
-var keyText = regexp.MustCompile(`(?is)-----BEGIN [A-Z0-9 ]*PRIVATE KEY.*?(?:-----END [A-Z0-9 ]*-----|$)|AGE-SECRET-KEY-[0-9A-Z-]+`)
+var keyText = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?is)-----BEGIN [A-Z0-9 ]*PRIVATE KEY.*?(?:-----END [A-Z0-9 ]*-----|$)|AGE-SECRET-KEY-[0-9A-Z-]+`)
+})
 
 // mostShown is how many bytes of an error are shown, and of its hint.
 const mostShown = 1 << 10
@@ -21,7 +24,7 @@ func (e *Error) withhold() {
 }
 
 func withheld(text string) string {
-	text = keyText.ReplaceAllString(text, "***")
+	text = keyText().ReplaceAllString(text, "***")
 	if len(text) <= mostShown {
 		return text
 	}

@@ -37,20 +37,15 @@ func (f *Fleet) Hosts(ctx context.Context) ([]Host, error) {
 
 // What is kept of texts that other hosts wrote.
 const (
-	mostName = 256 // of what a host is called
-	mostText = 300 // of an error
+	mostName = 256 // bytes of what a host is called
+	mostText = 300 // bytes of an error
 )
-
-// tidied is a text of another host, fit for a line and not longer than most.
-func tidied(text string, most int) string {
-	return line.Of(strings.ToValidUTF8(text[:min(len(text), most)], ""))
-}
 
 // holderOf is who has the lease of an order; a host without a name where that cannot be read.
 func holderOf(value []byte) self {
 	var holder self
 	_ = json.Unmarshal(value, &holder)
-	holder.Name = tidied(holder.Name, mostName)
+	holder.Name = line.Short(holder.Name, mostName)
 	return holder
 }
 

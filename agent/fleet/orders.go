@@ -19,6 +19,7 @@ import (
 	"dvagent/agent/issue"
 	"dvagent/agent/order"
 	"dvagent/internal/clock"
+	"dvagent/internal/line"
 )
 
 // Orders is the part of the fleet that package issue knows: which host works on which
@@ -295,7 +296,7 @@ func (o *Orders) decode(certificate string, value []byte) (issue.Known, error) {
 	if err := json.Unmarshal(value, &w); err != nil {
 		return issue.Known{}, fmt.Errorf("what the fleet knows of the order of %s cannot be read: %w", certificate, err)
 	}
-	k := issue.Known{Host: tidied(w.Host, mostName), Facts: w.Facts, Brought: w.Brought}
+	k := issue.Known{Host: line.Short(w.Host, mostName), Facts: w.Facts, Brought: w.Brought}
 	if b := k.Brought; b != nil && !isVersion().MatchString(b.Version) {
 		return issue.Known{}, fmt.Errorf("what the fleet knows of the order of %s cannot be read: %.80q is no version", certificate, b.Version)
 	}

@@ -18,6 +18,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"dvagent/internal/bundle"
+	"dvagent/internal/line"
 )
 
 // Rollout is the value of rollouts/NAME: which version all hosts are to serve, and how
@@ -107,11 +108,11 @@ func readRollout(entry Entry) (Rollout, error) {
 
 // tidy makes what other hosts wrote fit for a line.
 func (r Rollout) tidy() Rollout {
-	r.By = tidied(r.By, mostName)
+	r.By = line.Short(r.By, mostName)
 	tries := map[string]Try{}
 	for host, one := range r.Tries {
-		one.Error = tidied(one.Error, mostText)
-		tries[tidied(host, mostName)] = one
+		one.Error = line.Short(one.Error, mostText)
+		tries[line.Short(host, mostName)] = one
 	}
 	r.Tries = tries
 	return r
@@ -146,7 +147,7 @@ func (f *Fleet) Note(ctx context.Context, r Rollout, host string, try Try) (Roll
 	if tries == nil {
 		tries = map[string]Try{}
 	}
-	try.Error = tidied(try.Error, mostText)
+	try.Error = line.Short(try.Error, mostText)
 	tries[host] = try
 	r.Tries = tries
 	return f.update(ctx, r)

@@ -60,30 +60,45 @@ func (d *Desk) Forget(ctx context.Context, certificate string) (state.Outcome, e
 	if err != nil {
 		return outcome, err
 	}
-	o, err := order.Load(d.host.Dir.Certificate(certificate))
-	open := err == nil && o != nil && o.Step() != order.Done
-	if open && other != "" {
-		if err := d.handOn(&state.Snapshot{Config: config.Certificate{Name: certificate}, Order: o}, other); err != nil {
-			return outcome, err
-		}
-	}
-	if open && other == "" {
-		if outcome, err = d.Abandon(ctx, certificate); err != nil {
-			return outcome, err
-		}
-	} else {
-		outcome = d.Sweep(ctx, certificate)
-	}
 	if other == "" {
-		err = d.letInstancesGo(certificate)
+		outcome, err = d.giveUp(ctx, certificate)
 	} else {
-		d.host.Say(certificate, "", "host "+other+" of the fleet has the certificate still, and keeps its instance")
-		err = nil
+		outcome, err = d.leaveTo(ctx, other, certificate)
 	}
 	if err != nil {
 		return outcome, err
 	}
 	return outcome, d.host.Dir.Forget(certificate)
+}
+
+// giveUp ends what is open of a certificate that nobody has any more.
+func (d *Desk) giveUp(ctx context.Context, certificate string) (outcome state.Outcome, err error) {
+	if d.opened(certificate) == nil {
+		outcome = d.Sweep(ctx, certificate)
+	} else if outcome, err = d.Abandon(ctx, certificate); err != nil {
+		return outcome, err
+	}
+	return outcome, d.letInstancesGo(certificate)
+}
+
+// leaveTo hands what is open on to another host of the fleet, which has the certificate still.
+func (d *Desk) leaveTo(ctx context.Context, host, certificate string) (state.Outcome, error) {
+	if o := d.opened(certificate); o != nil {
+		if err := d.handOn(&state.Snapshot{Config: config.Certificate{Name: certificate}, Order: o}, host); err != nil {
+			return state.Outcome{}, err
+		}
+	}
+	d.host.Say(certificate, "", "host "+host+" of the fleet has the certificate still, and keeps its instance")
+	return d.Sweep(ctx, certificate), nil
+}
+
+// opened is the order that is open of a certificate, or nil.
+func (d *Desk) opened(certificate string) *order.Order {
+	o, err := order.Load(d.host.Dir.Certificate(certificate))
+	if err != nil || o == nil || o.Step() == order.Done {
+		return nil
+	}
+	return o
 }
 
 // otherHost is one of the fleet that has the certificate, or an order of it; "": none.

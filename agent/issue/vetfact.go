@@ -49,7 +49,7 @@ func vetFact(f order.Fact) (order.Fact, error) {
 	}
 	f.Version = "" // it is stored at the host that wrote it
 	for _, text := range []*string{&f.Reason, &f.Host, &f.RequestID, &f.Status, &f.Code, &f.Error, &f.Hint, &f.Cause} {
-		*text = line.Of(strings.ToValidUTF8((*text)[:min(len(*text), mostText)], ""))
+		*text = line.Short(*text, mostText)
 	}
 	return f, nil
 }

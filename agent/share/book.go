@@ -33,39 +33,37 @@ type kept struct {
 // time.
 func openBook(path string) (*book, error) {
 	b := &book{path: path}
-	_ = atomicfile.DiscardAt(path) // save tells what is wrong with the directory
-	data, err := bundle.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(data, &b.kept)
+	var is bool
+	if b.kept, is = readKept(path); is {
+		return b, nil
 	}
-	fresh := err != nil || b.kept.Host == ""
-	if fresh {
-		b.kept = kept{Host: newName()}
-	}
-	if b.kept.Followed == nil {
-		b.kept.Followed = map[string]string{}
-	}
-	if fresh {
-		return b, b.save()
-	}
-	return b, nil
+	b.kept = kept{Host: newName(), Followed: map[string]string{}}
+	return b, b.save()
 }
 
 // reread takes in what another process of this host has written meanwhile. It is for the
 // holder of the lock. Where it cannot be read, what is known already stays.
 func (b *book) reread() {
-	_ = atomicfile.DiscardAt(b.path) // save tells what is wrong with the directory
-	var now kept
-	data, err := bundle.ReadFile(b.path)
-	if err != nil || json.Unmarshal(data, &now) != nil || now.Host == "" {
+	now, is := readKept(b.path)
+	if !is {
 		return
-	}
-	if now.Followed == nil {
-		now.Followed = map[string]string{}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.kept = now
+}
+
+// readKept reads what is in the file, if that names a host.
+func readKept(path string) (k kept, is bool) {
+	_ = atomicfile.DiscardAt(path) // save tells what is wrong with the directory
+	data, err := bundle.ReadFile(path)
+	if err != nil || json.Unmarshal(data, &k) != nil || k.Host == "" {
+		return kept{}, false
+	}
+	if k.Followed == nil {
+		k.Followed = map[string]string{}
+	}
+	return k, true
 }
 
 // newName is the host's own and something that no other host has: hosts made of one image

@@ -32,9 +32,9 @@ func (s *Share) Watch(ctx context.Context, wake chan<- map[string]bool) {
 		s.mu.Lock()
 		s.live, s.read = false, time.Time{}
 		s.mu.Unlock()
-		after, news := again.after(err, time.Since(began))
+		after, isNew := again.after(err, time.Since(began))
 		s.host.Log.Debug("the fleet is watched anew", "error", err)
-		if news {
+		if isNew {
 			s.host.Log.Warn("the fleet is not watched, so that its news come late", "error", err)
 		}
 		_ = state.SleepUntil(ctx, state.Now().Add(after))
@@ -56,17 +56,17 @@ const (
 	againLongest = 16 // times the first pause: a few minutes, with what comes to it
 )
 
-// after is how long to wait after a watch that lasted for so long. news says that it ended
+// after is how long to wait after a watch that lasted for so long. isNew says that it ended
 // at once for a reason that was not told yet.
-func (a *again) after(ended error, lasted time.Duration) (after time.Duration, news bool) {
+func (a *again) after(ended error, lasted time.Duration) (after time.Duration, isNew bool) {
 	if lasted >= a.timing.holds {
 		*a = *newAgain(a.timing)
 	} else if cause := state.Cause(ended); !a.told[cause] {
-		a.told[cause], news = true, true
+		a.told[cause], isNew = true, true
 	}
 	after = a.floor + chance.Below(againSpread*a.floor)
 	a.floor = min(2*a.floor, againLongest*a.timing.again)
-	return after, news
+	return after, isNew
 }
 
 // follow keeps the rollouts as they are in etcd for as long as it can, and says why it

@@ -5,6 +5,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -27,7 +28,7 @@ func (c *cli) speakHelp(root *cobra.Command) {
 		cmd.SetOut(text)
 		defer cmd.SetOut(out)
 		english(cmd, args)
-		io.WriteString(out, defaults.ReplaceAllString(headings.Replace(text.String()), "（默认 $1）"))
+		io.WriteString(out, defaults().ReplaceAllString(headings.Replace(text.String()), "（默认 $1）"))
 	})
 }
 
@@ -42,7 +43,7 @@ func translateHelp(cmd *cobra.Command, language message.Language) {
 		heading, list, _ := strings.Cut(list, "\n")
 		cmd.Long += "\n\n" + language.Text(heading) + "\n" + list
 	}
-	cmd.Example = comments.ReplaceAllStringFunc(cmd.Example, func(comment string) string { return "# " + language.Text(comment[2:]) })
+	cmd.Example = comments().ReplaceAllStringFunc(cmd.Example, func(comment string) string { return "# " + language.Text(comment[2:]) })
 	for _, flags := range []*pflag.FlagSet{cmd.Flags(), cmd.PersistentFlags()} {
 		flags.VisitAll(func(f *pflag.Flag) {
 			switch f.Name {
@@ -61,8 +62,8 @@ func translateHelp(cmd *cobra.Command, language message.Language) {
 }
 
 var (
-	comments = regexp.MustCompile(`# .*`)
-	defaults = regexp.MustCompile(` \(default (.*)\)`)
+	comments = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`# .*`) })
+	defaults = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(` \(default (.*)\)`) })
 	// headings are what cobra writes between the texts of the commands.
 	headings = strings.NewReplacer("\nUsage:\n", "\n用法：\n", "\nExamples:\n", "\n示例：\n", "\nAvailable Commands:\n", "\n命令：\n", "\nFlags:\n", "\n选项：\n",
 		"\nGlobal Flags:\n", "\n全局选项：\n", "[flags]", "[选项]", "[command]", "[命令]", "for more information about a command.", "查看某个命令的帮助。", "\nUse \"", "\n运行 \"")

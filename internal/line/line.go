@@ -1,5 +1,5 @@
 // Package line makes text of others fit to stand in one line of a terminal, a
-// log or an environment variable. It shortens and translates nothing.
+// log or an environment variable. It translates nothing.
 package line
 
 import (
@@ -20,4 +20,12 @@ func Of(text string) string {
 		}
 		return r
 	}, text)
+}
+
+// Short is Of the beginning of text, of no more than most bytes and whole letters.
+func Short(text string, most int) string {
+	if len(text) <= most {
+		return Of(text)
+	}
+	return Of(strings.ToValidUTF8(text[:most], ""))
 }

@@ -22,3 +22,22 @@ func TestTextOfOthersStaysOnOneLine(t *testing.T) {
 		})
 	}
 }
+
+func TestALongTextIsCutBetweenLetters(t *testing.T) {
+	for _, tt := range []struct {
+		name, text string
+		most       int
+		want       string
+	}{
+		{"as long as may be", "证书", 6, "证书"},
+		{"cut within a letter", "证书", 5, "证"},
+		{"cut between lines", "a\nb", 2, "a "},
+		{"nothing", "证", 1, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := Short(tt.text, tt.most); got != tt.want {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}

@@ -156,11 +156,11 @@ func (c *catalogue) text(english string, depth int) string {
 var located = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(/[^ ]*:\d+(?:: [^ :]+)?): (.*)$`) })
 
 // addressed is a text about a server, whose name and address are not translated.
-var addressed = regexp.MustCompile(`^((?:[^ ]+ \()?[^ ()]+:\d+\)?) (.*)$`)
+var addressed = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^((?:[^ ]+ \()?[^ ()]+:\d+\)?) (.*)$`) })
 
 // served translates what a server said, or its state.
 func (c *catalogue) served(english string, depth int) (string, bool) {
-	found := addressed.FindStringSubmatch(english)
+	found := addressed().FindStringSubmatch(english)
 	if found == nil {
 		return "", false
 	}

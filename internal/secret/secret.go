@@ -12,6 +12,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Secret is where a secret is: in Literal itself, in a File, or in the
@@ -73,7 +74,7 @@ func (s Secret) Reach() error {
 }
 
 // usual is how variables are named, and secrets are not.
-var usual = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`)
+var usual = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`) })
 
 // String tells the place. The name of a variable that is not in capitals it does not
 // tell: somebody may have written the secret itself there.
@@ -81,7 +82,7 @@ func (s Secret) String() string {
 	switch {
 	case s.File != "":
 		return fmt.Sprintf("file %q", s.File)
-	case usual.MatchString(s.Env):
+	case usual().MatchString(s.Env):
 		return "environment variable " + s.Env
 	case s.Env != "":
 		return "environment variable whose name is not shown"
