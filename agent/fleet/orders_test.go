@@ -310,10 +310,14 @@ func TestALeaseThatComesAgainWithAnOldBackupHoldsNobodyUp(t *testing.T) {
 	}
 	l.Release(t.Context())
 	etcd.Restore(backup)
-	if !eventually(func() bool { _, _, err := first.fleet.Rollouts(t.Context()); return err == nil }) {
-		t.Fatal("etcd is not found again")
+	var err error
+	if !eventually(func() bool {
+		_, _, _ = first.fleet.Rollouts(t.Context()) // fails until etcd is found again
+		_, err = second.Lease(t.Context(), "www")
+		return err == nil
+	}) {
+		t.Fatal(err)
 	}
-	leased(t, second)
 }
 
 // holder is the revision at which the lease was taken that is held now.
