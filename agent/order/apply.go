@@ -24,11 +24,19 @@ func (o *Order) apply(fact Fact) {
 	case Adding, Removing, Removed:
 		o.applyRecord(fact)
 	default:
-		o.failures, o.Failure, o.Waiting = nil, Failure{}, ""
+		if !o.triesPackage(fact) {
+			o.failures, o.Failure, o.Waiting = nil, Failure{}, ""
+		}
 		o.applyStage(fact)
 		o.applySubmission(fact)
 		o.applyRecord(fact)
 	}
+}
+
+// triesPackage says that a fact is of a mere try: a package is claimed anew each time, and
+// given back where it has nothing left.
+func (o *Order) triesPackage(fact Fact) bool {
+	return fact.Kind == Claimed && fact.Package != "" || fact.Kind == Refused && o.Package != ""
 }
 
 func (o *Order) applyStage(fact Fact) {

@@ -201,6 +201,24 @@ func TestFailuresCountUntilSomethingSucceeds(t *testing.T) {
 	})
 }
 
+func TestAPackageThatStaysEmptyIsAskedMoreAndMoreSeldom(t *testing.T) {
+	o := tell(t, 1)
+	for n := 1; n <= 3; n++ {
+		goOn(t, o, func(o *Order) error {
+			return o.Claim(Claim{Instance: "package p www", Package: "p", API: "2020-04-07"})
+		},
+			begun, (*Order).Unapplied, func(o *Order) error { return o.Refuse("InsufficientQuota", "it is empty") },
+			func(o *Order) error { return o.Fail(Failure{Text: "it is empty", Cause: CauseNoInstance}) })
+		if known := reload(t, o).FailuresSince(time.Time{}); o.FailuresSince(time.Time{}) != n || known != n {
+			t.Errorf("%d failures in a row, and %d after a restart; want %d", o.FailuresSince(time.Time{}), known, n)
+		}
+	}
+	goOn(t, o, func(o *Order) error { return o.Claim(Claim{Instance: "cas-1"}) })
+	if o.FailuresSince(time.Time{}) != 0 {
+		t.Errorf("%d failures after an instance was claimed", o.FailuresSince(time.Time{}))
+	}
+}
+
 // fault 55
 func TestADamagedJournalStillIsAnOrder(t *testing.T) {
 	o := tell(t, 1)
