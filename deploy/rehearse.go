@@ -33,14 +33,55 @@ const (
 
 // Rehearse is that of Rehearsals, for one target.
 func Rehearse(ctx context.Context, t Target, place Place) ([]Rehearsal, error) {
-	return new(Rehearsals).Rehearse(ctx, t, place)
+	var rehearsals Rehearsals
+	defer rehearsals.Close()
+	return rehearsals.Rehearse(ctx, t, place)
 }
 
 // Rehearsals rehearse for many targets. What is the same for all files of a directory
-// is tried once. The zero value is ready, and safe for concurrent use.
+// is tried once. They are for a moment, as the directories are that stay open. The
+// zero value is ready, and safe for concurrent use.
 type Rehearsals struct {
 	mu    sync.Mutex
 	tries map[trial]func() (original, error)
+	idle  []*directories // of the rehearsals that have ended, for the next ones
+}
+
+// mostIdle bounds the directories that each rehearsal leaves open for the next one.
+const mostIdle = 8
+
+// Close lets the directories go.
+func (r *Rehearsals) Close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, dirs := range r.idle {
+		dirs.close()
+	}
+	r.idle = nil
+}
+
+// directories are those that an earlier rehearsal left, or none yet.
+func (r *Rehearsals) directories() *directories {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	last := len(r.idle) - 1
+	if last < 0 {
+		return newDirectories()
+	}
+	dirs := r.idle[last]
+	r.idle = r.idle[:last]
+	return dirs
+}
+
+// leave keeps the directories for another rehearsal, unless there are many.
+func (r *Rehearsals) leave(dirs *directories) {
+	if len(dirs.opened) > mostIdle {
+		dirs.close()
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.idle = append(r.idle, dirs)
 }
 
 // trial is what decides how a file is that is made, beside its name.
@@ -60,8 +101,8 @@ func (rehearsals *Rehearsals) Rehearse(ctx context.Context, t Target, place Plac
 	if err != nil {
 		return nil, err
 	}
-	dirs := newDirectories()
-	defer dirs.close()
+	dirs := rehearsals.directories()
+	defer rehearsals.leave(dirs)
 	look := dirs.read
 	if place == AsItWas {
 		look = dirs.see

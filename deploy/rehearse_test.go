@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -125,4 +126,54 @@ func TestCheckSeesAnothersFileInAStickyDirectory(t *testing.T) {
 		}
 		checkError(t, rehearsed[0].Err, "it belongs to user root, in a directory with the sticky bit")
 	})
+}
+
+func TestRehearsalsOfManyTargetsHoldFewDirectoriesOpen(t *testing.T) {
+	dir := t.TempDir()
+	for _, tt := range []struct {
+		name string
+		path func(i int) string
+		most int // descriptors that stay open
+	}{
+		{"of one directory", func(i int) string { return fmt.Sprintf("%s/one/%d.key", dir, i) }, 2},
+		{"of a directory each", func(i int) string { return fmt.Sprintf("%s/many/%d/key", dir, i) }, 2 * 9},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var rehearsals deploy.Rehearsals
+			most := 0
+			for i := range 40 {
+				path := tt.path(i)
+				if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				rehearsed, err := rehearsals.Rehearse(t.Context(), deploy.Target{Key: path}, deploy.Ours)
+				if err != nil || len(rehearsed) != 1 || rehearsed[0].Err != nil {
+					t.Fatalf("rehearsed %+v, error %v", rehearsed, err)
+				}
+				most = max(most, openWithin(t, dir))
+			}
+			if most == 0 || most > tt.most {
+				t.Errorf("%d descriptors stay open", most)
+			}
+			rehearsals.Close()
+			if left := openWithin(t, dir); left > 0 {
+				t.Errorf("%d descriptors are left", left)
+			}
+		})
+	}
+}
+
+// openWithin counts the descriptors of this process that stand for something in dir.
+func openWithin(t *testing.T, dir string) (count int) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if path, err := os.Readlink("/proc/self/fd/" + entry.Name()); err == nil && strings.HasPrefix(path, dir+"/") {
+			count++
+		}
+	}
+	return count
 }

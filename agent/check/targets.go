@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -34,12 +35,15 @@ func (c *Check) certificates(ctx context.Context, now time.Time, own bool) (targ
 		seals = c.host.Sealed(ctx, now)
 	}
 	l := targetsLook{Check: c, sandbox: sandboxOf(os.Geteuid()), trust: &bundle.Trust{Roots: c.host.Roots}, now: now}
+	defer l.rehearsals.Close()
 	found := make([][2][]Finding, len(all))
 	var group errgroup.Group
-	group.SetLimit(lookedAtOnce)
-	for i, certificate := range all {
+	var next atomic.Int64
+	for range min(lookedAtOnce, len(all)) {
 		group.Go(func() error {
-			found[i][0], found[i][1] = l.certificate(ctx, certificate, seals[i] != seal.Seal{})
+			for i := int(next.Add(1)) - 1; i < len(all); i = int(next.Add(1)) - 1 {
+				found[i][0], found[i][1] = l.certificate(ctx, all[i], seals[i] != seal.Seal{})
+			}
 			return nil
 		})
 	}
