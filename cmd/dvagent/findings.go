@@ -1,13 +1,16 @@
 package main
 
 import (
+	"bufio"
 	"cmp"
 	"fmt"
+	"io"
 	"slices"
 
 	"dvagent/agent/check"
 	"dvagent/internal/hint"
 	"dvagent/internal/line"
+	"dvagent/internal/message"
 )
 
 // finding is one element of `check --json`.
@@ -48,11 +51,13 @@ func (c *cli) printFindings(wanted checks, found []check.Finding) error {
 	if wanted.asJSON {
 		return c.printJSON(findings)
 	}
+	lines, language := bufio.NewWriter(c.stdout), c.language()
 	for _, f := range findings {
 		if well := f.Level == "ok"; !well || !wanted.quiet && (count["ok"] <= fewFindings || len(wanted.names) > 0) {
-			c.printFinding(f)
+			f.print(lines, language)
 		}
 	}
+	_ = lines.Flush() // c.stdout remembers what is lost
 	switch {
 	case wanted.quiet:
 		return nil
@@ -64,12 +69,12 @@ func (c *cli) printFindings(wanted checks, found []check.Finding) error {
 	return nil
 }
 
-func (c *cli) printFinding(f finding) {
-	text := fmt.Sprintf("%-4s  %s: %s", f.Level, f.Subject, c.language().Text(f.Text))
+func (f finding) print(to io.Writer, language message.Language) {
+	text := fmt.Sprintf("%-4s  %s: %s", f.Level, f.Subject, language.Text(f.Text))
 	if f.Hint != "" {
-		text += c.language().Sprintf(" (hint: %s)", f.Hint)
+		text += language.Sprintf(" (hint: %s)", f.Hint)
 	}
-	fmt.Fprintln(c.stdout, text)
+	fmt.Fprintln(to, text)
 }
 
 // failedOf is the exit code of what was found.

@@ -13,6 +13,8 @@ import (
 func Of(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
+		case ' ' <= r && r <= '~': // nearly all
+			return r
 		case r == utf8.RuneError:
 			return '?'
 		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029':
