@@ -1,11 +1,13 @@
 package proof
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -46,9 +48,10 @@ func (d *DNS) freshPreflight() *dnsvalidate.Preflight {
 
 // Sites groups the domains by the zone that their record will go into.
 func (d *DNS) Sites(ctx context.Context, s Subject, domains []string) (sites []Site, err error) {
-	last, _ := d.zones.LastName(s.Certificate) // without it the usual name is expected
+	last, _ := d.zones.LastName(s.Certificate) // without it others' names, and the usual one, tell what to expect
 	for _, domain := range domains {
-		at, none := d.zones.place(ctx, s.Account, expectedName(last, domain, domains))
+		likely := cmp.Or(last, d.zones.askedFor(strings.TrimPrefix(domain, "*.")))
+		at, none := d.zones.place(ctx, s.Account, expectedName(likely, domain, domains))
 		var unanswered *aliyun.Error
 		if errors.As(none, &unanswered) {
 			return sites, state.Also(err, none) // the next domain would get the same answer
@@ -110,7 +113,7 @@ func (d *DNS) withServers(ctx context.Context, at Place) (aliyun.Domain, []Findi
 	return at.Zone, nil
 }
 
-// list reads the records at a place, and remembers them for the publishing.
+// list looks at the records at a place, and remembers them for the publishing.
 func (d *DNS) list(ctx context.Context, s Subject, at Place) error {
 	client, err := d.zones.accounts.Client(at.Account)
 	if err != nil {
@@ -120,9 +123,10 @@ func (d *DNS) list(ctx context.Context, s Subject, at Place) error {
 	if err != nil {
 		return err
 	}
-	records, err := dnsvalidate.Standing(ctx, client, asValidation(record))
+	p := &previewing{Client: client, zones: d.zones, account: at.Account}
+	_, err = dnsvalidate.Standing(ctx, p, asValidation(record))
 	if err == nil {
-		d.zones.note(listingKey{s.Certificate, at.name}, records)
+		d.zones.listings.note(listingKey{s.Certificate, spot{at.Account, record.Zone, record.Name}}, p.seen)
 	}
 	return err
 }
@@ -134,6 +138,7 @@ func (d *DNS) Put(ctx context.Context, s Subject, c order.Challenge, ledger Ledg
 	if err != nil {
 		return record, false, err
 	}
+	d.zones.noteAsked(c.Name)
 	err = d.zones.following(ctx, at, func(at Place) (err error) {
 		if record, err = at.record(c); err == nil {
 			ours, err = d.putAt(ctx, s, &record, ledger)
@@ -179,7 +184,7 @@ func (d *DNS) provider(client *aliyun.Client, s Subject, record order.Record, at
 	if attempted {
 		return client
 	}
-	return &remembering{client: client, zones: d.zones, certificate: s.Certificate, value: record.Value}
+	return &remembering{Client: client, zones: d.zones, certificate: s.Certificate, account: record.Account, value: record.Value}
 }
 
 // Look asks every name server for the record.

@@ -3,6 +3,7 @@ package proof
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,10 +20,11 @@ type Zones struct {
 	accounts clients
 	prover   *dnsvalidate.Prover
 
-	mu       sync.Mutex
-	hosted   map[string]*zoneList // by account
-	listings map[listingKey]listing
-	shared   map[string]listing // by name
+	listings listings
+
+	mu     sync.Mutex
+	hosted map[string]*zoneList // by account
+	asked  map[string]string    // the latest validation names, by the domain that they lie right under
 }
 
 // clients are the accounts at the cloud.
@@ -33,7 +35,7 @@ type clients interface {
 // NewZones asks nothing yet.
 func NewZones(host *state.Host, accounts clients) *Zones {
 	return &Zones{host: host, accounts: accounts, prover: dnsvalidate.NewProver(host.Config.DNS.Settings),
-		hosted: map[string]*zoneList{}, listings: map[listingKey]listing{}, shared: map[string]listing{}}
+		hosted: map[string]*zoneList{}, asked: map[string]string{}, listings: listings{own: map[listingKey]listing{}, shared: map[spot]listing{}}}
 }
 
 // zonesLive is how long the zones of an account are believed; a run that waits
@@ -92,97 +94,31 @@ func (z *Zones) remember(account string, zone aliyun.Domain) {
 	}
 }
 
-// listingKey is a place that a certificate's preflight has looked at.
-type listingKey struct{ certificate, name string }
-
-// listing is what stood at a name when it was looked at before the order.
-type listing struct {
-	records []aliyun.Record
-	at      time.Time
-}
-
-// A listing is believed for a while by the certificate whose preflight made it, and
-// for a moment by all others that are proved at the same name.
-const (
-	listingLives  = time.Minute
-	listingShared = 10 * time.Second
-)
-
-func (z *Zones) note(key listingKey, records []aliyun.Record) {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	l := listing{records, time.Now()}
-	z.listings[key], z.shared[key.name] = l, l
-}
-
-func (z *Zones) share(name string, records []aliyun.Record) {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	z.shared[name] = listing{records, time.Now()}
-}
-
-// sharedListing is the last one of a name, made for whomever.
-func (z *Zones) sharedListing(name string) (records []aliyun.Record, known bool) {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	l, known := z.shared[name]
-	if known = known && time.Since(l.at) < listingShared; !known {
-		delete(z.shared, name)
-	}
-	return l.records, known
-}
-
-// take returns a listing once.
-func (z *Zones) take(key listingKey) (records []aliyun.Record, known bool) {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	l, known := z.listings[key]
-	delete(z.listings, key)
-	return l.records, known && time.Since(l.at) < listingLives
-}
-
-// remembering is a client that answers the first listing of a name from memory:
-// what was looked at right before the order, or for another one, needs no second call.
-type remembering struct {
-	client      *aliyun.Client
-	zones       *Zones
-	certificate string
-	value       string // that is looked for; what shows it is read anew
-	listed      bool   // the listing of another one served, and serves once
-}
-
-func (r *remembering) DescribeSubDomainRecords(ctx context.Context, zone, name, recordType string) ([]aliyun.Record, error) {
-	if recordType != "" {
-		return r.client.DescribeSubDomainRecords(ctx, zone, name, recordType)
-	}
-	if records, known := r.zones.take(listingKey{r.certificate, name}); known {
-		return records, nil
-	}
-	if records, known := r.zones.sharedListing(name); known && !r.listed {
-		r.listed = true
-		if !slices.ContainsFunc(records, func(record aliyun.Record) bool { return record.Value == r.value }) {
-			return records, nil
-		}
-	}
-	records, err := r.client.DescribeSubDomainRecords(ctx, zone, name, recordType)
-	if err == nil {
-		r.zones.share(name, records)
-	}
-	return records, err
-}
-
-func (r *remembering) AddDomainRecord(ctx context.Context, record aliyun.Record) (string, error) {
-	return r.client.AddDomainRecord(ctx, record)
-}
-
-func (r *remembering) DeleteDomainRecord(ctx context.Context, recordID string) error {
-	return r.client.DeleteDomainRecord(ctx, recordID)
-}
-
 // LastName is the validation name of the certificate's order that ended last,
 // or "".
 func (z *Zones) LastName(certificate string) (string, error) {
 	return order.LastName(z.host.Dir.Certificate(certificate))
+}
+
+// noteAsked remembers where a CA wanted a proof.
+func (z *Zones) noteAsked(name string) {
+	_, under, _ := strings.Cut(name, ".")
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.asked[under] = name
+}
+
+// askedFor is where a CA wanted the proof of some other name lately, if one of the
+// host could be wanted there, too; or "".
+func (z *Zones) askedFor(host string) string {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	for ; host != ""; _, host, _ = strings.Cut(host, ".") {
+		if name := z.asked[host]; name != "" {
+			return name
+		}
+	}
+	return ""
 }
 
 // Trace looks at a name from its zone down, as the agent would, and keeps each
