@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -77,11 +76,7 @@ func buildAccount(key string, table accountTable) (Account, error) {
 		wrong.at(key+"."+endpoint.key, address.CheckEndpoint(endpoint.url))
 	}
 	if account.CAFile != "" {
-		err := absolute(account.CAFile)
-		if _, there := os.Stat(account.CAFile); err == nil && there != nil {
-			err = fmt.Errorf("%s: %w", account.CAFile, describe(there))
-		}
-		wrong.at(key+".ca_file", err)
+		wrong.at(key+".ca_file", checkRoots(account.CAFile))
 	}
 	return account, wrong.err()
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -100,10 +99,12 @@ func checkEtcd(endpoints []string) error {
 // checkFiles judges what goes with TLS, but for the key.
 func checkFiles(table fleetTable) error {
 	var wrong mistakes
-	for _, file := range []struct{ key, path string }{{"fleet.ca_file", table.CAFile}, {"fleet.cert_file", table.CertFile}} {
-		if file.path != "" {
-			wrong.at(file.key, there(file.path))
-		}
+	if table.CAFile != "" {
+		wrong.at("fleet.ca_file", checkRoots(table.CAFile))
+	}
+	if table.CertFile != "" {
+		_, err := plainFile(table.CertFile)
+		wrong.at("fleet.cert_file", err)
 	}
 	switch {
 	case table.CertFile != "" && table.KeyFile == "":
@@ -112,17 +113,6 @@ func checkFiles(table fleetTable) error {
 		wrong.at("fleet.cert_file", errors.New("is missing beside key_file"))
 	}
 	return wrong.err()
-}
-
-// there wants a file at an absolute path.
-func there(path string) error {
-	err := absolute(path)
-	if err == nil {
-		if _, failed := os.Stat(path); failed != nil {
-			err = fmt.Errorf("%s: %w", path, describe(failed))
-		}
-	}
-	return err
 }
 
 // buildIdentity takes the file with the identity. It is a secret.

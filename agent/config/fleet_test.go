@@ -16,8 +16,9 @@ import (
 func aFleet(t *testing.T) (text, dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	for _, name := range []string{"ca.pem", "client.pem", "client.key", "fleet.key"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("canary\n"), 0o600); err != nil {
+	canary := []byte("canary\n")
+	for name, content := range map[string][]byte{"ca.pem": aRoot(t), "client.pem": canary, "client.key": canary, "fleet.key": canary, "other.pem": canary} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -75,6 +76,9 @@ func TestWhatIsWrongInAFleetIsNamedWithItsKeyAndHint(t *testing.T) {
 		{"addresses with and without TLS", "https://10.0.0.1", "http://127.0.0.1", "fleet.etcd", ""},
 		{"a user in an address", "https://10.0.0.1", "https://u:canary@10.0.0.1", "fleet.etcd", ""},
 		{"a CA that is not there", "/ca.pem", "/none.pem", "fleet.ca_file", ""},
+		{"a CA that is a directory", "/ca.pem", "", "fleet.ca_file", ""},
+		{"a CA that is none", "/ca.pem", "/other.pem", "fleet.ca_file", ""},
+		{"a certificate that is a directory", "/client.pem", "", "fleet.cert_file", ""},
 		{"a key without its certificate", "cert_file", "#", "fleet.cert_file", ""},
 		{"a certificate without its key", "key_file", "#", "fleet.key_file", ""},
 		{"a password without a user", "username", "#", "fleet.username", ""},

@@ -86,10 +86,10 @@ domains = ["two.example.com"]
 			for _, dir := range []string{"etc/conf.d", "bin", "tls", "state/certificates/first"} {
 				errs = append(errs, os.MkdirAll(filepath.Join(top, dir), 0o700))
 			}
-			for _, name := range []string{"etc/secret", "etc/password", "etc/token", "etc/ca.pem", "bin/hook", "bin/check", "tls/there.pem"} {
+			for _, name := range []string{"etc/secret", "etc/password", "etc/token", "bin/hook", "bin/check", "tls/there.pem"} {
 				errs = append(errs, os.WriteFile(filepath.Join(top, name), []byte("0123456789abcdef"), 0o700))
 			}
-			errs = append(errs, os.WriteFile(top+"/etc/url", []byte("https://oapi.dingtalk.com/robot/send?access_token=x"), 0o600),
+			errs = append(errs, os.WriteFile(top+"/etc/ca.pem", aRoot(t), 0o600), os.WriteFile(top+"/etc/url", []byte("https://oapi.dingtalk.com/robot/send?access_token=x"), 0o600),
 				os.WriteFile(top+"/etc/agent.toml", []byte(placed), 0o600), os.WriteFile(top+"/etc/conf.d/more.toml", nil, 0o600),
 				os.Symlink("etc", top+"/link"), os.Symlink("../etc/agent.toml", top+"/tls/link"), os.Link(top+"/etc/agent.toml", top+"/tls/hard"),
 				os.Symlink("../state", top+"/tls/state"), os.Symlink(".", top+"/tls/again"))
