@@ -69,9 +69,13 @@ func TestARollbackOfTheFleetGoesToAllHostsAndIsHeldUntilTheNextIssuance(t *testi
 	}
 	p.hosts[0].calls()
 	for i, w := range p.hosts { // the last one had neither version
-		for range 2 {
-			if o := w.renew(Renewal{}); o.Class != state.Served || w.current() != first || w.installed() != first {
+		for look := range 2 {
+			o := w.renew(Renewal{})
+			if o.Class != state.Served || w.current() != first || w.installed() != first {
 				t.Errorf("host %d: %+v, at %s and not %s", i, o, w.current(), first)
+			}
+			if follows := i == 1 && look == 0; follows && (o.Ordered || o.Did != state.WentBack) {
+				t.Errorf("the host that follows says %+v", o)
 			}
 		}
 	}

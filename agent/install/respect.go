@@ -28,7 +28,8 @@ const askAgain = 30 * time.Second
 // it lies, and goes nowhere else. What an operator wants to be installed, or an
 // order has just brought, goes in whatever is there.
 func (r *Rollout) respect(ctx context.Context, c *candidate) error {
-	if r.scope.Redeploy || c.item.Outcome.Ordered || !c.drifted() {
+	o := c.item.Outcome
+	if r.scope.Redeploy || o.Ordered || o.Did == state.WentBack || !c.drifted() {
 		return nil
 	}
 	unfit, err := r.takeOver(ctx, c)

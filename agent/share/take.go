@@ -107,11 +107,15 @@ func (l *look) turn(ctx context.Context) (state.Outcome, bool) {
 	case held:
 		return l.heldBack(who), true
 	}
+	back := goesBack(l.r, *l.s)
 	if err := l.keep(ctx); err != nil {
 		return l.refused(ctx, err), !l.useless() && l.rests()
 	}
 	o := l.settled()
-	o.Ordered, o.Next = true, l.s.RenewsAt()
+	o.Next = l.s.RenewsAt()
+	if o.Ordered = !back; back {
+		o.Did = state.WentBack
+	}
 	return o, true
 }
 

@@ -74,13 +74,18 @@ func (h *Host) Say(certificate, step, text string) {
 	h.Observe(Progress{At: Now(), Certificate: certificate, Step: step, Text: text})
 }
 
-// WarnOnce warns of something about a certificate, once in this process.
+// WarnOnce warns of something about a certificate, or "" for all of them, once in
+// this process.
 func (h *Host) WarnOnce(certificate, text string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if key := certificate + "\x00" + text; !h.said[key] {
 		h.said[key] = true
-		h.Log.Warn(text, "certificate", certificate)
+		log := h.Log
+		if certificate != "" {
+			log = log.With("certificate", certificate)
+		}
+		log.Warn(text)
 	}
 }
 

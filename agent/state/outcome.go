@@ -32,6 +32,7 @@ const (
 	Uploaded       // the current version is in the account
 	Installed      // on every target
 	TookOver       // the pair in place is the current version
+	WentBack       // this host followed a rollback of its fleet
 	Imported       // a pair from elsewhere is
 	Forgot         // all that was kept is removed
 )
@@ -45,7 +46,7 @@ type Outcome struct {
 	Waiting     string    // for what, while pending
 	Since       time.Time // when this process began to wait at this step
 	Err         error
-	Ordered     bool // an order was completed, or what is followed has come
+	Ordered     bool // an order was completed, or something newer that is followed has come
 	Did         Deed
 	Retry       bool // looking again at Next may help without an operator
 	Transient   bool // Err is of the kind that passes by itself

@@ -62,7 +62,15 @@ func (d Dir) Unattended(now time.Time) *Unattended {
 	if last == nil {
 		return &Unattended{Alarm: true, Text: "nothing renews here: no service runs, and no renew has been run yet"}
 	}
-	alarm, service := now.Sub(last.At) > longUnattended, last.By == ServiceCaller
+	service := last.By == ServiceCaller
+	if last.At.Sub(now) > time.Minute { // by a clock that was wrong: it may be long ago
+		format := map[bool]string{
+			true:  "nothing renews here: no service runs, and the last one worked at a time that is yet to come (%s)",
+			false: "nothing renews here: no service runs, and the last renew was at a time that is yet to come (%s)",
+		}[service]
+		return &Unattended{Alarm: true, Text: fmt.Sprintf(format, words.Minute(last.At))}
+	}
+	alarm := now.Sub(last.At) > longUnattended
 	format := map[bool]map[bool]string{
 		true: {
 			true:  "nothing renews here: no service runs, and the last one worked %s (%s)",
@@ -73,7 +81,7 @@ func (d Dir) Unattended(now time.Time) *Unattended {
 			false: "no service runs; the last renew was %s (%s)",
 		},
 	}[alarm][service]
-	return &Unattended{Alarm: alarm, Text: fmt.Sprintf(format, words.Away(last.At, now), words.Minute(last.At))}
+	return &Unattended{Alarm: alarm, Text: fmt.Sprintf(format, words.Ago(last.At, now), words.Minute(last.At))}
 }
 
 // UnattendedHint is what to do where nothing renews.

@@ -31,6 +31,14 @@ func TestWhereNoServiceAnswersItIsSaidWhatElseRenews(t *testing.T) {
 			"no service runs; the last one worked 3 minutes ago (2026-03-10 11:57 " + zone + ")", false},
 		{"a service did", passed(72*time.Hour, ServiceCaller),
 			"nothing renews here: no service runs, and the last one worked 3 days ago (2026-03-07 12:00 " + zone + ")", true},
+		{"a renew has just ended", passed(0, "dvagent renew"),
+			"no service runs; the last renew was just now (2026-03-10 12:00 " + zone + ")", false},
+		{"a renew has ended by a clock that is a moment ahead", passed(-2*time.Second, "dvagent renew"),
+			"no service runs; the last renew was just now (2026-03-10 12:00 " + zone + ")", false},
+		{"a renew had a clock of another year", passed(-240*time.Hour, "dvagent renew"),
+			"nothing renews here: no service runs, and the last renew was at a time that is yet to come (2026-03-20 12:00 " + zone + ")", true},
+		{"a service had a clock of another year", passed(-240*time.Hour, ServiceCaller),
+			"nothing renews here: no service runs, and the last one worked at a time that is yet to come (2026-03-20 12:00 " + zone + ")", true},
 		{"a service is there and silent", func(t *testing.T, d Dir) {
 			if _, err := d.LockService(t.Context(), Caller{Who: ServiceCaller}); err != nil {
 				t.Fatal(err)

@@ -36,7 +36,7 @@ func rowOf(o state.Outcome) outcomeRow {
 		Result: map[state.Class]string{state.Served: "ok", state.Pending: "pending", state.NotServed: "not served",
 			state.NoInstance: "no instance", state.Failure: "failed"}[o.Class],
 		Did: map[state.Deed]string{state.Swept: "removed a record", state.Told: "ran hooks", state.Uploaded: "uploaded",
-			state.Installed: "installed", state.TookOver: "took over", state.Imported: "imported", state.Forgot: "forgot"}[o.Did],
+			state.Installed: "installed", state.TookOver: "took over", state.WentBack: "went back", state.Imported: "imported", state.Forgot: "forgot"}[o.Did],
 	}
 	if o.Ordered {
 		row.Did = "renewed"
@@ -114,6 +114,7 @@ func describe(o state.Outcome) string {
 		state.Uploaded:  "uploaded to the account; next renewal %s",
 		state.Installed: "installed; next renewal %s",
 		state.TookOver:  "took over the certificate in place; next renewal %s",
+		state.WentBack:  "followed a rollback of the fleet; next renewal %s",
 		state.Imported:  "imported and installed; next renewal %s",
 	}[o.Did], next)
 }

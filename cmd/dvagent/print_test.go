@@ -109,6 +109,18 @@ func TestAnEmergencyIsLoggedAsAnError(t *testing.T) {
 	}
 }
 
+func TestALineOfLogNamesNoStepWhereNoneIsTaken(t *testing.T) {
+	for _, e := range []state.Progress{{Text: "abandoned the order"}, {Text: "waits", Waiting: true}, {Err: errors.New("refused")}} {
+		for _, e.Step = range []string{"", "issue"} {
+			var out bytes.Buffer
+			logProgress(slog.New(slog.NewTextHandler(&out, nil)), e)
+			if got := strings.Contains(out.String(), "step="); got != (e.Step != "") {
+				t.Errorf("%+v: %s", e, out.String())
+			}
+		}
+	}
+}
+
 func TestStatusShowsTheWorstFirstAndCountsWhoNeedsAPerson(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	status := view.Status{At: now, Certificates: []view.CertificateStatus{

@@ -157,12 +157,16 @@ func logProgress(log *slog.Logger, e state.Progress) {
 	if e.Emergency {
 		level = slog.LevelError
 	}
+	log = log.With("certificate", e.Certificate)
+	if e.Step != "" { // what an operator did is no step
+		log = log.With("step", e.Step)
+	}
 	switch {
 	case e.Err != nil:
-		log.Error("step failed", "certificate", e.Certificate, "step", e.Step, "error", e.Err)
+		log.Error("step failed", "error", e.Err)
 	case e.Waiting:
-		log.Log(context.Background(), level, "waiting", "certificate", e.Certificate, "step", e.Step, "for", e.Text)
+		log.Log(context.Background(), level, "waiting", "for", e.Text)
 	default:
-		log.Log(context.Background(), level, e.Text, "certificate", e.Certificate, "step", e.Step)
+		log.Log(context.Background(), level, e.Text)
 	}
 }

@@ -57,6 +57,14 @@ func BriefSpan(d time.Duration) string {
 // "now".
 func Away(t, now time.Time) string { return away(t.Sub(now).Round(time.Second), Span) }
 
+// Ago is Away of what has happened: "3 minutes ago", "just now".
+func Ago(t, now time.Time) string {
+	if now.Sub(t) < time.Second {
+		return "just now"
+	}
+	return Away(t, now)
+}
+
 // BriefAway is Away where room is short: "in 47 h", "3 min ago". It is "" for the
 // zero time.
 func BriefAway(t, now time.Time) string {
