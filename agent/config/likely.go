@@ -6,6 +6,7 @@ import (
 	"net"
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -52,6 +53,9 @@ func durationHint(given string) string {
 		if _, err := fmt.Sscanf(weeks, "%d", &n); err == nil {
 			text = fmt.Sprintf("%dd", 7*n)
 		}
+	}
+	if n, err := strconv.ParseUint(text, 10, 31); err == nil && n > 0 {
+		return "a unit is missing behind it: s, m, h or d"
 	}
 	if _, err := parseDuration(text); err != nil || text == given {
 		return ""

@@ -157,6 +157,11 @@ const longestTTL = 86400
 func buildDNS(config *Config, doc document) error {
 	var wrong mistakes
 	quorum, err := dnsvalidate.ParseQuorum(doc.DNS.Quorum)
+	if percent := doc.DNS.Quorum + "%"; err != nil {
+		if _, wrong := dnsvalidate.ParseQuorum(percent); wrong == nil {
+			err = hint.Add(err, fmt.Sprintf("did you mean %q?", percent))
+		}
+	}
 	wrong.at("dns.quorum", err)
 	propagationTimeout, err := ParseDuration(doc.DNS.PropagationTimeout)
 	wrong.at("dns.propagation_timeout", err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"dvagent/internal/address"
 	"dvagent/internal/secret"
@@ -127,5 +128,5 @@ func mailbox(text string) (string, error) {
 	if err := notify.CheckAddress(text); err != nil {
 		return "", err
 	}
-	return address.Mail(text)
+	return address.Mail(strings.TrimSpace(text))
 }

@@ -233,18 +233,21 @@ var assignment = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^([A-Za-z0-9_-]+)(?:\s*[=:＝：]\s*|\s+)([^#=:＝：\s][^#]*?)\s*(?:#.*)?$`)
 })
 
-// instead is what to write in place of a line whose value is not of a type.
+// instead is what to write in place of a line whose value is not of a type, or where
+// to see it.
 func instead(t reflect.Type, line string) string {
 	m := assignment().FindStringSubmatch(line)
-	if m == nil || t == nil {
-		return ""
+	if m == nil {
+		return shownThere
 	}
 	key, value := m[1], valueFor(t, m[1], m[2])
 	if value == "" {
-		return ""
+		return shownThere
 	}
 	return fmt.Sprintf("write %s = %s", key, value)
 }
+
+const shownThere = "agent.toml.example shows how it is written"
 
 // valueFor makes a value of a type of what was written. A secret is not repeated.
 func valueFor(t reflect.Type, key, written string) string {
@@ -253,6 +256,9 @@ func valueFor(t reflect.Type, key, written string) string {
 	}
 	if isSecret(key) {
 		return `"…"`
+	}
+	if one, found := strings.CutPrefix(written, "["); found && t.Kind() != reflect.Slice && !strings.Contains(one, ",") {
+		written = strings.TrimSuffix(one, "]")
 	}
 	bare := strings.Trim(written, `"'“”‘’ `)
 	switch t.Kind() {

@@ -9,8 +9,11 @@ import (
 
 // Host reads a host's name or address as the operator writes it, and spells it as
 // it is resolved and sent: labels with other letters than ASCII's as A-labels.
-// What is ASCII stays as it is.
+// What is ASCII stays as it is, and holds no blank and no control character.
 func Host(text string) (string, error) {
+	if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return "", fmt.Errorf("%q is not a host name", text)
+	}
 	labels := strings.Split(text, ".")
 	for i, label := range labels {
 		if isASCII(label) { // IDNA would refuse "*", "my_service" and addresses

@@ -18,6 +18,9 @@ func TestAHostIsReadInOneWay(t *testing.T) {
 		{"fe80::1%eth0", "fe80::1%eth0"},
 		{"", ""},
 		{"a\u00a0b.example", ""},
+		{"a b.example", ""},
+		{"a.example\n", ""},
+		{"a\x00.example", ""},
 		{"例 子.example", ""},
 	} {
 		got, err := Host(tt.text)
