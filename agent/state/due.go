@@ -77,7 +77,7 @@ func (s Snapshot) DueAt() time.Time {
 // many hosts do not call at once. The share is the same at every look.
 func renewsAt(leaf *x509.Certificate, certificate config.Certificate) time.Time {
 	window := certificate.RenewBefore.Of(leaf.NotAfter.Sub(leaf.NotBefore))
-	share := chance.Share(certificate.Name+" "+bundle.Fingerprint(leaf), leaf.NotAfter)
+	share := chance.Share(certificate.Name, bundle.Fingerprint(leaf), leaf.NotAfter)
 	spread := time.Duration(share * float64(min(24*time.Hour, window/10)))
 	return leaf.NotAfter.Add(spread - window).Truncate(time.Second)
 }

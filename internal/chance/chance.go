@@ -28,13 +28,14 @@ func Below(d time.Duration) time.Duration {
 	return rand.N(d)
 }
 
-// Share is from zero to one, and the same for the same text. In place of a text
+// Share is from zero to one, and the same for the same name and text. In place of a text
 // that is another one each time, such as what a key is known by, what can be
 // repeated tells it by the moment.
-func Share(text string, moment time.Time) float64 {
+func Share(name, text string, moment time.Time) float64 {
 	if repeated.Load() {
 		text = fmt.Sprint(moment.Unix())
 	}
+	text = name + " " + text
 	return float64(hashed(text)) / math.MaxUint64
 }
 
