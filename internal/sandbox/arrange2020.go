@@ -146,6 +146,19 @@ func (s *Sandbox) Packages() []Package {
 	return list
 }
 
+// BuyPackage adds n certificates to the package of a product.
+func (s *Sandbox) BuyPackage(product string, n int) {
+	s.cas.mu.Lock()
+	defer s.cas.mu.Unlock()
+	for _, p := range s.cas.packages {
+		if p.ProductCode == product {
+			p.Total += n
+			return
+		}
+	}
+	s.cas.packages = append(s.cas.packages, &Package{ProductCode: product, Total: n})
+}
+
 // PackageOrder is an order from a package.
 type PackageOrder struct {
 	OrderID     int64     `json:"OrderId"`
