@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -22,6 +23,7 @@ const (
 	mostCalls = 150 // of any other operation
 	mostDials = 200 // of one address
 	mostDNS   = 600 // questions to one name server
+	mostSent  = 800 // requests to the cloud
 )
 
 // looks are the operations that tell how an order stands.
@@ -40,6 +42,23 @@ func (t *tally) add(what string) {
 		t.counts = map[string]int{}
 	}
 	t.counts[what]++
+}
+
+// count is how often something was done since it was taken last.
+func (t *tally) count(what string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.counts[what]
+}
+
+// asked notes that the host sends something to the cloud. Who does that without a pause
+// holds up the time, and the next hour does not come: it is told at once.
+func (h *host) asked() {
+	hour := fmt.Sprint(time.Now().Unix() / 3600)
+	h.sent.add(hour)
+	if h.sent.count(hour) == mostSent+1 {
+		h.world.violated("%s sent %d requests within an hour", h.name, mostSent)
+	}
 }
 
 // take is what was counted since it was taken last.
@@ -68,6 +87,7 @@ func (w *world) checkCalls() {
 		}
 	}
 	for _, h := range w.hosts {
+		h.sent.take()
 		for what, n := range h.dialled.take() {
 			most := mostDials
 			if strings.HasPrefix(what, "udp") {

@@ -20,12 +20,13 @@ import (
 // host is one machine: its disk, its web server, and the agent's process while it
 // runs.
 type host struct {
-	world    *world
-	name     string
-	dir      string
-	address  string // of its web server
-	settings settings
-	mounted  bool // its disk is one of its own
+	world       *world
+	name        string
+	certificate string // its name in the configuration: due at another moment than the same one elsewhere
+	dir         string
+	address     string // of its web server
+	settings    settings
+	mounted     bool // its disk is one of its own
 
 	mu      sync.Mutex
 	served  *tls.Certificate // what the web server has loaded; nil: it serves nothing yet
@@ -37,6 +38,7 @@ type host struct {
 	asleep  chan struct{}    // closed when it wakes; nil while it is awake
 
 	watch   watch // what a checker knows of it
+	sent    tally // requests to the cloud, since the last look of the checker
 	dialled tally // since the last look of the checker
 }
 
@@ -53,7 +55,13 @@ func (h *host) stateDir() string        { return filepath.Join(h.dir, "state") }
 func (h *host) configFile() string      { return filepath.Join(h.dir, "agent.toml") }
 
 // disks are the directories that the agent writes into.
-func (h *host) disks() []string { return []string{h.stateDir(), filepath.Join(h.dir, "tls")} }
+func (h *host) disks() []string {
+	disks := []string{h.stateDir(), filepath.Join(h.dir, "tls")}
+	if h.settings.byFile {
+		disks = append(disks, h.webroot())
+	}
+	return disks
+}
 
 // serve begins the host's web server, which ends with ctx.
 func (h *host) serve(ctx context.Context) error {
@@ -208,7 +216,7 @@ func (h *host) rest() {
 func (h *host) reaches(address string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return !h.offline || address == h.address
+	return !h.offline || address == h.address || h.settings.byFile && address == webAddress
 }
 
 // set changes what a host is like.

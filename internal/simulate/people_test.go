@@ -136,10 +136,10 @@ func (p *people) follow(t *trouble) {
 			w.buy(2)
 		}
 	case strings.Contains(t.text, "dvagent abandon"):
-		w.tell("people", "dvagent abandon www")
+		w.tell("people", "dvagent abandon %s", h.certificate)
 		w.excuse(1)
 		h.once(func(ctx context.Context, a *agent.Agent) error {
-			_, err := a.Abandon(ctx, "www", operator)
+			_, err := a.Abandon(ctx, h.certificate, operator)
 			return err
 		})
 	case strings.Contains(t.text, "renew --force"):
@@ -159,7 +159,7 @@ func (p *people) renew(h *host, force bool) {
 	}
 	p.world.tell("people", "%s on %s", what, h.name)
 	h.once(func(ctx context.Context, a *agent.Agent) error {
-		_, err := a.Renew(ctx, agent.Renewal{Names: []string{"www"}, Force: force, Timeout: 20 * time.Minute, Caller: operator})
+		_, err := a.Renew(ctx, agent.Renewal{Names: []string{h.certificate}, Force: force, Timeout: 20 * time.Minute, Caller: operator})
 		return err
 	})
 }

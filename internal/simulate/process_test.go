@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -166,7 +167,10 @@ func (p *process) command(_ context.Context, c command.Command, out io.Writer) (
 
 // DialContext is network.Dialer's: it reaches what the host reaches.
 func (p *process) DialContext(ctx context.Context, protocol, address string) (net.Conn, error) {
-	p.host.rest()
+	begun := time.Now()
+	if p.host.rest(); time.Since(begun) > time.Minute { // whoever wanted it has long given up
+		return nil, &net.OpError{Op: "dial", Net: protocol, Err: os.ErrDeadlineExceeded}
+	}
 	if p.isDead() {
 		return nil, errDead
 	}
@@ -206,6 +210,9 @@ type line struct {
 }
 
 func (l *line) Write(data []byte) (int, error) {
+	if l.counts {
+		l.process.host.asked()
+	}
 	if l.counts && !l.process.effect("a request that does not arrive") {
 		return 0, errDead
 	}

@@ -15,6 +15,9 @@ import (
 // revoked has the CA declare void what a host serves. Whoever had it do so has the host
 // order another one, hours or days later; the agent does not find out by itself.
 func (w *world) revoked(h *host) {
+	if h.settings.follows { // somebody else ordered it
+		h = w.hosts[0]
+	}
 	leaf := h.leaf()
 	if leaf == nil {
 		return

@@ -14,6 +14,28 @@ type settings struct {
 	key      string // its type
 	api      string
 	probed   bool // what the web server serves is looked at
+
+	choices [][]string // names that an edit may bring; nil: it leaves them
+	stocked bool       // it orders from a package
+	byFile  bool       // the CA sees a file
+	uploads bool       // the account gets each pair
+	follows bool       // it orders nothing
+}
+
+// String says how a host comes by its certificate.
+func (s settings) String() string {
+	way := "orders on an instance"
+	switch {
+	case s.follows:
+		way = "follows"
+	case s.stocked:
+		way = "orders from a package"
+	case s.byFile:
+		way = "proves by a file"
+	case s.uploads:
+		way = "uploads"
+	}
+	return fmt.Sprintf("%s, API %s: %s", strings.Join(s.names, " "), s.api, way)
 }
 
 // configure writes the host's agent.toml.
@@ -25,7 +47,7 @@ func (h *host) configure(s settings) {
 	}
 	text, _, _ := strings.Cut(h.world.cloud.AgentConfig(h.stateDir()), "[[certificate]]")
 	text = strings.Replace(text, "[account.main]\n", fmt.Sprintf("[account.main]\ncas_api = %q\n", s.api), 1)
-	text += fmt.Sprintf(hostConfig, s.interval, noticesAt, h.name, hookCommand, quoted(s.names), s.key,
+	text += fmt.Sprintf(hostConfig, s.interval, noticesAt, h.name, hookCommand, h.certificate, quoted(s.names), s.lines(h),
 		h.certificateFile(), h.keyFile(), checkCommand, reloadCommand, quoted(probes))
 	if err := h.withRoom(func() error { return os.WriteFile(h.configFile(), []byte(text), 0o600) }); err != nil {
 		h.world.t.Fatal(err)
@@ -55,12 +77,10 @@ on = ["issued", "deployed", "failed"]
 command = [%q]
 
 [[certificate]]
-name = "www"
+name = %q
 domains = [%s]
 account = "main"
-contact = "sandbox"
-key_type = %q
-
+%s
   [[certificate.deploy]]
   fullchain = %q
   key = %q

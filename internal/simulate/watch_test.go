@@ -19,6 +19,8 @@ type watch struct {
 	counted   bool              // its renewal is among those that are needed
 	due       time.Time         // since when a new one is due; zero: it is not
 	replacing time.Time         // since when what was revoked is to be replaced; zero: it is not
+	shown     time.Time         // since when a file of a proof is there; zero: there is none
+	unsent    time.Time         // since when the account lacks what is served; zero: it does not
 	since     time.Time         // since when the host could tell people, and did not
 }
 
@@ -49,18 +51,22 @@ func (h *host) check() {
 		h.watch.leaf, h.watch.due, h.watch.counted = leaf, time.Time{}, false
 		h.count(now)
 	}
-	if h.needs(leaf, now, 0.25) {
+	if h.needs(leaf, now, 0.25) && (!h.settings.follows || h.canFollow(now)) {
 		if h.watch.due.IsZero() {
 			h.watch.due = now
 		}
 		if waited := now.Sub(h.watch.due); min(waited, good) > h.patience() {
 			w.violated("%s: a certificate is owed for %s, %s of it in good weather", h.name, waited, good)
 		}
+	} else {
+		h.watch.due = time.Time{}
 	}
-	if leaf != nil && now.After(leaf.NotAfter) && good > h.patience() {
+	if leaf != nil && now.After(leaf.NotAfter) && good > h.patience() && !h.settings.follows {
 		w.violated("I1: %s serves what expired at %s", h.name, leaf.NotAfter)
 	}
 	h.checkReplaced(leaf, now, good)
+	h.checkWebroot(now, good)
+	h.checkUpload(now, good)
 	h.checkTold(leaf, now)
 	if h.watch.looks++; h.watch.looks%48 != 0 { // what follows reads files
 		return
@@ -75,7 +81,7 @@ func (h *host) check() {
 
 // count notes that the host may order what takes the place of what it served last.
 func (h *host) count(now time.Time) {
-	if !h.watch.counted && h.needs(h.watch.leaf, now, 0.34) {
+	if !h.watch.counted && !h.settings.follows && h.needs(h.watch.leaf, now, 0.34) {
 		h.watch.counted = true
 		h.world.needed++
 	}
@@ -135,7 +141,7 @@ func (h *host) checkReload(before, after *x509.Certificate) {
 	if now.Before(before.NotAfter) && !now.Before(after.NotAfter) {
 		h.world.violated("I1: %s takes an expired pair in place of one until %s", h.name, before.NotAfter)
 	}
-	if h.world.api == sandbox.API2020 && h.world.isVoid(after) && !h.world.isVoid(before) {
+	if h.world.api == sandbox.API2020 && !h.settings.follows && h.world.isVoid(after) && !h.world.isVoid(before) {
 		h.world.violated("%s takes a revoked certificate in place of a valid one", h.name)
 	}
 }
@@ -179,9 +185,12 @@ func (w *world) checkRecord(r sandbox.Record) {
 // checkOrders wants no more orders than renewals.
 func (w *world) checkOrders() {
 	used := 0
-	if w.api == sandbox.API2018 {
+	switch {
+	case w.stocked:
+		used = w.cloud.Packages()[0].Used
+	case w.api == sandbox.API2018:
 		used = w.cloud.Submitted()
-	} else {
+	default:
 		used = w.cloud.Applied()
 	}
 	if used > w.needed+w.extra {

@@ -207,11 +207,11 @@ func (w *world) powerCut(h *host) {
 	if w.dice.IntN(2) == 0 {
 		p.kill("a power cut")
 	}
-	h.off = true
+	h.set(func() { h.off = true })
 	h.end()
 	h.watch.lastDeath = time.Now()
 	w.begin(h, w.between(time.Minute, 25*day), "switched off", func() {
-		h.off = false
+		h.set(func() { h.off = false })
 		h.start()
 	})
 }
@@ -316,7 +316,9 @@ func (w *world) edited(h *host) {
 		return
 	}
 	next := h.settings
-	next.names = [][]string{{"example.com", "*.example.com"}, {"www.example.com", "shop.example.com"}, {"shop.example.com"}}[w.dice.IntN(3)]
+	if choice := w.dice.IntN(3); next.choices != nil {
+		next.names = next.choices[choice]
+	}
 	next.key = []string{"ec256", "rsa2048"}[w.dice.IntN(20)/19]
 	w.tell("people", "edit agent.toml of %s: names %s, key %s", h.name, strings.Join(next.names, " "), next.key)
 	h.end()

@@ -40,7 +40,8 @@ type world struct {
 	hosts   []*host
 	base    string
 	api     string
-	bought  int // instances so far
+	bought  int  // instances so far
+	stocked bool // orders are from a package
 	people  people
 	spells  map[*spell]bool      // that go on
 	faults  []string             // of the cloud, that go on
@@ -113,7 +114,7 @@ func (w *world) open(options sandbox.Options) {
 // addHost puts up a machine with the agent's configuration; nothing runs on it yet.
 func (w *world) addHost(s settings) *host {
 	n := len(w.hosts) + 1
-	h := &host{world: w, name: fmt.Sprintf("host%d", n), dir: filepath.Join(w.base, fmt.Sprint(n)), address: fmt.Sprintf("192.0.2.%d:443", n)}
+	h := &host{world: w, name: fmt.Sprintf("host%d", n), certificate: fmt.Sprintf("www%d", n), dir: filepath.Join(w.base, fmt.Sprint(n)), address: fmt.Sprintf("192.0.2.%d:443", n)}
 	if err := os.MkdirAll(h.dir, 0o700); err != nil {
 		w.t.Fatal(err)
 	}
@@ -123,6 +124,11 @@ func (w *world) addHost(s settings) *host {
 	}
 	if err := h.serve(w.ctx); err != nil {
 		w.t.Fatal(err)
+	}
+	if s.byFile {
+		if err := h.show(); err != nil {
+			w.t.Fatal(err)
+		}
 	}
 	h.configure(s)
 	h.watch.lastBad = time.Now()
@@ -156,6 +162,11 @@ func (w *world) after(d time.Duration, do func()) {
 	defer w.mu.Unlock()
 	w.seq++
 	w.agenda = append(w.agenda, event{time.Now().Add(d), w.seq, do})
+	w.wake()
+}
+
+// wake has the loop look at what there is to do.
+func (w *world) wake() {
 	select {
 	case w.nudge <- struct{}{}:
 	default:
@@ -196,7 +207,7 @@ func (w *world) live(length time.Duration) {
 	}
 }
 
-var unrepeated = regexp.MustCompile(` \(…[0-9a-f]{4}\)|(\d{8}|[0-9a-f]{12})-[0-9a-f]{12}|\(request [0-9A-F-]*\)`)
+var unrepeated = regexp.MustCompile(` \(…[0-9a-f]{4}\)|(\d{8}|[0-9a-f]{12})-[0-9a-f]{12}|_[0-9a-f]{12}\b|before/[0-9a-f-]+|\(request [0-9A-F-]*\)`)
 
 // tell adds a line to the story.
 func (w *world) tell(who, format string, args ...any) {
@@ -217,6 +228,7 @@ func (w *world) violated(format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.wrong = append(w.wrong, text)
+	w.wake()
 }
 
 func (w *world) violations() []string {
@@ -235,6 +247,12 @@ func (w *world) progress(h *host, p state.Progress) {
 
 // spare is how many instances an order could be placed on, as people count them.
 func (w *world) spare() (n int) {
+	if w.stocked {
+		for _, p := range w.cloud.Packages() {
+			n += p.Total - (p.Used - p.Freed)
+		}
+		return n
+	}
 	ended := map[string]bool{}
 	for _, s := range w.cloud.Subscriptions() {
 		late := w.api == sandbox.API2020 && time.Until(s.OrderEnd) < 60*day
@@ -250,6 +268,11 @@ func (w *world) spare() (n int) {
 
 // buy puts instances into the account.
 func (w *world) buy(n int) {
+	if w.stocked {
+		w.cloud.BuyPackage(product, n)
+		w.tell("people", "buy a package of %d", n)
+		return
+	}
 	for range n {
 		w.bought++
 		w.cloud.AddInstance("DV", "BUY", "PAYED", fmt.Sprintf("cas-%d", w.bought))
