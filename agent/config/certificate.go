@@ -29,22 +29,26 @@ var (
 func IsName(text string) bool { return nameForm().MatchString(text) }
 
 func buildCertificates(config *Config, contacts map[string]Contact, owners *owners, s *source) error {
+	first := len(config.Certificates)
+	config.Certificates = append(config.Certificates, make([]Certificate, len(s.doc.Certificate))...)
+	built, errs := config.Certificates[first:], make([]error, len(s.doc.Certificate))
+	sideBySide(len(built), func(i int) {
+		built[i], errs[i] = buildCertificate(config, contacts, owners.real, s.doc.Certificate[i])
+	})
 	var wrong mistakes
-	for i, table := range s.doc.Certificate {
-		certificate, err := buildCertificate(config, contacts, owners.real, table)
+	for i, err := range errs {
 		if err == nil {
-			err = owners.checkUnique(owner{s, i}, certificate)
+			err = owners.checkUnique(owner{s, i}, built[i])
 		}
 		if err != nil {
 			wrong.add(within(owner{s, i}.key(), err))
 		}
-		config.places[certificate.Name] = len(config.Certificates)
-		config.Certificates = append(config.Certificates, certificate)
+		config.places[built[i].Name] = first + i
 	}
 	return wrong.err()
 }
 
-func buildCertificate(config *Config, contacts map[string]Contact, real realPaths, table certificateTable) (Certificate, error) {
+func buildCertificate(config *Config, contacts map[string]Contact, real *realPaths, table certificateTable) (Certificate, error) {
 	var wrong mistakes
 	wrong.at("name", checkName(table.Name))
 	domains, err := normaliseAll(table.Domains)
@@ -190,7 +194,7 @@ func outsideOfHostNames(r rune) bool {
 	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-._", r))
 }
 
-func buildTarget(real realPaths, domains []string, table deployTable) (deploy.Target, error) {
+func buildTarget(real *realPaths, domains []string, table deployTable) (deploy.Target, error) {
 	target := deploy.Target{
 		Fullchain: table.Fullchain, Key: table.Key, Cert: table.Cert, Chain: table.Chain,
 		Combined: table.Combined, PFX: table.PFX, JKS: table.JKS,
@@ -245,7 +249,7 @@ func probeName(domain string) string {
 	return domain
 }
 
-func checkPaths(real realPaths, target deploy.Target) error {
+func checkPaths(real *realPaths, target deploy.Target) error {
 	var wrong mistakes
 	written := make([]string, 0, 4)
 	for format, path := range target.Files() {
@@ -280,13 +284,13 @@ func parseMode(text string) (fs.FileMode, error) {
 // owners are the certificates that have what only one can have.
 type owners struct {
 	names, domains, files map[string]owner
-	real                  realPaths
+	real                  *realPaths
 }
 
 // newOwners has room for as many certificates, most of which have two files.
 func newOwners(certificates int) *owners {
 	return &owners{names: make(map[string]owner, certificates), domains: make(map[string]owner, certificates),
-		files: make(map[string]owner, 2*certificates), real: realPaths{}}
+		files: make(map[string]owner, 2*certificates), real: &realPaths{}}
 }
 
 // owner is the certificate of that number in a file.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -15,19 +16,16 @@ import (
 
 // refuseOverwriting refuses a target whose file is one that dvagent itself needs:
 // a deployment would put the certificate in its place.
-func refuseOverwriting(config *Config, real realPaths, sources []*source) error {
+func refuseOverwriting(config *Config, real *realPaths, sources []*source) error {
 	needed := neededBy(config, real, sources)
-	rest := config.Certificates // in the order of the sources
+	refused := make([]error, len(config.Certificates)) // in the order of the sources
+	sideBySide(len(refused), func(i int) { refused[i] = needed.refuseOf(config.Certificates[i]) })
 	for _, s := range sources {
-		of := rest[:len(s.doc.Certificate)]
-		rest = rest[len(of):]
-		for i, certificate := range of {
-			for j, target := range certificate.Deploy {
-				for format, path := range target.Files() {
-					if err := needed.refuse(path); err != nil {
-						return s.locate(at(fmt.Sprintf("certificate[%d].deploy[%d].%s", i, j, format), err))
-					}
-				}
+		of := refused[:len(s.doc.Certificate)]
+		refused = refused[len(of):]
+		for i, err := range of {
+			if err != nil {
+				return s.locate(within(owner{s, i}.key(), err))
 			}
 		}
 	}
@@ -36,7 +34,7 @@ func refuseOverwriting(config *Config, real realPaths, sources []*source) error 
 
 // neededBy collects what a configuration needs: itself, the state, its secrets
 // and its programs.
-func neededBy(config *Config, real realPaths, sources []*source) *occupied {
+func neededBy(config *Config, real *realPaths, sources []*source) *occupied {
 	needed := newOccupied(real)
 	for _, s := range sources {
 		needed.add(s.file, "the configuration")
@@ -66,12 +64,12 @@ type occupied struct {
 	names       map[string]string
 	inodes      map[inode]string
 	programs    map[string]bool // that were added
-	real        realPaths
-	directories map[string]string // what each of them is or lies in, as far as they were asked about
+	real        *realPaths
+	directories sync.Map // what each of them is or lies in, as far as they were asked about
 }
 
-func newOccupied(real realPaths) *occupied {
-	return &occupied{real: real, names: map[string]string{}, inodes: map[inode]string{}, programs: map[string]bool{}, directories: map[string]string{}}
+func newOccupied(real *realPaths) *occupied {
+	return &occupied{real: real, names: map[string]string{}, inodes: map[inode]string{}, programs: map[string]bool{}}
 }
 
 // addProgram adds one that has a path even where it cannot be run: check says so.
@@ -98,6 +96,18 @@ func (o *occupied) add(path, what string) {
 	if found, there := inodeAt(path); there {
 		o.inodes[found] = what
 	}
+}
+
+// refuseOf refuses the first file of a certificate's that is to be refused.
+func (o *occupied) refuseOf(certificate Certificate) error {
+	for i, target := range certificate.Deploy {
+		for format, path := range target.Files() {
+			if err := o.refuse(path); err != nil {
+				return at(fmt.Sprintf("deploy[%d].%s", i, format), err)
+			}
+		}
+	}
+	return nil
 }
 
 // refuse says what path is, or what it lies in.
@@ -128,14 +138,14 @@ func (o *occupied) at(path, name, real string) string {
 
 // around is what a directory is, or what it lies in. Its path is a plain one.
 func (o *occupied) around(directory string) string {
-	what, known := o.directories[directory]
-	if known {
-		return what
+	if known, asked := o.directories.Load(directory); asked {
+		return known.(string)
 	}
-	if what = o.at(directory, directory, o.real.of(directory)); what == "" && directory != "/" {
+	what := o.at(directory, directory, o.real.of(directory))
+	if what == "" && directory != "/" {
 		what = o.around(filepath.Dir(directory))
 	}
-	o.directories[directory] = what
+	o.directories.Store(directory, what)
 	return what
 }
 
@@ -149,11 +159,11 @@ func inodeAt(path string) (found inode, there bool) {
 }
 
 // realPaths are directories without symlinks on the way to them and in their place,
-// as far as they are there; each is looked at once.
-type realPaths map[string]string
+// as far as they are there; each is looked at once. They are safe for concurrent use.
+type realPaths struct{ found sync.Map }
 
 // of is path without symlinks on the way to it, as far as that is there.
-func (r realPaths) of(path string) string {
+func (r *realPaths) of(path string) string {
 	path = filepath.Clean(path)
 	directory := filepath.Dir(path)
 	if real := r.directory(directory); real != directory {
@@ -162,17 +172,19 @@ func (r realPaths) of(path string) string {
 	return path
 }
 
-func (r realPaths) directory(path string) string {
-	real, known := r[path]
-	if known || path == "/" {
-		return cmp.Or(real, path)
+func (r *realPaths) directory(path string) string {
+	if path == "/" {
+		return path
 	}
-	real = r.of(path)
+	if known, asked := r.found.Load(path); asked {
+		return known.(string)
+	}
+	real := r.of(path)
 	if info, err := os.Lstat(real); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		if found, err := filepath.EvalSymlinks(real); err == nil {
 			real = found
 		}
 	}
-	r[path] = real
+	r.found.Store(path, real)
 	return real
 }

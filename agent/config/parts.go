@@ -1,13 +1,12 @@
 package config
 
 import (
-	"errors"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/BurntSushi/toml"
-	"golang.org/x/sync/errgroup"
 )
 
 // manyTables is how many certificates are decoded at once. The decoder keeps all of
@@ -28,19 +27,12 @@ func decodeParts(text string, doc *document) (rest toml.MetaData, done bool) {
 	if err != nil || len(rest.Undecoded()) > 0 || rest.IsDefined("certificate") || passedOver(rest, &whole) != "" {
 		return rest, false
 	}
-	docs := make([]document, len(parts))
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i, part := range parts {
-		group.Go(func() error {
-			of, err := decodeTOML(part, &docs[i])
-			if err == nil && len(of.Undecoded()) > 0 {
-				err = errors.New("unknown key")
-			}
-			return err
-		})
-	}
-	if group.Wait() != nil {
+	docs, wrong := make([]document, len(parts)), make([]bool, len(parts))
+	sideBySide(len(parts), func(i int) {
+		of, err := decodeTOML(parts[i], &docs[i])
+		wrong[i] = err != nil || len(of.Undecoded()) > 0
+	})
+	if slices.Contains(wrong, true) {
 		return rest, false
 	}
 	tables := make([][]certificateTable, len(docs))
@@ -50,6 +42,20 @@ func decodeParts(text string, doc *document) (rest toml.MetaData, done bool) {
 	whole.Certificate = slices.Concat(tables...)
 	*doc = whole
 	return rest, true
+}
+
+// sideBySide does something for each number below n, on all processors.
+func sideBySide(n int, do func(i int)) {
+	workers := min(n, runtime.GOMAXPROCS(0))
+	var group sync.WaitGroup
+	for worker := range workers {
+		group.Go(func() {
+			for i := worker; i < n; i += workers {
+				do(i)
+			}
+		})
+	}
+	group.Wait()
 }
 
 // partsOf takes the tables of certificates out of a text. There are none where a

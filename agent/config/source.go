@@ -7,12 +7,9 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"dvagent/internal/hint"
 	"dvagent/internal/openat"
@@ -42,7 +39,10 @@ func StateDir(path string) string {
 		StateDir string `toml:"state_dir"`
 	}
 	// What stands before the first table counts, and may be all that decodes.
-	head, _, _ := strings.Cut("\n"+s.text, "\n[")
+	head, _, _ := strings.Cut(s.text, "\n[")
+	if strings.HasPrefix(s.text, "[") {
+		head = ""
+	}
 	for text := range strings.Lines(head) {
 		_, err := decodeTOML(text, &doc)
 		if err == nil && filepath.IsAbs(doc.StateDir) {
@@ -160,22 +160,7 @@ func readFrom(dir *openat.Dir, file string) *source {
 // errors are in their order.
 func decodeSources(sources []*source) error {
 	errs := make([]error, len(sources))
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i, s := range sources {
-		if s.err != nil {
-			errs[i] = &Error{File: s.file, Err: s.err, Hint: hint.Of(s.err)}
-			if i == 0 && errors.Is(s.err, fs.ErrNotExist) {
-				errs[i] = &Error{File: s.file, Err: s.err, Hint: "dvagent init writes a first one; --config names another"}
-			}
-			continue
-		}
-		group.Go(func() error {
-			errs[i] = s.decode(i == 0)
-			return nil
-		})
-	}
-	_ = group.Wait() // the errors are kept apart
+	sideBySide(len(sources), func(i int) { errs[i] = sources[i].decode(i == 0) })
 	var wrong mistakes
 	for i, err := range errs {
 		if err != nil {
@@ -186,6 +171,12 @@ func decodeSources(sources []*source) error {
 }
 
 func (s *source) decode(main bool) error {
+	switch {
+	case main && errors.Is(s.err, fs.ErrNotExist):
+		return &Error{Err: s.err, Hint: "dvagent init writes a first one; --config names another"}
+	case s.err != nil:
+		return &Error{Err: s.err, Hint: hint.Of(s.err)}
+	}
 	if main {
 		s.doc = newDocument()
 	}

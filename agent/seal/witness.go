@@ -187,7 +187,11 @@ func (w *Witness) value(v reflect.Value) {
 	case reflect.String:
 		w.text(v.String())
 	case reflect.Bool:
-		w.buffer = append(w.buffer, map[bool]byte{true: 1}[v.Bool()])
+		if v.Bool() {
+			w.buffer = append(w.buffer, 1)
+		} else {
+			w.buffer = append(w.buffer, 0)
+		}
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		w.number(uint64(v.Int()))
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
