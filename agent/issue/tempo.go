@@ -19,6 +19,7 @@ type lookPlan struct {
 	since    time.Time
 	shortest time.Duration // between two looks
 	least    time.Duration // that it took lately; zero: not known
+	rough    bool          // it may take much longer
 	first    time.Duration // until the first look, at least
 	shared   bool          // a look is for many, so that more of them cost little
 }
@@ -26,7 +27,8 @@ type lookPlan struct {
 // after is the time of the look that follows one at a time (zero: there was none).
 // Where it is known how long the last ones took, there is one look at a tenth of
 // that, for it may have become quicker, and then from that time on, at first by a
-// 25th of it. Else the waits grow with the time waited already.
+// 25th of it, or by a twelfth where that is known roughly. Else the waits grow with
+// the time waited already.
 func (p lookPlan) after(last time.Time) time.Time {
 	if last.Before(p.since) {
 		return p.since.Add(p.early())
@@ -40,10 +42,18 @@ func (p lookPlan) after(last time.Time) time.Time {
 		step /= 4
 	}
 	if waited < 2*p.least {
-		step = min(step, max(p.least/25, (waited-p.least)/3))
+		step = min(step, max(p.closest(), (waited-p.least)/3))
 	}
 	step = max(step, p.shortest)
 	return last.Add(step + chance.Below(step/10+1))
+}
+
+// closest is the wait between two looks at about the time that the last ones took.
+func (p lookPlan) closest() time.Duration {
+	if p.rough {
+		return p.least / 12
+	}
+	return p.least / 25
 }
 
 // early is when the first look comes: what was there at the first look of the last
@@ -63,13 +73,13 @@ func (p lookPlan) early() time.Duration {
 func (w *work) plan() lookPlan {
 	t, shortest := w.desk.memory.tempoOf(w.shop()), w.shortest()
 	if len(w.order.Challenges) == 0 || w.order.ProvedAt.IsZero() {
-		p := lookPlan{since: w.order.SubmittedAt, shortest: shortest, least: t.Challenge.Least()}
+		p := lookPlan{since: w.order.SubmittedAt, shortest: shortest, least: t.Challenge.Least(), rough: t.Challenge.Rough()}
 		if lasting(w.order) { // it was read right before it was handed in
 			p.first = shortest
 		}
 		return p
 	}
-	p := lookPlan{since: w.order.ProvedAt, shortest: shortest, least: t.Certificate.Least(), first: shortest, shared: w.desk.memory.crowded(w.shop())}
+	p := lookPlan{since: w.order.ProvedAt, shortest: shortest, least: t.Certificate.Least(), rough: t.Certificate.Rough(), first: shortest, shared: w.desk.memory.crowded(w.shop())}
 	switch shown := w.order.ShownAt(); {
 	case p.least > 0:
 	case shown.IsZero(): // the CA can hardly be ahead of the name servers

@@ -51,11 +51,11 @@ func TestWhatTheLastOrdersTookMakesLooksFewAndNewsEarly(t *testing.T) {
 	for _, takes := range []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute} {
 		var known order.Spans
 		for order := range 12 {
-			p := lookPlan{since: time.Now(), shortest: shortest, least: known.Least(), first: shortest}
+			p := lookPlan{since: time.Now(), shortest: shortest, least: known.Least(), rough: known.Rough(), first: shortest}
 			absent, there, looks := looked(p, takes)
 			late, mostLate, mostLooks := there-takes, takes/20, 5
 			if order == 1 { // one is known, and roughly
-				mostLate, mostLooks = takes/8, 13
+				mostLate, mostLooks = takes/8, 8
 			}
 			if order > 0 && (late > mostLate || looks > mostLooks) {
 				t.Errorf("order %d of %s: %s late after %d looks", order, takes, late, looks)

@@ -40,6 +40,9 @@ func (s Spans) well() Spans {
 	return slices.DeleteFunc(slices.Clone(s), func(span Span) bool { return span.Rough })
 }
 
+// Rough says that nothing is known well, and something is.
+func (s Spans) Rough() bool { return len(s) > 0 && len(s.well()) == 0 }
+
 // Least is the shortest time that any of them took, of those that are known well if
 // there are any; zero: none is known.
 func (s Spans) Least() (least time.Duration) {
