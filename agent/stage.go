@@ -231,7 +231,7 @@ func (p *pass) sweep(ctx context.Context, t *turn, agenda agenda) {
 	}
 	go func() {
 		swept := state.Outcome{Certificate: name}
-		p.contained([]*turn{t}, func() { swept = p.desk.Sweep(ctx, name) })
+		p.contained([]*turn{t}, func() { swept = p.desk.Sweep(ctx, name, t.item.Snapshot.Order) })
 		p.reports <- func() {
 			t.item.Outcome = t.item.Outcome.And(swept)
 			p.end(t, agenda)

@@ -67,13 +67,14 @@ func (d *Desk) owe(o *order.Order) error {
 
 // Sweep removes the records that a certificate owes and that belong to no open
 // order: those of orders that were given up, and those whose journal was lost.
-// What cannot be removed comes back as one outcome.
-func (d *Desk) Sweep(ctx context.Context, certificate string) state.Outcome {
+// What cannot be removed comes back as one outcome. open is the certificate's order where
+// the caller has it as the disk does, and else nil: then it is read.
+func (d *Desk) Sweep(ctx context.Context, certificate string, open *order.Order) state.Outcome {
 	ctx, cancel := state.Outliving(ctx)
 	defer cancel()
 	outcome := state.Outcome{Certificate: certificate}
 	for _, entry := range d.records.Of(certificate) {
-		if d.inOpenOrder(entry) {
+		if d.inOpenOrder(entry, open) {
 			continue
 		}
 		if needed := d.neededElsewhere(ctx, entry); needed != nil {
@@ -95,7 +96,7 @@ func (d *Desk) SweepUnconfigured(ctx context.Context) []state.Outcome {
 			continue
 		}
 		seen[entry.Certificate] = true
-		outcomes = append(outcomes, d.Sweep(ctx, entry.Certificate))
+		outcomes = append(outcomes, d.Sweep(ctx, entry.Certificate, nil))
 	}
 	return outcomes
 }
@@ -141,7 +142,10 @@ func leftAtServer(o *order.Order) string {
 	return "; instance " + o.Instance + " runs on at the server, may still be issued, and is used again only once the server calls it free"
 }
 
-func (d *Desk) inOpenOrder(entry order.OwedRecord) bool {
+func (d *Desk) inOpenOrder(entry order.OwedRecord, open *order.Order) bool {
+	if open != nil && open.Step() != order.Done {
+		return open.Needs(entry.Record)
+	}
 	o, err := order.Load(d.host.Dir.Certificate(entry.Certificate))
 	if err != nil || o == nil {
 		return err != nil
@@ -168,5 +172,5 @@ func (d *Desk) Abandon(ctx context.Context, certificate string) (state.Outcome, 
 		return outcome, err
 	}
 	d.host.Say(certificate, "", "abandoned the order"+leftAtServer(o))
-	return d.Sweep(ctx, certificate), nil
+	return d.Sweep(ctx, certificate, nil), nil
 }

@@ -74,7 +74,7 @@ func (d *Desk) Forget(ctx context.Context, certificate string) (state.Outcome, e
 // giveUp ends what is open of a certificate that nobody has any more.
 func (d *Desk) giveUp(ctx context.Context, certificate string) (outcome state.Outcome, err error) {
 	if d.opened(certificate) == nil {
-		outcome = d.Sweep(ctx, certificate)
+		outcome = d.Sweep(ctx, certificate, nil)
 	} else if outcome, err = d.Abandon(ctx, certificate); err != nil {
 		return outcome, err
 	}
@@ -89,7 +89,7 @@ func (d *Desk) leaveTo(ctx context.Context, host, certificate string) (state.Out
 		}
 	}
 	d.host.Say(certificate, "", "host "+host+" of the fleet has the certificate still, and keeps its instance")
-	return d.Sweep(ctx, certificate), nil
+	return d.Sweep(ctx, certificate, nil), nil
 }
 
 // opened is the order that is open of a certificate, or nil.

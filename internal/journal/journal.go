@@ -6,6 +6,8 @@ package journal
 
 import (
 	"bytes"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -73,10 +75,11 @@ func Open[F any](path string) (*Log[F], []F, error) {
 
 func (l *Log[F]) read(file io.Reader) (facts []F, err error) {
 	lines, overlong := scan(file)
+	head := header(version)
 	for first := true; lines.Scan(); first = false {
 		line := lines.Bytes()
 		switch {
-		case len(line) == 0 || string(line) == header(version):
+		case len(line) == 0 || string(line) == head:
 		case first && laterVersion(line):
 			return nil, &LaterError{l.path}
 		default:
@@ -136,7 +139,7 @@ func checked(line []byte) []byte {
 }
 
 func checksum(body []byte) string {
-	return fmt.Sprintf("%08x", crc32.Checksum(body, castagnoli))
+	return hex.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.Checksum(body, castagnoli)))
 }
 
 func encode(fact any) ([]byte, error) {
