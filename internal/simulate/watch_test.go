@@ -187,7 +187,7 @@ func (w *world) checkOrders() {
 	used := 0
 	switch {
 	case w.stocked:
-		used = w.cloud.Packages()[0].Used
+		used = len(w.cloud.PackageOrders())
 	case w.api == sandbox.API2018:
 		used = w.cloud.Submitted()
 	default:

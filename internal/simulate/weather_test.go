@@ -137,12 +137,16 @@ var fates = []string{
 
 // unfit are faults that are no weather: answers of megabytes, and such as are of
 // what the simulation does not do.
-var unfit = []string{"huge", "endless", "reissue-new-key", "spend-without-order", "other-product"}
+var unfit = []string{"huge", "endless", "reissue-new-key"}
 
-func passing() []string {
+// ofPackages are faults of packages alone.
+var ofPackages = []string{"spend-without-order", "other-product"}
+
+func (w *world) passing() []string {
 	var names []string
 	for _, k := range sandbox.FaultKinds() {
-		if !slices.Contains(fates, k.Name) && !slices.Contains(unfit, k.Name) {
+		foreign := !w.stocked && slices.Contains(ofPackages, k.Name)
+		if !slices.Contains(fates, k.Name) && !slices.Contains(unfit, k.Name) && !foreign {
 			names = append(names, k.Name)
 		}
 	}
@@ -150,7 +154,7 @@ func passing() []string {
 }
 
 func (w *world) faultOfAPI(*host) {
-	all := passing()
+	all := w.passing()
 	w.fault(all[w.dice.IntN(len(all))], w.between(time.Minute, 3*day))
 }
 
