@@ -14,12 +14,14 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"dvagent/agent/rollout"
 	"dvagent/agent/state"
 	"dvagent/internal/sandbox"
 )
@@ -130,10 +132,16 @@ func TestAServerThatDoesNotShowItsLeafHoldsUpNoOther(t *testing.T) {
 		}
 		ended <- outcomes
 	}()
-	w.within(time.Minute, "the hooks of the others", func() bool {
-		names, _ := os.ReadFile(log)
-		return strings.Count(string(names), "\n") == 2
-	})
+	told := func(name string) bool { // what a hook writes does not say that it has ended
+		facts, _ := os.ReadFile(filepath.Join(w.where().Certificate(name), rollout.File))
+		return slices.ContainsFunc(strings.Split(string(facts), "\n"), func(fact string) bool {
+			return strings.Contains(fact, `"told"`) && strings.Contains(fact, `"deployed"`)
+		})
+	}
+	w.within(2*time.Minute, "the hooks of the others", func() bool { return told("host1") && told("host2") })
+	if names, _ := os.ReadFile(log); strings.Count(string(names), "\n") != 2 {
+		t.Errorf("the hooks wrote %q", names)
+	}
 	select {
 	case outcomes := <-ended:
 		t.Errorf("it has ended: %+v", outcomes)
