@@ -50,7 +50,7 @@ var allowed = map[string][]string{
 	"agent/state":   {"agent/config", "agent/order", "agent/rollout", "agent/seal", "deploy", "hooks", "internal/atomicfile", "internal/bundle", "internal/chance", "internal/clock", "internal/hint", "internal/journal", "internal/openat", "internal/words", "internal/spelling"},
 	"agent/config":  {"deploy", "dnsvalidate", "hooks", "internal/address", "internal/bundle", "internal/command", "internal/hint", "internal/message", "internal/openat", "internal/secret", "internal/users", "notify", "internal/spelling"},
 	"agent/seal":    {"agent/config", "agent/rollout", "deploy", "internal/atomicfile", "internal/bundle", "internal/openat"}, // and not agent/state: it decides nothing
-	"agent/order":   {"internal/atomicfile", "internal/clock", "internal/hint", "internal/journal", "internal/line"},
+	"agent/order":   {"internal/atomicfile", "internal/clock", "internal/hint", "internal/journal", "internal/line", "internal/openat"},
 	"agent/rollout": {"internal/clock", "internal/journal"},
 
 	"deploy":       {"internal/address", "internal/asroot", "internal/atomicfile", "internal/bundle", "internal/clock", "internal/command", "internal/hint", "internal/network", "internal/openat", "internal/secret", "internal/tls13", "internal/users", "internal/words"},

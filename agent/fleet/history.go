@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"dvagent/internal/atomicfile"
 	"dvagent/internal/hint"
 	"dvagent/internal/line"
+	"dvagent/internal/openat"
 	"dvagent/internal/words"
 )
 
@@ -59,9 +59,9 @@ func (h *history) recall() {
 		return
 	}
 	h.read = true
-	text, err := os.ReadFile(h.path)
+	file, err := openat.ReadFile(h.path, mostFile)
 	if err == nil {
-		err = json.Unmarshal(text, &h.seen)
+		err = json.Unmarshal(file.Data, &h.seen)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		h.seen = remembered{}

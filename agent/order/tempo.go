@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"time"
 
 	"dvagent/internal/atomicfile"
+	"dvagent/internal/openat"
 )
 
 // Tempo is how long the last orders of one shop took: until the challenge showed,
@@ -70,6 +70,9 @@ func (s Spans) With(absent, there time.Duration) Spans {
 	return s[max(len(s)-remembered, 0):]
 }
 
+// mostTempos is how long their file may be, in bytes: a shop takes a few hundred.
+const mostTempos = 1 << 20
+
 // LoadTempos reads the tempos of all shops, and clears what a killed process left of
 // them. No file is none. It is for the holder of the lock.
 func LoadTempos(path string) (map[string]Tempo, error) {
@@ -77,13 +80,13 @@ func LoadTempos(path string) (map[string]Tempo, error) {
 	if err := atomicfile.DiscardAt(path); err != nil {
 		return tempos, fmt.Errorf("clear what was left of how long orders took: %w", err)
 	}
-	text, err := os.ReadFile(path)
+	file, err := openat.ReadFile(path, mostTempos)
 	if errors.Is(err, fs.ErrNotExist) {
 		return tempos, nil
 	}
 	var read map[string]Tempo
 	if err == nil {
-		err = json.Unmarshal(text, &read)
+		err = json.Unmarshal(file.Data, &read)
 	}
 	if err != nil {
 		return tempos, fmt.Errorf("read how long the last orders took: %w", err)

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -69,5 +70,23 @@ func TestWhatWasLearnedOutlivesTheProcessAndItsLossHurtsNothing(t *testing.T) {
 		if least := tempos["main"].Certificate.Least(); tempos == nil || least != 0 {
 			t.Errorf("%q: %v, at least %s", damaged, tempos, least)
 		}
+	}
+}
+
+func TestWhatIsNoFileOfTemposKeepsNobodyWaiting(t *testing.T) {
+	for name, place := range map[string]func(path string) error{
+		"a pipe":      func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"a directory": func(path string) error { return os.Mkdir(path, 0o700) },
+		"no end":      func(path string) error { return os.WriteFile(path, make([]byte, mostTempos+1), 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "tempo.json")
+			if err := place(path); err != nil {
+				t.Fatal(err)
+			}
+			if tempos, err := LoadTempos(path); err == nil || len(tempos) != 0 {
+				t.Errorf("got %v, %v", tempos, err)
+			}
+		})
 	}
 }

@@ -53,7 +53,7 @@ func (d Dir) LockService(ctx context.Context, c Caller) (*Lock, error) {
 
 // service is who has the right to be the service; "" when nobody is seen to have it.
 func (d Dir) service() string {
-	file, err := os.OpenFile(d.serviceLock(), os.O_RDONLY|syscall.O_CLOEXEC|syscall.O_NOFOLLOW, 0)
+	file, err := os.OpenFile(d.serviceLock(), os.O_RDONLY|syscall.O_CLOEXEC|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return ""
 	}

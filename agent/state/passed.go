@@ -3,10 +3,10 @@ package state
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"time"
 
 	"dvagent/internal/atomicfile"
+	"dvagent/internal/openat"
 	"dvagent/internal/words"
 )
 
@@ -34,11 +34,14 @@ func (d Dir) NotePassed(p Passed) error {
 	return nil
 }
 
+// mostPassed is how long the note may be, in bytes.
+const mostPassed = 1 << 10
+
 // Passed is what NotePassed noted last; nil: nothing that can be read.
 func (d Dir) Passed() *Passed {
-	text, err := os.ReadFile(d.passed())
+	file, err := openat.ReadFile(d.passed(), mostPassed)
 	var p Passed
-	if err != nil || json.Unmarshal(text, &p) != nil || p.At.IsZero() {
+	if err != nil || json.Unmarshal(file.Data, &p) != nil || p.At.IsZero() {
 		return nil
 	}
 	return &p

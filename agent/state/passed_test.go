@@ -1,6 +1,7 @@
 package state
 
 import (
+	"syscall"
 	"testing"
 	"time"
 )
@@ -39,6 +40,16 @@ func TestWhereNoServiceAnswersItIsSaidWhatElseRenews(t *testing.T) {
 			"nothing renews here: no service runs, and the last renew was at a time that is yet to come (2026-03-20 12:00 " + zone + ")", true},
 		{"a service had a clock of another year", passed(-240*time.Hour, ServiceCaller),
 			"nothing renews here: no service runs, and the last one worked at a time that is yet to come (2026-03-20 12:00 " + zone + ")", true},
+		{"something that is no file stands in place of the note", func(t *testing.T, d Dir) {
+			if err := syscall.Mkfifo(d.passed(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "nothing renews here: no service runs, and no renew has been run yet", true},
+		{"a pipe stands in place of the service's lock", func(t *testing.T, d Dir) {
+			if err := syscall.Mkfifo(d.serviceLock(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "nothing renews here: no service runs, and no renew has been run yet", true},
 		{"a service is there and silent", func(t *testing.T, d Dir) {
 			if _, err := d.LockService(t.Context(), Caller{Who: ServiceCaller}); err != nil {
 				t.Fatal(err)

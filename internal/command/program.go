@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"unicode/utf8"
 
 	"dvagent/internal/hint"
@@ -20,7 +21,7 @@ const headLength = 256
 // startable says why the kernel will not start a program that is there and may
 // be run: then it says no more than that a file is missing, or has a wrong format.
 func startable(path string, env []string) error {
-	file, err := os.Open(path)
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe keeps nobody waiting
 	if err != nil {
 		return nil // it may be run without being read
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"dvagent/internal/command"
@@ -46,5 +47,15 @@ func TestAProgramThatTheKernelWouldNotStartIsSaidWithTheReason(t *testing.T) {
 				t.Errorf("it ran: %v", ran.Err)
 			}
 		})
+	}
+}
+
+func TestAPipeInPlaceOfAProgramKeepsNobodyWaiting(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "program")
+	if err := syscall.Mkfifo(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := command.LookPath([]string{path}); err == nil {
+		t.Error("it is taken for a program")
 	}
 }
