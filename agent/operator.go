@@ -11,6 +11,7 @@ import (
 
 	"dvagent/agent/config"
 	"dvagent/agent/install"
+	"dvagent/agent/share"
 	"dvagent/agent/state"
 	"dvagent/internal/bundle"
 	"dvagent/internal/hint"
@@ -116,6 +117,9 @@ func (a *Agent) Rollback(ctx context.Context, name, version string, caller state
 // have been rolled back there before, alone. Where the fleet cannot be told, nothing is
 // rolled back.
 func (a *Agent) RollbackFleet(ctx context.Context, name, version string, caller state.Caller) (state.Outcome, error) {
+	if a.share == nil {
+		return state.Outcome{Certificate: name}, share.ErrAlone
+	}
 	return a.rollback(ctx, name, caller, func(ctx context.Context, p *pass) error {
 		s, version, err := a.beforeOfFleet(ctx, p, name, version)
 		if err == nil {

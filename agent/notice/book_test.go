@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -109,6 +110,19 @@ func TestTheBookOutlivesTheProcessAndDamage(t *testing.T) {
 		}
 		if b, err := Load(path); err != nil || owedTo(b, "ops", start) != "failed www" {
 			t.Errorf("%q: %+v, %v", damage, b, err)
+		}
+	}
+	for name, place := range map[string]func(string) error{
+		"a directory": func(path string) error { return os.Mkdir(path, 0o700) },
+		"a pipe":      func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"a link":      func(path string) error { return os.Symlink("/etc/passwd", path) },
+	} {
+		at := filepath.Join(t.TempDir(), "notices.json")
+		if err := place(at); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := Load(at); err != nil || len(b.Troubles) > 0 {
+			t.Errorf("%s: %+v, %v", name, b, err)
 		}
 	}
 }

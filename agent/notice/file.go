@@ -20,13 +20,16 @@ import (
 // empty: then what holds is noticed, and told, anew.
 func Load(path string) (*Book, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ELOOP) {
 		return parse(nil), nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read notices: %w", err)
 	}
 	defer file.Close()
+	if info, err := file.Stat(); err == nil && !info.Mode().IsRegular() {
+		return parse(nil), nil
+	}
 	text, err := io.ReadAll(io.LimitReader(file, mostText))
 	if err != nil {
 		return nil, fmt.Errorf("read notices: %w", err)

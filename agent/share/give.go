@@ -74,11 +74,9 @@ func (p *Pass) Lacks(ctx context.Context, s state.Snapshot) bool {
 	return err == nil && r.Known() && !r.RolledBack() && later(r.Version, s)
 }
 
-// RollBack publishes a version of this host as the one that all hosts are to go back to.
+// RollBack publishes a version of this host, which must have a fleet, as the one that
+// all hosts are to go back to.
 func (p *Pass) RollBack(ctx context.Context, s state.Snapshot, version string) error {
-	if p == nil {
-		return ErrAlone
-	}
 	b, err := bundle.Load(s.Store.Path(version))
 	if err != nil {
 		return err

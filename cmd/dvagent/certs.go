@@ -13,6 +13,7 @@ import (
 	"dvagent/agent/config"
 	"dvagent/agent/state"
 	"dvagent/agent/upload"
+	"dvagent/internal/aliyun"
 	"dvagent/internal/bundle"
 	"dvagent/internal/hint"
 	"dvagent/internal/line"
@@ -93,7 +94,16 @@ func (c *cli) certificate(ctx context.Context, account, text string) (detail, er
 	if err != nil {
 		return detail{}, err
 	}
-	return api.certificate(ctx, id)
+	x, err := api.certificate(ctx, id)
+	return x, unlisted(err)
+}
+
+// unlisted says where the ids stand, if an error is that there is none such.
+func unlisted(err error) error {
+	if aliyun.Is(err, aliyun.NotFound) {
+		return hint.Add(err, "dvagent certs list shows them")
+	}
+	return err
 }
 
 func (c *cli) certsDownload(account *string) *cobra.Command {
@@ -183,12 +193,12 @@ func (c *cli) certsDelete(account *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "delete ID --yes", Short: "Delete a certificate of the account", Args: one("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !sure {
-				return usageError{errors.New("deleting cannot be undone: say --yes")}
-			}
 			id, err := certificateID(args[0])
 			if err != nil {
 				return err
+			}
+			if !sure {
+				return usageError{errors.New("deleting cannot be undone: say --yes")}
 			}
 			api, err := c.cas(cmd.Context(), *account)
 			if err != nil {
@@ -199,7 +209,7 @@ func (c *cli) certsDelete(account *string) *cobra.Command {
 				return err
 			}
 			if err := api.remove(cmd.Context(), id); err != nil {
-				return err
+				return unlisted(err)
 			}
 			c.printf("deleted certificate %d\n", id)
 			if len(used) > 0 {

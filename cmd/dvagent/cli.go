@@ -15,6 +15,7 @@ import (
 	"dvagent/agent"
 	"dvagent/agent/account"
 	"dvagent/agent/config"
+	"dvagent/agent/share"
 	"dvagent/agent/state"
 	"dvagent/internal/hint"
 	"dvagent/internal/line"
@@ -121,7 +122,7 @@ func (c *cli) exitCode(err error) int {
 	switch {
 	case errors.As(err, &held):
 		return exitLocked
-	case errors.As(err, &wrong), errors.As(err, &usage), errors.As(err, &unknown), errors.As(err, &configured), !c.started:
+	case errors.As(err, &wrong), errors.As(err, &usage), errors.As(err, &unknown), errors.As(err, &configured), errors.Is(err, share.ErrAlone), !c.started:
 		return exitUsage
 	}
 	return exitFailed

@@ -75,7 +75,7 @@ func (c *cli) withFleet(do func(*config.Config, *fleet.Fleet) error) error {
 	}
 	c.chosen = cfg.Language
 	if cfg.Fleet.Alone() {
-		return usageError{share.ErrAlone}
+		return share.ErrAlone
 	}
 	f := fleet.New(cfg.Fleet)
 	defer f.Close()

@@ -201,6 +201,9 @@ func TestAMistakeOnTheCommandLineIsRefused(t *testing.T) {
 		{"a wait for a lock that is not taken", "check --lock-wait 1s", "--lock-wait is for --online alone"},
 		{"a quiet log that tells much", "--log-level debug renew --quiet", "--quiet logs only errors"},
 		{"a certificate that is no number", "certs show seven", `"seven" is not the id of a certificate`},
+		{"a delete of no number", "certs delete seven", `"seven" is not the id of a certificate`},
+		{"an id too few", "certs delete", "dvagent certs delete wants an ID"},
+		{"a rollback of all hosts where there is one", "rollback shop --fleet", "this host is alone"},
 		{"a delete that is not meant", "certs delete 7", "deleting cannot be undone"},
 		{"a configuration that is not there", "--config /nowhere/agent.toml plan", "/nowhere/agent.toml: "},
 	} {

@@ -47,7 +47,11 @@ func noArguments(cmd *cobra.Command, args []string) error {
 func one(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
-			return hint.Add(fmt.Errorf("%s wants a %s", cmd.CommandPath(), what), usageOf(cmd))
+			format := "%s wants a %s"
+			if what == "ID" {
+				format = "%s wants an %s"
+			}
+			return hint.Add(fmt.Errorf(format, cmd.CommandPath(), what), usageOf(cmd))
 		}
 		return atMostOne(what)(cmd, args)
 	}
