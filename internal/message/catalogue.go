@@ -209,6 +209,11 @@ func (c *catalogue) made(english string, from []entry, depth int) (string, bool)
 // sure is how many letters of an entry no other sentence has by chance.
 const sure = 9
 
+// moment is a time, which is one word although it has blanks.
+var moment = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)? \S+$`)
+})
+
 // fits says that a text with that in its holes was made from the entry, and that no
 // quotation is cut. Any sentence could be made from one of few letters: there the
 // holes tell.
@@ -218,7 +223,7 @@ func (e *entry) fits(found []string, say func(string) string) bool {
 		if strings.HasSuffix(text, ":") || strings.Count(text, `"`)%2 != strings.Count(text, `\"`)%2 {
 			return false
 		}
-		words = words && !strings.Contains(text, " ")
+		words = words && (!strings.Contains(text, " ") || moment().MatchString(text))
 		known = known || say(text) != text
 	}
 	return e.letters >= sure || words || known

@@ -98,6 +98,18 @@ func TestATextIsTranslatedWithWhatStandsInIt(t *testing.T) {
 	}
 }
 
+func TestATimeIsOneWordInAShortText(t *testing.T) {
+	for english, want := range map[string]string{
+		"shows 2026-11-28 00:58 UTC":    "显示 2026-11-28 00:58 UTC",
+		"shows 2026-11-28 08:58:01 +08": "显示 2026-11-28 08:58:01 +08",
+		"shows what nobody has said":    "shows what nobody has said",
+	} {
+		if got := Chinese.Text(english); got != want {
+			t.Errorf("%q: %q", english, got)
+		}
+	}
+}
+
 func TestAFormatOfTheCatalogueIsFilled(t *testing.T) {
 	for want, got := range map[string]string{
 		"x（建议：运行 dvagent renew status）": "x" + Chinese.Sprintf(" (hint: %s)", "dvagent renew status"),
