@@ -248,6 +248,10 @@ func (w *work) listedAsUsed(ctx context.Context) (bool, error) {
 			return slot.Use != Free, nil
 		}
 	}
+	if waited := state.Now().Sub(w.order.SubmittingAt); waited > w.desk.host.Config.Limits.OrderDeadline {
+		return false, stop(fmt.Errorf("after %s the list still does not show instance %s, and whether the order was submitted is not known", waited.Round(time.Minute), w.order.Instance),
+			"see the instance in the SSL console; if it is not there, give the order up: dvagent abandon "+w.name())
+	}
 	return false, hint.Add(&undecidedError{"whether the order was submitted is not known: the list does not show instance " + w.order.Instance}, "nothing: the server is asked again")
 }
 

@@ -57,7 +57,7 @@ func (i *Issuer) Slots(ctx context.Context) ([]issue.Slot, error) {
 	var slots []issue.Slot
 	for _, instance := range instances {
 		if instance.DV() {
-			slots = append(slots, issue.Slot{ID: instance.InstanceID, Use: use(instance.Status)})
+			slots = append(slots, issue.Slot{ID: instance.InstanceID, Use: use(instance)})
 		}
 	}
 	return slots, nil
@@ -73,8 +73,12 @@ func (i *Issuer) Signs(ctx context.Context) (map[string]issue.Sign, error) {
 	return signs, err
 }
 
-func use(s aliyun.Status) issue.Use {
-	switch {
+// use takes no instance whose id is hidden in part, as in the documents' samples: nothing
+// could be told to the server of it.
+func use(i aliyun.Instance) issue.Use {
+	switch s := i.Status; {
+	case strings.Contains(i.InstanceID, "*"):
+		return issue.Unclear
 	case s.Spare():
 		return issue.Free
 	case s.Checking():
