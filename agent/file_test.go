@@ -353,7 +353,11 @@ func TestAnOrderByFileOfAnotherHostIsAdopted(t *testing.T) {
 	s.waits()
 	other := *s.world
 	other.dir = t.TempDir()
-	s.blue.Store(false)
+	other.onProgress(func(p state.Progress) {
+		if p.Step == string(order.Propagate) { // it has adopted the order, which is not issued meanwhile
+			s.blue.Store(false)
+		}
+	})
 	other.renewed(Renewal{})
 	if s.sandbox.Submitted() != 1 {
 		t.Errorf("%d orders", s.sandbox.Submitted())
