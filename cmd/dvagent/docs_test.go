@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dvagent/agent/config"
+	"dvagent/internal/bundle/bundletest"
 	"dvagent/internal/page"
 )
 
@@ -162,8 +164,12 @@ func completed(t *testing.T, text string) string {
 	if !has("account") {
 		text += "[account.main]\naccess_key_id = \"LTAIexample\"\naccess_key_secret_file = \"/etc/dvagent/secret\"\n"
 	}
-	for _, file := range regexp.MustCompile(`_file = "/etc/dvagent/([^"]+)"`).FindAllStringSubmatch(text, -1) {
-		if err := os.WriteFile(filepath.Join(dir, file[1]), []byte("https://example.com/not-a-secret\n"), 0o600); err != nil {
+	for _, file := range regexp.MustCompile(`(\w*)_file = "/etc/dvagent/([^"]+)"`).FindAllStringSubmatch(text, -1) {
+		content := []byte("https://example.com/not-a-secret\n")
+		if file[1] == "ca" {
+			content = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: bundletest.NewCA(t, "etcd").Root.Raw})
+		}
+		if err := os.WriteFile(filepath.Join(dir, file[2]), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
