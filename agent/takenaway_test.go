@@ -14,10 +14,17 @@ import (
 	"dvagent/internal/sandbox"
 )
 
-// unseen is a world whose agent sees no record yet, and whose CA takes its time.
+// slow is a world whose CA takes longer, once it has seen the record, than somebody
+// takes to remove it and a host to put it anew.
+func slow(t *testing.T) *world {
+	t.Helper()
+	return newWorld(t, sandbox.Options{IssueAfter: 20 * time.Second})
+}
+
+// unseen is one whose agent sees no record yet, either.
 func unseen(t *testing.T) *world {
 	t.Helper()
-	w := newWorld(t, sandbox.Options{IssueAfter: 5 * time.Second})
+	w := slow(t)
 	w.nameServers = `["127.0.0.1:1"]`
 	return w
 }
@@ -80,29 +87,70 @@ func TestARecordThatSomebodyTookAwayIsPutAnew(t *testing.T) {
 	}
 }
 
-// fault 48: another RecordId is another's record, with whatever value.
-func TestARecordThatSomebodyPutInThePlaceOfOursStays(t *testing.T) {
-	t.Parallel()
-	w := unseen(t)
-	w.waitsAt(order.Propagate)
-	value := w.takeRecordAway()
-	if _, err := w.sandbox.AddRecord("example.com", "_dnsauth", "TXT", value); err != nil {
-		t.Fatal(err)
-	}
-	w.renewed(Renewal{})
-	if left := w.records(); left != "_dnsauth="+value {
-		t.Errorf("records left: %s", left)
-	}
-}
-
 // fault 39: the CA has not looked yet, or looks once more.
 func TestARecordThatSomebodyTookAwayAfterItWasSeenIsPutAnew(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sandbox.Options{IssueAfter: 5 * time.Second})
+	w := slow(t)
 	w.waitsAt(order.Issue)
 	w.takeRecordAway()
 	w.dateBack(time.Hour)
 	w.wantPutAnew()
+}
+
+// fault 39: what the CA has seen before is issued all the same.
+func TestWhatIsIssuedIsCollectedThoughItsProofCannotBePutAnew(t *testing.T) {
+	t.Parallel()
+	w := slow(t)
+	w.waitsAt(order.Issue)
+	w.takeRecordAway()
+	w.dateBack(time.Hour)
+	w.faults("forbidden:AddDomainRecord")
+	if o := w.renew(Renewal{}); o.Class != state.Failure || !strings.Contains(o.Err.Error(), "Forbidden.RAM") {
+		t.Fatalf("%+v", o)
+	}
+	if err := w.sandbox.ForceOrder(w.sandbox.Orders()[0].InstanceID, "issued"); err != nil {
+		t.Fatal(err)
+	}
+	w.renewed(Renewal{})
+}
+
+// fault 48: another RecordId is another's record, with whatever value.
+func TestARecordThatSomebodyPutInThePlaceOfOursStays(t *testing.T) {
+	for name, refused := range map[string]bool{"at once": false, "when ours could not be put anew": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := unseen(t)
+			w.waitsAt(order.Propagate)
+			value := w.takeRecordAway()
+			if refused {
+				w.faults("forbidden:AddDomainRecord")
+				if o := w.renew(Renewal{}); o.Class != state.Failure {
+					t.Fatalf("%+v", o)
+				}
+			}
+			w.faults()
+			if _, err := w.sandbox.AddRecord("example.com", "_dnsauth", "TXT", value); err != nil {
+				t.Fatal(err)
+			}
+			w.renewed(Renewal{})
+			if left := w.records(); left != "_dnsauth="+value {
+				t.Errorf("records left: %s", left)
+			}
+		})
+	}
+}
+
+// fault 9: until it is answered, what is put anew is owed like what is put first.
+func TestARecordThatIsPutAnewWithoutAnAnswerIsRemoved(t *testing.T) {
+	t.Parallel()
+	w := unseen(t)
+	w.waitsAt(order.Propagate)
+	w.takeRecordAway()
+	w.faults("lose-answer:AddDomainRecord:1")
+	w.renewed(Renewal{})
+	if left := w.records(); left != "" {
+		t.Errorf("records left: %s", left)
+	}
 }
 
 // fault 118
@@ -118,25 +166,5 @@ func TestAFileThatSomebodyTookAwayIsPutAnew(t *testing.T) {
 	s.renewed(Renewal{})
 	if s.left() != "" || len(s.owed()) > 0 {
 		t.Errorf("left: %s, %+v", s.left(), s.owed())
-	}
-}
-
-// fault 20: what the list leaves out is still there, and is removed all the same.
-func TestARecordThatTheListLeavesOutIsStillOwed(t *testing.T) {
-	t.Parallel()
-	w := unseen(t)
-	w.waitsAt(order.Propagate)
-	owed, err := order.LoadOwed(w.where().Records())
-	if err != nil {
-		t.Fatal(err)
-	}
-	record := owed.All()[0].Record
-	record.RecordID = ""
-	if err := owed.Note(order.Adding, "example.com", record); err != nil {
-		t.Fatal(err)
-	}
-	w.renewed(Renewal{})
-	if strings.Contains(w.records(), "_dnsauth") {
-		t.Errorf("left: %s", w.records())
 	}
 }

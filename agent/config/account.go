@@ -76,7 +76,7 @@ func buildAccount(key string, table accountTable) (Account, error) {
 		wrong.at(key+"."+endpoint.key, address.CheckEndpoint(endpoint.url))
 	}
 	if account.CAFile != "" {
-		wrong.at(key+".ca_file", checkRoots(account.CAFile))
+		wrong.at(key+".ca_file", checkRoots(account.CAFile, true))
 	}
 	return account, wrong.err()
 }

@@ -100,7 +100,7 @@ func checkEtcd(endpoints []string) error {
 func checkFiles(table fleetTable) error {
 	var wrong mistakes
 	if table.CAFile != "" {
-		wrong.at("fleet.ca_file", checkRoots(table.CAFile))
+		wrong.at("fleet.ca_file", checkRoots(table.CAFile, false))
 	}
 	if table.CertFile != "" {
 		_, err := plainFile(table.CertFile)

@@ -7,17 +7,19 @@ import (
 	"dvagent/internal/openat"
 )
 
-// checkRoots wants a plain file with root certificates that nobody else can change,
-// as it is read when a connection is made.
-func checkRoots(path string) error {
+// checkRoots wants a plain file with root certificates. Those of an account are to be
+// changed by nobody else: whoever can may see what is signed with its access key.
+func checkRoots(path string, private bool) error {
 	read, err := plainFile(path)
-	if err == nil && read.Others != nil {
-		err = fmt.Errorf("%s: %w", path, read.Others)
+	switch {
+	case err != nil:
+		return err
+	case private && read.Others != nil:
+		return fmt.Errorf("%s: %w", path, read.Others)
+	case !x509.NewCertPool().AppendCertsFromPEM(read.Data):
+		return fmt.Errorf("%s holds no PEM certificate", path)
 	}
-	if err == nil && !x509.NewCertPool().AppendCertsFromPEM(read.Data) {
-		err = fmt.Errorf("%s holds no PEM certificate", path)
-	}
-	return err
+	return nil
 }
 
 // plainFile reads a file by its absolute path; no device, directory or pipe.

@@ -32,14 +32,14 @@ func NewMemory() *Memory {
 // pace is when an order was last polled, and when the name servers were looked
 // at. One certificate's is used by one goroutine at a time.
 type pace struct {
-	polled time.Time
-	asked  time.Time // when it was polled by itself, and not by a list
-	sign   Sign      // what the list said of it then
-	began  time.Time // when the name servers were first looked at
-	looked time.Time // and when last
-	looks  int       // how often
-	said   string    // what the last look has shown
-	stood  time.Time // when the proofs were last known to be where they were put
+	polled   time.Time
+	asked    time.Time // when it was polled by itself, and not by a list
+	sign     Sign      // what the list said of it then
+	began    time.Time // when the name servers were first looked at
+	looked   time.Time // and when last
+	looks    int       // how often
+	said     string    // what the last look has shown
+	standsAt time.Time // when to look next whether the proofs are still where they were put
 
 	again  bool            // an order that had stopped went on
 	warned map[string]bool // what the preflight has said

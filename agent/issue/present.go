@@ -17,6 +17,11 @@ func (w *work) present(ctx context.Context) (verdict, error) {
 		}
 		return w.patient(next, "the CA's challenge")
 	}
+	if len(w.order.Owed()) > 0 { // the CA may have seen what was sent without an answer
+		if _, err := w.poll(ctx); err != nil || w.order.Step() != order.Present {
+			return advance, err
+		}
+	}
 	for _, c := range w.order.Unproved() {
 		if err := w.stands(ctx); err != nil {
 			return advance, err
@@ -25,7 +30,7 @@ func (w *work) present(ctx context.Context) (verdict, error) {
 		if err != nil {
 			return advance, err
 		}
-		w.pace().stood = state.Now()
+		w.pace().standsAt = state.Now().Add(standsEvery)
 		switch file := record.Kind == order.File; {
 		case ours && file:
 			w.say(order.Present, fmt.Sprintf("wrote the file %s for http://%s", record.RecordID, record.Name))

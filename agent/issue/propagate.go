@@ -22,10 +22,13 @@ func (w *work) propagate(ctx context.Context) (verdict, error) {
 	if err != nil || w.order.Step() != order.Propagate {
 		return advance, err
 	}
+	if err := w.keepStanding(ctx); err != nil || w.order.Step() != order.Propagate {
+		return advance, err
+	}
 	pace := w.pace()
 	if due := pace.looked.Add(w.desk.prover.Interval(pace.looks)); pace.looks == 0 || !state.Now().Before(due) {
 		seen, err := w.lookAtAll(ctx, pace)
-		if err != nil || seen || w.order.Step() != order.Propagate {
+		if err != nil || seen {
 			return advance, err
 		}
 	}
@@ -45,9 +48,6 @@ func (w *work) lookAtAll(ctx context.Context, pace *pace) (bool, error) {
 		record := placed.Record
 		seen, said := w.look(ctx, record, pace.began)
 		if pace.said = said; !seen {
-			if err := w.putAnew(ctx, record); err != nil {
-				return false, err
-			}
 			all = false
 			break
 		}

@@ -10,11 +10,12 @@ import (
 	"dvagent/agent/order"
 )
 
-// Seats bound how many orders are worked on at once. Who waits for an answer of the
+// Seats bound how many orders that begin are worked on at once. Who waits for an answer of the
 // network for longer than a moment is away, and his seat is free for another order to
 // begin: he finds one when he comes back, be it one too many. So answers that come
 // late hold up nobody, while who waits for his turn to send a request keeps others
 // from lining up behind.
+//
 // Orders that are submitted have as many seats of their own: what was issued is collected
 // however many came back to seats of those that begin.
 type Seats struct {

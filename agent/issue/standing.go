@@ -8,53 +8,52 @@ import (
 	"dvagent/agent/state"
 )
 
-// standsEvery is the time between two looks whether a proof is still where it was
-// put; seenStandsEvery, where it was seen, and the CA is waited for.
+// standsEvery is the time between two looks whether the proofs are still where they
+// were put; seldomStands, where all were seen and the CA is waited for, or where one
+// could not be put again.
 const (
-	standsEvery     = time.Minute
-	seenStandsEvery = 10 * time.Minute
+	standsEvery  = time.Minute
+	seldomStands = 10 * time.Minute
 )
 
-// putAnew has a proof of ours put once more that is no longer where it was put:
-// somebody synchronises the zone, or the webroot, with what he knows of. Until it is
-// put, it is owed like one whose add was not answered, since a list may leave out
-// what is there. What cannot be told is asked again.
-func (w *work) putAnew(ctx context.Context, r order.Record) error {
-	pace := w.pace()
-	if state.Now().Before(pace.stood.Add(standsEvery)) || !w.desk.records.Has(w.order.Certificate, r) {
-		return nil
-	}
-	pace.stood = state.Now()
-	back := Away(ctx)
-	stands, err := w.desk.prover.Stands(ctx, r)
-	back()
-	if err != nil || stands {
-		return nil
-	}
-	w.say(order.Propagate, "somebody took away "+named(r)+"; it is put there again")
-	r.RecordID, pace.looks = "", 0
-	return w.proofs().Note(order.Adding, r)
-}
-
-// keepStanding is putAnew for proofs that were seen already.
+// keepStanding has the proofs of ours put once more that are no longer where they were
+// put: somebody synchronises the zone, or the webroot, with what he knows of.
 func (w *work) keepStanding(ctx context.Context) error {
-	pace := w.pace()
-	if pace.stood.IsZero() {
-		pace.stood = w.order.ProvedAt
+	pace, now, every := w.pace(), state.Now(), standsEvery
+	if w.order.Step() == order.Issue {
+		every = seldomStands
+		if pace.standsAt.IsZero() { // another process has seen them
+			pace.standsAt = w.order.ProvedAt.Add(every)
+		}
 	}
-	if state.Now().Before(pace.stood.Add(seenStandsEvery)) {
+	if pace.polled.IsZero() || now.Before(pace.standsAt) { // "issued" wins: the order is asked about first
 		return nil
 	}
+	pace.standsAt = now.Add(every)
 	for _, c := range w.order.Challenges {
-		proof := w.order.Proof(c)
-		if proof == nil {
-			continue
-		}
-		pace.stood = time.Time{} // so that each of them is looked at
-		if err := w.putAnew(ctx, proof.Record); err != nil {
+		if err := w.restore(ctx, c); err != nil {
+			pace.standsAt = now.Add(seldomStands)
 			return err
 		}
 	}
-	pace.stood = state.Now()
 	return nil
+}
+
+// restore does it for the proof of one challenge.
+func (w *work) restore(ctx context.Context, c order.Challenge) error {
+	placed := w.order.Proof(c)
+	if placed == nil || placed.Kept || !w.desk.records.Has(w.order.Certificate, placed.Record) {
+		return nil
+	}
+	if err := w.stands(ctx); err != nil {
+		return err
+	}
+	record := placed.Record
+	restored, err := w.desk.prover.Restore(ctx, record, w.proofs())
+	if restored {
+		pace := w.pace()
+		pace.looks, pace.began = 0, time.Time{} // the name servers have to show it anew
+		w.say(order.Propagate, "somebody took away "+named(record)+"; it was put there again")
+	}
+	return err
 }

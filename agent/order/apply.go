@@ -121,7 +121,7 @@ func (o *Order) applyRecord(fact Fact) {
 	case Removing:
 		placed.Asked, placed.Gone = true, false
 	case Added:
-		placed.Asked, placed.Kept, placed.Gone = true, false, false
+		placed.Asked, placed.Kept, placed.Gone, placed.Seen = true, false, false, time.Time{}
 		o.ProvedAt = fact.At
 	case Kept:
 		placed.Kept = true

@@ -68,9 +68,9 @@ func (b *Both) Look(ctx context.Context, r order.Record) (Sight, error) {
 	return b.by(r.Kind == order.File).Look(ctx, r)
 }
 
-// Stands is for Prover.
-func (b *Both) Stands(ctx context.Context, r order.Record) (bool, error) {
-	return b.by(r.Kind == order.File).Stands(ctx, r)
+// Restore is for Prover.
+func (b *Both) Restore(ctx context.Context, r order.Record, ledger Ledger) (bool, error) {
+	return b.by(r.Kind == order.File).Restore(ctx, r, ledger)
 }
 
 // Interval is for Prover.

@@ -201,14 +201,34 @@ func (d *DNS) Look(ctx context.Context, r order.Record) (Sight, error) {
 	return sight, err
 }
 
-// Stands lists the records of the name (DescribeSubDomainRecords).
-func (d *DNS) Stands(ctx context.Context, r order.Record) (bool, error) {
+// Restore lists the records of the name, and adds ours where it is missing
+// (DescribeSubDomainRecords, AddDomainRecord). Until the add is answered, it is owed as
+// any such; where it is refused, ours is the one of the id that it had, and no other.
+func (d *DNS) Restore(ctx context.Context, r order.Record, ledger Ledger) (restored bool, err error) {
 	client, err := d.zones.accounts.Client(r.Account)
 	if err != nil {
 		return false, err
 	}
-	id, err := dnsvalidate.Find(ctx, client, asValidation(r))
-	return id != "", err
+	missing := false
+	presence, err := dnsvalidate.Present(ctx, client, dnsvalidate.Publication{
+		Record: asValidation(r), TTL: d.zones.host.Config.DNS.TTL,
+		BeforeAdd: func() error {
+			missing = true
+			nameless := r
+			nameless.RecordID = ""
+			return ledger.Note(order.Adding, nameless)
+		},
+	})
+	switch {
+	case !missing:
+		return false, nil
+	case err == nil && presence.Ours:
+		r.RecordID = presence.RecordID
+		return true, ledger.Note(order.Added, r)
+	case err == nil || presence.Refused:
+		return false, state.Also(err, ledger.Note(order.Added, r))
+	}
+	return false, err
 }
 
 // Interval grows from a twentieth of a second to ten.

@@ -146,10 +146,14 @@ func (f *Files) Look(ctx context.Context, r order.Record) (Sight, error) {
 	return Sight{Shown: verdict.Visible(), Enough: verdict.Visible(), Said: verdict.String()}, err
 }
 
-// Stands looks into the webroot. What somebody else has put there since is theirs.
-func (f *Files) Stands(_ context.Context, r order.Record) (bool, error) {
-	is, err := filevalidate.File{Root: r.Zone, Path: r.RR, Content: r.Value}.Look()
-	return is.There, err
+// Restore looks into the webroot.
+func (f *Files) Restore(_ context.Context, r order.Record, ledger Ledger) (restored bool, err error) {
+	file := filevalidate.File{Root: r.Zone, Path: r.RR, Content: r.Value}
+	if is, unknown := file.Look(); unknown != nil || is.There {
+		return false, nil
+	}
+	_, err = f.write(file, &r, ledger)
+	return err == nil, err
 }
 
 // Trace is Look with every request.

@@ -93,16 +93,24 @@ func (l *listings) read(ctx context.Context, at spot, list func() ([]aliyun.Reco
 		if known, ok := l.recent(at); ok {
 			return known, nil
 		}
-		coming := l.reading.DoChan(at.account+" "+at.zone+" "+at.name, func() (any, error) {
-			asked := time.Now()
-			records, err := list()
-			return answer{listing{records, asked}, ctx.Err() != nil}, err
+		coming := l.reading.DoChan(at.account+" "+at.zone+" "+at.name, func() (came any, err error) {
+			var got answer
+			defer func() {
+				got.panicked, got.givenUp = recover(), ctx.Err() != nil
+				came = got
+			}()
+			got.at = time.Now()
+			got.records, err = list()
+			return nil, err
 		})
 		select {
 		case <-ctx.Done():
 			return listing{}, ctx.Err()
 		case came := <-coming:
 			got := came.Val.(answer)
+			if got.panicked != nil {
+				panic(got.panicked) // where it is contained
+			}
 			if came.Err != nil && got.givenUp && ctx.Err() == nil {
 				continue
 			}
@@ -114,7 +122,8 @@ func (l *listings) read(ctx context.Context, at spot, list func() ([]aliyun.Reco
 // answer is a listing that was asked for, or given up.
 type answer struct {
 	listing
-	givenUp bool
+	givenUp  bool
+	panicked any
 }
 
 // previewing is a client that lists by what others were shown a moment ago.

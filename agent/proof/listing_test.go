@@ -122,3 +122,12 @@ func TestAListingThatIsPassedOnStaysAsOldAsItIs(t *testing.T) {
 		}
 	})
 }
+
+func TestAPanicWhileListingIsThatOfWhoAsked(t *testing.T) {
+	defer func() {
+		if came := recover(); came != "broken" {
+			t.Errorf("it ended with %v", came)
+		}
+	}()
+	_, _ = newListings().read(t.Context(), here, func() ([]aliyun.Record, error) { panic("broken") })
+}

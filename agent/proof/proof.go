@@ -32,8 +32,10 @@ type Prover interface {
 	Put(ctx context.Context, s Subject, c order.Challenge, ledger Ledger) (record order.Record, ours bool, err error)
 	// Look asks once whether the proof can be seen.
 	Look(ctx context.Context, r order.Record) (Sight, error)
-	// Stands asks once whether the proof is still where it was put.
-	Stands(ctx context.Context, r order.Record) (bool, error)
+	// Restore puts a proof of ours once more that is no longer where it was put. What
+	// stands there by now is left as it is. An error says that it could not be put;
+	// what cannot be told at the moment is none.
+	Restore(ctx context.Context, r order.Record, ledger Ledger) (restored bool, err error)
 	// Interval is how long to wait after so many looks without success.
 	Interval(looks int) time.Duration
 	// Remove takes a proof away; one that is gone already is a success.

@@ -8,7 +8,6 @@ import (
 	"dvagent/internal/clock"
 )
 
-// fault 90, fault 91
 func TestAClockThatIsSetMovesTheTimeAndNoTimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		defer clock.Set(0)
