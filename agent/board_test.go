@@ -55,7 +55,7 @@ func TestManyOrdersThatWaitAreLookedAtByOneList(t *testing.T) {
 			w := newWorld(t, sandbox.Options{Instances: many, IssueAfter: 5 * time.Second})
 			w.api = tt.api
 			calls := ofMany(t, w, many, nil)
-			if results, lists := calls[tt.result], calls[tt.list]; results > many*tt.results+many/2 || lists > 2*many {
+			if results, lists := calls[tt.result], calls[tt.list]; results > many*(tt.results+1) || lists > 2*many { // a busy machine looks more often
 				t.Errorf("%d results, %d lists", results, lists)
 			}
 		})
