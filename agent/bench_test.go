@@ -164,9 +164,15 @@ func servingAgent(b *testing.B, text string) *Agent {
 	b.Helper()
 	dir := b.TempDir()
 	pem, key := filepath.Join(dir, "www.pem"), filepath.Join(dir, "www.key")
-	path := filepath.Join(dir, "agent.toml")
 	text += fmt.Sprintf("[[certificate.deploy]]\nfullchain = %q\nkey = %q\nprobe = [%q]\n[limits]\nsubmissions_per_day = 1000\n",
 		pem, key, serveFiles(b, pem, key))
+	return agentOf(b, dir, text, nil)
+}
+
+// agentOf is an agent of a configuration that it writes into a directory.
+func agentOf(b *testing.B, dir, text string, observe state.Observer) *Agent {
+	b.Helper()
+	path := filepath.Join(dir, "agent.toml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		b.Fatal(err)
 	}
@@ -177,7 +183,7 @@ func servingAgent(b *testing.B, text string) *Agent {
 	if err := state.Dir(cfg.StateDir).Prepare(); err != nil {
 		b.Fatal(err)
 	}
-	a, err := New(cfg, nil, nil)
+	a, err := New(cfg, nil, observe)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"dvagent/agent/config"
 	"dvagent/agent/issue/cas2020"
 	"dvagent/agent/order"
 	"dvagent/agent/state"
@@ -81,22 +80,7 @@ func burstAgentOf(b *testing.B, text, dir, api string, many int, observe state.O
 			"  reload = [\"sh\", \"-c\", \"echo reload >> %s\"]\n  probe = [%q]\n",
 			name, name, filepath.Join(dir, name+".pem"), filepath.Join(dir, name+".key"), filepath.Join(dir, "reloads"), address)
 	}
-	path := filepath.Join(dir, "agent.toml")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	cfg, err := config.Load(path)
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := state.Dir(cfg.StateDir).Prepare(); err != nil {
-		b.Fatal(err)
-	}
-	a, err := New(cfg, nil, observe)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return a
+	return agentOf(b, dir, text, observe)
 }
 
 // limitsOf is the table of the limits at the end of a configuration, or "".
