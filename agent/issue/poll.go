@@ -126,7 +126,7 @@ const beginsWithin = time.Minute
 // neverBegan says that nothing came of an application on a slot that takes
 // another one at no cost.
 func (w *work) neverBegan() bool {
-	return w.issuer.Terms().Lasting && time.Since(w.order.SubmittedAt) > beginsWithin
+	return w.issuer.Terms().Lasting && state.Now().Sub(w.order.SubmittedAt) > beginsWithin
 }
 
 // stale says that a refusal may be that of the application before, for a slot
@@ -230,14 +230,15 @@ func (w *work) whyRefused() string {
 	return "see whether every name server shows the record, and whether a CAA record forbids the CA"
 }
 
-// patient waits, up to the order's deadline.
+// patient waits, up to the order's deadline. It comes after an answer of the server, which
+// takes no request of a clock that is far off: such a clock lets no deadline pass.
 func (w *work) patient(next time.Time, why string) (verdict, error) {
-	waited := time.Since(w.order.SubmittedAt)
+	waited := state.Now().Sub(w.order.SubmittedAt)
 	limit := adoptedFor
 	if w.snapshot.Emergency(state.Now()) {
 		limit = undecidedFor
 	}
-	if w.order.Adopted && time.Since(w.order.ClaimedAt) > limit {
+	if w.order.Adopted && state.Now().Sub(w.order.ClaimedAt) > limit {
 		why := fmt.Sprintf("not issued within %s", limit)
 		w.say(w.order.Step(), "the adopted order is "+why+" and is let go")
 		return advance, w.letGo(why)
