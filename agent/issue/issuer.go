@@ -165,6 +165,7 @@ type Report struct {
 	Said       string            // the issuer's own word, in lower case
 	Challenges []order.Challenge // what the CA wants to see; may be empty for minutes
 
+	Certificate  string // of an order whose certificate was Revoked, its id
 	RequestKeyID string // bundle.KeyID of the certificate request that is there, where it is told
 	Chain, Key   []byte // PEM, once they can be had; Key is secret, and ours where there is none
 }
@@ -179,6 +180,7 @@ const (
 	Proving                // the CA validates it now
 	Issued                 // its certificate exists, and may still take a while to be had
 	CARefused              // the CA refused the validation
+	Revoked                // its certificate was revoked before it was collected, and the slot takes another order
 	Foreign                // somebody else's application runs there
 	Over                   // the slot ended, and nothing comes of the order any more
 )

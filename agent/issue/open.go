@@ -169,7 +169,7 @@ func (d *Desk) recallKey(c config.Certificate, o *order.Order) error {
 	if o.Key != "" || o.Adopted || c.CloudKey {
 		return nil
 	}
-	if id := d.host.Dir.LastKey(c.Name); id != "" {
+	if id := d.host.Dir.LastKey(c.Name); id != "" && !slices.Contains(o.Former, id) {
 		return o.Keyed(id)
 	}
 	return nil

@@ -106,8 +106,12 @@ func (w *work) note(ctx context.Context, report Report) error {
 		return w.lost(ctx, errors.New(report.Said))
 	case report.State == Over: // ours will not come any more
 		return w.giveBack(ctx, "", errors.New(report.Said))
-	case report.State == CARefused && !w.stale(), report.State == Unused && w.neverBegan():
+	case report.State == Revoked:
+		return w.revoked(ctx, report)
+	case report.State == CARefused && !w.stale():
 		return w.refused(ctx, report)
+	case report.State == Unused && w.neverBegan():
+		return w.vanished(ctx, report)
 	}
 	if report.Said != w.order.Status {
 		if report.State == Other && report.Said != "" {
@@ -220,6 +224,27 @@ func (w *work) refused(ctx context.Context, report Report) error {
 	}
 	return hint.Add(state.Also(err, w.removeProofs(ctx)),
 		w.whyRefused()+"; the same instance is submitted again")
+}
+
+// revoked records that the certificate was revoked before it was collected. Who had that
+// done may know that its key is no secret any more: the next one is for another.
+func (w *work) revoked(ctx context.Context, report Report) error {
+	if err := w.order.Revoke(report.Certificate); err != nil {
+		return err
+	}
+	err := fmt.Errorf("certificate %s, which the order brought, was revoked before it was collected", report.Certificate)
+	return hint.Add(state.Also(err, w.removeProofs(ctx)),
+		"see in the SSL console who had it revoked, and why; another one is asked for on the same instance, with another key")
+}
+
+// vanished records that nothing came of what was submitted.
+func (w *work) vanished(ctx context.Context, report Report) error {
+	if err := w.order.See(order.StatusFailed); err != nil {
+		return err
+	}
+	err := fmt.Errorf("nothing came of the application on instance %s, which is %s", w.order.Instance, report.Said)
+	return hint.Add(state.Also(err, w.removeProofs(ctx)),
+		"see in the SSL console whether somebody withdrew it; the same instance is submitted again")
 }
 
 // whyRefused is what to look at after the CA refused.

@@ -13,7 +13,7 @@ import (
 	"dvagent/internal/hint"
 )
 
-// mostSubmissions of one instance: the first, and two after the CA refused.
+// mostSubmissions of one instance: the first, and two after one that came to nothing.
 const mostSubmissions = 3
 
 // mostRefusals is how often a slot may refuse what may be taken in a moment,
@@ -43,8 +43,8 @@ func (w *work) submit(ctx context.Context) (verdict, error) {
 		}
 	}
 	if w.order.Submissions >= mostSubmissions && !w.forced {
-		return advance, stop(fmt.Errorf("the CA refused the validation %d times", w.order.Submissions),
-			"mend what the log says of the validation, then: dvagent renew --force "+w.name())
+		return advance, stop(fmt.Errorf("%d applications on instance %s brought no certificate", w.order.Submissions, w.order.Instance),
+			"see why in: dvagent logs "+w.name()+"; mend it, then: dvagent renew --force "+w.name())
 	}
 	if err := w.checkPace(); err != nil {
 		return advance, err
@@ -227,7 +227,7 @@ func (w *work) applied(ctx context.Context) (bool, Report, error) {
 	switch {
 	case err != nil && !unsaid(err):
 		return false, report, err
-	case err == nil && (report.State == Proving || report.State == Issued):
+	case err == nil && (report.State == Proving || report.State == Issued || report.State == Revoked):
 		return true, report, nil
 	case err == nil && report.State == CARefused:
 		return w.order.Submissions < 2, report, nil // else it is of the submission before

@@ -56,9 +56,7 @@ func (o *Order) applyStage(fact Fact) {
 			o.SubmittedAt = fact.At
 		}
 	case Keyed:
-		if o.Key != "" {
-			o.Former = append(o.Former, o.Key)
-		}
+		o.dropKey()
 		o.Key = fact.Key
 	case Collected:
 		o.Version = fact.Version
@@ -75,6 +73,11 @@ func (o *Order) applySubmission(fact Fact) {
 	case Submitting:
 		o.Submitting, o.SubmittingAt, o.Stock = true, fact.At, fact.Stock
 		o.Submissions++
+		o.SubmittedAt, o.ServerOrder, o.Status = time.Time{}, "", ""
+		o.challenge(nil)
+	case Revoked: // the next submission is for another key
+		o.dropKey()
+		o.Before = fact.Before
 		o.SubmittedAt, o.ServerOrder, o.Status = time.Time{}, "", ""
 		o.challenge(nil)
 	case Submitted:
@@ -94,6 +97,14 @@ func (o *Order) applySubmission(fact Fact) {
 	case Challenged:
 		o.challenge(fact.Challenges())
 	}
+}
+
+// dropKey remembers the key as one that was.
+func (o *Order) dropKey() {
+	if o.Key != "" {
+		o.Former = append(o.Former, o.Key)
+	}
+	o.Key = ""
 }
 
 // challenge changes the challenges. What the name servers showed counts no

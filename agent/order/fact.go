@@ -23,6 +23,7 @@ const (
 	Submitted  Kind = "submitted"  // RequestID, Order: accepted, or found to have been applied
 	Unapplied  Kind = "unapplied"  // the server says that the submission never arrived
 	Refused    Kind = "refused"    // Instance, Code, Error: the instance is given back
+	Revoked    Kind = "revoked"    // Before: what the submission brought was revoked before it was collected
 	Seen       Kind = "seen"       // Status: the server's, when it changed
 	Challenged Kind = "challenged" // Challenge, Further: all that there are now
 	Adding     Kind = "adding"     // Record without an id: right before AddDomainRecord

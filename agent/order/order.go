@@ -53,7 +53,7 @@ type Order struct {
 	ClaimedAt    time.Time
 	Adopted      bool
 	Before       string    // the certificate that the instance had already, by its id
-	Former       []string  // keys that it had before, and that are lost
+	Former       []string  // keys that it had before, and that are lost, or were revoked with their certificate
 	Key          string    // bundle.KeyID of the private key that was made for it, or empty
 	Submitting   bool      // a submission was begun and its answer is not known
 	Submissions  int       // of this instance

@@ -72,6 +72,12 @@ func (o *Order) Refuse(code, text string) error {
 	return o.record(Fact{Kind: Refused, Instance: o.Instance, Code: code, Error: text})
 }
 
+// Revoke says that what the submission brought, the certificate of that id, was revoked
+// before it was collected.
+func (o *Order) Revoke(certificate string) error {
+	return o.record(Fact{Kind: Revoked, Before: certificate})
+}
+
 // See records the status that the server gives the order.
 func (o *Order) See(status string) error { return o.record(Fact{Kind: Seen, Status: status}) }
 

@@ -181,6 +181,8 @@ func factInWords(f order.Fact) string {
 		return "the submission had not arrived"
 	case order.Refused:
 		return "gave back what it had claimed: " + f.Error
+	case order.Revoked:
+		return "certificate " + f.Before + " was revoked before it was collected"
 	case order.Seen:
 		return fmt.Sprintf("the server calls the order %q", f.Status)
 	case order.Challenged:

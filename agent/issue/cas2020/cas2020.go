@@ -173,9 +173,6 @@ func (i *Issuer) Report(ctx context.Context, t issue.Ticket) (issue.Report, erro
 		return issue.Report{}, err
 	}
 	report := issue.Report{State: issue.Other, Said: said(detail)}
-	if isVoid(detail, t) {
-		report.Said += ", and its certificate revoked"
-	}
 	report.RequestKeyID, _ = bundle.RequestKeyID([]byte(detail.CSR)) // "" where there is none
 	switch {
 	case hasNew(detail, t):
@@ -186,6 +183,8 @@ func (i *Issuer) Report(ctx context.Context, t issue.Ticket) (issue.Report, erro
 		report.State, report.Said = issue.Foreign, "pending with the certificate request of somebody else"
 	case detail.Status.Pending():
 		report.State, report.Challenges = issue.Proving, challenges(detail.Validations)
+	case isVoid(detail, t):
+		report.State, report.Certificate = issue.Revoked, certificateID(detail.Instance2020)
 	case detail.CSR != "" && ours(detail, t) && len(detail.Validations) > 0: // whatever it is called
 		report.State, report.Challenges = issue.Proving, challenges(detail.Validations)
 	case detail.Status.Inactive(), detail.Status.Active():
