@@ -43,6 +43,28 @@ func TestTheServiceFollowsTheWallClock(t *testing.T) {
 	}
 }
 
+// A pass of a host that slept saw ten times a second, for days, that what was at work was
+// due again.
+func TestAPassRestsWhileWhatIsDueIsAtWork(t *testing.T) {
+	now := state.Now()
+	for _, tt := range []struct {
+		name        string
+		at          time.Time
+		least, most time.Duration
+	}{
+		{"it is due since a day, and at work", now.Add(-24 * time.Hour), time.Second, noteEvery},
+		{"it is due in four seconds", now.Add(4 * time.Second), tickEvery, 4 * time.Second},
+		{"it is due in an hour", now.Add(time.Hour), time.Second, noteEvery},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := &pass{begun: now.Add(-time.Hour)}
+			if quiet := p.quiet(scheduled(t, tt.at)); quiet < tt.least || quiet > tt.most {
+				t.Errorf("it looks again after %s", quiet)
+			}
+		})
+	}
+}
+
 // dateBack moves what an order's journal dates into the past.
 func (w *world) dateBack(by time.Duration) {
 	w.Helper()

@@ -180,7 +180,11 @@ func (p *pass) tickSoon() {
 // quiet is how long there is nothing to see, unless something happens.
 func (p *pass) quiet(agenda agenda) time.Duration {
 	now := state.Now()
-	until := state.Sooner(agenda.next(now), now.Add(noteEvery))
+	next := agenda.next(now)
+	if !next.After(now) { // what is due is at work already, or waits until the pass is held up
+		next = now.Add(heldUpAfter)
+	}
+	until := state.Sooner(next, now.Add(noteEvery))
 	if len(p.toTell) > 0 {
 		until = state.Sooner(until, p.since.Add(hooksAfter))
 	}

@@ -62,9 +62,6 @@ func Digest(path string) string {
 	return digest(sources, err)
 }
 
-// granularity is more than any file system's clock has.
-const granularity = 2 * time.Second
-
 // Stamp tells by stats alone that Digest stays what it is: it then stays the same, too.
 // It is "" where stats cannot tell: a file is no plain one, or was changed a moment
 // before now.
@@ -74,7 +71,7 @@ func Stamp(path string, now time.Time) string {
 		fmt.Fprintln(hash, dir.Path(), dir.Others())
 		for _, name := range names {
 			found, err := dir.Stat(name)
-			if err != nil || max(found.Modified, found.Changed) >= now.Add(-granularity).UnixNano() {
+			if err != nil || max(found.Modified, found.Changed) >= now.Add(-openat.Granularity).UnixNano() {
 				return false
 			}
 			fmt.Fprintf(hash, "%q %+v\n", name, found)

@@ -54,6 +54,21 @@ type Book struct {
 	Spare    map[string]Spare    `json:"spare"` // by account
 }
 
+// clone is a book of its own, which says the same.
+func (b *Book) clone() *Book {
+	c := &Book{Troubles: maps.Clone(b.Troubles), Channels: map[string]*Channel{}, Spare: map[string]Spare{}}
+	for name, channel := range b.Channels {
+		own := *channel
+		own.Told = maps.Clone(channel.Told)
+		c.Channels[name] = &own
+	}
+	for account, spare := range b.Spare {
+		spare.Ends = maps.Clone(spare.Ends)
+		c.Spare[account] = spare
+	}
+	return c
+}
+
 // Begin notes a trouble. It is news unless the same one is there already.
 func (b *Book) Begin(t Trouble) {
 	old, known := b.Troubles[t.key()]

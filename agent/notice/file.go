@@ -9,16 +9,28 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"reflect"
 	"strings"
 	"syscall"
 	"time"
 
 	"dvagent/internal/atomicfile"
+	"dvagent/internal/untouched"
 )
 
 // Load reads the book at path. One that is missing or damaged is
 // empty: then what holds is noticed, and told, anew.
 func Load(path string) (*Book, error) {
+	book, err := books.Of(path, func() (*Book, error) { return read(path) })
+	if err != nil {
+		return nil, err
+	}
+	return book.clone(), nil
+}
+
+var books untouched.Files[*Book]
+
+func read(path string) (*Book, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ELOOP) {
 		return parse(nil), nil
@@ -85,10 +97,13 @@ func Update(path string, change func(*Book)) error {
 	if err != nil {
 		return err
 	}
-	before := text(book)
+	before := book.clone()
 	change(book)
+	if reflect.DeepEqual(before, book) {
+		return nil
+	}
 	after := text(book)
-	if bytes.Equal(before, after) {
+	if bytes.Equal(text(before), after) {
 		return nil
 	}
 	file := atomicfile.File{Path: path, Data: after, Mode: 0o600, UID: atomicfile.Keep, GID: atomicfile.Keep}

@@ -1,7 +1,6 @@
 package order
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -66,11 +65,7 @@ func Replace(dir string, facts []Fact) (*Order, error) {
 
 // DiscardStaged removes what a killed process left of a Replace.
 func DiscardStaged(dir string) error {
-	err := atomicfile.DiscardAt(filepath.Join(dir, OpenFile))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	return err
+	return atomicfile.DiscardAt(filepath.Join(dir, OpenFile))
 }
 
 // Same says that two orders of a certificate are one, which several hosts worked on.

@@ -11,6 +11,7 @@ import (
 
 	"dvagent/internal/atomicfile"
 	"dvagent/internal/openat"
+	"dvagent/internal/untouched"
 )
 
 // Tempo is how long the last orders of one shop took: until the challenge showed,
@@ -80,18 +81,24 @@ func LoadTempos(path string) (map[string]Tempo, error) {
 	if err := atomicfile.DiscardAt(path); err != nil {
 		return tempos, fmt.Errorf("clear what was left of how long orders took: %w", err)
 	}
+	read, err := tempoFiles.Of(path, func() (map[string]Tempo, error) { return readTempos(path) })
+	maps.Copy(tempos, read)
+	return tempos, err
+}
+
+var tempoFiles untouched.Files[map[string]Tempo]
+
+func readTempos(path string) (tempos map[string]Tempo, err error) {
 	file, err := openat.ReadFile(path, mostTempos)
 	if errors.Is(err, fs.ErrNotExist) {
-		return tempos, nil
+		return nil, nil
 	}
-	var read map[string]Tempo
 	if err == nil {
-		err = json.Unmarshal(file.Data, &read)
+		err = json.Unmarshal(file.Data, &tempos)
 	}
 	if err != nil {
-		return tempos, fmt.Errorf("read how long the last orders took: %w", err)
+		return nil, fmt.Errorf("read how long the last orders took: %w", err)
 	}
-	maps.Copy(tempos, read)
 	return tempos, nil
 }
 

@@ -47,7 +47,7 @@ func (t *Target) begin(fact Fact) {
 	t.Installs = within(append(t.Installs, fact.At), fact.At)
 	t.Installs = t.Installs[max(0, len(t.Installs)-MostInstalls):]
 	if fact.Installs != nil {
-		t.Installs = fact.Installs
+		t.Installs = slices.Clone(fact.Installs)
 	}
 	t.Started = fact.Version
 }

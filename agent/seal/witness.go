@@ -19,10 +19,6 @@ import (
 	"dvagent/internal/openat"
 )
 
-// granularity is more than any file system's clock has: a file that was changed just
-// now may be changed again, and its stat stays the same.
-const granularity = 2 * time.Second
-
 // Witness sums up what is wanted of certificates, and their files by their stats
 // alone. It is for a moment, as its directories are, and not safe for concurrent use.
 type Witness struct {
@@ -164,7 +160,7 @@ func (w *Witness) decides(ctx context.Context, t deploy.Target) bool {
 // settled adds a stat that will tell of the next change.
 func (w *Witness) settled(s openat.Stat) bool {
 	w.stat(s)
-	return max(s.Modified, s.Changed) < w.now.Add(-granularity).UnixNano()
+	return max(s.Modified, s.Changed) < w.now.Add(-openat.Granularity).UnixNano()
 }
 
 func (w *Witness) stat(s openat.Stat) {

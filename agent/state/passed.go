@@ -7,6 +7,7 @@ import (
 
 	"dvagent/internal/atomicfile"
 	"dvagent/internal/openat"
+	"dvagent/internal/untouched"
 	"dvagent/internal/words"
 )
 
@@ -39,13 +40,20 @@ const mostPassed = 1 << 10
 
 // Passed is what NotePassed noted last; nil: nothing that can be read.
 func (d Dir) Passed() *Passed {
-	file, err := openat.ReadFile(d.passed(), mostPassed)
-	var p Passed
-	if err != nil || json.Unmarshal(file.Data, &p) != nil || p.At.IsZero() {
+	p, err := passedFiles.Of(d.passed(), func() (p Passed, err error) {
+		file, err := openat.ReadFile(d.passed(), mostPassed)
+		if err == nil {
+			err = json.Unmarshal(file.Data, &p)
+		}
+		return p, err
+	})
+	if err != nil || p.At.IsZero() {
 		return nil
 	}
 	return &p
 }
+
+var passedFiles untouched.Files[Passed]
 
 // longUnattended is how long a timer may take from one renew to the next.
 const longUnattended = 48 * time.Hour

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"dvagent/internal/openat"
 )
 
@@ -116,9 +118,13 @@ func Discard(dir *openat.Dir, name string) error {
 	return nil
 }
 
-// DiscardAt is Discard by a path, in a directory of this process's own.
+// DiscardAt is Discard by a path, in a directory of this process's own, if that is there.
 func DiscardAt(path string) error {
-	return within(path, func(dir *openat.Dir) error { return Discard(dir, filepath.Base(path)) })
+	staged := filepath.Join(filepath.Dir(path), temporary(filepath.Base(path)))
+	if err := unix.Unlink(staged); err != nil && err != unix.ENOENT {
+		return &fs.PathError{Op: "remove", Path: staged, Err: err}
+	}
+	return nil
 }
 
 // Symlink makes name a link to target by one rename, replacing a file or link.

@@ -3,6 +3,7 @@ package bundle
 import (
 	"bytes"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
@@ -13,6 +14,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"dvagent/internal/untouched"
 )
 
 // The files of a version.
@@ -40,8 +43,18 @@ func Load(dir string) (*Bundle, error) {
 	return b, nil
 }
 
-// LoadLeaf reads the cert.pem of a version's directory, and no more.
+var (
+	leaves  untouched.Files[*x509.Certificate] // by cert.pem
+	matches untouched.Files[[sha256.Size]byte] // by privkey.pem, the sum of the leaf whose key it is
+)
+
+// LoadLeaf reads the cert.pem of a version's directory, and no more. What it answers is
+// shared, and not to be changed.
 func LoadLeaf(dir string) (*x509.Certificate, error) {
+	return leaves.Of(filepath.Join(dir, CertFile), func() (*x509.Certificate, error) { return loadLeaf(dir) })
+}
+
+func loadLeaf(dir string) (*x509.Certificate, error) {
 	data, err := read(dir, CertFile)
 	if err != nil {
 		return nil, fmt.Errorf("load leaf: %w", err)
@@ -57,6 +70,16 @@ func LoadLeaf(dir string) (*x509.Certificate, error) {
 // the leaf that LoadLeaf read there. It compares public parts and does not
 // prove that the rest of the key is sound; Load does.
 func KeyMatches(dir string, leaf *x509.Certificate) error {
+	sum := sha256.Sum256(leaf.Raw)
+	match := func() ([sha256.Size]byte, error) { return sum, keyMatches(dir, leaf) }
+	matched, err := matches.Of(filepath.Join(dir, KeyFile), match)
+	if err == nil && matched != sum {
+		_, err = match()
+	}
+	return err
+}
+
+func keyMatches(dir string, leaf *x509.Certificate) error {
 	data, err := read(dir, KeyFile)
 	if err != nil {
 		return fmt.Errorf("match key: %w", err)

@@ -16,6 +16,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -55,25 +56,35 @@ type Damage struct {
 
 // Open returns the log at path and its facts in the order they were written.
 // Damaged lines are passed over. A missing file holds no facts, and is made by
-// the first append; its directory must exist by then.
+// the first append; its directory must exist by then. A file that nobody has touched is
+// read once: what a fact points to is shared, and not to be changed.
 func Open[F any](path string) (*Log[F], []F, error) {
-	log := &Log[F]{path: path}
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return log, nil, nil
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("read journal: %w", err)
-	}
-	defer file.Close()
-	facts, err := log.read(file)
+	held, err := files.Of(path, func() (any, error) { return read[F](path) })
 	if err != nil {
 		return nil, nil, err
 	}
-	return log, facts, nil
+	c, ok := held.(content[F])
+	if !ok { // it was read as facts of another type
+		if c, err = read[F](path); err != nil {
+			return nil, nil, err
+		}
+	}
+	return &Log[F]{path: path, lines: len(c.facts), damage: c.damage}, slices.Clone(c.facts), nil
 }
 
-func (l *Log[F]) read(file io.Reader) (facts []F, err error) {
+func read[F any](path string) (c content[F], err error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, nil
+	}
+	if err != nil {
+		return c, fmt.Errorf("read journal: %w", err)
+	}
+	defer file.Close()
+	return readFrom[F](path, file)
+}
+
+func readFrom[F any](path string, file io.Reader) (c content[F], err error) {
 	lines, overlong := scan(file)
 	head := header(version)
 	for first := true; lines.Scan(); first = false {
@@ -81,22 +92,16 @@ func (l *Log[F]) read(file io.Reader) (facts []F, err error) {
 		switch {
 		case len(line) == 0 || string(line) == head:
 		case first && laterVersion(line):
-			return nil, &LaterError{l.path}
+			return c, &LaterError{path}
 		default:
-			var fact F
-			if json.Unmarshal(checked(line), &fact) != nil {
-				l.damage++
-				continue
-			}
-			facts = append(facts, fact)
+			c.add(line)
 		}
 	}
-	l.lines = len(facts)
-	l.damage += *overlong
+	c.damage += *overlong
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("read journal %s: %w", l.path, err)
+		return c, fmt.Errorf("read journal %s: %w", path, err)
 	}
-	return facts, nil
+	return c, nil
 }
 
 // Damage tells what could not be read when the log was opened.
@@ -167,8 +172,12 @@ func (l *Log[F]) Append(fact F) error {
 		return fmt.Errorf("append to journal: %w", err)
 	}
 	defer file.Close()
+	before, known := stat(file)
 	if err := appendTo(file, line); err != nil {
 		return fmt.Errorf("append to journal: %w", err)
+	}
+	if after, found := stat(file); known && found {
+		grown[F](l.path, before, after, line)
 	}
 	l.lines++
 	return nil

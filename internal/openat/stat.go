@@ -2,7 +2,9 @@ package openat
 
 import (
 	"errors"
+	"io/fs"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,13 +18,32 @@ type Stat struct {
 	UID, GID          uint32
 }
 
+// Granularity is more than any file system's clock has: a file that was changed just now
+// may be changed again, and its stat stays the same.
+const Granularity = 2 * time.Second
+
+// StatAt is Dir.Stat by a path, in a directory of this process's own.
+func StatAt(path string) (Stat, error) {
+	var info unix.Stat_t
+	err := unix.Lstat(path, &info)
+	if err == nil && info.Mode&unix.S_IFMT != unix.S_IFREG {
+		err = errNotRegular
+	}
+	if err != nil {
+		return Stat{}, &fs.PathError{Op: "stat", Path: path, Err: err}
+	}
+	return StatOf(&info), nil
+}
+
+var errNotRegular = errors.New("not a regular file")
+
 // Stat looks at the regular file of that name. Anything else is an error, and so is
 // a symlink.
 func (d *Dir) Stat(name string) (Stat, error) {
 	var info unix.Stat_t
 	err := unix.Fstatat(d.fd, name, &info, unix.AT_SYMLINK_NOFOLLOW)
 	if err == nil && info.Mode&unix.S_IFMT != unix.S_IFREG {
-		err = errors.New("not a regular file")
+		err = errNotRegular
 	}
 	if err != nil {
 		return Stat{}, d.failed("stat", name, err)

@@ -1,0 +1,48 @@
+package journal
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"dvagent/internal/openat"
+	"dvagent/internal/untouched"
+)
+
+// files holds the content of the files that were read or appended to.
+var files untouched.Files[any]
+
+// content is what a file holds: its facts of a type, and how many lines are damaged.
+type content[F any] struct {
+	facts  []F
+	damage int
+}
+
+// add takes in one more line of the file.
+func (c *content[F]) add(line []byte) {
+	var fact F
+	if json.Unmarshal(checked(line), &fact) != nil {
+		c.damage++
+		return
+	}
+	c.facts = append(c.facts, fact)
+}
+
+// grown notes that this process appended a line to a file, the rest of which was known.
+func grown[F any](path string, before, after openat.Stat, line []byte) {
+	held, _ := files.As(path, before)
+	c, known := held.(content[F])
+	if !known && before.Size > 0 {
+		return // the next Open reads it
+	}
+	c.add(bytes.TrimSuffix(line, []byte("\n")))
+	files.Put(path, after, c)
+}
+
+func stat(file *os.File) (openat.Stat, bool) {
+	var info unix.Stat_t
+	err := unix.Fstat(int(file.Fd()), &info)
+	return openat.StatOf(&info), err == nil
+}
