@@ -31,7 +31,7 @@ var allowed = map[string][]string{
 	},
 	"agent/check": { // alone knows nginx
 		"agent/account", "agent/config", "agent/fleet", "agent/issue", "agent/order", "agent/proof", "agent/seal", "agent/state", "deploy", "dnsvalidate", "filevalidate", "notify",
-		"internal/address", "internal/aliyun", "internal/asroot", "internal/bundle", "internal/command", "internal/hint", "internal/nginx", "internal/openat", "internal/unit", "internal/words",
+		"internal/address", "internal/aliyun", "internal/asroot", "internal/bundle", "internal/command", "internal/hint", "internal/journal", "internal/nginx", "internal/openat", "internal/unit", "internal/words",
 	},
 	"agent/share":         {"agent/fleet", "agent/state", "internal/atomicfile", "internal/bundle", "internal/chance", "internal/hint", "internal/line", "internal/words"}, // no API
 	"agent/setup":         {"internal/command", "internal/line", "internal/message", "internal/nginx", "internal/words"},

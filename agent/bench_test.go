@@ -74,10 +74,7 @@ func looksAt(a *Agent) []benchmark {
 		}
 	}
 	glance := func(b *testing.B, g *view.Glances) {
-		last, err := g.Read(a.host, func(*view.Glance) {})
-		if err != nil {
-			b.Fatal(err)
-		}
+		last := g.Read(a.host, func(*view.Glance) {})
 		last.At = time.Time{} // the next one is fresh
 	}
 	var glances view.Glances

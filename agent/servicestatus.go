@@ -33,7 +33,7 @@ func (s *Service) State() view.ServiceStatus {
 }
 
 // Glance is how everything was last seen, without a look at targets or probes.
-func (s *Service) Glance() (*view.Glance, error) {
+func (s *Service) Glance() *view.Glance {
 	host := s.shown.Load().host
 	return s.glances.Read(host, func(g *view.Glance) {
 		g.PassError = s.State().PassError
@@ -44,11 +44,7 @@ func (s *Service) Glance() (*view.Glance, error) {
 // Detail is how a certificate was last seen, with its versions and the history
 // of its orders. An unknown one is a *state.UnknownError.
 func (s *Service) Detail(name string) (*view.Seen, error) {
-	glance, err := s.Glance()
-	if err != nil {
-		return nil, err
-	}
-	return glance.Detail(s.shown.Load().host, name)
+	return s.Glance().Detail(s.shown.Load().host, name)
 }
 
 // Refuse notes that a changed configuration cannot be used. It answers false

@@ -185,7 +185,7 @@ func TestDamagedLinesAreToldOnceAndShown(t *testing.T) {
 		t.Errorf("told %d times:\n%s", n, said)
 	}
 	shown := fmt.Sprint(w.status().Damaged)
-	if want := fmt.Sprintf("[{%s 2} {%s 2}]", w.where().Instances(), w.where().RolloutJournal("example.com")); shown != want {
+	if want := fmt.Sprintf("[{%s 2 } {%s 2 }]", w.where().Instances(), w.where().RolloutJournal("example.com")); shown != want {
 		t.Errorf("status shows %s, not %s", shown, want)
 	}
 }

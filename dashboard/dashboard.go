@@ -20,7 +20,7 @@ import (
 // Service is the running service that is shown; *agent.Service is one.
 type Service interface {
 	// Glance is how everything was last seen, without a look at targets or probes.
-	Glance() (*view.Glance, error)
+	Glance() *view.Glance
 	// Status reads every target and shakes hands with every probe.
 	Status(ctx context.Context, names ...string) (view.Status, error)
 	// Detail is how one certificate was last seen, with its versions and the

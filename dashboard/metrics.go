@@ -114,11 +114,7 @@ func (seen) Describe(out chan<- *prometheus.Desc) {
 }
 
 func (s seen) Collect(out chan<- prometheus.Metric) {
-	glance, err := s.service.Glance()
-	if err != nil {
-		out <- prometheus.NewInvalidMetric(movedDesc, err)
-		return
-	}
+	glance := s.service.Glance()
 	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 	}

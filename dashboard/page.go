@@ -93,12 +93,7 @@ type shownEvent struct {
 }
 
 func (d *Dashboard) servePage(w http.ResponseWriter, r *http.Request, service Service) {
-	glance, err := service.Glance()
-	if err != nil {
-		http.Error(w, clean(err.Error()), http.StatusInternalServerError)
-		return
-	}
-	p := d.page(glance, r.URL.Query())
+	p := d.page(service.Glance(), r.URL.Query())
 	p.Frame = d.frame(d.language(r), p.title())
 	p.Frame.Refresh = p.Refresh
 	show(w, "page", p.Frame.Language, p)

@@ -33,8 +33,7 @@ func look(t *testing.T, address string) (string, http.Header) {
 
 func (h *host) page(query string) page {
 	h.Helper()
-	glance, err := h.service.Glance()
-	h.must(err)
+	glance := h.service.Glance()
 	values, err := url.ParseQuery(query)
 	h.must(err)
 	return h.board.page(glance, values)
@@ -216,9 +215,7 @@ func TestWhatIsNotConfiguredBlindsNobodyAndIsBounded(t *testing.T) {
 
 func TestPassesThatFailAreTheHeadline(t *testing.T) {
 	h := newHost(t, past{name: "www", age: day, left: 99 * day})
-	g, err := h.service.Glance()
-	h.must(err)
-	failing := *g
+	failing := *h.service.Glance()
 	failing.PassError = &view.PassError{Since: time.Now(), Error: "read instances.journal: \x1b[31mdamaged"}
 	p := h.board.page(&failing, nil)
 	if p.Headline != "Nothing is renewed: each pass fails" || len(p.Alarms) != 1 || p.Alarms[0].Text != "read instances.journal: "+clean("\x1b[31m")+"damaged" {

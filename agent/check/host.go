@@ -6,18 +6,21 @@ package check
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
+	"dvagent/internal/journal"
 	"dvagent/internal/words"
 
 	"golang.org/x/sys/unix"
 
 	"dvagent/agent/account"
 	"dvagent/agent/config"
+	"dvagent/agent/order"
 	"dvagent/agent/proof"
 	"dvagent/agent/state"
 	"dvagent/internal/hint"
@@ -70,6 +73,9 @@ func (c *Check) Host(ctx context.Context, now time.Time) []Finding {
 			fmt.Errorf("every user of this host, and each site on it that can be made to fetch an address, can read what is shown at %s", s.Listen),
 			"set token_file in [service]; dvagent status needs no port")})
 	}
+	if stateDir.Err == nil {
+		findings = append(findings, checkLedgers(c.host.Dir)...)
+	}
 	findings = append(findings, checkSecrets(c.host.Config)...)
 	targets, inPlace := c.certificates(ctx, now, stateDir.Err == nil)
 	findings = distinct(append(findings, targets...))
@@ -116,6 +122,20 @@ func checkStateDir(dir state.Dir) Finding {
 		return Finding{Subject: "state_dir", Err: err}
 	}
 	return Finding{Subject: "state_dir", OK: string(dir) + " can be written"}
+}
+
+// checkLedgers finds those that cannot be read. One that a later dvagent wrote is set
+// aside by the next pass.
+func checkLedgers(dir state.Dir) (findings []Finding) {
+	_, instances := order.LoadInstances(dir.Instances())
+	_, records := order.LoadOwed(dir.Records())
+	for _, err := range []error{instances, records} {
+		var later *journal.LaterError
+		if err != nil && !errors.As(err, &later) {
+			findings = append(findings, Finding{Subject: "state_dir", Err: hint.Add(err, state.UnreadableHint)})
+		}
+	}
+	return findings
 }
 
 // checkClock knows no better clock than the time when this was built.

@@ -89,7 +89,7 @@ func (l *targetsLook) certificate(ctx context.Context, certificate config.Certif
 		store := l.host.Dir.Store(certificate.Name)
 		return targets, l.checkTrust(certificate.Name, store.CurrentDir())
 	case unreadable != nil:
-		return targets, nil // status says what is wrong with the state
+		return targets, []Finding{{Subject: certificate.Name, Err: hint.Add(unreadable, state.UnreadableHint)}}
 	}
 	return targets, l.checkInPlace(s)
 }

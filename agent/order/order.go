@@ -1,6 +1,7 @@
 package order
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -141,24 +142,19 @@ type Past struct {
 	Facts []Fact
 }
 
-// Archived are the orders that were archived, the oldest first.
-func Archived(dir string) ([]Past, error) {
-	var all []Past
+// Archived are the orders that were archived, the oldest first. Beside an error, which is
+// of one that cannot be read, are those that can.
+func Archived(dir string) (all []Past, err error) {
 	for n := mostArchived; n >= 1; n-- {
-		o, err := load(dir, archive(n))
-		if err != nil {
-			return nil, err
+		o, unread := load(dir, archive(n))
+		if o != nil {
+			var facts []Fact
+			_, facts, unread = read(dir, archive(n))
+			all = append(all, Past{o, facts})
 		}
-		if o == nil {
-			continue
-		}
-		_, facts, err := read(dir, archive(n))
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, Past{o, facts})
+		err = cmp.Or(err, unread)
 	}
-	return all, nil
+	return all, err
 }
 
 // mostArchived is how many ended orders are kept.
@@ -173,7 +169,8 @@ func archive(n int) string {
 }
 
 // History reads the facts of the open order of the certificate whose directory
-// is dir, and of the one that was archived last; each may be empty.
+// is dir, and of the one that was archived last; each may be empty. Where only that
+// one cannot be read, open is whole.
 func History(dir string) (open, last []Fact, err error) {
 	if _, open, err = read(dir, OpenFile); err != nil {
 		return nil, nil, err

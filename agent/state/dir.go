@@ -113,6 +113,9 @@ func (d Dir) Forget(name string) error {
 // OtherDirHint is what to do where something else stands in the place of the directory.
 const OtherDirHint = "move it away, or let state_dir be another directory"
 
+// UnreadableHint is what to do where a file of the directory cannot be read.
+const UnreadableHint = "put the file back from a backup; without one, move away what stands in its place, and see in the SSL console what was ordered"
+
 // Prepare makes the directory and closes it to others. It refuses one that
 // somebody beside root and this process's user can change all the same: what
 // lies in it is opened by name.

@@ -71,18 +71,37 @@ func (g *Glance) Detail(host *state.Host, name string) (*Seen, error) {
 		if seen.Error != "" {
 			return &seen, nil
 		}
-		return &seen, addDetail(host, &seen.CertificateStatus)
+		addDetail(host, &seen.CertificateStatus)
+		return &seen, nil
 	}
 	return nil, &state.UnknownError{Name: name}
 }
 
-// addDetail adds what is wanted only when one certificate is asked for.
-func addDetail(host *state.Host, c *CertificateStatus) error {
-	store, dir := host.Dir.Store(c.Name), host.Dir.Certificate(c.Name)
-	ids, err := store.Versions()
-	if err != nil {
-		return fmt.Errorf("read the versions of %s: %w", c.Name, err)
+// addDetail adds what is wanted only when one certificate is asked for. It warns of
+// what of that cannot be read.
+func addDetail(host *state.Host, c *CertificateStatus) {
+	if err := c.addVersions(host); err != nil {
+		c.Warnings = append(c.Warnings, "its versions cannot be read: "+err.Error())
 	}
+	if b, err := bundle.Load(host.Dir.Store(c.Name).Path(c.Version)); c.Version != "" && err == nil {
+		if err := b.Trusted(host.Roots, state.Now()); err != nil {
+			c.Untrusted = err.Error()
+		}
+	}
+	latest := ""
+	if c.Order != nil {
+		latest = c.Order.API
+	}
+	last, err := c.addOrders(host.Dir.Certificate(c.Name))
+	if err != nil {
+		c.Warnings = append(c.Warnings, "its orders cannot be read: "+err.Error())
+	}
+	c.API = apiOf(host.Config.Accounts[c.Account], cmp.Or(latest, last))
+}
+
+func (c *CertificateStatus) addVersions(host *state.Host) error {
+	store := host.Dir.Store(c.Name)
+	ids, err := store.Versions()
 	for _, id := range ids {
 		version := VersionStatus{ID: id, Current: id == c.Version}
 		if leaf, err := bundle.LoadLeaf(store.Path(id)); err == nil { // the reason says what is wrong with it
@@ -90,53 +109,49 @@ func addDetail(host *state.Host, c *CertificateStatus) error {
 		}
 		c.Versions = append(c.Versions, version)
 	}
-	if b, err := bundle.Load(store.Path(c.Version)); c.Version != "" && err == nil {
-		if err := b.Trusted(host.Roots, state.Now()); err != nil {
-			c.Untrusted = err.Error()
-		}
-	}
+	return err
+}
+
+// addOrders adds the facts of the open order, and the last one; api is what that one
+// was bound to.
+func (c *CertificateStatus) addOrders(dir string) (api string, err error) {
 	open, last, err := order.History(dir)
-	if err != nil {
-		return fmt.Errorf("read the orders of %s: %w", c.Name, err)
-	}
-	latest := ""
 	if c.Order != nil {
-		c.Order.History, latest = inWords(open), c.Order.API
+		c.Order.History = inWords(open)
+	}
+	if err != nil {
+		return "", err
 	}
 	o, err := order.Last(dir)
-	if err != nil {
-		return err
+	if err != nil || o == nil {
+		return "", err
 	}
-	if o != nil {
-		told := orderInWords(order.Past{Order: o, Facts: last})
-		c.LastOrder = &told
-		latest = cmp.Or(latest, o.API)
-	}
-	c.API = apiOf(host.Config.Accounts[c.Account], latest)
-	return nil
+	told := orderInWords(order.Past{Order: o, Facts: last})
+	c.LastOrder = &told
+	return o.API, nil
 }
 
 // Orders tells what is kept of a certificate's orders, configured or not: those
-// that ended, the oldest first, and the open one, which has no outcome.
+// that ended, the oldest first, and the open one, which has no outcome. Beside an error
+// are those that can be read.
 func Orders(dir state.Dir, name string) ([]LastOrder, error) {
 	past, err := order.Archived(dir.Certificate(name))
 	if err != nil {
-		return nil, fmt.Errorf("read the orders of %s: %w", name, err)
+		err = fmt.Errorf("read the orders of %s: %w", name, err)
 	}
-	open, err := order.Load(dir.Certificate(name))
-	if err == nil && open != nil {
-		var facts []order.Fact
-		facts, _, err = order.History(dir.Certificate(name))
+	open, openErr := order.Load(dir.Certificate(name))
+	if openErr != nil {
+		err = state.Also(err, fmt.Errorf("read the open order of %s: %w", name, openErr))
+	}
+	if open != nil {
+		facts, _, _ := order.History(dir.Certificate(name)) // the last one is told above
 		past = append(past, order.Past{Order: open, Facts: facts})
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the open order of %s: %w", name, err)
 	}
 	told := []LastOrder{}
 	for _, p := range past {
 		told = append(told, orderInWords(p))
 	}
-	return told, nil
+	return told, err
 }
 
 func orderInWords(p order.Past) LastOrder {

@@ -2,6 +2,7 @@ package view
 
 import (
 	"cmp"
+	"errors"
 	"runtime"
 	"slices"
 	"sync"
@@ -25,6 +26,7 @@ type Glance struct {
 	Certificates []Seen // in the order of the configuration
 	Orphans      []OrphanStatus
 	Records      []RecordStatus
+	Unread       error                     // why orphans or records are not known
 	Coming       map[string]state.Forecast // of instances, by account
 	Packages     []Package                 // from which certificates are ordered
 }
@@ -82,27 +84,24 @@ type fileStamp struct {
 // Read looks at what has changed since the last glance, which is some system
 // calls for each certificate. complete adds what the disk does not say. What
 // nobody wants any more is forgotten.
-func (g *Glances) Read(host *state.Host, complete func(*Glance)) (*Glance, error) {
+func (g *Glances) Read(host *state.Host, complete func(*Glance)) *Glance {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := state.Now()
 	if g.last != nil && g.of == host && now.Sub(g.last.At).Abs() < glanceLives {
-		return g.last, nil
+		return g.last
 	}
 	if g.of != host {
 		g.of, g.known = host, map[string]glimpse{}
 	}
-	last, err := glance(host, g.known, now)
-	if err != nil {
-		return nil, err
-	}
+	last := glance(host, g.known, now)
 	complete(last)
 	g.last = last
 	if g.forget != nil {
 		g.forget.Stop()
 	}
 	g.forget = time.AfterFunc(glanceKept, g.drop)
-	return last, nil
+	return last
 }
 
 func (g *Glances) drop() {
@@ -111,7 +110,7 @@ func (g *Glances) drop() {
 	g.of, g.known, g.last = nil, nil, nil
 }
 
-func glance(host *state.Host, known map[string]glimpse, now time.Time) (*Glance, error) {
+func glance(host *state.Host, known map[string]glimpse, now time.Time) *Glance {
 	certificates := host.Config.Certificates
 	glimpses := make([]glimpse, len(certificates))
 	var group errgroup.Group
@@ -135,12 +134,11 @@ func glance(host *state.Host, known map[string]glimpse, now time.Time) (*Glance,
 		g.Certificates[i] = glimpse.at(now, holdings.of(certificates[i]))
 	}
 	g.count(host, holdings)
-	var err error
-	if g.Orphans, err = orphans(host); err != nil {
-		return nil, err
-	}
-	g.Records, err = owedRecords(host.Dir)
-	return g, err
+	var unread [2]error
+	g.Orphans, unread[0] = orphans(host)
+	g.Records, unread[1] = owedRecords(host.Dir)
+	g.Unread = errors.Join(unread[:]...)
+	return g
 }
 
 // count counts the renewals that want an instance, or one of a package, within

@@ -35,6 +35,9 @@ func (g *Glance) Healthy(now time.Time) error {
 	if g.PassError != nil {
 		wrong = append(wrong, "the last pass failed: "+g.PassError.Error)
 	}
+	if g.Unread != nil {
+		wrong = append(wrong, strings.ReplaceAll(g.Unread.Error(), "\n", "; "))
+	}
 	emergencies := 0
 	for _, seen := range g.Certificates {
 		if !seen.Emergency {

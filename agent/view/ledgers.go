@@ -12,7 +12,10 @@ import (
 
 // holdings are those of the ledger of instances. While it cannot be read, which
 // fails each pass, none is known.
-type holdings struct{ ledger *order.Instances }
+type holdings struct {
+	ledger *order.Instances
+	err    error
+}
 
 // holding is what a certificate has for its renewal.
 type holding struct {
@@ -22,10 +25,7 @@ type holding struct {
 
 func readHoldings(dir state.Dir) holdings {
 	ledger, err := order.LoadInstances(dir.Instances())
-	if err != nil {
-		return holdings{}
-	}
-	return holdings{ledger}
+	return holdings{ledger, err}
 }
 
 func (h holdings) of(certificate config.Certificate) holding {
@@ -48,6 +48,28 @@ func bought(instance, product string) string {
 		return ""
 	}
 	return instance
+}
+
+// addLedgers adds what is of no certificate alone. What cannot be read is told beside
+// what can.
+func (s *Status) addLedgers(host *state.Host, has holdings) {
+	var err error
+	s.Damaged = damagedFiles(host.Dir, s.Certificates)
+	s.Damaged = unread(s.Damaged, host.Dir.Instances(), has.err)
+	s.Orphans, err = orphans(host)
+	s.Damaged = unread(s.Damaged, host.Dir.Certificate(""), err)
+	s.Records, err = owedRecords(host.Dir)
+	s.Damaged = unread(s.Damaged, host.Dir.Records(), err)
+	s.Notify, err = failedChannels(host)
+	s.Damaged = unread(s.Damaged, host.Dir.Notices(), err)
+}
+
+// unread adds a file to the damaged ones where it cannot be read.
+func unread(damaged []DamagedFile, file string, err error) []DamagedFile {
+	if err == nil {
+		return damaged
+	}
+	return append(damaged, DamagedFile{File: file, Error: err.Error()})
 }
 
 // orphans finds open orders of certificates that are not configured.
@@ -95,8 +117,7 @@ func owedRecords(dir state.Dir) ([]RecordStatus, error) {
 }
 
 // damagedFiles lists the ledgers, and the journals of the certificates, that
-// have lines which cannot be read. A ledger that cannot be read at all fails each
-// pass, and is told by that.
+// have lines which cannot be read.
 func damagedFiles(dir state.Dir, certificates []CertificateStatus) []DamagedFile {
 	var damage []journal.Damage
 	if instances, err := order.LoadInstances(dir.Instances()); err == nil {
@@ -111,7 +132,7 @@ func damagedFiles(dir state.Dir, certificates []CertificateStatus) []DamagedFile
 	var files []DamagedFile
 	for _, d := range damage {
 		if d.Lines > 0 {
-			files = append(files, DamagedFile(d))
+			files = append(files, DamagedFile{File: d.File, Lines: d.Lines})
 		}
 	}
 	return files

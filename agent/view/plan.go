@@ -24,6 +24,8 @@ import (
 type Plan struct {
 	At           time.Time `json:"at"`
 	Certificates []Planned `json:"certificates"`
+
+	Damaged []DamagedFile `json:"damaged_files,omitempty"` // that cannot be read, and keep all of it from being done
 }
 
 // Planned is what would be done for one certificate.
@@ -85,6 +87,7 @@ func ReadPlan(ctx context.Context, host *state.Host, now time.Time) Plan {
 		})
 	}
 	_ = group.Wait() // what cannot be read says so itself
+	plan.Damaged = unread(nil, host.Dir.Instances(), holdings.err)
 	return plan
 }
 

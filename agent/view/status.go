@@ -38,11 +38,12 @@ type Status struct {
 	Notify       []ChannelStatus     `json:"notify,omitempty"` // channels that could not be told
 }
 
-// DamagedFile is a journal or a ledger with lines that cannot be read: one of
-// them may have told of a submission.
+// DamagedFile is a journal or a ledger with lines that cannot be read, one of
+// which may have told of a submission, or a file or directory that cannot be read at all.
 type DamagedFile struct {
 	File  string `json:"file"`
 	Lines int    `json:"lines"`
+	Error string `json:"error,omitempty"` // why nothing of it can be read
 }
 
 // ChannelStatus is a [[notify]] that failed.
@@ -196,24 +197,18 @@ func ReadStatus(ctx context.Context, host *state.Host, now time.Time, names ...s
 		group.Go(func() error {
 			c := certificateStatus(ctx, host, certificate, holdings.of(certificate), now, seals[i] != seal.Seal{})
 			status.Certificates[i] = c
-			if c.Error != "" || len(names) == 0 {
-				return nil
+			if c.Error == "" && len(names) > 0 {
+				addDetail(host, &status.Certificates[i])
 			}
-			return addDetail(host, &status.Certificates[i])
+			return nil
 		})
 	}
-	if err := group.Wait(); err != nil || len(names) > 0 {
-		return status, err
+	_ = group.Wait() // what cannot be read says so itself
+	if len(names) > 0 {
+		return status, nil
 	}
-	if status.Orphans, err = orphans(host); err != nil {
-		return status, err
-	}
-	if status.Records, err = owedRecords(host.Dir); err != nil {
-		return status, err
-	}
-	status.Damaged = damagedFiles(host.Dir, status.Certificates)
-	status.Notify, err = failedChannels(host)
-	return status, err
+	status.addLedgers(host, holdings)
+	return status, nil
 }
 
 func failedChannels(host *state.Host) ([]ChannelStatus, error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -25,15 +26,15 @@ func (c *cli) logsCommand() *cobra.Command {
 		Args:              one("NAME"),
 		ValidArgsFunction: c.keptNames,
 		RunE: func(_ *cobra.Command, args []string) error {
-			orders, err := c.orders(args[0])
-			if err != nil {
-				return err
+			orders, wrong := c.orders(args[0])
+			if len(orders) == 0 {
+				return wrong
 			}
 			if asJSON {
-				return c.printJSON(orders)
+				return cmp.Or(c.printJSON(orders), wrong)
 			}
-			_, err = io.WriteString(c.stdout, logText(c.screen(), orders))
-			return err
+			_, err := io.WriteString(c.stdout, logText(c.screen(), orders))
+			return cmp.Or(err, wrong)
 		},
 	}
 	wantsJSON(cmd, &asJSON)

@@ -161,5 +161,8 @@ func planRemarks(s terminal.Screen, plan view.Plan) string {
 		}
 		say(whose + ": warning: " + warning)
 	}
+	for _, d := range plan.Damaged {
+		say(d.Error + "; nothing is done until it can be read")
+	}
 	return text.String()
 }

@@ -135,6 +135,10 @@ func statusText(s terminal.Screen, status view.Status, detail bool) string {
 		t.say("%s: the TXT record %s in zone %s is in place or still to be removed", r.Certificate, line.Of(r.Name), line.Of(r.Zone))
 	}
 	for _, d := range status.Damaged {
+		if d.Error != "" {
+			t.paint(terminal.Red, line.Of(d.Error)+"; what it holds is not shown")
+			continue
+		}
 		t.say("%s: %s cannot be read, and may hold facts of an order; dvagent goes by what else it knows", line.Of(d.File), words.Count(d.Lines, "line"))
 	}
 	return t.String()

@@ -1,6 +1,10 @@
 package main
 
-import "dvagent/agent/view"
+import (
+	"slices"
+
+	"dvagent/agent/view"
+)
 
 // codes are the exit codes of status --exit-code, in which a state that is well
 // has none: those that renew would have.
@@ -18,6 +22,9 @@ func statusCode(status view.Status) int {
 		found[codes[c.State]] = true
 	}
 	if s := status.Service; s != nil && s.PassError != nil || status.Unattended != nil && status.Unattended.Alarm || len(status.Notify) > 0 {
+		found[exitFailed] = true
+	}
+	if slices.ContainsFunc(status.Damaged, func(d view.DamagedFile) bool { return d.Error != "" }) {
 		found[exitFailed] = true
 	}
 	if len(status.Orphans) > 0 || len(status.Records) > 0 {

@@ -46,6 +46,8 @@ func TestStatusEndsAsRenewWouldWhereThatIsAskedFor(t *testing.T) {
 		{"a timer renews", with(func(s *view.Status) { s.Unattended = &state.Unattended{} }), exitOK},
 		{"passes fail", with(func(s *view.Status) { s.Service = &view.ServiceStatus{PassError: &view.PassError{}} }), exitFailed},
 		{"people cannot be told", with(func(s *view.Status) { s.Notify = make([]view.ChannelStatus, 1) }), exitFailed},
+		{"a ledger cannot be read", with(func(s *view.Status) { s.Damaged = []view.DamagedFile{{Error: "not a file"}} }), exitFailed},
+		{"a ledger has a damaged line", with(func(s *view.Status) { s.Damaged = []view.DamagedFile{{Lines: 1}} }), exitOK},
 		{"a record is owed", with(func(s *view.Status) { s.Records = make([]view.RecordStatus, 1) }), exitPending},
 		{"an order of no certificate is open", with(func(s *view.Status) { s.Orphans = make([]view.OrphanStatus, 1) }), exitPending},
 	} {

@@ -81,6 +81,9 @@ func read[F any](path string) (c content[F], err error) {
 		return c, fmt.Errorf("read journal: %w", err)
 	}
 	defer file.Close()
+	if info, err := file.Stat(); err == nil && !info.Mode().IsRegular() {
+		return c, fmt.Errorf("read journal %s: not a regular file", path)
+	}
 	return readFrom[F](path, file)
 }
 
