@@ -73,10 +73,10 @@ func tellingLine(output string) string {
 }
 
 // readable returns the last lines of output, fit to be kept and shown: without
-// anything that moves a terminal's cursor.
+// anything that moves a terminal's cursor or may be a private key.
 func readable(output string) string {
 	var lines []string
-	for text := range strings.Lines(output) {
+	for text := range strings.Lines(withoutSuspects(output)) {
 		lines = append(lines, strings.TrimRight(line.Of(text), " "))
 	}
 	text := strings.TrimSpace(strings.Join(lines, "\n"))
@@ -102,4 +102,28 @@ const redacted = "[a private key]"
 
 func withoutPrivateKeys(output string) string {
 	return keyRest().ReplaceAllString(keyBlock().ReplaceAllString(output, redacted), redacted)
+}
+
+// What a key is when it is not PEM: lines of base64, as in a manifest of Kubernetes,
+// and a dump of openssl's. Fingerprints are written otherwise, and stay.
+var (
+	base64Line = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[A-Za-z0-9+/]{60,}=*`) })
+	upperCase  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[G-Z]`) })
+	hexDump    = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`[0-9a-f]{2}(:[0-9a-f]{2}){14,}:?(\r?\n[ \t]*[0-9a-f]{2}(:[0-9a-f]{2})*:?)*`)
+	})
+)
+
+const suspected = "[what may be a private key]"
+
+// withoutSuspects is for what is shown alone: what is read by dvagent, such as
+// nginx's configuration, may have long words.
+func withoutSuspects(output string) string {
+	output = base64Line().ReplaceAllStringFunc(output, func(run string) string {
+		if !upperCase().MatchString(run) {
+			return run
+		}
+		return suspected
+	})
+	return hexDump().ReplaceAllString(output, suspected)
 }

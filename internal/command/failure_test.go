@@ -127,6 +127,29 @@ func TestNoPrivateKeyIsKept(t *testing.T) {
 	}
 }
 
+func TestAFailureShowsNothingThatMayBeAPrivateKey(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "privkey.pem")
+	if err := os.WriteFile(path, []byte(newKey(t)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fingerprint := strings.Repeat("0123456789abcdef", 4)
+	dump := strings.Repeat("    "+strings.Repeat("0f:", 15)+"\n", 2) + "    0f:0f"
+	for _, test := range []struct{ name, script, shown string }{
+		{"a line from the middle of a key", "echo before; sed -n 2p $1; echo after; exit 1", "before\n[what may be a private key]\nafter"},
+		{"a key that is encoded once more", `echo "tls.key: $(base64 $1 | tr -d '\n')"; exit 1`, "tls.key: [what may be a private key]"},
+		{"a key as openssl writes it in a text", "printf 'priv:\n" + dump + "\npub:\n'; exit 1", "priv:\n    [what may be a private key]\npub:"},
+		{"a fingerprint, which is none", "echo " + fingerprint + "; exit 1", fingerprint},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var failure *command.Failure
+			err := command.Run(t.Context(), command.Command{Argv: []string{"/bin/sh", "-c", test.script, "sh", path}, Env: command.BaseEnv()}).Err
+			if !errors.As(err, &failure) || failure.Output != test.shown {
+				t.Errorf("error %v, output %q, want %q", err, failure.Output, test.shown)
+			}
+		})
+	}
+}
+
 func newKey(t *testing.T) string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
