@@ -65,7 +65,7 @@ var systems = []string{
 
 // wire are constants of protocols and formats that look like texts.
 var wire = []string{
-	"application/json; charset=utf-8", "text/html; charset=utf-8", "2006-01-02 15:04 UTC", "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY",
+	"CertId", "CertIdentifier", "application/json; charset=utf-8", "text/html; charset=utf-8", "2006-01-02 15:04 UTC", "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY",
 	"ENCRYPTED PRIVATE KEY", "CERTIFICATE REQUEST", "inode %d:%d", "EC PARAMETERS", "OPENSSH PRIVATE KEY",
 	"X509 CERTIFICATE", "TRUSTED CERTIFICATE", "AccessKey ID", "AccessKey Secret", "dvagent-journal %d", "%w: %d bytes", "exit %d", "%.1f ms", "%d ms",
 	"expected end of table", "has already been defined.", // what the decoder of TOML says
@@ -147,6 +147,9 @@ func textsForPeople(t *testing.T) map[string]string {
 				if forOthers(n) {
 					return false
 				}
+				if name := fieldOf(n); name != "" && !slices.Contains(wire, name) {
+					found[name] = files.Position(n.Pos()).String()
+				}
 				expression, _ := n.(ast.Expr)
 				text, whole := textOf(expression)
 				if text = strings.TrimSpace(text); whole && isText(text) {
@@ -157,6 +160,28 @@ func textsForPeople(t *testing.T) map[string]string {
 		}
 	}
 	return found
+}
+
+// fieldOf is the name that a call of statusPrinter gives to a field, which may be a
+// single word.
+func fieldOf(n ast.Node) string {
+	call, ok := n.(*ast.CallExpr)
+	if !ok {
+		return ""
+	}
+	method, ok := call.Fun.(*ast.SelectorExpr)
+	at := 0
+	switch {
+	case ok && method.Sel.Name == "under":
+		at = 1
+	case !ok || method.Sel.Name != "field":
+		return ""
+	}
+	if len(call.Args) <= at {
+		return ""
+	}
+	name, _ := textOf(call.Args[at])
+	return name
 }
 
 var (

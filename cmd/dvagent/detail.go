@@ -96,9 +96,11 @@ func (t *statusPrinter) heading(text string) {
 }
 
 // field shows a name and, beside it, a text that may wrap.
-func (t *statusPrinter) field(name, text string) {
+func (t *statusPrinter) field(name, text string) { t.under("", name, text) }
+
+func (t *statusPrinter) under(indent, name, text string) {
 	const at = 13 // where the text begins
-	name = t.Put(name)
+	name = indent + t.Put(name)
 	lead := "  " + name + strings.Repeat(" ", max(at-2-terminal.Width(name), 1))
 	t.WriteString(t.Paragraph(terminal.Cell{Text: lead, Style: terminal.Faint}, terminal.Cell{Text: line.Of(text)}))
 }
@@ -126,18 +128,18 @@ func (t *statusPrinter) deployments(c view.CertificateStatus) {
 	}
 	for _, d := range c.Deployments {
 		t.WriteString(t.Paragraph(terminal.Cell{Text: "  "}, terminal.Cell{Text: line.Of(strings.Join(d.Paths, ", "))}))
-		t.field("  version", cmp.Or(d.Version, "none yet"))
+		t.under("  ", "version", cmp.Or(d.Version, "none yet"))
 		if d.Keeps != "" {
-			t.field("  keeps", d.Keeps)
+			t.under("  ", "keeps", d.Keeps)
 		}
 		for _, lack := range d.Lacks {
-			t.field("  lacks", lack)
+			t.under("  ", "lacks", lack)
 		}
 		for _, probe := range d.Probes {
-			t.field("  probe", probe)
+			t.under("  ", "probe", probe)
 		}
 		for _, warning := range d.Warnings {
-			t.field("  warning", warning)
+			t.under("  ", "warning", warning)
 		}
 		t.trouble("  ", d.Error, d.Hint, d.RetryAt)
 		t.failedCommand("    "+d.Target, d.FailedCommand)
@@ -169,12 +171,12 @@ func (t *statusPrinter) trouble(indent, err, hint string, retry time.Time) {
 	if err == "" {
 		return
 	}
-	t.field(indent+"error", err)
+	t.under(indent, "error", err)
 	if hint != "" {
-		t.field(indent+"hint", hint)
+		t.under(indent, "hint", hint)
 	}
 	if !retry.IsZero() {
-		t.field(indent+"again at", moment(retry, t.now))
+		t.under(indent, "again at", moment(retry, t.now))
 	}
 }
 

@@ -38,6 +38,7 @@ type entry struct {
 	letters int    // that are in no hole
 	chinese string
 	suffix  bool // it begins with a comma or a semicolon, and stands behind another text
+	turned  bool // it begins with a hole, and its translation does not
 }
 
 const (
@@ -90,6 +91,7 @@ func verbs(format string) [][]int {
 
 func newEntry(english, chinese string) entry {
 	e := entry{chinese: chinese, suffix: strings.HasPrefix(english, ", ") || strings.HasPrefix(english, "; ")}
+	e.turned = beginsWithHole(english) && !beginsWithHole(chinese)
 	var pattern strings.Builder
 	pattern.WriteString(`(?s)^`)
 	if e.suffix {
@@ -113,6 +115,11 @@ func newEntry(english, chinese string) entry {
 	pattern.WriteString(`$`)
 	e.english = regexp.MustCompile(pattern.String())
 	return e
+}
+
+func beginsWithHole(format string) bool {
+	holes := verbs(format)
+	return len(holes) > 0 && holes[0][0] == 0
 }
 
 // patternOf matches what fmt makes of a verb.
@@ -155,11 +162,13 @@ func (c *catalogue) text(english string, depth int) string {
 // located is a text about a place in a file, whose name and key are not translated.
 var located = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(/[^ ]*:\d+(?:: [^ :]+)?): (.*)$`) })
 
-// addressed is a text about a server, whose name and address are not translated.
-var addressed = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^((?:[^ ]+ \()?[^ ()]+:\d+\)?) (.*)$`) })
+// addressed is a text about a server or a file, whose name and address are not translated.
+var addressed = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^((?:[^ ]+ \()?[^ ()]+:\d+\)?|/[^ ]*[^ :]) (.*)$`)
+})
 
-// served translates what a server said, or its state.
-func (c *catalogue) served(english string, depth int) (string, bool) {
+// said translates what a server said, or the state of it or of a file.
+func (c *catalogue) said(english string, depth int) (string, bool) {
 	found := addressed().FindStringSubmatch(english)
 	if found == nil {
 		return "", false
@@ -179,7 +188,7 @@ func (c *catalogue) find(english string, depth int) string {
 	for _, way := range []func() (string, bool){
 		func() (string, bool) { return c.made(english, c.entries[:telling], depth) },
 		func() (string, bool) { return c.parts(english, glues[0], depth) },
-		func() (string, bool) { return c.served(english, depth) },
+		func() (string, bool) { return c.said(english, depth) },
 		func() (string, bool) { return c.caused(english, depth) },
 		func() (string, bool) { return c.parts(english, glues[1], depth) },
 		func() (string, bool) { return c.made(english, c.entries[telling:], depth) },
@@ -216,8 +225,11 @@ var moment = sync.OnceValue(func() *regexp.Regexp {
 
 // fits says that a text with that in its holes was made from the entry, and that no
 // quotation is cut. Any sentence could be made from one of few letters: there the
-// holes tell.
+// holes tell. What stands before a colon would come into the middle of a turned one.
 func (e *entry) fits(found []string, say func(string) string) bool {
+	if e.turned && strings.Contains(found[0], glues[1].english) {
+		return false
+	}
 	words, known := true, false
 	for _, text := range found {
 		if strings.HasSuffix(text, ":") || strings.Count(text, `"`)%2 != strings.Count(text, `\"`)%2 {
@@ -293,8 +305,8 @@ func verbatim(chinese string, n int) []bool {
 	return asIs
 }
 
-// fill is fmt.Sprintf, but that no space stands between two Chinese characters: the
-// one beside a hole is meant for what is in Latin letters.
+// fill is fmt.Sprintf, but that no space stands between two Chinese characters, and
+// one between a Chinese and a Latin one: what comes into a hole may be either.
 func fill(format string, args []any) string {
 	text, end := "", 0
 	for i, hole := range verbs(format) {
@@ -313,11 +325,16 @@ func joined(left, right string) string {
 	l, r := strings.TrimSuffix(left, " "), strings.TrimPrefix(right, " ")
 	last, _ := utf8.DecodeLastRuneInString(l)
 	first, _ := utf8.DecodeRuneInString(r)
-	if isChinese(last) && isChinese(first) {
+	switch {
+	case isChinese(last) && isChinese(first):
 		return l + r
+	case unicode.Is(unicode.Han, last) && isLatin(first) || isLatin(last) && unicode.Is(unicode.Han, first):
+		return l + " " + r
 	}
 	return left + right
 }
+
+func isLatin(r rune) bool { return unicode.In(r, unicode.Latin, unicode.Nd) || r == '_' }
 
 func isChinese(r rune) bool {
 	return unicode.Is(unicode.Han, r) || strings.ContainsRune("，。：；、（）", r)

@@ -58,6 +58,7 @@ func TestATextIsTranslatedWithWhatStandsInIt(t *testing.T) {
 "did you mean %s?" = "您是指 %v 吗？"
 "renewed" = "已续期"
 "is missing" = "缺失"
+"nobody has %s" = "没有人有%s"
 "choose a name: %s" = "选择名称：%s"
 "%s or %s" = "%s 或 %s"
 "belongs to %s" = "属于 %s"
@@ -87,6 +88,10 @@ func TestATextIsTranslatedWithWhatStandsInIt(t *testing.T) {
 		`the server says "no with what it got: x"`: `the server says "no with what it got: x"`,
 		"a record with TLS: it is renewed":         "a record with TLS: it is renewed",
 		"a text or one that nobody translated":     "a text or one that nobody translated",
+		"a text: /etc/x is missing":                "a text：缺少 /etc/x",
+		"/etc/x renewed":                           "/etc/x 已续期",
+		"nobody has 3 days":                        "没有人有 3 天",
+		"nobody has keys":                          "没有人有 keys",
 		"belongs to user a":                        "属于用户 a", // no space between two characters
 		"":                                         "",
 	} {
