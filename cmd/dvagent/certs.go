@@ -252,10 +252,11 @@ func (c *cli) certsPrune(account *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := c.prune(cmd.Context(), api, sure); err != nil {
+			found, err := c.prune(cmd.Context(), api, sure)
+			if err != nil {
 				return err
 			}
-			if !sure {
+			if found && !sure {
 				return usageError{errors.New("nothing was deleted: say --yes")}
 			}
 			return nil
@@ -265,24 +266,28 @@ func (c *cli) certsPrune(account *string) *cobra.Command {
 	return cmd
 }
 
-// prune deletes what it says, or only says it.
-func (c *cli) prune(ctx context.Context, api cas, sure bool) error {
+// prune deletes what it says, or only says it, and returns whether there is any.
+func (c *cli) prune(ctx context.Context, api cas, sure bool) (found bool, err error) {
 	certificates, err := api.certificates(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, x := range certificates {
 		if !x.prunable {
 			continue
 		}
+		found = true
 		done := "would delete"
 		if sure {
 			done = "deleted"
 			if err := api.remove(ctx, x.id); err != nil {
-				return err
+				return true, err
 			}
 		}
 		c.printf("%s %d %s (ended %s)\n", done, x.id, line.Of(x.name), line.Of(x.ends))
 	}
-	return nil
+	if !found {
+		c.printf("no certificate that Alibaba did not sell has expired\n")
+	}
+	return found, nil
 }

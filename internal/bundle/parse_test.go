@@ -117,8 +117,9 @@ func TestVerify(t *testing.T) {
 		{"a wildcard does not cover its apex", issue("*.example.com"), "example.com", now, `does not cover "example.com"`},         // fault 24
 		{"a wildcard needs the same wildcard", issue("example.com", "www.example.com"), "*.example.com", now, "does not cover"},    // fault 24
 		{"a missing name is named", issue("example.com"), "example.com example.net", now, `cover "example.net": it is for ["exam`}, // fault 24
-		{"an expired leaf is refused", issue("example.com"), "example.com", now.AddDate(0, 4, 0), "expired on"},                    // fault 26
-		{"a leaf of tomorrow is refused", issue("example.com"), "example.com", now.AddDate(0, 0, -1), "is not valid before"},       // fault 26
+		{"a leaf without names is named so", issue(), "example.com", now, "it has no DNS names"},
+		{"an expired leaf is refused", issue("example.com"), "example.com", now.AddDate(0, 4, 0), "expired on"},              // fault 26
+		{"a leaf of tomorrow is refused", issue("example.com"), "example.com", now.AddDate(0, 0, -1), "is not valid before"}, // fault 26
 		{"a missing chain is refused", // fault 27
 			changed(issue("example.com"), func(b *bundle.Bundle) { b.Chain = nil }), "example.com", now, "the chain is missing"},
 		{"a foreign issuer is refused", // fault 27

@@ -31,6 +31,9 @@ func (b *Bundle) Verify(names []string, now time.Time) error {
 
 func verifyNames(leaf *x509.Certificate, names []string) error {
 	for _, name := range names {
+		if len(leaf.DNSNames) == 0 {
+			return fmt.Errorf("the certificate does not cover %q: it has no DNS names", name)
+		}
 		if !Covers(leaf, name) {
 			return fmt.Errorf("the certificate does not cover %q: it is for %s", name, shortened(fmt.Sprintf("%q", leaf.DNSNames)))
 		}
