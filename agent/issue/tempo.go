@@ -11,6 +11,7 @@ import (
 const (
 	longestWait = 30 * time.Second // between two looks, where nothing is known
 	enoughWait  = time.Second      // between two looks, for any server however slow
+	sharedWait  = enoughWait / 2   // between two readings of a list, where nothing is known
 	perAnswer   = 10               // the shortest wait is so many times what the server takes to answer
 )
 
@@ -27,31 +28,37 @@ type lookPlan struct {
 // after is the time of the look that follows one at a time (zero: there was none).
 // Where it is known how long the last ones took, there is one look at a tenth of
 // that, for it may have become quicker, and then from that time on, at first by a
-// 25th of it, or by a twelfth where that is known roughly. Else the waits grow with
-// the time waited already.
+// 25th of it, or by an eighth where that is known roughly. Else the waits grow with the
+// time waited already: as twice that in the first moments, later as half of it.
 func (p lookPlan) after(last time.Time) time.Time {
+	next, spread := p.next(last)
+	return next.Add(chance.Below(spread + 1))
+}
+
+// next is the earliest time of the look after one, and by how much it may be later.
+func (p lookPlan) next(last time.Time) (next time.Time, spread time.Duration) {
 	if last.Before(p.since) {
-		return p.since.Add(p.early())
+		return p.since.Add(p.early()), 0
 	}
 	waited := last.Sub(p.since)
 	if waited < p.least {
-		return last.Add(max(p.least-waited, p.shortest))
+		return last.Add(max(p.least-waited, p.shortest)), 0
 	}
-	step := min(waited, max(enoughWait, waited)/2, longestWait)
+	step := min(2*waited, max(enoughWait, waited)/2, longestWait)
 	if p.shared {
-		step /= 4
+		step = max(step/4, sharedWait)
 	}
 	if waited < 2*p.least {
 		step = min(step, max(p.closest(), (waited-p.least)/3))
 	}
 	step = max(step, p.shortest)
-	return last.Add(step + chance.Below(step/10+1))
+	return last.Add(step), step / 10
 }
 
 // closest is the wait between two looks at about the time that the last ones took.
 func (p lookPlan) closest() time.Duration {
 	if p.rough {
-		return p.least / 12
+		return p.least / 8
 	}
 	return p.least / 25
 }
@@ -80,12 +87,16 @@ func (w *work) plan() lookPlan {
 		return p
 	}
 	p := lookPlan{since: w.order.ProvedAt, shortest: shortest, least: t.Certificate.Least(), rough: t.Certificate.Rough(), first: shortest, shared: w.desk.memory.crowded(w.shop())}
-	switch shown := w.order.ShownAt(); {
-	case p.least > 0:
-	case shown.IsZero(): // the CA can hardly be ahead of the name servers
-		p.shortest, p.first = enoughWait, enoughWait
-	default:
+	if p.least > 0 {
+		return p
+	}
+	if p.shared { // else the list is read for each that comes to wait
+		p.first = max(p.first, sharedWait)
+	}
+	if shown := w.order.ShownAt(); !shown.IsZero() {
 		p.since = shown
+	} else { // the CA can hardly be ahead of the name servers
+		p.shortest, p.first = enoughWait, enoughWait
 	}
 	return p
 }
@@ -97,11 +108,17 @@ func (w *work) shortest() time.Duration {
 	return max(w.desk.host.Config.Limits.ShortestPoll, min(perAnswer*answer, enoughWait))
 }
 
-// learn notes how long it took since a time until something was there, where the
-// last look came when it was meant to.
+// learn notes how long it took since a time until something was there. A look that
+// came later than it was meant to says no more than when it was not there yet, which
+// counts where nothing better is known.
 func (w *work) learn(p lookPlan, since, before time.Time, of func(*order.Tempo) *order.Spans) {
+	if w.order.Adopted || since.IsZero() {
+		return
+	}
 	now := state.Now()
-	if w.order.Adopted || since.IsZero() || now.Sub(p.after(before)) > enoughWait {
+	next, spread := p.next(before)
+	late := now.Sub(next) > spread+enoughWait
+	if late && (!before.After(since) || p.least > 0 && !p.rough) {
 		return
 	}
 	w.desk.memory.learn(w.shop(), func(t *order.Tempo) { s := of(t); *s = s.With(before.Sub(since), now.Sub(since)) })

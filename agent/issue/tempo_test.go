@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dvagent/agent/order"
+	"dvagent/agent/state"
 )
 
 // looked plays an order that takes a time, and tells at which looks it was not
@@ -30,12 +31,13 @@ func TestLooksGrowRarerWhileNothingIsKnown(t *testing.T) {
 		looks    int     // at most
 	}{
 		{"a second", time.Second, false, time.Second, 1, 2},
-		{"a second, at a server that is near", 50 * time.Millisecond, false, time.Second, 0.6, 7},
+		{"a second, at a server that is near", 50 * time.Millisecond, false, time.Second, 0.6, 5},
 		{"five seconds", time.Second, false, 5 * time.Second, 0.6, 5},
 		{"half a minute", time.Second, false, 30 * time.Second, 0.6, 10},
-		{"half a minute, at a server that is near", 50 * time.Millisecond, false, 30 * time.Second, 0.6, 14},
+		{"half a minute, at a server that is near", 50 * time.Millisecond, false, 30 * time.Second, 0.6, 13},
 		{"two minutes", time.Second, false, 2 * time.Minute, 0.3, 13},
 		{"two minutes, of many orders", time.Second, true, 2 * time.Minute, 0.15, 45},
+		{"half a minute, of many orders at a server that is near", 50 * time.Millisecond, true, 30 * time.Second, 0.15, 27},
 		{"an hour", time.Second, false, time.Hour, 0.02, 130},
 	} {
 		p := lookPlan{since: time.Now(), shortest: tt.shortest, first: tt.shortest, shared: tt.shared}
@@ -55,7 +57,7 @@ func TestWhatTheLastOrdersTookMakesLooksFewAndNewsEarly(t *testing.T) {
 			absent, there, looks := looked(p, takes)
 			late, mostLate, mostLooks := there-takes, takes/20, 5
 			if order == 1 { // one is known, and roughly
-				mostLate, mostLooks = takes/8, 8
+				mostLate, mostLooks = takes/7, 7
 			}
 			if order > 0 && (late > mostLate || looks > mostLooks) {
 				t.Errorf("order %d of %s: %s late after %d looks", order, takes, late, looks)
@@ -103,6 +105,39 @@ func TestAnotherPaceThanBeforeIsNoticed(t *testing.T) {
 		p := lookPlan{since: time.Now(), shortest: shortest, least: order.Spans{{Least: tt.before}}.Least(), first: shortest}
 		if _, there, _ := looked(p, tt.takes); there > tt.by {
 			t.Errorf("%s: seen after %s", tt.name, there)
+		}
+	}
+}
+
+// A look may come late: the machine was busy, or slept.
+func TestALookThatCameLateTellsWhereNothingBetterIsKnown(t *testing.T) {
+	const shortest = 50 * time.Millisecond
+	well, rough := order.Spans{{Least: 30 * time.Second}}, order.Spans{{Least: 20 * time.Second, Rough: true}}
+	for _, tt := range []struct {
+		name   string
+		known  order.Spans
+		absent time.Duration // since when, at the look before the last one; zero: there was none
+		there  time.Duration
+		learns time.Duration // what is expected of the next one then
+		rough  bool
+	}{
+		{"in time", nil, 20 * time.Second, 31500 * time.Millisecond, 20 * time.Second, true},
+		{"a minute late", nil, 20 * time.Second, 90 * time.Second, 20 * time.Second, true},
+		{"late at the first look", nil, 0, 90 * time.Second, 0, false},
+		{"late where it was known roughly", rough, 15 * time.Second, 90 * time.Second, 15 * time.Second, true},
+		{"late where it was known well", well, 15 * time.Second, 90 * time.Second, 30 * time.Second, false},
+	} {
+		d := &Desk{memory: NewMemory()}
+		w := &work{desk: d, order: &order.Order{}}
+		since, before := state.Now().Add(-tt.there), time.Time{}
+		if tt.absent > 0 {
+			before = since.Add(tt.absent)
+		}
+		d.memory.learn(w.shop(), func(t *order.Tempo) { t.Certificate = tt.known })
+		p := lookPlan{since: since, shortest: shortest, least: tt.known.Least(), rough: tt.known.Rough(), first: shortest}
+		w.learn(p, since, before, func(t *order.Tempo) *order.Spans { return &t.Certificate })
+		if got := d.memory.tempoOf(w.shop()).Certificate; got.Least() != tt.learns || got.Rough() != tt.rough {
+			t.Errorf("%s: %+v", tt.name, got)
 		}
 	}
 }
