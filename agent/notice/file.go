@@ -110,6 +110,7 @@ func Update(path string, change func(*Book)) error {
 	if err := atomicfile.Write(file); err != nil {
 		return fmt.Errorf("write notices: %w", err)
 	}
+	books.Wrote(path, book)
 	return nil
 }
 

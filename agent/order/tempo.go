@@ -111,5 +111,6 @@ func KeepTempos(path string, tempos map[string]Tempo) error {
 	if err != nil {
 		return fmt.Errorf("keep how long the last orders took: %w", err)
 	}
+	tempoFiles.Wrote(path, maps.Clone(tempos))
 	return nil
 }

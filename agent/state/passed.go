@@ -32,6 +32,7 @@ func (d Dir) NotePassed(p Passed) error {
 	if err != nil {
 		return fmt.Errorf("note that all was looked at: %w", err)
 	}
+	passedFiles.Wrote(d.passed(), p)
 	return nil
 }
 

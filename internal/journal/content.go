@@ -30,15 +30,21 @@ func (c *content[F]) add(line []byte) {
 	c.facts = append(c.facts, fact)
 }
 
-// grown notes that this process appended a line to a file, the rest of which was known.
-func grown[F any](path string, before, after openat.Stat, line []byte) {
-	held, _ := files.As(path, before)
+// grown remembers that this process appended a line to the file, the rest of which it
+// knows. Nobody else may write there meanwhile.
+func (l *Log[F]) grown(before, after openat.Stat, line []byte) {
+	held, _ := files.As(l.path, before)
 	c, known := held.(content[F])
-	if !known && before.Size > 0 {
+	switch {
+	case known || before.Size == 0:
+	case l.young != nil && l.stat == before:
+		c = *l.young
+	default:
 		return // the next Open reads it
 	}
 	c.add(bytes.TrimSuffix(line, []byte("\n")))
-	files.Put(path, after, c)
+	files.Put(l.path, after, c)
+	l.young = nil
 }
 
 func stat(file *os.File) (openat.Stat, bool) {

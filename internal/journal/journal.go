@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"dvagent/internal/atomicfile"
+	"dvagent/internal/openat"
 )
 
 // version of the format, in the first line of each file.
@@ -46,6 +47,9 @@ type Log[F any] struct {
 	path   string
 	lines  int
 	damage int
+
+	young *content[F] // what was read of a file that had been changed right before; nil: of another one
+	stat  openat.Stat // of that
 }
 
 // Damage is how much of a file could not be read.
@@ -59,17 +63,21 @@ type Damage struct {
 // the first append; its directory must exist by then. A file that nobody has touched is
 // read once: what a fact points to is shared, and not to be changed.
 func Open[F any](path string) (*Log[F], []F, error) {
-	held, err := files.Of(path, func() (any, error) { return read[F](path) })
-	if err != nil {
-		return nil, nil, err
-	}
-	c, ok := held.(content[F])
-	if !ok { // it was read as facts of another type
+	log := &Log[F]{path: path}
+	stat, unknown := openat.StatAt(path)
+	held, _ := files.As(path, stat)
+	c, known := held.(content[F])
+	if !known {
+		var err error
 		if c, err = read[F](path); err != nil {
 			return nil, nil, err
 		}
+		if unknown == nil && !files.Keep(path, stat, c) {
+			log.young, log.stat = &c, stat
+		}
 	}
-	return &Log[F]{path: path, lines: len(c.facts), damage: c.damage}, slices.Clone(c.facts), nil
+	log.lines, log.damage = len(c.facts), c.damage
+	return log, slices.Clone(c.facts), nil
 }
 
 func read[F any](path string) (c content[F], err error) {
@@ -180,7 +188,7 @@ func (l *Log[F]) Append(fact F) error {
 		return fmt.Errorf("append to journal: %w", err)
 	}
 	if after, found := stat(file); known && found {
-		grown[F](l.path, before, after, line)
+		l.grown(before, after, line)
 	}
 	l.lines++
 	return nil

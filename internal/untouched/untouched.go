@@ -38,12 +38,21 @@ func (f *Files[V]) Of(path string, read func() (V, error)) (V, error) {
 	if value, known := f.As(path, stat); known {
 		return value, nil
 	}
-	settled := settled(stat)
 	value, err := read()
-	if err == nil && settled {
-		f.Put(path, stat, value)
+	if err == nil {
+		f.Keep(path, stat, value)
 	}
 	return value, err
+}
+
+// Keep remembers what was read of the file at path after this stat, unless the file was
+// changed right before: its stat may not tell of the next change. It says whether it did.
+func (f *Files[V]) Keep(path string, stat openat.Stat, value V) bool {
+	tells := settled(stat)
+	if tells {
+		f.Put(path, stat, value)
+	}
+	return tells
 }
 
 // As is what is remembered of the file at path as it is by this stat.
@@ -57,8 +66,8 @@ func (f *Files[V]) As(path string, stat openat.Stat) (value V, known bool) {
 	return r.value, true
 }
 
-// Put remembers what the file at path holds as it is by this stat. It is for who wrote
-// the last of that: a stat alone does not tell of a change right after another one.
+// Put remembers what the file at path holds as it is by this stat. It is for who changed
+// it last, and while nobody else may.
 func (f *Files[V]) Put(path string, stat openat.Stat, value V) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -66,6 +75,13 @@ func (f *Files[V]) Put(path string, stat openat.Stat, value V) {
 		f.known = map[string]remembered[V]{}
 	}
 	f.known[path] = remembered[V]{stat, value}
+}
+
+// Wrote is Put for who has just put a file of that content at path.
+func (f *Files[V]) Wrote(path string, value V) {
+	if stat, err := openat.StatAt(path); err == nil {
+		f.Put(path, stat, value)
+	}
 }
 
 // tick is more than a kernel lets pass between two times that it stamps files with.
