@@ -77,8 +77,23 @@ const patience = 2 * time.Second
 
 // Update reads the book, changes it and writes it again when it is another one
 // then. Nobody else changes it meanwhile, whichever process that is: it has a
-// lock of its own, which is held for no longer than change takes.
+// lock of its own, which is held for no longer than change takes. That is called a second
+// time under the lock, and not at all there where it would change nothing.
 func Update(path string, change func(*Book)) error {
+	if book, err := Load(path); err == nil && !changes(book, change) {
+		return nil
+	}
+	return update(path, change)
+}
+
+// changes changes a book, and says whether it is another one then.
+func changes(book *Book, change func(*Book)) bool {
+	before := book.clone()
+	change(book)
+	return !reflect.DeepEqual(before, book) && !bytes.Equal(text(before), text(book))
+}
+
+func update(path string, change func(*Book)) error {
 	lock, err := os.OpenFile(strings.TrimSuffix(path, ".json")+".lock", os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return fmt.Errorf("lock notices: %w", err)
@@ -97,16 +112,10 @@ func Update(path string, change func(*Book)) error {
 	if err != nil {
 		return err
 	}
-	before := book.clone()
-	change(book)
-	if reflect.DeepEqual(before, book) {
+	if !changes(book, change) {
 		return nil
 	}
-	after := text(book)
-	if bytes.Equal(text(before), after) {
-		return nil
-	}
-	file := atomicfile.File{Path: path, Data: after, Mode: 0o600, UID: atomicfile.Keep, GID: atomicfile.Keep}
+	file := atomicfile.File{Path: path, Data: text(book), Mode: 0o600, UID: atomicfile.Keep, GID: atomicfile.Keep}
 	if err := atomicfile.Write(file); err != nil {
 		return fmt.Errorf("write notices: %w", err)
 	}

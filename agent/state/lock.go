@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -157,8 +158,13 @@ func (l *Lock) isAt(path string) bool {
 // sign tells those who come later who we are. The lock holds without it, as on
 // a full disk.
 func (l *Lock) sign(who string) {
+	text := fmt.Appendf(nil, "pid %d (%s)\n", os.Getpid(), who)
+	last := make([]byte, len(text)+1)
+	if n, _ := l.file.ReadAt(last, 0); bytes.Equal(last[:n], text) {
+		return
+	}
 	if l.file.Truncate(0) == nil {
-		_, _ = l.file.WriteAt(fmt.Appendf(nil, "pid %d (%s)\n", os.Getpid(), who), 0)
+		_, _ = l.file.WriteAt(text, 0)
 	}
 }
 

@@ -20,14 +20,14 @@ type Passed struct {
 func (d Dir) passed() string { return d.join("passed.json") }
 
 // NotePassed notes that all that is configured was looked at. It is no more than
-// a hint to people, so it is written once a minute at most.
+// a hint to people, so it is written once a minute at most, and not synced.
 func (d Dir) NotePassed(p Passed) error {
 	if last := d.Passed(); last != nil && p.At.Sub(last.At).Abs() < time.Minute && last.By == p.By {
 		return nil
 	}
 	text, err := json.Marshal(p)
 	if err == nil {
-		err = atomicfile.Write(atomicfile.File{Path: d.passed(), Data: append(text, '\n'), Mode: 0o600, UID: atomicfile.Keep, GID: atomicfile.Keep})
+		err = atomicfile.Write(atomicfile.File{Path: d.passed(), Data: append(text, '\n'), Mode: 0o600, UID: atomicfile.Keep, GID: atomicfile.Keep, Volatile: true})
 	}
 	if err != nil {
 		return fmt.Errorf("note that all was looked at: %w", err)
