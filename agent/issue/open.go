@@ -101,6 +101,9 @@ func (d *Desk) settle(s state.Snapshot, forced bool) (*order.Order, error) {
 	if o == nil {
 		return nil, nil
 	}
+	if err := order.DiscardStaged(d.host.Dir.Certificate(o.Certificate)); err != nil {
+		return nil, err
+	}
 	if o.Step() == order.Done {
 		return nil, d.finish(o)
 	}

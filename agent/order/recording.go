@@ -115,8 +115,12 @@ func (o *Order) Wait(reason string) error { return o.record(Fact{Kind: Waiting, 
 
 // Fail records that the step failed; f.At is now.
 func (o *Order) Fail(f Failure) error {
-	return o.record(Fact{Kind: Failed, Error: f.Text, Hint: f.Hint, Cause: f.Cause, Until: f.Until,
+	err := o.record(Fact{Kind: Failed, Error: f.Text, Hint: f.Hint, Cause: f.Cause, Until: f.Until,
 		Stopped: f.Stopped, Transient: f.Transient})
+	if err == nil {
+		o.compact()
+	}
+	return err
 }
 
 // End ends the order.

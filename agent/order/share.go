@@ -63,7 +63,8 @@ func Replace(dir string, facts []Fact) (*Order, error) {
 	return Load(dir)
 }
 
-// DiscardStaged removes what a killed process left of a Replace.
+// DiscardStaged removes what a killed process left of a Replace, or of a journal that was
+// made shorter.
 func DiscardStaged(dir string) error {
 	return atomicfile.DiscardAt(filepath.Join(dir, OpenFile))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -27,6 +28,7 @@ func TestMain(m *testing.M) {
 	os.Setenv("LC_ALL", "C")
 	chance.Repeat()
 	debug.SetGCPercent(400)
+	runtime.GOMAXPROCS(1) // a bubble has little to do side by side, and what comes first is the same again
 	m.Run()
 }
 
