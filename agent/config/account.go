@@ -51,8 +51,8 @@ func buildAccount(key string, table accountTable) (Account, error) {
 		CAFile: table.CAFile,
 	}
 	var wrong mistakes
-	if known := append([]string{AutoAPI}, APIs...); !slices.Contains(known, account.CASAPI) {
-		wrong.at(key+".cas_api", noneOf(table.CASAPI, known))
+	if !slices.Contains(casAPIs, account.CASAPI) {
+		wrong.at(key+".cas_api", noneOf(table.CASAPI, casAPIs))
 	}
 	if err := account.readSecrets(key, table); err != nil {
 		wrong.add(err)

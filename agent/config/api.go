@@ -14,6 +14,9 @@ const api2018 = "2018-07-13"
 // APIs are the versions of CAS's API that an account may speak, the newest first.
 var APIs = []string{"2020-04-07", api2018}
 
+// casAPIs are what cas_api may be.
+var casAPIs = append([]string{AutoAPI}, APIs...)
+
 // Announced is what Alibaba announced of a version of CAS's API, where the
 // account speaks it to Alibaba's own endpoint, or "".
 func (a Account) Announced(api string) string {

@@ -126,7 +126,7 @@ func checkFollow(table certificateTable) error {
 		given bool
 	}{
 		{"instances", len(table.Instances) > 0}, {"test_instances", table.TestInstances}, {"package", table.Package != ""},
-		{"key_type", table.KeyType != ""}, {"private_key", table.PrivateKey != ""},
+		{"key_type", table.KeyType != ""}, {"private_key", table.PrivateKey != ""}, {"dns_account", table.DNSAccount != ""},
 		{"validation", table.Validation != ""}, {"webroot", table.Webroot != ""},
 	} {
 		if table.Follow && one.given {
@@ -140,6 +140,11 @@ func checkFollow(table certificateTable) error {
 // the certificate follows.
 func (t certificateTable) withoutAccount(fleet Fleet) bool {
 	return t.Follow && !fleet.Alone() && !t.Upload && t.Account == ""
+}
+
+// Choose is the account of that name, or the only one where no name is given.
+func (c *Config) Choose(account string) (string, error) {
+	return chosen("account", account, c.Accounts)
 }
 
 // chosen resolves a reference, which may be left out when there is only one to choose.
@@ -226,11 +231,10 @@ func buildTarget(real *realPaths, domains []string, table deployTable) (deploy.T
 	if len(table.Reload) > 0 {
 		wrong.at("reload", checkCommand(table.Reload))
 	}
-	switch table.KeyFormat {
-	case "", "pkcs1", "pkcs8":
-	default:
-		wrong.at("key_format", noneOf(table.KeyFormat, []string{"pkcs1", "pkcs8"}))
+	if table.KeyFormat != "" && !slices.Contains(keyFormats, table.KeyFormat) {
+		wrong.at("key_format", noneOf(table.KeyFormat, keyFormats))
 	}
+	wrong.add(checkIdle(table))
 	target.Timeout, err = optionalDuration(table.Timeout)
 	wrong.at("timeout", err)
 	target.Mode, err = parseMode(table.Mode)
@@ -239,6 +243,30 @@ func buildTarget(real *realPaths, domains []string, table deployTable) (deploy.T
 	wrong.at("key_mode", err)
 	wrong.add(buildKeyStore(table, &target))
 	return target, wrong.err()
+}
+
+// keyFormats are what key_format may be.
+var keyFormats = []string{"pkcs1", "pkcs8"}
+
+// checkIdle refuses what only another key has a use for.
+func checkIdle(table deployTable) error {
+	var wrong mistakes
+	for _, one := range []struct {
+		key         string
+		given, used bool
+		without     string
+	}{
+		{"pfx_legacy", table.PFXLegacy, table.PFX != "", "pfx"},
+		{"key_format", table.KeyFormat != "", table.Key+table.Combined != "", "key or combined"},
+		{"mode", table.Mode != "", table.Fullchain+table.Cert+table.Chain != "", "fullchain, cert or chain"},
+		{"key_mode", table.KeyMode != "", table.Key+table.Combined+table.PFX+table.JKS != "", "key, combined, pfx or jks"},
+		{"probe_server_name", table.ProbeServerName != "", len(table.Probe) > 0, "probe"},
+	} {
+		if one.given && !one.used {
+			wrong.at(one.key, fmt.Errorf("is of no use without %s", one.without))
+		}
+	}
+	return wrong.err()
 }
 
 // probeName is a host name that the domain covers.

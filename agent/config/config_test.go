@@ -87,6 +87,7 @@ func TestWhatIsWrongIsNamedWithItsLineAndKey(t *testing.T) {
 		{"test instances for what orders nothing", `name = "shop"`, "name = \"shop\"\ntest_instances = true\nfollow = true", 19, "certificate[1].test_instances"},
 		{"a kind of key for what orders nothing", `name = "shop"`, "name = \"shop\"\nfollow = true\nkey_type = \"ec256\"", 20, "certificate[1].key_type"},
 		{"a place of the key for what orders nothing", `name = "shop"`, "name = \"shop\"\nprivate_key = \"cas\"\nfollow = true", 19, "certificate[1].private_key"},
+		{"a zone's account for what orders nothing", `name = "shop"`, "name = \"shop\"\nfollow = true\ndns_account = \"main\"", 20, "certificate[1].dns_account"},
 		{"a validation for what orders nothing", `name = "shop"`, "name = \"shop\"\nfollow = true\nvalidation = \"file\"", 20, "certificate[1].validation"},
 		{"a validation that there is not", `name = "shop"`, "name = \"shop\"\nvalidation = \"http\"", 19, "certificate[1].validation"},
 		{"a file without its place", `name = "shop"`, "name = \"shop\"\nvalidation = \"file\"", 17, "certificate[1].webroot"},
@@ -103,7 +104,12 @@ func TestWhatIsWrongIsNamedWithItsLineAndKey(t *testing.T) {
 		{"a relative path", `"/etc/nginx/tls/www.pem"`, `"tls/www.pem"`, 15, "certificate[0].deploy[0].fullchain"},
 		{"a path that is written twice", `"/etc/nginx/tls/www.key"`, `"/etc/nginx/tls/www.pem"`, 15, "certificate[0].deploy[0].fullchain"},
 		{"a form that the key has not", "  [[certificate.deploy]]", "key_type = \"ec256\"\n  [[certificate.deploy]]\n  key_format = \"pkcs1\"", 16, "certificate[0].deploy[0].key_format"}, // fault 146
-		{"an owner that is an option", `  key =`, "  owner = \"--help\"\n  key =", 16, "certificate[0].deploy[0].owner"},                                                                   // fault 145
+		{"old ciphers without their store", `  key =`, "  pfx_legacy = true\n  key =", 16, "certificate[0].deploy[0].pfx_legacy"},
+		{"a form of no key", "  key = \"/etc/nginx/tls/www.key\"\n", "  key_format = \"pkcs8\"\n", 16, "certificate[0].deploy[0].key_format"},
+		{"a mode of no key", "  key = \"/etc/nginx/tls/www.key\"\n", "  key_mode = \"0640\"\n", 16, "certificate[0].deploy[0].key_mode"},
+		{"a mode of nothing but a key", "  fullchain = \"/etc/nginx/tls/www.pem\"\n", "  mode = \"0644\"\n", 15, "certificate[0].deploy[0].mode"},
+		{"a server name for no probe", `  key =`, "  probe_server_name = \"example.com\"\n  key =", 16, "certificate[0].deploy[0].probe_server_name"},
+		{"an owner that is an option", `  key =`, "  owner = \"--help\"\n  key =", 16, "certificate[0].deploy[0].owner"}, // fault 145
 		{"a relative state_dir", `"/var/lib/dvagent"`, `"state"`, 1, "state_dir"},
 		{"a plain endpoint elsewhere", `access_key_id =`, "cas_endpoint = \"http://cas.example.com\"\naccess_key_id =", 3, "account.main.cas_endpoint"},
 		{"a secret without its id", "access_key_id = \"LTAIexample\"\n", "", 2, "account.main.access_key_id"},
@@ -120,6 +126,7 @@ func TestWhatIsWrongIsNamedWithItsLineAndKey(t *testing.T) {
 		{"a token that can be guessed", "[contact.ops]", "[service]\ntoken = \"canary\"\n[contact.ops]", 6, "service.token"},
 		{"a token from two sources", "[contact.ops]", "[service]\ntoken_env = \"X\"\ntoken = \"canary-0123456789\"\n[contact.ops]", 7, "service.token"},
 		{"a token file that is not there", "[contact.ops]", "[service]\ntoken_file = \"/nowhere/token\"\n[contact.ops]", 6, "service.token_file"},
+		{"a token for no port", "[contact.ops]", "[service]\ntoken = \"canary-0123456789\"\n[contact.ops]", 6, "service.token"},
 		{"no requests at all", "[contact.ops]", "[limits]\nrequests_per_second = 0\n[contact.ops]", 6, "limits.requests_per_second"},
 		{"no submissions at all", "[contact.ops]", "[limits]\nsubmissions_per_day = 0\n[contact.ops]", 6, "limits.submissions_per_day"},
 	} {

@@ -11,8 +11,10 @@ import (
 	"sync"
 
 	"dvagent/internal/address"
+	"dvagent/internal/bundle"
 	"dvagent/internal/hint"
 	"dvagent/internal/spelling"
+	"dvagent/notify"
 )
 
 // What was likely meant by a value that cannot be used.
@@ -28,6 +30,12 @@ func noneOf(value string, known []string) error {
 		return hint.Add(err, fmt.Sprintf("did you mean %q?", near))
 	}
 	return err
+}
+
+// choices are the keys whose values are one word of a few, and these words.
+func choices() map[string][]string {
+	return map[string][]string{"cas_api": casAPIs, "key_type": bundle.KeyTypes(), "key_format": keyFormats, "kind": notify.Kinds,
+		"private_key": {"host", "cas"}, "validation": {"dns", "file"}, "language": languages}
 }
 
 // pathHint is what to do about a path that is not absolute.

@@ -88,6 +88,9 @@ func buildStateDir(config *Config, doc document) error {
 // autoLanguage leaves the language to the environment, or to the browser.
 const autoLanguage = "auto"
 
+// languages are what language may be.
+var languages = []string{autoLanguage, string(message.English), string(message.Chinese)}
+
 func buildMessages(config *Config, doc document) error {
 	language := message.Language(doc.Messages.Language)
 	switch {
@@ -95,7 +98,7 @@ func buildMessages(config *Config, doc document) error {
 	case slices.Contains(message.Languages, language):
 		config.Language = language
 	default:
-		err := noneOf(string(language), []string{autoLanguage, string(message.English), string(message.Chinese)})
+		err := noneOf(string(language), languages)
 		if meant := message.OfEnvironment(func(string) string { return strings.ToLower(doc.Messages.Language) }); meant == message.Chinese || language == "cn" || language == "中文" {
 			err = hint.Add(err, fmt.Sprintf("did you mean %q?", message.Chinese))
 		}

@@ -25,6 +25,7 @@ email = "ops@example.com"
 province = "zhejiang"
 city = "hangzhou"
 [service]
+listen = "127.0.0.1:9321"
 token_file = "TOP/etc/token"
 [[notify]]
 name = "ops"

@@ -27,12 +27,31 @@ func buildService(config *Config, doc document) error {
 	config.Service = Service{Interval: interval, Listen: doc.Service.Listen,
 		TLSCert: doc.Service.TLSCert, TLSKey: doc.Service.TLSKey, Token: token}
 	wrong.add(checkPair(config.Service))
+	if len(wrong) == 0 {
+		wrong.add(checkListen(doc.Service))
+	}
 	if config.Service.Listen != "" {
 		config.Service.Listen, err = hostPort(config.Service.Listen, "9321")
 		wrong.at("service.listen", err)
 	}
 	if len(wrong) == 0 && config.Service.Listen != "" {
 		wrong.add(checkReach(config.Service))
+	}
+	return wrong.err()
+}
+
+// checkListen refuses what only a listener has a use for.
+func checkListen(table serviceTable) error {
+	var wrong mistakes
+	for _, one := range []struct {
+		key   string
+		given bool
+	}{
+		{"tls_cert", table.TLSCert != ""}, {"tls_key", table.TLSKey != ""}, {"token", table.Token+table.TokenFile+table.TokenEnv != ""},
+	} {
+		if table.Listen == "" && one.given {
+			wrong.at("service."+one.key, errors.New("is of no use without listen"))
+		}
 	}
 	return wrong.err()
 }

@@ -241,10 +241,23 @@ func instead(t reflect.Type, line string) string {
 		return shownThere
 	}
 	key, value := m[1], valueFor(t, m[1], m[2])
-	if value == "" {
+	words, few := choices()[key]
+	switch {
+	case value == "" && few:
+		return fmt.Sprintf("write %s = %s", key, quotedAny(words))
+	case value == "":
 		return shownThere
 	}
 	return fmt.Sprintf("write %s = %s", key, value)
+}
+
+// quotedAny lists words, each as it is written.
+func quotedAny(words []string) string {
+	var quoted []string
+	for _, word := range words {
+		quoted = append(quoted, strconv.Quote(word))
+	}
+	return strings.Join(quoted, " or ")
 }
 
 const shownThere = "agent.toml.example shows how it is written"
@@ -261,6 +274,11 @@ func valueFor(t reflect.Type, key, written string) string {
 		written = strings.TrimSuffix(one, "]")
 	}
 	bare := strings.Trim(written, `"'“”‘’ `)
+	if words, few := choices()[key]; few && t.Kind() == reflect.String {
+		if bare = spelling.Nearest(bare, words); bare == "" {
+			return ""
+		}
+	}
 	switch t.Kind() {
 	case reflect.Slice:
 		return list(key, written)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -90,15 +89,11 @@ func (c *cli) cas(ctx context.Context, name string) (cas, error) {
 	if err != nil {
 		return nil, err
 	}
-	if name == "" && len(host.Config.Accounts) != 1 {
-		return nil, usageError{errors.New("there is more than one account: choose one with --account")}
+	account, err := host.Config.Choose(name)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--account: %w", err)}
 	}
-	for known := range host.Config.Accounts {
-		if name == "" || name == known {
-			return openCAS(ctx, host, accounts, known)
-		}
-	}
-	return nil, usageError{fmt.Errorf("no account is named %q", name)}
+	return openCAS(ctx, host, accounts, account)
 }
 
 // openCAS finds out which version the account speaks, where that is not

@@ -194,7 +194,7 @@ func TestAMistakeOnTheCommandLineIsRefused(t *testing.T) {
 		{"a name to show that is not configured", "status other", `no certificate is named "other"`},
 		{"a name to upload that is not configured", "certs upload other", `no certificate is named "other"`},
 		{"a name to abandon that is a path", "abandon ../other", ""},
-		{"an account that is not configured", "orders --account other", `no account is named "other"`},
+		{"an account that is not configured", "orders --account other", `--account: no account is named "other" (there is main)`},
 		{"an upload into another account than the certificate's", "certs upload shop --account other", `shop is a certificate of account "main", not "other"`},
 		{"a configuration for the demo", "demo", "demo reads no configuration"},
 		{"a configuration for a sandbox", "sandbox", "sandbox reads no configuration"},
