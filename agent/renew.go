@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -74,7 +73,7 @@ type oneShot struct {
 
 func newOneShot(a *Agent, r Renewal, names map[string]bool) *oneShot {
 	run := &oneShot{agent: a, renewal: r, started: state.Now(), force: map[string]bool{}, first: names,
-		tries: map[string]int{}, last: map[string]state.Outcome{}}
+		tries: map[string]int{}, last: make(map[string]state.Outcome, len(names))}
 	if r.Force {
 		run.force = maps.Clone(names)
 	}
@@ -193,9 +192,11 @@ func (run *oneShot) next(now time.Time) time.Time {
 }
 
 func (run *oneShot) outcomes() []state.Outcome {
-	return slices.SortedFunc(maps.Values(run.last), func(a, b state.Outcome) int {
-		return cmp.Compare(a.Certificate, b.Certificate)
-	})
+	outcomes := make([]state.Outcome, 0, len(run.last))
+	for _, name := range slices.Sorted(maps.Keys(run.last)) {
+		outcomes = append(outcomes, run.last[name])
+	}
+	return outcomes
 }
 
 // withdraw forgets the forced orders that claimed nothing: --force is not

@@ -5,6 +5,7 @@
 package state
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -101,7 +102,7 @@ func (h *Host) Idle() time.Duration { return h.heartbeat.idle() }
 // Selected checks names given by an operator; none stands for every
 // certificate. The error is an *UnknownError.
 func (h *Host) Selected(names []string) (map[string]bool, error) {
-	set := map[string]bool{}
+	set := make(map[string]bool, cmp.Or(len(names), len(h.Config.Certificates)))
 	for _, name := range names {
 		if _, known := h.Config.Certificate(name); !known {
 			return nil, h.Unknown(name)
