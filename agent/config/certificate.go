@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -286,7 +287,7 @@ func checkPaths(real *realPaths, target deploy.Target) error {
 			wrong.at(format, err)
 		} else if base := path[strings.LastIndexByte(path, '/')+1:]; base == "" || base == "." || base == ".." {
 			wrong.at(format, fmt.Errorf("%s is a directory: add the file's name", path))
-		} else if found = real.of(path); slices.Contains(written, found) {
+		} else if found = real.of(filepath.Clean(path)); slices.Contains(written, found) {
 			wrong.at(format, fmt.Errorf("%s is written twice", path))
 		}
 		written = append(written, found)
@@ -349,7 +350,7 @@ func (o *owners) checkUnique(by owner, certificate Certificate) error {
 	}
 	for i, target := range certificate.Deploy {
 		for format, path := range target.Files() {
-			if first, taken := take(o.files, o.real.of(path), by); taken {
+			if first, taken := take(o.files, o.real.of(filepath.Clean(path)), by); taken {
 				return at(fmt.Sprintf("deploy[%d].%s", i, format), fmt.Errorf("the file %s is already that of %s", path, first.to(by.source)))
 			}
 		}

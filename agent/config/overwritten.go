@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -92,7 +93,8 @@ func (o *occupied) add(path, what string) {
 	if path == "" {
 		return
 	}
-	o.names[filepath.Clean(path)], o.names[o.real.of(path)] = what, what
+	clean := filepath.Clean(path)
+	o.names[clean], o.names[o.real.of(clean)] = what, what
 	if found, there := inodeAt(path); there {
 		o.inodes[found] = what
 	}
@@ -112,13 +114,14 @@ func (o *occupied) refuseOf(certificate Certificate) error {
 
 // refuse says what path is, or what it lies in.
 func (o *occupied) refuse(path string) error {
-	name, real := filepath.Clean(path), o.real.of(path)
+	name := filepath.Clean(path)
+	real := o.real.of(name)
 	if what := o.at(path, name, real); what != "" {
 		return hint.Add(fmt.Errorf("%s is %s, and would be overwritten", path, what), "give the certificate a file of its own")
 	}
-	what := o.around(filepath.Dir(name))
+	what := o.around(above(name))
 	if real != name && what == "" {
-		what = o.around(filepath.Dir(real))
+		what = o.around(above(real))
 	}
 	if what != "" {
 		return hint.Add(fmt.Errorf("%s lies in %s", path, what), "put the certificate into a directory of its own")
@@ -143,7 +146,7 @@ func (o *occupied) around(directory string) string {
 	}
 	what := o.at(directory, directory, o.real.of(directory))
 	if what == "" && directory != "/" {
-		what = o.around(filepath.Dir(directory))
+		what = o.around(above(directory))
 	}
 	o.directories.Store(directory, what)
 	return what
@@ -162,15 +165,17 @@ func inodeAt(path string) (found inode, there bool) {
 // as far as they are there; each is looked at once. They are safe for concurrent use.
 type realPaths struct{ found sync.Map }
 
-// of is path without symlinks on the way to it, as far as that is there.
+// of is a clean path without symlinks on the way to it, as far as that is there.
 func (r *realPaths) of(path string) string {
-	path = filepath.Clean(path)
-	directory := filepath.Dir(path)
+	directory := above(path)
 	if real := r.directory(directory); real != directory {
 		return filepath.Join(real, filepath.Base(path))
 	}
 	return path
 }
+
+// above is filepath.Dir of a clean path from / on, for which that cleans it again.
+func above(path string) string { return path[:max(1, strings.LastIndexByte(path, '/'))] }
 
 func (r *realPaths) directory(path string) string {
 	if path == "/" {

@@ -20,7 +20,8 @@ type source struct {
 	file string
 	mode fs.FileMode
 	text string
-	err  error // why it could not be read, or must not be used
+	sum  [sha256.Size]byte // of the text
+	err  error             // why it could not be read, or must not be used
 	doc  document
 }
 
@@ -106,7 +107,7 @@ func digest(sources []*source, err error) string {
 	hash := sha256.New()
 	fmt.Fprintln(hash, err)
 	for _, s := range sources {
-		fmt.Fprintf(hash, "%q %o %d %v\n%s", s.file, s.mode, len(s.text), s.err, s.text)
+		fmt.Fprintf(hash, "%q %o %x %v\n", s.file, s.mode, s.sum, s.err)
 	}
 	return hex.EncodeToString(hash.Sum(nil))
 }
@@ -150,7 +151,7 @@ func readFrom(dir *openat.Dir, file string) *source {
 	if err != nil {
 		return &source{file: file, err: describe(err)}
 	}
-	return &source{file: file, mode: read.Mode, text: string(read.Data), err: read.Private(file)}
+	return &source{file: file, mode: read.Mode, text: string(read.Data), sum: sha256.Sum256(read.Data), err: read.Private(file)}
 }
 
 // decodeSources decodes the files, if each could be read, and by nobody else. The
