@@ -144,18 +144,31 @@ func originalOf(f openat.File) original {
 	return original{exists: true, link: f.Link, data: f.Data, is: is, acl: f.ACL, names: f.Names, others: f.Others}
 }
 
-// see looks at a regular file without reading it: its data is empty.
-func (d *directories) see(path string) (original, error) {
+// see looks at a regular file without reading it: its data is empty. fixed is why no
+// rename can put another file in its place.
+func (d *directories) see(path string) (o original, fixed, err error) {
 	dir, err := d.of(path)
 	if err != nil {
-		return original{}, err
+		return original{}, nil, err
 	}
-	f, err := dir.Look(filepath.Base(path))
+	f, fixed, err := dir.Look(filepath.Base(path))
 	if err != nil {
-		return original{}, err
+		return original{}, nil, err
 	}
 	f.Data = []byte{}
-	return originalOf(f), nil
+	return originalOf(f), fixed, nil
+}
+
+// examine is read, and says what see says.
+func (d *directories) examine(path string) (o original, fixed, err error) {
+	if o, err = d.read(path); err != nil {
+		return original{}, nil, err
+	}
+	dir, err := d.of(path)
+	if err != nil {
+		return original{}, nil, err
+	}
+	return o, dir.Fixed(filepath.Base(path)), nil
 }
 
 // differs says how o differs from what f should be, or "" if it does not. A

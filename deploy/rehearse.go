@@ -103,7 +103,7 @@ func (rehearsals *Rehearsals) Rehearse(ctx context.Context, t Target, place Plac
 	}
 	dirs := rehearsals.directories()
 	defer rehearsals.leave(dirs)
-	look := dirs.read
+	look := dirs.examine
 	if place == AsItWas {
 		look = dirs.see
 	}
@@ -111,11 +111,15 @@ func (rehearsals *Rehearsals) Rehearse(ctx context.Context, t Target, place Plac
 	for _, f := range files {
 		r := Rehearsal{Path: f.path}
 		var before, after original
-		if before, r.Err = look(f.path); r.Err == nil && place == Unknown {
+		var fixed error
+		if before, fixed, r.Err = look(f.path); r.Err == nil && place == Unknown {
 			r.Err = advised(f.unlike(t, before.data))
 		}
 		if r.Err == nil && f.opaque {
 			r.Err = t.CheckPassword()
+		}
+		if r.Err == nil {
+			r.Err = fixed
 		}
 		if r.Err == nil {
 			after, r.Err = rehearsals.try(dirs, f)
@@ -135,9 +139,6 @@ const longName = 200
 func (r *Rehearsals) try(d *directories, f file) (is original, err error) {
 	dir, err := d.of(f.path)
 	if err != nil {
-		return is, err
-	}
-	if err := dir.Fixed(f.name()); err != nil {
 		return is, err
 	}
 	what := trial{dir: dir.Path(), mode: f.mode, uid: f.uid, gid: f.gid}

@@ -27,6 +27,10 @@ type Dir struct {
 	gid    uint32
 	above  error // who could put another in its place
 	others error // the same, or who can change what it holds
+	sticky bool  // each takes away what is his alone
+
+	asked sync.Once
+	is    about // once it was asked about
 
 	mu   sync.Mutex
 	held *os.File // open for reading, by Hold

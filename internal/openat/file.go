@@ -103,14 +103,16 @@ func (f *found) followed(most int64, links int) (File, error) {
 	return file, err
 }
 
-// Look is ReadFile without the data, of a file that is no symlink.
-func (d *Dir) Look(name string) (File, error) {
+// Look is ReadFile without the data, of a file that is no symlink, and says what Fixed
+// says of it.
+func (d *Dir) Look(name string) (file File, fixed, err error) {
 	found, err := d.find(name)
 	if err != nil {
-		return File{}, err
+		return File{}, nil, err
 	}
 	defer found.close()
-	return found.look()
+	file, err = found.look()
+	return file, found.fixed(), err
 }
 
 func (f *found) look() (File, error) {

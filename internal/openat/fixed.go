@@ -21,18 +21,20 @@ import (
 func (d *Dir) Fixed(name string) error {
 	found, err := d.find(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return d.failed("replace", name, aboutOf(d.fd).closed(d.path))
+		return d.failed("replace", name, d.about().closed(d.path))
 	}
 	if err != nil {
 		return err
 	}
 	defer found.close()
-	return d.failed("replace", name, found.fixed())
+	return found.fixed()
 }
 
-func (f *found) fixed() error {
+func (f *found) fixed() error { return f.in.failed("replace", f.name, f.whyFixed()) }
+
+func (f *found) whyFixed() error {
 	path := filepath.Join(f.in.path, f.name)
-	own, around := aboutOf(f.fd), aboutOf(f.in.fd)
+	own, around := aboutOf(f.fd), f.in.about()
 	if own.mount != "" && around.mount != "" && own.mount != around.mount {
 		return hint.Add(errors.New("it is a mount point of its own, whose content cannot be replaced by a rename"),
 			"mount the directory that it lies in, and not the file alone")
@@ -49,6 +51,12 @@ func (f *found) fixed() error {
 type about struct {
 	mount      string // that it lies on; "" where the kernel does not say
 	attributes uint64
+}
+
+// about is found out once.
+func (d *Dir) about() about {
+	d.asked.Do(func() { d.is = aboutOf(d.fd) })
+	return d.is
 }
 
 func aboutOf(fd int) about {
@@ -90,12 +98,8 @@ func (a about) closed(path string) error {
 // sticky says that the file is somebody else's, in somebody else's directory where
 // each takes away what is his alone.
 func (f *found) sticky(path string) error {
-	var dir unix.Stat_t
-	if unix.Fstat(f.in.fd, &dir) != nil || dir.Mode&unix.S_ISVTX == 0 {
-		return nil
-	}
 	me := os.Geteuid()
-	if me == 0 || int(dir.Uid) == me || int(f.info.Uid) == me {
+	if !f.in.sticky || me == 0 || int(f.in.uid) == me || int(f.info.Uid) == me {
 		return nil
 	}
 	return hint.Add(fmt.Errorf("it belongs to %s, in a directory with the sticky bit", userName(f.info.Uid)),

@@ -152,7 +152,7 @@ func (d *Dir) look() error {
 	if err := unix.Fstat(d.fd, &info); err != nil {
 		return d.failed("stat", "", err)
 	}
-	d.uid, d.gid = info.Uid, info.Gid
+	d.uid, d.gid, d.sticky = info.Uid, info.Gid, info.Mode&unix.S_ISVTX != 0
 	if d.others = d.above; d.above == nil {
 		d.others = directoryOthers(d.fd, &info, d.path)
 	}
