@@ -16,6 +16,9 @@ type ConfiguredError struct{ Name string }
 
 func (e *ConfiguredError) Error() string { return e.Name + " is configured" }
 
+// Misuse is for state.IsMisuse.
+func (e *ConfiguredError) Misuse() {}
+
 // OperatorHint is for package hint.
 func (e *ConfiguredError) OperatorHint() string {
 	return "take its [[certificate]] out of the configuration first"

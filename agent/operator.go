@@ -197,11 +197,11 @@ func (a *Agent) checkTarget(s state.Snapshot, version string) error {
 	case err != nil:
 		return err
 	case !slices.Contains(ids, version):
-		return hint.Add(fmt.Errorf("%s has no version %q", s.Config.Name, version), "dvagent status "+s.Config.Name+" lists those that are kept")
+		return state.Misuse(hint.Add(fmt.Errorf("%s has no version %q", s.Config.Name, version), "dvagent status "+s.Config.Name+" lists those that are kept"))
 	case version == s.Current:
-		return fmt.Errorf("%s has version %s as its current one", s.Config.Name, version)
+		return state.Misuse(fmt.Errorf("%s has version %s as its current one", s.Config.Name, version))
 	case version == s.Newest:
-		return hint.Add(fmt.Errorf("version %s is the newest of %s", version, s.Config.Name), "dvagent deploy --latest "+s.Config.Name)
+		return state.Misuse(hint.Add(fmt.Errorf("version %s is the newest of %s", version, s.Config.Name), "dvagent deploy --latest "+s.Config.Name))
 	}
 	return nil
 }
@@ -237,7 +237,9 @@ func (a *Agent) adopt(ctx context.Context, r Renewal) error {
 // configuration. The outcome is Pending when a record is still to be removed.
 func (a *Agent) Abandon(ctx context.Context, name string, caller state.Caller) (state.Outcome, error) {
 	outcome := state.Outcome{Certificate: name}
-	if !config.IsName(name) {
+	_, configured := a.host.Config.Certificate(name)
+	known := configured || a.share != nil || a.host.Dir.Has(name) // another host of the fleet may have its order
+	if !config.IsName(name) || !known {
 		return outcome, a.host.Unknown(name)
 	}
 	err := a.underLock(ctx, caller, state.Scope{}, func(ctx context.Context, p *pass) (err error) {

@@ -319,7 +319,7 @@ func (w *work) adoptable(id string) error {
 	case o != nil && o.ServerOrder != "" && o.ServerOrder != id && !o.Failure.Stopped: // else the operator is asked
 		return hint.Add(fmt.Errorf("order %s is open", o.ServerOrder), "to give it up: dvagent abandon "+w.name())
 	case (o == nil || o.Package == "") && w.snapshot.Config.Package == "":
-		return hint.Add(errors.New("only orders from a package are adopted by their number"), "the order of an instance is found by itself")
+		return state.Misuse(hint.Add(errors.New("only orders from a package are adopted by their number"), "the order of an instance is found by itself"))
 	}
 	return nil
 }

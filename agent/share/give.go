@@ -63,7 +63,7 @@ func (p *Pass) publication(s state.Snapshot, b *bundle.Bundle) fleet.Publication
 }
 
 // ErrAlone says that this host has no fleet.
-var ErrAlone = hint.Add(errors.New("this host is alone"), "add [fleet] to the configuration, on all hosts that share certificates")
+var ErrAlone = state.Misuse(hint.Add(errors.New("this host is alone"), "add [fleet] to the configuration, on all hosts that share certificates"))
 
 // Lacks says that the newest version is published, and that this host has an older one.
 func (p *Pass) Lacks(ctx context.Context, s state.Snapshot) bool {

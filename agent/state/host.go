@@ -125,6 +125,9 @@ type UnknownError struct {
 
 func (e *UnknownError) Error() string { return fmt.Sprintf("no certificate is named %q", e.Name) }
 
+// Misuse is for IsMisuse.
+func (e *UnknownError) Misuse() {}
+
 // OperatorHint is for package hint.
 func (e *UnknownError) OperatorHint() string {
 	if e.Likely != "" {

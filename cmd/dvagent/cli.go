@@ -15,7 +15,6 @@ import (
 	"dvagent/agent"
 	"dvagent/agent/account"
 	"dvagent/agent/config"
-	"dvagent/agent/share"
 	"dvagent/agent/state"
 	"dvagent/internal/hint"
 	"dvagent/internal/line"
@@ -110,8 +109,6 @@ func (c *cli) exitCode(err error) int {
 	var held *state.HeldError
 	var wrong *config.Error
 	var usage usageError
-	var unknown *state.UnknownError
-	var configured *agent.ConfiguredError
 	switch {
 	case err == nil:
 		return exitOK
@@ -122,7 +119,7 @@ func (c *cli) exitCode(err error) int {
 	switch {
 	case errors.As(err, &held):
 		return exitLocked
-	case errors.As(err, &wrong), errors.As(err, &usage), errors.As(err, &unknown), errors.As(err, &configured), errors.Is(err, share.ErrAlone), !c.started:
+	case errors.As(err, &wrong), errors.As(err, &usage), state.IsMisuse(err), !c.started:
 		return exitUsage
 	}
 	return exitFailed

@@ -59,7 +59,7 @@ func (c *cli) writeIdentity(path string) error {
 	}
 	err = atomicfile.Create(file)
 	if errors.Is(err, fs.ErrExist) {
-		return hint.Add(fmt.Errorf("write the identity: %s is there already", path), "hosts may use it: choose another name")
+		return usageError{hint.Add(fmt.Errorf("write the identity: %s is there already", path), "hosts may use it: choose another name")}
 	}
 	if err != nil {
 		return fmt.Errorf("write the identity: %w", err)

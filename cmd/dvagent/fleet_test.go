@@ -31,7 +31,7 @@ func TestAnIdentityIsWrittenOnceForItsUserAlone(t *testing.T) {
 	}
 	_, secret, _ := strings.Cut(string(first), "AGE-SECRET-KEY-")
 	code, again, stderr := dvagent(t, "fleet", "keygen", path)
-	if code != exitFailed || !strings.Contains(stderr, "is there already") {
+	if code != exitUsage || !strings.Contains(stderr, "is there already") {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
 	if now, err := os.ReadFile(path); err != nil || string(now) != string(first) {
