@@ -224,6 +224,23 @@ func (f *Fleet) Publish(ctx context.Context, read Rollout, p Publication) (Rollo
 	return f.Rollout(ctx, read.Name)
 }
 
+// Repair writes the bundle of a publication once more where what etcd holds cannot be used,
+// and says whether it did.
+func (f *Fleet) Repair(ctx context.Context, r Rollout, b *bundle.Bundle) (repaired bool, err error) {
+	at, err := f.Read(ctx, bundlesAt+r.Name)
+	if err != nil {
+		return false, err
+	}
+	if _, err := f.unpack(r, at.Value); err == nil {
+		return false, nil
+	}
+	value, err := f.pack(r, b)
+	if err == nil {
+		err = f.Write(ctx, r.entry.Stands(), at.Put(value))
+	}
+	return err == nil, err
+}
+
 // Newer says which of two versions was made later, as bundle.Newer does of leaves.
 func (v Version) Newer(than Version) bool {
 	if c := v.NotBefore.Compare(than.NotBefore); c != 0 {

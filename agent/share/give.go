@@ -21,11 +21,16 @@ func (p *Pass) Offer(ctx context.Context, s state.Snapshot) (again time.Time) {
 		return time.Time{}
 	}
 	r, err := p.rollout(ctx, s.Config.Name)
-	if err != nil || !ahead(s, r) {
+	published := r.By == p.book.host() && r.Version.ID == s.Current
+	if err != nil || !ahead(s, r) && !published {
 		return time.Time{}
 	}
 	b, err := bundle.Load(s.Store.Path(s.Current))
-	if err == nil {
+	switch {
+	case err != nil:
+	case published:
+		err = p.repair(ctx, r, b)
+	default:
 		err = p.publish(ctx, s, b)
 	}
 	if err == nil || ctx.Err() != nil {
@@ -53,6 +58,16 @@ func (p *Pass) publish(ctx context.Context, s state.Snapshot, b *bundle.Bundle) 
 	})
 	if err == nil && r.Version.ID == s.Current {
 		p.share.host.Say(s.Config.Name, state.StepFleet, "published version "+s.Current+" to the fleet")
+	}
+	return err
+}
+
+// repair looks after what this host has published: a host that joins needs it, however long
+// ago that was.
+func (p *Pass) repair(ctx context.Context, r fleet.Rollout, b *bundle.Bundle) error {
+	repaired, err := p.share.fleet.Repair(ctx, r, b)
+	if repaired {
+		p.share.host.Say(r.Name, state.StepFleet, "published version "+r.Version.ID+" once more: what etcd held of it was damaged")
 	}
 	return err
 }
@@ -142,9 +157,10 @@ func (p *Pass) note(ctx context.Context, name, publication string, as fleet.TryS
 // registeredFor is how long a host's entry says that it is there.
 const registeredFor = 24 * time.Hour
 
-// End registers what this host serves, where that has changed, and once a day.
+// End registers what this host serves, where that has changed or etcd has forgotten it, and
+// once a day.
 func (p *Pass) End(ctx context.Context) {
-	if p == nil || p.unread != nil || len(p.served) == 0 || ctx.Err() != nil {
+	if p == nil || p.unread != nil || len(p.served) == 0 && !p.share.isForgotten() || ctx.Err() != nil {
 		return
 	}
 	share := p.share
@@ -162,19 +178,26 @@ func (p *Pass) End(ctx context.Context) {
 
 func (p *Pass) register(ctx context.Context) error {
 	share := p.share
-	if p.sameAs(share.told) {
+	forgotten := share.isForgotten()
+	if !forgotten && p.sameAs(share.told, share.told.Versions) {
 		return nil
 	}
 	known, err := share.fleet.Host(ctx, p.book.host())
-	if err != nil || p.sameAs(known) {
-		share.told = known
+	if err != nil {
 		return err
 	}
-	known.At, known.Versions = state.Now().UTC(), p.versions(known.Versions)
-	if err := share.fleet.Register(ctx, known); err != nil {
-		return err
+	before := known.Versions
+	if forgotten && share.told.Versions != nil {
+		before = share.told.Versions
+	}
+	if !p.sameAs(known, before) {
+		known.At, known.Versions = state.Now().UTC(), p.versions(before)
+		if err := share.fleet.Register(ctx, known); err != nil {
+			return err
+		}
 	}
 	share.told = known
+	share.remembered()
 	return nil
 }
 
@@ -191,8 +214,8 @@ func (p *Pass) versions(before map[string]string) map[string]string {
 	return versions
 }
 
-func (p *Pass) sameAs(known fleet.Host) bool {
-	return state.Now().Sub(known.At).Abs() < registeredFor && maps.Equal(known.Versions, p.versions(known.Versions))
+func (p *Pass) sameAs(known fleet.Host, before map[string]string) bool {
+	return state.Now().Sub(known.At).Abs() < registeredFor && maps.Equal(known.Versions, p.versions(before))
 }
 
 // Names are the certificates of this host, for what is watched.

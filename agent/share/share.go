@@ -31,6 +31,8 @@ type Share struct {
 	contact  contact
 	serving  map[string]string // the version that each certificate is at
 	told     fleet.Host        // what was registered last
+	come     int64             // how far etcd had come when it was asked last
+	forgot   bool              // it came less far after what was told
 
 	timing timing
 }
@@ -133,9 +135,29 @@ func (s *Share) readAnew(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.hears(err); err == nil {
+		s.comes(at)
 		s.rollouts, s.at, s.read = rollouts, at, time.Now()
 	}
 	return err
+}
+
+// comes notes how far etcd has come. The mutex must be held.
+func (s *Share) comes(at int64) {
+	s.forgot, s.come = s.forgot || at < s.come, at
+}
+
+// isForgotten says that etcd may not know any more what this host has registered.
+func (s *Share) isForgotten() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.forgot
+}
+
+// remembered is said once it knows that again.
+func (s *Share) remembered() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forgot = false
 }
 
 // hears notes what became of a question. The mutex must be held.

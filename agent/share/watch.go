@@ -125,7 +125,9 @@ func (s *Share) attend(ctx context.Context, at int64) error {
 			return ctx.Err()
 		}
 		s.mu.Lock()
-		s.hears(err)
+		if s.hears(err); err == nil {
+			s.comes(now)
+		}
 		s.mu.Unlock()
 		if err == nil && now < at {
 			err = errForgot
@@ -139,10 +141,13 @@ func (s *Share) attend(ctx context.Context, at int64) error {
 
 // left are the certificates for which there may be something to do, now that etcd answers:
 // to take what was published, to publish what the fleet lacks, or to say how this host
-// fares. The mutex must be held.
+// fares. One look lets it register again what etcd has forgotten. The mutex must be held.
 func (s *Share) left() map[string]bool {
-	all := map[string]bool{}
-	for _, name := range s.names() {
+	all, names := map[string]bool{}, s.names()
+	if s.forgot && len(names) > 0 {
+		all[names[0]] = true
+	}
+	for _, name := range names {
 		r, known := s.rollouts[name]
 		owed := s.book != nil && r.Tries[s.book.host()].State == fleet.Trying
 		if owed || known && s.concerns(r) || !known && s.serving[name] != "" {

@@ -235,3 +235,52 @@ func TestAnEtcdThatHasComeLessFarIsReadAnew(t *testing.T) {
 	etcd.Restore(backup)
 	m.knows(publish(t, others))
 }
+
+// fault 119
+func TestWhatEtcdHasForgottenOfAHostIsRegisteredAgain(t *testing.T) {
+	t.Parallel()
+	etcd := fleettest.One(t)
+	settings := etcd.Settings(identity(t))
+	others := fleet.New(settings)
+	defer others.Close()
+	backup := etcd.Backup()
+	for range 10 {
+		publish(t, others)
+	}
+	m := newMember(t, settings)
+	m.timing.ask = 500 * time.Millisecond
+	pass := m.Pass()
+	if _, err := pass.rollout(t.Context(), "www"); err != nil {
+		t.Fatal(err)
+	}
+	pass.serves("www", "20261101-0123456789ab")
+	pass.End(t.Context())
+	registered := func() string {
+		h, err := m.fleet.Host(t.Context(), m.Host())
+		if err != nil {
+			return err.Error()
+		}
+		return h.Versions["www"]
+	}
+	if got := registered(); got != "20261101-0123456789ab" {
+		t.Fatalf("registered is %q", got)
+	}
+	wake := m.watches()
+	m.await("it watches", m.isLive)
+	etcd.Restore(backup)
+	m.await("it finds out", m.isForgotten)
+	select {
+	case <-wake:
+	case <-time.After(patience):
+		t.Fatal("no look is taken")
+	}
+	m.await("a look registers it", func() bool {
+		pass := m.Pass() // which has nothing to look at: the certificate is sealed
+		_, _ = pass.rollout(t.Context(), "www")
+		pass.End(t.Context())
+		return registered() == "20261101-0123456789ab"
+	})
+	if m.isForgotten() {
+		t.Error("it is to be registered once more")
+	}
+}
