@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"dvagent/internal/words"
@@ -125,7 +124,7 @@ func (f *follower) fail(ctx context.Context, err error) state.Outcome {
 		return state.Outcome{Certificate: f.snapshot.Config.Name, Class: state.Pending, Step: state.StepFollow, Waiting: state.Interrupted}
 	}
 	if until := f.snapshot.ServesUntil(); state.Transient(err) && !until.IsZero() {
-		err = hint.Add(err, strings.TrimPrefix(hint.Of(err)+"; the present certificate is valid until "+words.Date(until), "; "))
+		err = state.SayEnd(err, until)
 	}
 	_, inARow := f.snapshot.FollowFailure()
 	next := f.now.Add(state.BeforeEmergency(state.Backoff(inARow, err), f.snapshot.Leaf, f.now))

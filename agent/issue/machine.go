@@ -5,10 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-
-	"dvagent/internal/words"
 
 	"dvagent/agent/order"
 	"dvagent/agent/state"
@@ -201,8 +198,7 @@ func (w *work) fail(ctx context.Context, step order.Step, err error) state.Outco
 		return w.interrupted(step, err)
 	}
 	if state.Transient(err) && w.snapshot.Leaf != nil && w.snapshot.Broken == nil {
-		until := "the present certificate is valid until " + words.Date(w.snapshot.Leaf.NotAfter)
-		err = hint.Add(err, strings.TrimPrefix(hint.Of(err)+"; "+until, "; "))
+		err = state.SayEnd(err, w.snapshot.Leaf.NotAfter)
 	}
 	var stopped stopError
 	f := order.Failure{Text: err.Error(), Hint: hint.Of(err), Cause: state.Cause(err),

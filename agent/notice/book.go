@@ -19,6 +19,8 @@ type Trouble struct {
 	Subject string    `json:"subject"`         // a certificate, "account NAME" or "package CODE of account NAME"
 	Cause   string    `json:"cause,omitempty"` // another one makes it news
 	Text    string    `json:"text"`
+	Ends    time.Time `json:"ends,omitzero"`    // of the certificate that it is about: a message says whether it has expired by then
+	Advice  string    `json:"advice,omitempty"` // what to do, where Text does not say so
 	Began   time.Time `json:"began"`
 	Ended   time.Time `json:"ended,omitzero"`
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -72,7 +73,7 @@ func send(ctx context.Context, channel notify.Channel, language message.Language
 		for _, t := range owed {
 			if eventOf(t) == event {
 				troubles = append(troubles, t)
-				m.Notices = append(m.Notices, notify.Notice{Subject: t.Subject, Text: textOf(t)})
+				m.Notices = append(m.Notices, notify.Notice{Subject: t.Subject, Text: textOf(t, m.At)})
 			}
 		}
 		if len(troubles) == 0 {
@@ -124,9 +125,10 @@ func eventOf(t Trouble) string {
 	return notify.Recovered
 }
 
-func textOf(t Trouble) string {
+// textOf is what a message of a time says of a trouble.
+func textOf(t Trouble, at time.Time) string {
 	if t.Ended.IsZero() {
-		return t.Text
+		return openText(t, at)
 	}
 	over := map[string]string{
 		notify.Failed:     "works again",
@@ -136,6 +138,21 @@ func textOf(t Trouble) string {
 		notify.SubscriptionEnds: "has a subscription or a spare instance for its renewal again",
 	}[t.Event]
 	return fmt.Sprintf("%s; there is nothing to do. It was reported on %s", over, words.Minute(t.Began))
+}
+
+func openText(t Trouble, at time.Time) string {
+	said := []string{t.Text}
+	switch {
+	case t.Ends.IsZero():
+	case at.After(t.Ends):
+		said = append(said, "the certificate expired on "+words.Minute(t.Ends))
+	default:
+		said = append(said, "the present certificate is valid until "+words.Minute(t.Ends))
+	}
+	if t.Advice != "" {
+		said = append(said, "to do: "+t.Advice)
+	}
+	return strings.TrimPrefix(strings.Join(said, "; "), "; ")
 }
 
 // NotifyAtEnd tells what a one-shot has found, in bounded time. What cannot be

@@ -1,6 +1,7 @@
 package notice
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -115,30 +116,19 @@ func (s Seen) noteRenewal(b *Book, now time.Time) {
 		Text: fmt.Sprintf(format, words.Date(leaf.NotAfter), words.Minute(s.Snapshot.RenewsAt()))})
 }
 
-// trouble says what happened, until when the certificate is valid, and what to
-// do.
+// trouble says what happened, when the certificate ends, and what to do.
 func (s Seen) trouble(event string, now time.Time) Trouble {
-	o, leaf := s.Outcome, s.Snapshot.Leaf
-	t := Trouble{Event: event, Subject: o.Certificate, Began: now}
-	var said []string
+	o := s.Outcome
+	t := Trouble{Event: event, Subject: o.Certificate, Began: now, Advice: cmp.Or(o.Hint(), "see dvagent status "+o.Certificate)}
 	if o.Err != nil {
 		t.Cause = state.Cause(o.Err)
-		said = append(said, strings.TrimPrefix(o.Step+": ", ": ")+o.Err.Error())
+		t.Text = strings.TrimPrefix(o.Step+": ", ": ") + o.Err.Error()
 	} else if o.Waiting != "" {
-		said = append(said, "waits for "+o.Waiting)
+		t.Text = "waits for " + o.Waiting
 	}
-	switch {
-	case leaf == nil:
-	case now.After(leaf.NotAfter):
-		said = append(said, "the certificate expired on "+words.Minute(leaf.NotAfter))
-	default:
-		said = append(said, "the present certificate is valid until "+words.Minute(leaf.NotAfter))
+	if leaf := s.Snapshot.Leaf; leaf != nil {
+		t.Ends = leaf.NotAfter
 	}
-	advice := o.Hint()
-	if advice == "" {
-		advice = "see dvagent status " + o.Certificate
-	}
-	t.Text = strings.Join(append(said, "to do: "+advice), "; ")
 	return t
 }
 

@@ -21,18 +21,24 @@ func TestACertificateInItsEmergencyWindowIsToldWhenItsRenewalIsStuck(t *testing.
 	for _, tt := range []struct {
 		name    string
 		after   int // days
+		told    int // days
 		outcome state.Outcome
 		want    string
 	}{
-		{"before the window", 80, broken, ""},
-		{"within it and stuck", 91, broken, "submit: no route; the present certificate is valid until 2026-04-11 00:00 UTC; to do: see dvagent status www"},
-		{"within it and on the way", 91, state.Outcome{Certificate: "www", Class: state.Pending, Waiting: "issuance"}, ""},
-		{"expired", 101, broken, "submit: no route; the certificate expired on 2026-04-11 00:00 UTC; to do: see dvagent status www"},
+		{"before the window", 80, 80, broken, ""},
+		{"within it and stuck", 91, 91, broken, "submit: no route; the present certificate is valid until 2026-04-11 00:00 UTC; to do: see dvagent status www"},
+		{"within it and on the way", 91, 91, state.Outcome{Certificate: "www", Class: state.Pending, Waiting: "issuance"}, ""},
+		{"told when it has expired, as after a host slept", 91, 101, broken, "submit: no route; the certificate expired on 2026-04-11 00:00 UTC; to do: see dvagent status www"},
+		{"expired", 101, 101, broken, "submit: no route; the certificate expired on 2026-04-11 00:00 UTC; to do: see dvagent status www"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			book := &Book{Troubles: map[string]Trouble{}}
 			Seen{Snapshot: snapshot, Outcome: tt.outcome}.note(book, issued.AddDate(0, 0, tt.after))
-			if got := book.Troubles["expiring www"].Text; got != tt.want || len(book.Troubles) > 1 {
+			got := ""
+			if t, known := book.Troubles["expiring www"]; known {
+				got = textOf(t, issued.AddDate(0, 0, tt.told))
+			}
+			if got != tt.want || len(book.Troubles) > 1 {
 				t.Errorf("got %q of %v", got, book.Troubles)
 			}
 			Seen{Snapshot: snapshot, Outcome: state.Outcome{Certificate: "www"}}.note(book, issued.AddDate(0, 0, 50)) // as after a renewal

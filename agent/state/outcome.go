@@ -3,9 +3,11 @@ package state
 import (
 	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	"dvagent/internal/hint"
+	"dvagent/internal/words"
 )
 
 // Class says how the work on a certificate stands. Of several certificates the
@@ -101,6 +103,12 @@ func Also(err, other error) error {
 		return cmp.Or(err, other)
 	}
 	return fmt.Errorf("%w; %w", err, other)
+}
+
+// SayEnd adds to an error's hint when the certificate ends that is in place. It is written
+// down, and true whenever it is read: not that it is valid now.
+func SayEnd(err error, ends time.Time) error {
+	return hint.Add(err, strings.TrimPrefix(hint.Of(err)+"; the present certificate ends on "+words.Date(ends), "; "))
 }
 
 // Interrupted is what work waits for that a signal or a time limit cut off.
