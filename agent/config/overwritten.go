@@ -37,6 +37,7 @@ func refuseOverwriting(config *Config, real *realPaths, sources []*source) error
 // and its programs.
 func neededBy(config *Config, real *realPaths, sources []*source) *occupied {
 	needed := newOccupied(real)
+	needed.most = mostListed * len(config.Certificates)
 	for _, s := range sources {
 		needed.add(s.file, "the configuration")
 	}
@@ -62,15 +63,16 @@ func neededBy(config *Config, real *realPaths, sources []*source) *occupied {
 
 // occupied says what files and directories are, by each identity of theirs.
 type occupied struct {
-	names       map[string]string
+	paths       map[string]string
 	inodes      map[inode]string
 	programs    map[string]bool // that were added
 	real        *realPaths
-	directories sync.Map // what each of them is or lies in, as far as they were asked about
+	directories sync.Map // *directory by path, as far as they were asked about
+	aliases
 }
 
 func newOccupied(real *realPaths) *occupied {
-	return &occupied{real: real, names: map[string]string{}, inodes: map[inode]string{}, programs: map[string]bool{}}
+	return &occupied{real: real, paths: map[string]string{}, inodes: map[inode]string{}, programs: map[string]bool{}, aliases: aliases{names: map[string]bool{}}}
 }
 
 // addProgram adds one that has a path even where it cannot be run: check says so.
@@ -94,8 +96,8 @@ func (o *occupied) add(path, what string) {
 		return
 	}
 	clean := filepath.Clean(path)
-	o.names[clean], o.names[o.real.of(clean)] = what, what
-	if found, there := inodeAt(path); there {
+	o.paths[clean], o.paths[o.real.of(clean)] = what, what
+	if found, there := o.note(path); there {
 		o.inodes[found] = what
 	}
 }
@@ -116,12 +118,16 @@ func (o *occupied) refuseOf(certificate Certificate) error {
 func (o *occupied) refuse(path string) error {
 	name := filepath.Clean(path)
 	real := o.real.of(name)
-	if what := o.at(path, name, real); what != "" {
+	in := o.directory(above(name))
+	what := cmp.Or(o.paths[name], o.paths[real])
+	if what == "" && !o.none(in, filepath.Base(name)) {
+		what = o.inodes[inodeAt(path)]
+	}
+	if what != "" {
 		return hint.Add(fmt.Errorf("%s is %s, and would be overwritten", path, what), "give the certificate a file of its own")
 	}
-	what := o.around(above(name))
-	if real != name && what == "" {
-		what = o.around(above(real))
+	if what = in.what; what == "" && real != name {
+		what = o.directory(above(real)).what
 	}
 	if what != "" {
 		return hint.Add(fmt.Errorf("%s lies in %s", path, what), "put the certificate into a directory of its own")
@@ -129,36 +135,28 @@ func (o *occupied) refuse(path string) error {
 	return nil
 }
 
-// at says what path is by its name, by its name without symlinks on the way, or by
-// the file itself as far as it is there. A hard link has the last one alone.
-func (o *occupied) at(path, name, real string) string {
-	what := cmp.Or(o.names[name], o.names[real])
-	if found, there := inodeAt(path); there {
-		what = cmp.Or(what, o.inodes[found])
+// directory is the one at a clean path, and what it is, by its name, by its name without
+// symlinks on the way, or by itself; or what it lies in.
+func (o *occupied) directory(path string) *directory {
+	if known, asked := o.directories.Load(path); asked {
+		return known.(*directory)
 	}
-	return what
-}
-
-// around is what a directory is, or what it lies in. Its path is a plain one.
-func (o *occupied) around(directory string) string {
-	if known, asked := o.directories.Load(directory); asked {
-		return known.(string)
+	what := cmp.Or(o.paths[path], o.paths[o.real.of(path)], o.inodes[inodeAt(path)])
+	if what == "" && path != "/" {
+		what = o.directory(above(path)).what
 	}
-	what := o.at(directory, directory, o.real.of(directory))
-	if what == "" && directory != "/" {
-		what = o.around(above(directory))
-	}
-	o.directories.Store(directory, what)
-	return what
+	known, _ := o.directories.LoadOrStore(path, &directory{path: path, what: what})
+	return known.(*directory)
 }
 
 // inode is a file, whatever it is called.
 type inode struct{ device, number uint64 }
 
-func inodeAt(path string) (found inode, there bool) {
+// inodeAt is the zero one where nothing is there.
+func inodeAt(path string) inode {
 	var info unix.Stat_t
-	err := unix.Stat(path, &info)
-	return inode{info.Dev, info.Ino}, err == nil
+	_ = unix.Stat(path, &info)
+	return inode{info.Dev, info.Ino}
 }
 
 // realPaths are directories without symlinks on the way to them and in their place,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -79,37 +80,46 @@ domains = ["two.example.com"]
 		{"another certificate's file", "TOP/tls/second.jks", "is already"},
 		{"another certificate's file by a link", "TOP/tls/again/second.jks", "is already"},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			top := t.TempDir()
-			placed := strings.NewReplacer("TARGET", tt.target).Replace(text)
-			placed = strings.ReplaceAll(placed, "TOP", top)
-			errs := []error{}
-			for _, dir := range []string{"etc/conf.d", "bin", "tls", "state/certificates/first"} {
-				errs = append(errs, os.MkdirAll(filepath.Join(top, dir), 0o700))
-			}
-			for _, name := range []string{"etc/secret", "etc/password", "etc/token", "bin/hook", "bin/check", "tls/there.pem"} {
-				errs = append(errs, os.WriteFile(filepath.Join(top, name), []byte("0123456789abcdef"), 0o700))
-			}
-			errs = append(errs, os.WriteFile(top+"/etc/ca.pem", aRoot(t), 0o600), os.WriteFile(top+"/etc/url", []byte("https://oapi.dingtalk.com/robot/send?access_token=x"), 0o600),
-				os.WriteFile(top+"/etc/agent.toml", []byte(placed), 0o600), os.WriteFile(top+"/etc/conf.d/more.toml", nil, 0o600),
-				os.Symlink("etc", top+"/link"), os.Symlink("../etc/agent.toml", top+"/tls/link"), os.Link(top+"/etc/agent.toml", top+"/tls/hard"),
-				os.Symlink("../state", top+"/tls/state"), os.Symlink(".", top+"/tls/again"))
-			if err := errors.Join(errs...); err != nil {
-				t.Fatal(err)
-			}
-			_, err := Load(top + "/etc/agent.toml")
-			if tt.err == "" {
-				if err != nil {
-					t.Error(err)
+		for _, others := range []int{0, fewTargets * runtime.GOMAXPROCS(0)} { // so many that their directory is listed
+			t.Run(fmt.Sprintf("%s, beside %d certificates", tt.name, others), func(t *testing.T) {
+				top := t.TempDir()
+				var beside strings.Builder
+				for i := range others {
+					fmt.Fprintf(&beside, "[[certificate]]\nname = \"c%d\"\ndomains = [\"c%d.example.com\"]\n[[certificate.deploy]]\nkey = \"TOP/tls/c%d\"\n", i, i, i)
 				}
-				return
-			}
-			if err == nil || !strings.Contains(err.Error(), tt.err) || !strings.Contains(err.Error(), fmt.Sprintf("%s/etc/agent.toml:", top)) {
-				t.Errorf("error %v, want %q", err, tt.err)
-			}
-			if strings.Contains(tt.err, "lies in") && hint.Of(err) == "" {
-				t.Errorf("no hint with %v", err)
-			}
-		})
+				placed := strings.NewReplacer("TARGET", tt.target, "[[certificate]]\nname = \"first\"", beside.String()+"[[certificate]]\nname = \"first\"").Replace(text)
+				placed = strings.ReplaceAll(placed, "TOP", top)
+				errs := []error{}
+				for _, dir := range []string{"etc/conf.d", "bin", "tls", "state/certificates/first"} {
+					errs = append(errs, os.MkdirAll(filepath.Join(top, dir), 0o700))
+				}
+				for _, name := range []string{"etc/secret", "etc/password", "etc/token", "bin/hook", "bin/check", "tls/there.pem"} {
+					errs = append(errs, os.WriteFile(filepath.Join(top, name), []byte("0123456789abcdef"), 0o700))
+				}
+				errs = append(errs, os.WriteFile(top+"/etc/ca.pem", aRoot(t), 0o600), os.WriteFile(top+"/etc/url", []byte("https://oapi.dingtalk.com/robot/send?access_token=x"), 0o600),
+					os.WriteFile(top+"/etc/agent.toml", []byte(placed), 0o600), os.WriteFile(top+"/etc/conf.d/more.toml", nil, 0o600),
+					os.Symlink("etc", top+"/link"), os.Symlink("../etc/agent.toml", top+"/tls/link"),
+					os.Symlink("../state", top+"/tls/state"), os.Symlink(".", top+"/tls/again"))
+				if strings.HasSuffix(tt.target, "/hard") { // of a file that is needed, no other name can be told from a listing
+					errs = append(errs, os.Link(top+"/etc/agent.toml", top+"/tls/hard"))
+				}
+				if err := errors.Join(errs...); err != nil {
+					t.Fatal(err)
+				}
+				_, err := Load(top + "/etc/agent.toml")
+				if tt.err == "" {
+					if err != nil {
+						t.Error(err)
+					}
+					return
+				}
+				if err == nil || !strings.Contains(err.Error(), tt.err) || !strings.Contains(err.Error(), fmt.Sprintf("%s/etc/agent.toml:", top)) {
+					t.Errorf("error %v, want %q", err, tt.err)
+				}
+				if strings.Contains(tt.err, "lies in") && hint.Of(err) == "" {
+					t.Errorf("no hint with %v", err)
+				}
+			})
+		}
 	}
 }

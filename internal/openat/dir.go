@@ -7,6 +7,7 @@
 package openat
 
 import (
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -205,6 +206,33 @@ func (d *Dir) Names() ([]string, error) {
 	names, err := self.Readdirnames(-1)
 	slices.Sort(names)
 	return names, err
+}
+
+// Odd names what in the directory is no regular file. It is an error where it has more
+// entries than most, of any kind.
+func (d *Dir) Odd(most int) (map[string]bool, error) {
+	self, err := d.self()
+	if err != nil {
+		return nil, err
+	}
+	defer self.Close()
+	odd := map[string]bool{}
+	for seen := 0; seen <= most; {
+		entries, err := self.ReadDir(1024)
+		switch {
+		case err == io.EOF:
+			return odd, nil
+		case err != nil:
+			return nil, err
+		}
+		for _, entry := range entries {
+			if entry.Type() != 0 {
+				odd[entry.Name()] = true
+			}
+		}
+		seen += len(entries)
+	}
+	return nil, d.failed("readdir", "", unix.EOVERFLOW)
 }
 
 // reopened is the name under which this process opens, anew, what fd stands for.
