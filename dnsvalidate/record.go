@@ -166,6 +166,13 @@ func (r Record) obstructedBy(found aliyun.Record) error {
 	return &ConflictError{Name: r.Name, Type: found.Type, Value: found.Value}
 }
 
+// Stands says that a record serves r (DescribeSubDomainRecords). What is in the way of
+// an add is an error.
+func Stands(ctx context.Context, p Provider, r Record) (bool, error) {
+	id, err := standing(ctx, p, r.normal())
+	return id != "", err
+}
+
 // standing returns the RecordId of the record that serves r, which is normal,
 // or "" when r may be added. What is in the way of an add is an error.
 func standing(ctx context.Context, p Provider, r Record) (string, error) {

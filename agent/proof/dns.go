@@ -201,13 +201,21 @@ func (d *DNS) Look(ctx context.Context, r order.Record) (Sight, error) {
 	return sight, err
 }
 
-// Restore lists the records of the name, and adds ours where it is missing
-// (DescribeSubDomainRecords, AddDomainRecord). Until the add is answered, it is owed as
+// Restore adds our record where it is missing (DescribeSubDomainRecords, AddDomainRecord):
+// in what was listed a moment ago for all that are proved at the name, and anew. Until the add is answered, it is owed as
 // any such; where it is refused, ours is the one of the id that it had, and no other.
 func (d *DNS) Restore(ctx context.Context, r order.Record, ledger Ledger) (restored bool, err error) {
 	client, err := d.zones.accounts.Client(r.Account)
 	if err != nil {
 		return false, err
+	}
+	p := &previewing{Client: client, zones: d.zones, account: r.Account}
+	stands, err := dnsvalidate.Stands(ctx, p, asValidation(r))
+	if err == nil {
+		d.zones.listings.share(spot{r.Account, r.Zone, r.Name}, p.seen)
+	}
+	if stands {
+		return false, nil
 	}
 	missing := false
 	presence, err := dnsvalidate.Present(ctx, client, dnsvalidate.Publication{
