@@ -3,9 +3,12 @@ package issue
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"dvagent/agent/order"
 	"dvagent/agent/state"
+	"dvagent/internal/chance"
 )
 
 // present puts the proof of each challenge as soon as it is known.
@@ -23,6 +26,9 @@ func (w *work) present(ctx context.Context) (verdict, error) {
 		}
 	}
 	for _, c := range w.order.Unproved() {
+		if w.tooMany(c) {
+			return w.patient(state.Now().Add(roomAgain+chance.Below(roomAgain)), "room at "+c.Name+", where as many records of other orders stand as a DNS answer can show")
+		}
 		if err := w.stands(ctx); err != nil {
 			return advance, err
 		}
@@ -43,6 +49,21 @@ func (w *work) present(ctx context.Context) (verdict, error) {
 		}
 	}
 	return advance, nil
+}
+
+// fullName is how much of a DNS answer, which has 64 KiB, the records of ours at one name
+// may take, and roomAgain how soon it is seen whether there is room again. Others may
+// have records there, too, and no name server shows any of them in an answer that is too long.
+const (
+	fullName  = 32 << 10
+	roomAgain = 5 * time.Second
+)
+
+// tooMany says that the proof of a challenge has to wait for others at its name to be
+// removed. An order that has one there does not wait, so that each comes to its end.
+func (w *work) tooMany(c order.Challenge) bool {
+	begun := slices.ContainsFunc(w.order.Challenges, func(other order.Challenge) bool { return w.order.Proof(other) != nil })
+	return c.Kind != order.File && !begun && w.desk.records.Octets(c.Name) > fullName
 }
 
 // proofs is where the facts about this order's proofs go.

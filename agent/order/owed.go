@@ -1,6 +1,7 @@
 package order
 
 import (
+	"cmp"
 	"maps"
 	"path"
 	"slices"
@@ -119,6 +120,25 @@ func (l *Owed) Holds(certificate string, record Record) bool {
 		return o.Certificate != certificate && o.Record.Zone == record.Zone && o.Record.RR == record.RR && o.Record.Kind == record.Kind
 	})
 }
+
+// Octets is what the records that are owed at a challenge's name take of an answer that
+// shows them all, so that it can be told when they become too many for one.
+func (l *Owed) Octets(name string) (octets int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, owed := range l.records {
+		for _, o := range owed {
+			if o.Record.Kind != File && cmp.Or(o.Record.For, o.Record.Name) == name {
+				octets += recordOctets + len(o.Record.Value)
+			}
+		}
+	}
+	return octets
+}
+
+// recordOctets is what a record takes of an answer beside its value: a pointer to the
+// name, type, class, TTL and two lengths.
+const recordOctets = 13
 
 // Of returns the records that are owed for a certificate.
 func (l *Owed) Of(certificate string) []OwedRecord {
