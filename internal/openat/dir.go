@@ -120,13 +120,19 @@ func (d *Dir) Link(from, to string) error {
 }
 
 // Remove removes a file or a symlink. A directory is an error.
-func (d *Dir) Remove(name string) error {
-	return d.failed("remove", name, unix.Unlinkat(d.fd, name, 0))
-}
+func (d *Dir) Remove(name string) error { return d.unlink(name, 0) }
 
 // RemoveDir removes a directory that is empty.
-func (d *Dir) RemoveDir(name string) error {
-	return d.failed("remove", name, unix.Unlinkat(d.fd, name, unix.AT_REMOVEDIR))
+func (d *Dir) RemoveDir(name string) error { return d.unlink(name, unix.AT_REMOVEDIR) }
+
+// unlink says of what is not there that it is not there, also where the file system is
+// read-only and would refuse anything.
+func (d *Dir) unlink(name string, flags int) error {
+	err := unix.Unlinkat(d.fd, name, flags)
+	if err == unix.EROFS && unix.Faccessat(d.fd, name, unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) == unix.ENOENT {
+		err = unix.ENOENT
+	}
+	return d.failed("remove", name, err)
 }
 
 // Writable says why this process may not make names in the directory, or nil.

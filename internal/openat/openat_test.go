@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dvagent/internal/bundle/bundletest"
 	"dvagent/internal/hint"
 	"dvagent/internal/openat"
 )
@@ -270,4 +271,22 @@ func TestALeaseOnAFileHoldsNobodyUp(t *testing.T) {
 	if file, err := openat.ReadFile(path, 100); err != nil || string(file.Data) != "content" {
 		t.Errorf("%q, error %v, when the lease is gone", file.Data, err)
 	}
+}
+
+func TestWhatIsNotThereIsNotThereAlsoOnAReadOnlyFileSystem(t *testing.T) {
+	bundletest.InChild(t, func() {
+		dir, err := openat.Open("/")
+		if err == nil {
+			err = bundletest.Refuse(syscall.SYS_UNLINKAT, syscall.EROFS)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := dir.Remove("no such file"); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("what is not there: %v", err)
+		}
+		if err := dir.Remove("proc"); !errors.Is(err, syscall.EROFS) {
+			t.Errorf("what is there: %v", err)
+		}
+	})
 }
