@@ -239,7 +239,7 @@ func (w *work) revoked(ctx context.Context, report Report) error {
 
 // vanished records that nothing came of what was submitted.
 func (w *work) vanished(ctx context.Context, report Report) error {
-	if err := w.order.See(order.StatusFailed); err != nil {
+	if err := w.order.See(order.StatusNone); err != nil {
 		return err
 	}
 	err := fmt.Errorf("nothing came of the application on instance %s, which is %s", w.order.Instance, report.Said)

@@ -43,13 +43,22 @@ func (w *work) submit(ctx context.Context) (verdict, error) {
 		}
 	}
 	if w.order.Submissions >= mostSubmissions && !w.forced {
-		return advance, stop(fmt.Errorf("%d applications on instance %s brought no certificate", w.order.Submissions, w.order.Instance),
-			"see why in: dvagent logs "+w.name()+"; mend it, then: dvagent renew --force "+w.name())
+		return advance, w.enough()
 	}
 	if err := w.checkPace(); err != nil {
 		return advance, err
 	}
 	return advance, w.send(ctx, nil)
+}
+
+// enough says that the instance was submitted as often as it is without an operator.
+func (w *work) enough() error {
+	if w.order.Status == order.StatusFailed {
+		return stop(fmt.Errorf("the CA refused the validation %d times", w.order.Submissions),
+			"mend what the log says of the validation, then: dvagent renew --force "+w.name())
+	}
+	return stop(fmt.Errorf("%d applications on instance %s brought no certificate", w.order.Submissions, w.order.Instance),
+		"see why in: dvagent logs "+w.name()+"; mend it, then: dvagent renew --force "+w.name())
 }
 
 // send places the order; stock is what its package shows, or nil.

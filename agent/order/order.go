@@ -258,7 +258,7 @@ func (o *Order) Step() Step {
 		return CleanUp
 	case o.Instance == "":
 		return Allocate
-	case o.SubmittedAt.IsZero() || o.Status == StatusFailed:
+	case o.SubmittedAt.IsZero() || o.Status == StatusFailed || o.Status == StatusNone:
 		return Submit
 	case o.Status == StatusIssued:
 		return Collect
@@ -274,6 +274,7 @@ func (o *Order) Step() Step {
 const (
 	StatusIssued = "issued"
 	StatusFailed = "failed"
+	StatusNone   = "nothing came of it" // the instance takes the same order again
 )
 
 // Proof returns the record of a challenge, or nil: the last one, since a CNAME
