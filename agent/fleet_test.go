@@ -293,6 +293,32 @@ func TestAnOrderIsGivenUpByOneHostForAll(t *testing.T) {
 	}
 }
 
+// What a host still has of a certificate that it does not have any more is given up only
+// where no other host works on it.
+func TestAnOrderOfACertificateThatIsGoneHereIsNotGivenUpBesideAnotherHost(t *testing.T) {
+	t.Parallel()
+	w := newWorldOfToday(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, "checking-forever")}})
+	h := newHosts(t, fleettest.One(t))
+	a, b := h.host(w, "a"), h.host(w, "b")
+	a.comesTo(order.Issue)
+	a.dies()
+	b.comesTo(order.Issue)
+	a.name, a.domains = "other", `["other.example.com"]`
+	if _, err := a.agent().Abandon(t.Context(), "example.com", tester); err == nil || !strings.Contains(err.Error(), "host b of the fleet") {
+		t.Errorf("beside the host that orders: %v", err)
+	}
+	if b.step() != order.Issue || b.renew(Renewal{NoWait: true}).Class != state.Pending {
+		t.Errorf("the order of the other host is at %s", b.step())
+	}
+	if o, err := order.Load(a.where().Certificate("example.com")); err != nil || o != nil {
+		t.Errorf("this host still has it: %+v, %v", o, err)
+	}
+	ledger, err := order.LoadInstances(a.where().Instances())
+	if err != nil || ledger.Abandoned(order.Instance{Account: "main", ID: b.claimedInstance().InstanceID}) {
+		t.Errorf("the instance of the other host is given up (%v)", err)
+	}
+}
+
 // fault 122: hosts whose configurations of one name differ do not go on with each other's
 // orders, and pay for no second one.
 func TestAnOrderForOtherNamesIsNotGoneOnWith(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"dvagent/agent/config"
 	"dvagent/agent/order"
 	"dvagent/agent/state"
 	"dvagent/internal/chance"
@@ -170,11 +171,16 @@ func (d *Desk) withoutFleet(s state.Snapshot, err error) state.Outcome {
 	return outcome
 }
 
-// heldOrder is the open order of a certificate, which no other host works on then.
+// heldOrder is the open order of a certificate, which no other host works on then. Of one
+// that is not configured any more it is what this host has: that of another is not gone on with.
 func (d *Desk) heldOrder(ctx context.Context, certificate string) (*order.Order, error) {
 	c, configured := d.host.Config.Certificate(certificate)
 	if d.fleet == nil || !configured {
-		return order.Load(d.host.Dir.Certificate(certificate))
+		o, err := order.Load(d.host.Dir.Certificate(certificate))
+		if d.fleet == nil || err != nil || o == nil {
+			return o, err
+		}
+		c = config.Certificate{Name: certificate, Domains: o.Domains, Account: o.Account, DNSAccount: o.DNSAccount, Webroot: o.Webroot, Follow: true}
 	}
 	s, err := d.host.Dir.Read(c)
 	if err == nil {
