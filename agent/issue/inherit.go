@@ -1,6 +1,7 @@
 package issue
 
 import (
+	"context"
 	"fmt"
 
 	"dvagent/agent/order"
@@ -9,8 +10,9 @@ import (
 
 // inherit gives a certificate the open order of one that is gone from the
 // configuration and was for the same names: it was renamed while its order ran.
-// It may be cut anywhere, and done again: the journal moves last.
-func (d *Desk) inherit(s state.Snapshot) (*order.Order, error) {
+// It may be cut anywhere, and done again: the journal moves last. In a fleet that is done by
+// who holds the lease of the order: another host may have gone on with it.
+func (d *Desk) inherit(ctx context.Context, s state.Snapshot) (*order.Order, error) {
 	names, err := d.host.Dir.Certificates()
 	if err != nil {
 		return nil, err
@@ -23,8 +25,15 @@ func (d *Desk) inherit(s state.Snapshot) (*order.Order, error) {
 		if err != nil || o == nil || !isFor(o, s) {
 			continue // what cannot be read is shown as an orphan
 		}
-		if err := d.move(o, s.Config.Name); err != nil {
+		if o, err = d.heldOrder(ctx, old); err == nil && o != nil {
+			err = d.move(o, s.Config.Name)
+			d.release(ctx, old)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("go on with the order of %s: %w", old, err)
+		}
+		if o == nil { // it is another host's
+			continue
 		}
 		d.host.Say(s.Config.Name, "", "goes on with the order of "+old+", which is not configured any more and was for the same names")
 		return order.Load(d.host.Dir.Certificate(s.Config.Name))

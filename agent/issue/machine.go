@@ -67,6 +67,9 @@ func (d *Desk) Advance(ctx context.Context, s state.Snapshot, forced bool) (stat
 	}
 	did, newest := state.Nothing, s.Newest
 	if err := d.ready(ctx, &s, forced); err != nil {
+		if waiting := d.waitsElsewhere(s, err); waiting != nil {
+			return s, *waiting
+		}
 		return s, d.unready(s, err)
 	}
 	if s.Newest != newest {

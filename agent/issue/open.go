@@ -31,7 +31,7 @@ func (d *Desk) ready(ctx context.Context, s *state.Snapshot, forced bool) (err e
 		}
 	}
 	if s.Newest == "" && !s.Config.Follow {
-		if s.Order, err = d.inherit(*s); err != nil {
+		if s.Order, err = d.inherit(ctx, *s); err != nil {
 			return err
 		}
 		if s.Order != nil {
