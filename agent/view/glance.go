@@ -261,6 +261,7 @@ func (g glimpse) at(now time.Time, has holding) Seen {
 		renewal.At = now
 	}
 	seen.foresee(renewal, now)
+	seen.warnOfHold()
 	seen.Next = seen.next()
 	seen.State = seen.state(now)
 	if !seen.Deployed && seen.keeper() == nil && seen.State.Rank() > Deploying.Rank() { // what the files lack was not looked at

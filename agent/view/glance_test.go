@@ -97,3 +97,27 @@ func TestAHeldVersionThatEndsIsAnEmergencyAndNoReasonToOrder(t *testing.T) {
 		t.Errorf("emergency %v, reason %q, state %s", seen.Emergency, seen.Reason, seen.State)
 	}
 }
+
+func TestAHeldVersionThatEndsBeforeTheNewestOneIsDueIsWarnedOf(t *testing.T) {
+	ends := time.Date(2026, 4, 10, 0, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		name   string
+		held   bool
+		renews time.Time
+		warned bool
+	}{
+		{"it ends before", true, ends.AddDate(0, 0, 1), true},
+		{"it ends after", true, ends.AddDate(0, 0, -1), false},
+		{"none is held", false, ends.AddDate(0, 0, 1), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := CertificateStatus{Name: "www", Version: "1", Held: tt.held, NotAfter: ends, RenewsAt: tt.renews}
+			c.warnOfHold()
+			g := glimpse{seen: Seen{CertificateStatus: CertificateStatus{Name: "www", Version: "1", Held: tt.held, NotAfter: ends, RenewsAt: tt.renews}},
+				notAfter: ends.AddDate(0, 0, 60)}
+			if glanced := g.at(ends.AddDate(0, 0, -50), holding{}).Warnings; len(c.Warnings) > 0 != tt.warned || len(glanced) != len(c.Warnings) {
+				t.Errorf("status warns %q, a glance %q", c.Warnings, glanced)
+			}
+		})
+	}
+}

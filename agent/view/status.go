@@ -248,6 +248,7 @@ func certificateStatus(ctx context.Context, host *state.Host, certificate config
 			c.inspect(ctx, host, s, b, now)
 		}
 	}
+	c.warnOfHold()
 	c.Next, c.State = c.next(), c.state(now)
 	if _, warning := takeOver(host, s, now, false); warning != "" {
 		c.Warnings = append(c.Warnings, warning)
@@ -317,6 +318,15 @@ func (c *CertificateStatus) foresee(r state.Renewal, now time.Time) {
 	c.renewal, c.Instance, c.SubscriptionEnds, c.Left = r, bought(r.Claim.Instance, r.Claim.Package), r.Claim.Until, r.Left
 	if short := r.Shortfall(c.Name, now); short != "" {
 		c.Warnings = append(c.Warnings, short)
+	}
+}
+
+// warnOfHold warns where the version that was rolled back to ends before the newest one is
+// due: no renewal comes in time for what is served.
+func (c *CertificateStatus) warnOfHold() {
+	if c.Held && !c.NotAfter.IsZero() && c.NotAfter.Before(c.RenewsAt) {
+		c.Warnings = append(c.Warnings, fmt.Sprintf("version %s, at which it is held, ends on %s, before the renewal on %s: dvagent renew --force %s brings another one, dvagent deploy --latest %s ends the hold here",
+			c.Version, words.Date(c.NotAfter), words.Date(c.RenewsAt), c.Name, c.Name))
 	}
 }
 
