@@ -13,7 +13,8 @@ type settings struct {
 	interval time.Duration
 	key      string // its type
 	api      string
-	probed   bool // what the web server serves is looked at
+	probed   bool          // what the web server serves is looked at
+	poll     time.Duration // the shortest time between two looks at an order
 
 	choices [][]string // names that an edit may bring; nil: it leaves them
 	stocked bool       // it orders from a package
@@ -35,7 +36,7 @@ func (s settings) String() string {
 	case s.uploads:
 		way = "uploads"
 	}
-	return fmt.Sprintf("%s, API %s: %s", strings.Join(s.names, " "), s.api, way)
+	return fmt.Sprintf("%s, API %s: %s, looks each %s", strings.Join(s.names, " "), s.api, way, s.poll)
 }
 
 // configure writes the host's agent.toml.
@@ -47,7 +48,7 @@ func (h *host) configure(s settings) {
 	}
 	text, _, _ := strings.Cut(h.world.cloud.AgentConfig(h.stateDir()), "[[certificate]]")
 	text = strings.Replace(text, "[account.main]\n", fmt.Sprintf("[account.main]\ncas_api = %q\n", s.api), 1)
-	text += fmt.Sprintf(hostConfig, s.interval, noticesAt, h.name, hookCommand, h.certificate, quoted(s.names), s.lines(h),
+	text += fmt.Sprintf(hostConfig, s.interval, s.poll, noticesAt, h.name, hookCommand, h.certificate, quoted(s.names), s.lines(h),
 		h.certificateFile(), h.keyFile(), checkCommand, reloadCommand, quoted(probes))
 	if err := h.withRoom(func() error { return os.WriteFile(h.configFile(), []byte(text), 0o600) }); err != nil {
 		h.world.t.Fatal(err)
@@ -66,6 +67,9 @@ func quoted(words []string) string {
 const hostConfig = `
 [service]
 interval = %q
+
+[limits]
+shortest_poll = %q
 
 [[notify]]
 name = "ops"

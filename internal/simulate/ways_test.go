@@ -15,6 +15,10 @@ import (
 // product is the package that a world may order from.
 const product = "digicert-free-1-free"
 
+// polls are how often hosts look at an order at most: as they do by themselves, or as an
+// operator may want it, so that an order that waits for days costs little time.
+var polls = []time.Duration{50 * time.Millisecond, 2 * time.Minute, 5 * time.Minute}
+
 // plain are choices of names without a wildcard.
 var plain = [][]string{{"example.com", "www.example.com"}, {"www.example.com", "shop.example.com"}, {"shop.example.com"}}
 
@@ -23,6 +27,10 @@ var plain = [][]string{{"example.com", "www.example.com"}, {"www.example.com", "
 // what they have, or follow another host. It has dice of its own, so that a world is
 // otherwise what it was.
 func (w *world) choose(seed uint64, hosts []settings) {
+	pace := rand.New(rand.NewPCG(seed, 29)) // also dice of its own
+	for i := range hosts {
+		hosts[i].poll = polls[pace.IntN(len(polls))]
+	}
 	switch way := rand.New(rand.NewPCG(seed, 23)).IntN(8); {
 	case way == 0 && w.api == sandbox.API2020:
 		w.stocked = true
