@@ -40,7 +40,7 @@ var allowed = map[string][]string{
 	"agent/issue/cas2020": {"agent/config", "agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle", "internal/clock", "internal/hint"},
 	"agent/issue/cas2018": {"agent/issue", "agent/order", "agent/upload", "internal/aliyun", "internal/bundle"},
 	"agent/issue":         {"agent/config", "agent/order", "agent/proof", "agent/state", "internal/bundle", "internal/chance", "internal/hint", "internal/line", "internal/words"}, // no deployment, hook or notice
-	"agent/proof":         {"agent/order", "agent/state", "dnsvalidate", "filevalidate", "internal/aliyun", "internal/hint", "internal/line"},
+	"agent/proof":         {"agent/order", "agent/state", "dnsvalidate", "filevalidate", "internal/aliyun", "internal/hint", "internal/line", "internal/together"},
 	"agent/install":       {"agent/rollout", "agent/state", "deploy", "hooks", "internal/bundle", "internal/command", "internal/hint"}, // no API
 	"agent/upload":        {"agent/rollout", "agent/state", "internal/bundle", "internal/hint"},                                        // no API
 	"agent/view": { // neither the API nor DNS: no look at the page calls one
@@ -54,7 +54,7 @@ var allowed = map[string][]string{
 	"agent/rollout": {"internal/clock", "internal/journal"},
 
 	"deploy":       {"internal/address", "internal/asroot", "internal/atomicfile", "internal/bundle", "internal/clock", "internal/command", "internal/hint", "internal/network", "internal/openat", "internal/secret", "internal/tls13", "internal/users", "internal/words"},
-	"dnsvalidate":  {"internal/aliyun", "internal/hint", "internal/network"},
+	"dnsvalidate":  {"internal/aliyun", "internal/hint", "internal/network", "internal/together"},
 	"filevalidate": {"internal/atomicfile", "internal/hint", "internal/line", "internal/network", "internal/openat"},
 	"hooks":        {"internal/bundle", "internal/command", "internal/line"},
 	"notify":       {"internal/address", "internal/hint", "internal/https", "internal/line", "internal/message", "internal/network", "internal/secret"},
@@ -71,6 +71,7 @@ var allowed = map[string][]string{
 	"internal/openat":     {"internal/hint"},
 	"internal/page":       {},
 	"internal/chance":     {},
+	"internal/together":   {},
 	"internal/clock":      {},
 	"internal/hint":       {},
 	"internal/https":      {"internal/network"},

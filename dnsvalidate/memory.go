@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/singleflight"
+	"dvagent/internal/together"
 )
 
 const mostRemembered = 1000
@@ -14,7 +14,7 @@ const mostRemembered = 1000
 // use, and forgets nothing as time passes.
 type memory[T any] struct {
 	life   time.Duration // of what it keeps; 0 is without end
-	flight singleflight.Group
+	flight together.Calls[T]
 
 	mu   sync.Mutex
 	kept map[string]memo[T]
@@ -29,7 +29,7 @@ type memo[T any] struct {
 // share one find; when the context of the caller that runs it ends, another runs
 // its own.
 func (m *memory[T]) recall(ctx context.Context, key string, find func() (T, error)) (T, error) {
-	return together(ctx, &m.flight, key, func() (T, error) {
+	return m.flight.Do(ctx, key, func() (T, error) {
 		if value, ok := m.known(key); ok {
 			return value, nil
 		}

@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
-	"golang.org/x/sync/singleflight"
+
+	"dvagent/internal/together"
 )
 
 const (
@@ -26,7 +27,7 @@ type Prover struct {
 	port     string // of the name servers that are found
 	traffic  *traffic
 
-	asking singleflight.Group // questions to one address
+	asking together.Calls[*dns.Msg] // questions to one address
 
 	zones memory[delegation]
 	deaf  memory[bool]  // resolvers that were silent, by address

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
-	"golang.org/x/sync/singleflight"
 	"golang.org/x/time/rate"
 )
 
@@ -143,28 +142,6 @@ func (l *lane) failing(since time.Time) error {
 	return nil
 }
 
-// together calls do once for all who want the same at the same time. When the ctx
-// of the one that called it ends, another one calls its own.
-func together[T any](ctx context.Context, group *singleflight.Group, key string, do func() (T, error)) (T, error) {
-	for {
-		select {
-		case <-ctx.Done():
-			return *new(T), ctx.Err()
-		case done := <-group.DoChan(key, func() (any, error) { return do() }):
-			if hasEnded(done.Err) && ctx.Err() == nil {
-				continue
-			}
-			result, _ := done.Val.(T)
-			return result, done.Err
-		}
-	}
-}
-
-// hasEnded says that err comes from a ctx that ended, and not from a server.
-func hasEnded(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-}
-
 // ask puts a question to an address when its turn has come. The error is a
 // *noAnswer, or that of ctx once ctx has ended.
 func (p *Prover) ask(ctx context.Context, address string, query *dns.Msg) (*dns.Msg, error) {
@@ -176,5 +153,5 @@ func (p *Prover) ask(ctx context.Context, address string, query *dns.Msg) (*dns.
 // share the answer, so nobody may change it.
 func (p *Prover) askOnce(ctx context.Context, address string, query *dns.Msg) (*dns.Msg, error) {
 	key := fmt.Sprint(address, query.Question[0], query.RecursionDesired, query.CheckingDisabled, query.AuthenticatedData)
-	return together(ctx, &p.asking, key, func() (*dns.Msg, error) { return p.ask(ctx, address, query) })
+	return p.asking.Do(ctx, key, func() (*dns.Msg, error) { return p.ask(ctx, address, query) })
 }

@@ -7,9 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"dvagent/internal/aliyun"
+	"dvagent/internal/together"
 )
 
 // This file holds what is remembered of the records that stand at a name, so that
@@ -21,7 +20,7 @@ type listings struct {
 	own    map[listingKey]listing
 	shared map[spot]listing
 
-	reading singleflight.Group
+	reading together.Calls[listing]
 }
 
 // spot is where records stand.
@@ -87,43 +86,15 @@ func (l *listings) take(key listingKey) (seen listing, known bool) {
 }
 
 // read is a recent listing, or else one that is read once for all who want it now.
-// What was given up with the context of the one who read it is read by another.
 func (l *listings) read(ctx context.Context, at spot, list func() ([]aliyun.Record, error)) (listing, error) {
-	for {
-		if known, ok := l.recent(at); ok {
-			return known, nil
-		}
-		coming := l.reading.DoChan(at.account+" "+at.zone+" "+at.name, func() (came any, err error) {
-			var got answer
-			defer func() {
-				got.panicked, got.givenUp = recover(), ctx.Err() != nil
-				came = got
-			}()
-			got.at = time.Now()
-			got.records, err = list()
-			return nil, err
-		})
-		select {
-		case <-ctx.Done():
-			return listing{}, ctx.Err()
-		case came := <-coming:
-			got := came.Val.(answer)
-			if got.panicked != nil {
-				panic(got.panicked) // where it is contained
-			}
-			if came.Err != nil && got.givenUp && ctx.Err() == nil {
-				continue
-			}
-			return got.listing, came.Err
-		}
+	if known, ok := l.recent(at); ok {
+		return known, nil
 	}
-}
-
-// answer is a listing that was asked for, or given up.
-type answer struct {
-	listing
-	givenUp  bool
-	panicked any
+	return l.reading.Do(ctx, at.account+" "+at.zone+" "+at.name, func() (listing, error) {
+		asked := time.Now()
+		records, err := list()
+		return listing{records, asked}, err
+	})
 }
 
 // previewing is a client that lists by what others were shown a moment ago.
