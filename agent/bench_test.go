@@ -110,13 +110,14 @@ func BenchmarkOrder(b *testing.B) {
 		{"from a package", `"2020-04-07"`, "domains = [\"example.com\"]\npackage = \"" + product + "\""},
 	} {
 		b.Run(way.name, func(b *testing.B) {
-			s, err := sandbox.Start(sandbox.Options{Instances: 40, Packages: []sandbox.Package{{ProductCode: product, Total: 1000}},
+			s, err := sandbox.Start(sandbox.Options{Instances: 40, Packages: []sandbox.Package{{ProductCode: product, Total: 1000}}, KeyType: "ECC_256",
 				IssueAfter: time.Millisecond, Propagation: []time.Duration{time.Microsecond}})
 			if err != nil {
 				b.Fatal(err)
 			}
 			defer s.Close()
 			text := strings.Replace(s.AgentConfig(filepath.Join(b.TempDir(), "state")), "[account.main]", "[account.main]\ncas_api = "+way.api, 1)
+			text = strings.Replace(text, "[[certificate]]", "[[certificate]]\nkey_type = \"ec256\"", 1)
 			if way.domains != "" {
 				text = regexp.MustCompile(`(?m)^domains = .*$`).ReplaceAllLiteralString(text, way.domains)
 			}
@@ -145,11 +146,13 @@ func benchmarkOrders(b *testing.B, s *sandbox.Sandbox, text string) {
 	count()
 	first := calls
 	calls, polls = 0, 0
+	before := processorTime(b)
 	for b.Loop() {
 		own += orderOnce(b, a, true)
 		orders++
 	}
 	count()
+	b.ReportMetric(float64((processorTime(b)-before).Milliseconds())/float64(orders), "CPU-ms/renewal")
 	b.ReportMetric(float64(first), "calls/first")
 	b.ReportMetric(float64(calls)/float64(orders), "calls/renewal")
 	b.ReportMetric(float64(polls)/float64(orders), "polls/renewal")
