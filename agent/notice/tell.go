@@ -133,7 +133,7 @@ func textOf(t Trouble, at time.Time) string {
 	over := map[string]string{
 		notify.Failed:     "works again",
 		notify.Expiring:   "was renewed, or is not in its emergency window any more",
-		notify.NoInstance: "has something to renew with again",
+		notify.NoInstance: "has something to renew with again, or needs nothing now",
 
 		notify.SubscriptionEnds: "has a subscription or a spare instance for its renewal again",
 	}[t.Event]

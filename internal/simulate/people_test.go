@@ -83,7 +83,7 @@ func (p *people) note(h *host, event string, n notify.Notice) {
 		return
 	}
 	t := &trouble{host: h, event: event, subject: n.Subject, text: n.Text, told: time.Now()}
-	if before := p.troubles[t.key()]; before != nil && before.text == t.text && h.watch.lastDeath.Before(before.told) {
+	if before := p.troubles[t.key()]; before != nil && before.text == t.text && h.watch.lastDeath.Before(before.told) && !h.watch.lapsed(before.told) {
 		p.world.violated("told twice: %s: %s", event, n.Text)
 	}
 	p.troubles[t.key()] = t

@@ -14,6 +14,7 @@ type watch struct {
 	looks     int
 	lastBad   time.Time // weather of any kind
 	lastDeath time.Time
+	lastCut   time.Time // when it last came back from where it could tell nobody
 	tampered  time.Time
 	leaf      *x509.Certificate // that was served last
 	counted   bool              // its renewal is among those that are needed
@@ -25,6 +26,12 @@ type watch struct {
 }
 
 func (w *watch) busy() bool { return !w.due.IsZero() }
+
+// lapsed says that the end of what was told at a time may have gone untold: that is worth
+// telling for a day, which the host may have spent where it could tell nobody.
+func (w *watch) lapsed(told time.Time) bool {
+	return w.lastCut.Sub(told) > day
+}
 
 // patience is how long good weather may last while something is still owed: a day,
 // and for what only a look finds the time until it.

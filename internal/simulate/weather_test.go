@@ -200,7 +200,10 @@ func (w *world) offline(h *host) {
 	if p := h.running(); p != nil {
 		p.hangUp()
 	}
-	w.begin(h, w.between(time.Minute, 4*day), "no network", func() { h.set(func() { h.offline = false }) })
+	w.begin(h, w.between(time.Minute, 4*day), "no network", func() {
+		h.set(func() { h.offline = false })
+		h.watch.lastCut = time.Now()
+	})
 }
 
 func (w *world) powerCut(h *host) {
@@ -235,7 +238,11 @@ func (w *world) suspended(h *host) {
 	if h.isAsleep() {
 		return
 	}
-	w.begin(h, w.between(time.Minute, 15*day), "suspended", h.suspend())
+	wake := h.suspend()
+	w.begin(h, w.between(time.Minute, 15*day), "suspended", func() {
+		h.watch.lastCut = time.Now()
+		wake()
+	})
 }
 
 // killed has the process die at one of its next effects, and come back soon after.
