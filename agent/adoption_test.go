@@ -17,7 +17,7 @@ func TestAnUnreachableCloudSaysUntilWhenTheCertificateIsValid(t *testing.T) {
 	w.renewed(Renewal{})
 	w.faults("refuse")
 	o := w.renew(Renewal{Force: true})
-	if o.Class != state.Failure || !strings.Contains(o.Hint(), "valid until 20") {
+	if o.Class != state.Failure || !strings.Contains(o.Hint(), "ends on 20") {
 		t.Errorf("%+v, hint %q", o, o.Hint())
 	}
 }
