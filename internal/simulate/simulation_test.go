@@ -110,7 +110,7 @@ func TestSimulation(t *testing.T) {
 		outlives(t, *seedOf, length, tell)
 		return
 	}
-	const many = 200
+	const many = 100
 	seeds := 12
 	if os.Getenv("DVAGENT_LONG_TESTS") == "1" {
 		seeds = many
