@@ -26,8 +26,7 @@ func (d *Desk) inherit(ctx context.Context, s state.Snapshot) (*order.Order, err
 			continue // what cannot be read is shown as an orphan
 		}
 		if o, err = d.heldOrder(ctx, old); err == nil && o != nil {
-			err = d.move(o, s.Config.Name)
-			d.release(ctx, old)
+			err = d.move(o, s.Config.Name) // its lease stays: a host that still has the old name would order anew
 		}
 		if err != nil {
 			return nil, fmt.Errorf("go on with the order of %s: %w", old, err)
