@@ -65,6 +65,18 @@ func TestAPassRestsWhileWhatIsDueIsAtWork(t *testing.T) {
 	}
 }
 
+func TestWhatIsAtWorkInAOneShotHidesNothingThatIsDueSooner(t *testing.T) {
+	now := state.Now()
+	waiting := func(next time.Time) state.Outcome {
+		return state.Outcome{Class: state.Pending, Retry: true, Next: next}
+	}
+	run := &oneShot{last: map[string]state.Outcome{"a": waiting(now), "b": waiting(now.Add(time.Second))}}
+	run.begin(map[string]bool{"a": true})
+	if quiet := (&pass{begun: now}).quiet(run); quiet > time.Second {
+		t.Errorf("b is due in a second, and looked at after %s", quiet)
+	}
+}
+
 // dateBack moves what an order's journal dates into the past.
 func (w *world) dateBack(by time.Duration) {
 	w.Helper()

@@ -125,10 +125,15 @@ func (run *oneShot) due(now time.Time) map[string]bool {
 	return due
 }
 
-// begin is for agenda.
+// begin is for agenda. What is at work has no next look until it is taken: else it would
+// hide one that comes sooner.
 func (run *oneShot) begin(names map[string]bool) {
 	for name := range names {
 		delete(run.first, name)
+		if last, known := run.last[name]; known {
+			last.Next = time.Time{}
+			run.last[name] = last
+		}
 	}
 }
 
