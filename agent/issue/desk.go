@@ -32,6 +32,9 @@ type Desk struct {
 	joining sync.Mutex
 	joined  bool // the ledger is one with that of the fleet
 
+	leaving sync.Mutex
+	left    *[]*order.Order // open, of certificates that are not configured; nil: not read yet
+
 	mu      sync.Mutex
 	issuers map[Shop]Issuer
 	lists   map[string]*lists // by account

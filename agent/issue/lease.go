@@ -45,7 +45,7 @@ func (d *Desk) hold(ctx context.Context, s *state.Snapshot, forced bool) error {
 	lease, err := d.fleet.Lease(ctx, s.Config.Name)
 	var elsewhere *ElsewhereError
 	if errors.As(err, &elsewhere) {
-		return cmp.Or(d.letGoOf(ctx, s), err)
+		return cmp.Or(d.letGoOf(ctx, s), d.host.Dir.Remember(s.Config.Name), err) // under another name, this host will ask for its order
 	}
 	if err != nil {
 		return err
@@ -76,8 +76,16 @@ func (d *Desk) lease(certificate string) Lease {
 // release lets another host order, where nothing is claimed.
 func (d *Desk) release(ctx context.Context, certificate string) {
 	o, err := order.Load(d.host.Dir.Certificate(certificate))
+	if err != nil || o != nil && (o.Instance != "" || o.Step() == order.Done) {
+		return
+	}
+	d.giveBack(ctx, certificate)
+}
+
+// giveBack gives back the right to work on a certificate's order, if this host has it.
+func (d *Desk) giveBack(ctx context.Context, certificate string) {
 	lease := d.lease(certificate)
-	if err != nil || lease == nil || o != nil && (o.Instance != "" || o.Step() == order.Done) {
+	if lease == nil {
 		return
 	}
 	ctx, cancel := state.Outliving(ctx)
@@ -182,6 +190,11 @@ func (d *Desk) heldOrder(ctx context.Context, certificate string) (*order.Order,
 		}
 		c = config.Certificate{Name: certificate, Domains: o.Domains, Account: o.Account, DNSAccount: o.DNSAccount, Webroot: o.Webroot, Follow: true}
 	}
+	return d.held(ctx, c)
+}
+
+// held is the same in a fleet, of a certificate that need not be configured here.
+func (d *Desk) held(ctx context.Context, c config.Certificate) (*order.Order, error) {
 	s, err := d.host.Dir.Read(c)
 	if err == nil {
 		err = d.hold(ctx, &s, true)
@@ -195,15 +208,29 @@ func (d *Desk) neededElsewhere(ctx context.Context, entry order.OwedRecord) *sta
 	if d.fleet == nil {
 		return nil
 	}
-	known, err := d.fleet.Known(ctx, entry.Certificate)
+	there, host, err := d.goesOn(ctx, entry.Certificate)
 	owed := state.Outcome{Certificate: entry.Certificate, Class: state.Pending, Step: string(order.CleanUp), Next: state.Now().Add(time.Minute), Retry: true}
 	if err != nil {
 		owed.Err = hint.Add(fmt.Errorf("%w: whether another host needs it is not known: %w", stillOwed(entry.Record), err), hint.Of(err))
 		return &owed
 	}
-	if there := known.order(entry.Certificate); there == nil || there.Outcome != "" || !there.Needs(entry.Record) {
+	if there == nil || !there.Needs(entry.Record) {
 		return nil
 	}
-	owed.Waiting = "the order of host " + known.Host + ", which needs " + named(entry.Record)
+	owed.Waiting = "the order of host " + host + ", which needs " + named(entry.Record)
 	return &owed
+}
+
+// goesOn is the open order of a certificate that the fleet knows, under whatever name, and
+// the host that works on it; nil: there is none.
+func (d *Desk) goesOn(ctx context.Context, certificate string) (*order.Order, string, error) {
+	known, err := d.fleet.Known(ctx, certificate)
+	there := known.order(certificate)
+	if err != nil || there == nil || there.Outcome == "" {
+		return there, known.Host, err
+	}
+	if err := d.join(); err != nil {
+		return nil, "", err
+	}
+	return d.heir(ctx, there)
 }

@@ -22,20 +22,15 @@ func (d *Desk) ready(ctx context.Context, s *state.Snapshot, forced bool) (err e
 			return err
 		}
 	}
+	if err := d.letGoOfMoved(ctx, s); err != nil {
+		return err
+	}
 	if s.Order, err = d.settle(*s, forced); err != nil || s.Order != nil {
 		return err
 	}
 	if s.Newest == "" || s.Rollout.Held == "" && s.Due(state.Now()) != "" && !forced {
 		if err := d.takeOver(ctx, s); err != nil {
 			return err
-		}
-	}
-	if s.Newest == "" && !s.Config.Follow {
-		if s.Order, err = d.inherit(ctx, *s); err != nil {
-			return err
-		}
-		if s.Order != nil {
-			return d.tieHeld(s)
 		}
 	}
 	if s.Config.Follow {
@@ -50,6 +45,12 @@ func (d *Desk) ready(ctx context.Context, s *state.Snapshot, forced bool) (err e
 	}
 	if reason == "" {
 		return d.dropClaim(*s)
+	}
+	if s.Order, err = d.inherit(ctx, *s); err != nil {
+		return err
+	}
+	if s.Order != nil {
+		return d.tieHeld(s)
 	}
 	s.Order, err = d.begin(ctx, *s, reason, forced)
 	return err

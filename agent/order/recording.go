@@ -39,8 +39,13 @@ func Open(dir string, a Application) (*Order, error) {
 
 // Reopen gives its names back to an order whose first line was damaged.
 func (o *Order) Reopen(a Application) error {
-	return o.record(Fact{Kind: Opened, Domains: a.Domains, Account: a.Account, DNSAccount: a.DNSAccount, Webroot: a.Webroot,
-		Reason: a.Reason, Forced: a.Forced, Number: a.Number, Host: a.Host})
+	return o.record(a.Fact())
+}
+
+// Fact is what Open and Reopen record, without its date.
+func (a Application) Fact() Fact {
+	return Fact{Kind: Opened, Domains: a.Domains, Account: a.Account, DNSAccount: a.DNSAccount, Webroot: a.Webroot,
+		Reason: a.Reason, Forced: a.Forced, Number: a.Number, Host: a.Host}
 }
 
 // Claim takes an instance, and binds the order to an API.

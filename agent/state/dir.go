@@ -96,6 +96,9 @@ func (d Dir) Has(name string) bool {
 	return err == nil && info.IsDir()
 }
 
+// Remember has Certificates name a certificate from now on, also where nothing else is kept of it.
+func (d Dir) Remember(name string) error { return os.MkdirAll(d.Certificate(name), 0o700) }
+
 // Forget removes all that is kept of a certificate. Its journals go last, so that
 // a cut removal can be seen and made again.
 func (d Dir) Forget(name string) error {

@@ -196,10 +196,29 @@ func (d Dir) MoveOrder(from, to string) error {
 	if err := os.MkdirAll(d.Certificate(to), 0o700); err != nil {
 		return err
 	}
-	for _, path := range []func(string) string{d.pending, d.OrderJournal} {
-		if err := os.Rename(path(from), path(to)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+	if err := d.moveKeys(from, to); err != nil {
+		return err
+	}
+	if err := os.Rename(d.OrderJournal(from), d.OrderJournal(to)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return errors.Join(atomicfile.SyncDir(d.Certificate(to)), atomicfile.SyncDir(d.Certificate(from)))
+}
+
+// moveKeys puts the pending keys of a certificate beside those that another one has.
+func (d Dir) moveKeys(from, to string) error {
+	entries, err := os.ReadDir(d.pending(from))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = atomicfile.MkdirAll(d.pending(to), 0o700)
+	}
+	for _, entry := range entries {
+		err = errors.Join(err, os.Rename(filepath.Join(d.pending(from), entry.Name()), filepath.Join(d.pending(to), entry.Name())))
+	}
+	if err = errors.Join(err, atomicfile.SyncDir(d.pending(to))); err != nil {
+		return err
+	}
+	return os.Remove(d.pending(from))
 }
