@@ -4,7 +4,6 @@ import (
 	"errors"
 	"time"
 
-	"dvagent/agent/state"
 	"dvagent/internal/hint"
 )
 
@@ -17,7 +16,7 @@ func (c *Check) Attended(service bool, now time.Time) Finding {
 	}
 	u := c.host.Dir.Unattended(now)
 	if u.Alarm {
-		return Finding{Subject: subject, Warning: true, Err: hint.Add(errors.New(u.Text), state.UnattendedHint)}
+		return Finding{Subject: subject, Warning: true, Err: hint.Add(errors.New(u.Text), u.Hint())}
 	}
 	return Finding{Subject: subject, OK: u.Text}
 }

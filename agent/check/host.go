@@ -77,6 +77,7 @@ func (c *Check) Host(ctx context.Context, now time.Time) []Finding {
 		findings = append(findings, checkLedgers(c.host.Dir)...)
 	}
 	findings = append(findings, checkSecrets(c.host.Config)...)
+	findings = append(findings, c.shown(now)...)
 	targets, inPlace := c.certificates(ctx, now, stateDir.Err == nil)
 	findings = distinct(append(findings, targets...))
 	findings = append(findings, c.tryChecks(ctx)...)

@@ -21,7 +21,7 @@ const (
 	Started  Kind = "started"  // Target, Version, and Place of an upload: right before the first file is touched, or the pair is sent
 	Deployed Kind = "deployed" // Target, Version, and Place of an upload: installed, and served where there is a probe
 	Told     Kind = "told"     // Target, an event, Version, and Place where that is known: its hooks ran
-	Failed   Kind = "failed"   // Target, Version, Error, Hint, Cause, Until, and Command where one failed
+	Failed   Kind = "failed"   // Target, Version, Error, Hint, Cause, Until, Passes, and Command where one failed
 	Left     Kind = "left"     // Target, and the ID of a newer pair of somebody else's that stays there
 	Held     Kind = "held"     // Version: rolled back to, until the next issuance
 	Freed    Kind = "freed"    // the hold is over
@@ -38,6 +38,7 @@ type Fact struct {
 	Hint    string    `json:"hint,omitempty"`
 	Cause   string    `json:"cause,omitempty"`
 	Until   time.Time `json:"until,omitzero"`
+	Passes  bool      `json:"passes,omitempty"`
 	Command *Command  `json:"command,omitempty"`
 	Place   *Place    `json:"place,omitempty"`
 
@@ -92,6 +93,7 @@ type Failure struct {
 	Cause      string // a word that the agent decides by
 	At         time.Time
 	Until      time.Time // not tried again before then
+	Passes     bool      // by itself, or by what is done on another host
 	Command    *Command  // that failed, or nil
 }
 
@@ -175,7 +177,7 @@ func (r *Rollout) apply(fact Fact) {
 	case Failed:
 		target.withdraw(fact)
 		target.Failures = max(fact.Failures, target.Failures+1)
-		target.Failure = Failure{Text: fact.Error, Hint: fact.Hint, Cause: fact.Cause, At: fact.At, Until: fact.Until, Command: fact.Command}
+		target.Failure = Failure{Text: fact.Error, Hint: fact.Hint, Cause: fact.Cause, At: fact.At, Until: fact.Until, Passes: fact.Passes, Command: fact.Command}
 	case Held:
 		r.Held = fact.Version
 	case Freed:
@@ -223,5 +225,5 @@ func (r *Rollout) compact() error {
 
 func failed(target, version string, f Failure) Fact {
 	return Fact{At: f.At, Kind: Failed, Target: target, Version: version,
-		Error: f.Text, Hint: f.Hint, Cause: f.Cause, Until: f.Until, Command: f.Command}
+		Error: f.Text, Hint: f.Hint, Cause: f.Cause, Until: f.Until, Passes: f.Passes, Command: f.Command}
 }

@@ -245,7 +245,7 @@ func Advice(name string) string {
 // withoutVersion is the outcome where a published version is not installed, for that
 // reason.
 func (l *look) withoutVersion(err error) state.Outcome {
-	news, recordErr := l.s.FleetFailed(err, l.soon())
+	news, recordErr := l.s.FleetFailed(err, l.soon(), true)
 	o := state.Outcome{Certificate: l.name(), Class: state.Pending, Step: state.StepFleet, Waiting: err.Error(), Next: l.soon()}
 	if l.s.Emergency(l.now) {
 		o = state.Failed(l.name(), err)
@@ -274,7 +274,7 @@ func (l *look) refused(ctx context.Context, err error) state.Outcome {
 	if _, trying := l.r.Tries[l.pass.book.host()]; trying {
 		err = state.Also(err, l.pass.note(ctx, l.name(), l.r.ID, fleet.Failed, err.Error()))
 	}
-	news, recordErr := l.s.FleetFailed(err, l.soon())
+	news, recordErr := l.s.FleetFailed(err, l.soon(), false)
 	l.pass.share.host.Observe(state.Progress{At: l.now, Certificate: l.name(), Step: state.StepFleet, Err: err})
 	o := state.Failed(l.name(), state.Also(err, recordErr))
 	o.Step, o.Next, o.News = state.StepFleet, l.soon(), news
@@ -307,7 +307,7 @@ func (l *look) without(ctx context.Context, err error) (o state.Outcome, rests b
 	if away := !l.pass.down.IsZero() && l.now.Sub(l.pass.down) > l.pass.share.timing.tell; away {
 		err = hint.Add(fmt.Errorf("the fleet cannot be asked since %s: %s", words.Minute(l.pass.down), err), hint.Of(err))
 	}
-	news, recordErr := l.s.FleetFailed(err, next)
+	news, recordErr := l.s.FleetFailed(err, next, state.Transient(err))
 	if !state.Transient(err) {
 		o = state.Failed(l.name(), err)
 		o.Step, o.Next, o.News = state.StepFleet, next, news

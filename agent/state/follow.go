@@ -21,13 +21,14 @@ func (s Snapshot) FollowFailure() (f rollout.Failure, inARow int) {
 // FollowFailed records such a failure, and when the next look comes. news says
 // that its cause is another one than before.
 func (s Snapshot) FollowFailed(cause error, until time.Time) (news bool, err error) {
-	return s.stepFailed(StepFollow, cause, until)
+	return s.stepFailed(StepFollow, cause, until, Transient(cause))
 }
 
-func (s Snapshot) stepFailed(step string, cause error, until time.Time) (news bool, err error) {
+func (s Snapshot) stepFailed(step string, cause error, until time.Time, passes bool) (news bool, err error) {
 	before := s.Rollout.Targets[step].Failure
 	news = News(Cause(cause), cmp.Or(before.Cause, before.Text))
-	return news, s.Rollout.Fail(step, "", rollout.Failure{Text: cause.Error(), Hint: hint.Of(cause), Cause: Cause(cause), Until: until})
+	failure := rollout.Failure{Text: cause.Error(), Hint: hint.Of(cause), Cause: Cause(cause), Until: until, Passes: passes}
+	return news, s.Rollout.Fail(step, "", failure)
 }
 
 // Followed says that the look has not failed.

@@ -63,6 +63,8 @@ const longUnattended = 48 * time.Hour
 type Unattended struct {
 	Text  string `json:"text"`
 	Alarm bool   `json:"alarm"` // nothing does that could be seen
+
+	ahead bool // what was done is dated later than now
 }
 
 // Unattended is for where no service answers.
@@ -80,7 +82,7 @@ func (d Dir) Unattended(now time.Time) *Unattended {
 			true:  "nothing renews here: no service runs, and the last one worked at a time that is yet to come (%s)",
 			false: "nothing renews here: no service runs, and the last renew was at a time that is yet to come (%s)",
 		}[service]
-		return &Unattended{Alarm: true, Text: fmt.Sprintf(format, words.Minute(last.At))}
+		return &Unattended{Alarm: true, Text: fmt.Sprintf(format, words.Minute(last.At)), ahead: true}
 	}
 	alarm := now.Sub(last.At) > longUnattended
 	format := map[bool]map[bool]string{
@@ -96,5 +98,10 @@ func (d Dir) Unattended(now time.Time) *Unattended {
 	return &Unattended{Alarm: alarm, Text: fmt.Sprintf(format, words.Ago(last.At, now), words.Minute(last.At))}
 }
 
-// UnattendedHint is what to do where nothing renews.
-const UnattendedHint = "let the service run (systemctl enable --now dvagent), or dvagent renew by cron or a timer"
+// Hint is what to do at an alarm.
+func (u *Unattended) Hint() string {
+	if u.ahead {
+		return "see whether the clock of this host is right; then let the service run (systemctl enable --now dvagent), or dvagent renew by cron or a timer"
+	}
+	return "let the service run (systemctl enable --now dvagent), or dvagent renew by cron or a timer"
+}

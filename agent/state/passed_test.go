@@ -1,6 +1,7 @@
 package state
 
 import (
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -62,6 +63,9 @@ func TestWhereNoServiceAnswersItIsSaidWhatElseRenews(t *testing.T) {
 			got := dir.Unattended(now)
 			if tt.text != "" && got.Text != tt.text || got.Text == "" || got.Alarm != tt.alarm {
 				t.Errorf("got %+v", got)
+			}
+			if clock := strings.HasPrefix(got.Hint(), "see whether the clock"); clock != strings.Contains(tt.text, "yet to come") {
+				t.Errorf("its hint is %s", got.Hint())
 			}
 		})
 	}

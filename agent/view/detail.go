@@ -96,6 +96,9 @@ func addDetail(host *state.Host, c *CertificateStatus) {
 	if err != nil {
 		c.Warnings = append(c.Warnings, "its orders cannot be read: "+err.Error())
 	}
+	if c.fromFleet {
+		return // it has no account
+	}
 	c.API = apiOf(host.Config.Accounts[c.Account], cmp.Or(latest, last))
 }
 

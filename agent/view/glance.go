@@ -122,7 +122,7 @@ func glance(host *state.Host, known map[string]glimpse, now time.Time) *Glance {
 			continue
 		}
 		group.Go(func() error {
-			glimpses[i] = newGlimpse(host.Dir, certificate, stamp)
+			glimpses[i] = newGlimpse(host, certificate, stamp)
 			return nil
 		})
 	}
@@ -183,15 +183,15 @@ func fileStampOf(path string) fileStamp {
 
 // newGlimpse reads a certificate's directory; the stamp is older than what it
 // finds.
-func newGlimpse(dir state.Dir, certificate config.Certificate, stamp stamp) glimpse {
+func newGlimpse(host *state.Host, certificate config.Certificate, stamp stamp) glimpse {
 	g := glimpse{stamp: stamp}
-	s, err := dir.Read(certificate)
+	s, err := host.Dir.Read(certificate)
 	if err != nil {
 		g.seen.CertificateStatus = unreadable(certificate, err)
 		g.stamp = stampNever // it may be mended in ways that leave no trace
 		return g
 	}
-	g.seen.CertificateStatus = known(s)
+	g.seen.CertificateStatus = known(s, host.Config.Fleet)
 	if s.Leaf != nil {
 		g.notBefore, g.notAfter = s.Leaf.NotBefore, s.Leaf.NotAfter
 		g.lasting = s.Due(s.Leaf.NotBefore) // before any window

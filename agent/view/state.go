@@ -18,7 +18,7 @@ const (
 	Emergency  State = "emergency"      // a tenth of the current version's lifetime is left, or less
 	Stopped    State = "stopped"        // the order goes on when an operator has acted
 	NoInstance State = "no instance"    // an order is due and none is spare
-	Failed     State = "failed"         // the order, for what does not pass by itself
+	Failed     State = "failed"         // the order, or what would be installed in its place, for what does not pass by itself
 	NotServed  State = "not served"     // a deployment failed
 	UploadOwed State = "upload owed"    // an upload failed
 	HookOwed   State = "hook owed"      // a hook failed
@@ -54,7 +54,7 @@ func (c CertificateStatus) state(now time.Time) State {
 		{Emergency, c.Reason == state.ReasonEmergency || lastTenth(c.NotBefore, c.NotAfter, now)},
 		{Stopped, o.Open() && o.Stopped},
 		{NoInstance, o.Open() && o.WantsInstance()},
-		{Failed, o.Open() && o.Error != "" && !o.Transient},
+		{Failed, o.Open() && o.Error != "" && !o.Transient || c.refused},
 		{NotServed, c.anyDeployment(func(d DeploymentStatus) bool { return d.Error != "" })},
 		{UploadOwed, c.Upload.Failed()},
 		{HookOwed, c.HookError != ""},

@@ -96,6 +96,7 @@ type CertificateStatus struct {
 	followHint string
 	fleetHint  string
 	fromFleet  bool
+	refused    bool // what it follows, or what the fleet has published, for what does not pass by itself
 }
 
 // OrderStatus is an open order.
@@ -231,11 +232,7 @@ func certificateStatus(ctx context.Context, host *state.Host, certificate config
 	if err != nil {
 		return unreadable(certificate, err)
 	}
-	c := known(s)
-	if !host.Config.Fleet.Alone() {
-		c.FleetError, c.fleetHint = s.FleetFailure()
-		c.fromFleet = s.Config.FromFleet
-	}
+	c := known(s, host.Config.Fleet)
 	c.Reason = s.Due(now)
 	c.foresee(has.renewal(s, now), now)
 	if sealed && filesTell(s) {
@@ -257,17 +254,21 @@ func certificateStatus(ctx context.Context, host *state.Host, certificate config
 }
 
 // known is what the configuration and the journals say, whatever the time.
-func known(s state.Snapshot) CertificateStatus {
+func known(s state.Snapshot, fleet config.Fleet) CertificateStatus {
 	c := CertificateStatus{
 		Name: s.Config.Name, Domains: s.Config.Domains, Account: s.Config.Account, Version: s.Current, Held: s.Rollout.Held != "", Follows: s.Config.Follow,
 		RenewsAt: s.RenewsAt(), Deployments: []DeploymentStatus{}, Upload: uploadStatus(s), damage: s.Damage(), Package: s.Config.Package,
+		fromFleet: s.Config.FromFleet,
 	}
 	if s.Order != nil {
 		c.Order = orderStatus(s.Order)
 	}
 	if s.Config.Follow {
 		failure, _ := s.FollowFailure()
-		c.FollowError, c.followHint = failure.Text, failure.Hint
+		c.FollowError, c.followHint, c.refused = failure.Text, failure.Hint, failure.Text != "" && !failure.Passes
+	}
+	if failure := s.FleetFailure(); !fleet.Alone() && failure.Text != "" {
+		c.FleetError, c.fleetHint, c.refused = failure.Text, failure.Hint, c.refused || !failure.Passes
 	}
 	for _, event := range []string{hooks.Issued, hooks.Deployed} {
 		c.HookError = cmp.Or(c.HookError, s.Rollout.Targets[event].Failure.Text)
@@ -343,6 +344,8 @@ func (c CertificateStatus) next() string {
 		return c.followHint
 	case c.FleetError != "" && c.fleetHint != "":
 		return c.fleetHint
+	case c.refused:
+		return "an operator is needed: " + cmp.Or(c.FollowError, c.FleetError)
 	case c.Reason != "" && c.fromFleet:
 		return "follows: waits for the fleet: " + c.Reason
 	case c.Reason != "" && c.Follows:

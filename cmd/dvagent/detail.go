@@ -20,7 +20,9 @@ func (t *statusPrinter) detail(c view.CertificateStatus) {
 	t.WriteString(t.Paint(terminal.Bold, c.Name) + "  " + t.Paint(stateStyle(c.State), t.Put(string(c.State))) + "\n")
 	t.field("next", nextCell(c))
 	t.field("names", strings.Join(c.Domains, ", "))
-	t.field("account", c.Account)
+	if c.Account != "" {
+		t.field("account", c.Account)
+	}
 	if c.API != nil {
 		t.field("api", apiCell(*c.API))
 	}

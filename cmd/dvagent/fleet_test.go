@@ -46,6 +46,7 @@ func TestAnIdentityIsWrittenOnceForItsUserAlone(t *testing.T) {
 type member struct {
 	*testing.T
 	fleet  *fleet.Fleet
+	etcd   *fleettest.Cluster
 	config string
 	dir    string
 }
@@ -57,10 +58,9 @@ func newMember(t *testing.T) *member {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &member{T: t, dir: t.TempDir()}
+	m := &member{T: t, etcd: etcd, dir: t.TempDir()}
 	identity := fleettest.Identity(t, text)
-	m.fleet = fleet.New(etcd.Settings(identity))
-	t.Cleanup(m.fleet.Close)
+	m.meets(identity)
 	m.config = filepath.Join(m.dir, "agent.toml")
 	err = os.WriteFile(m.config, fmt.Appendf(nil, `state_dir = "%[1]s/state"
 [fleet]
@@ -78,6 +78,12 @@ follow = true
 		t.Fatal(err)
 	}
 	return m
+}
+
+// meets has another host publish that has this identity.
+func (m *member) meets(identity string) {
+	m.fleet = fleet.New(m.etcd.Settings(identity))
+	m.Cleanup(m.fleet.Close)
 }
 
 // run runs a command that exits with code, and says all of these texts.
@@ -160,6 +166,36 @@ func (m *member) says(language string) {
 	}
 	if err != nil {
 		m.Fatal(err)
+	}
+}
+
+func TestAVersionThatAMemberCannotUseNeedsAnOperator(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		ago     time.Duration // since it begins
+		spoil   bool          // what is sealed
+		says    string
+		advises string
+	}{
+		{"that begins by a clock which is ahead", -time.Hour, false, "is not valid before", "see whether the clock of this host is right"},
+		{"whose seal is another fleet's", time.Hour, true, "in etcd cannot be used", "see that identity_file is the same"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newMember(t)
+			if tt.spoil {
+				text, err := fleet.NewIdentity()
+				if err != nil {
+					t.Fatal(err)
+				}
+				m.meets(fleettest.Identity(t, text))
+			}
+			m.publish(bundletest.NewCA(t, "fleet"), tt.ago, fleet.Try{At: time.Now().UTC(), State: fleet.Served})
+			m.run(exitFailed, "renew", tt.says)
+			m.run(exitOK, "status", "www          failed", "1 of 1 certificate needs you", tt.says, tt.advises)
+			if out := m.run(exitOK, "status www", "www  failed", tt.advises); strings.Contains(out, "  account") || strings.Contains(out, "  api") {
+				t.Errorf("it has no account: %s", out)
+			}
+		})
 	}
 }
 

@@ -210,7 +210,7 @@ func (t *statusPrinter) rows(status view.Status) {
 // configuration that it does not use.
 func (t *statusPrinter) service(status view.Status) {
 	if u := status.Unattended; u != nil && u.Alarm {
-		t.paint(terminal.Red, fmt.Sprintf("service: %s (hint: %s)", line.Of(u.Text), state.UnattendedHint))
+		t.paint(terminal.Red, fmt.Sprintf("service: %s (hint: %s)", line.Of(u.Text), u.Hint()))
 	} else if u != nil {
 		t.say("service: %s", line.Of(u.Text))
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"dvagent/internal/hint"
 	"dvagent/internal/words"
 )
 
@@ -59,7 +60,8 @@ func CoversName(names []string, name string) bool {
 
 func verifyDates(c *x509.Certificate, now time.Time) error {
 	if now.Before(c.NotBefore) {
-		return fmt.Errorf("the certificate of %q is not valid before %s", title(c), words.Minute(c.NotBefore))
+		return hint.Add(fmt.Errorf("the certificate of %q is not valid before %s", title(c), words.Minute(c.NotBefore)),
+			"see whether the clock of this host is right")
 	}
 	if now.After(c.NotAfter) {
 		return fmt.Errorf("the certificate of %q expired on %s", title(c), words.Minute(c.NotAfter))
