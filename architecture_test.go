@@ -16,7 +16,7 @@ var allowed = map[string][]string{
 		"cmd/dvagent/daemon", "cmd/dvagent/demo", "dashboard",
 		"agent", "agent/account", "agent/check", "agent/config", "agent/fleet", "agent/order", "agent/setup", "agent/share", "agent/state", "agent/upload", "agent/view",
 		"internal/aliyun", "internal/asroot", "internal/atomicfile", "internal/bundle", "internal/command", "internal/hint", "internal/line",
-		"internal/message", "internal/openat", "internal/sandbox", "internal/secret", "internal/spelling", "internal/terminal", "internal/unit", "internal/words",
+		"internal/manual", "internal/message", "internal/openat", "internal/sandbox", "internal/secret", "internal/spelling", "internal/terminal", "internal/unit", "internal/words",
 	},
 	"cmd/dvagent/daemon": {"agent", "agent/config", "agent/state", "agent/view", "dashboard", "internal/hint", "internal/line", "internal/words"},
 	"cmd/dvagent/demo":   {"agent", "agent/config", "agent/state", "deploy", "internal/bundle", "internal/hint", "internal/line", "internal/sandbox", "internal/words"},
@@ -76,6 +76,7 @@ var allowed = map[string][]string{
 	"internal/hint":       {},
 	"internal/https":      {"internal/network"},
 	"internal/line":       {},
+	"internal/manual":     {"internal/openat"},
 	"internal/message":    {},
 	"internal/network":    {},
 	"internal/secret":     {"internal/hint", "internal/openat", "internal/unit"},
@@ -166,6 +167,23 @@ func TestOnePackageImportsTheSDK(t *testing.T) {
 	}
 	if !wall {
 		t.Errorf("%s does not import the SDK: this test looks for the wrong path", sdkAt)
+	}
+}
+
+// What a package makes at its initialisation costs time at each start, of any command.
+func TestTheProgramLinksNothingThatMakesManPages(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "./cmd/dvagent").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	linked := strings.Fields(string(out))
+	for _, path := range []string{module + "internal/manual", "github.com/spf13/cobra/doc", "github.com/russross/blackfriday/v2", "go.yaml.in/yaml/v3"} {
+		if slices.Contains(linked, path) {
+			t.Errorf("%s is linked into the program", path)
+		}
+	}
+	if !slices.Contains(linked, "github.com/spf13/cobra") {
+		t.Error("cobra is not linked: this test looks for the wrong paths")
 	}
 }
 

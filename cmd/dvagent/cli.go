@@ -56,6 +56,9 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
+// ofThisBuild are commands that a build tag adds.
+var ofThisBuild []func(*cli) *cobra.Command
+
 func (c *cli) command() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "dvagent",
@@ -86,9 +89,12 @@ func (c *cli) command() *cobra.Command {
 	root.AddCommand(c.runCommand(), c.renewCommand(), c.planCommand(), c.statusCommand(), c.checkCommand(),
 		c.deployCommand(), c.rollbackCommand(), c.abandonCommand(), c.logsCommand(), c.forgetCommand(), c.importCommand(), c.ordersCommand(), c.certsCommand(),
 		c.contactsCommand(), c.fleetCommand(), c.initCommand())
-	for _, cmd := range []*cobra.Command{c.demoCommand(), c.sandboxCommand(), c.versionCommand(), c.manualCommand(), c.asRootCommand()} {
+	for _, cmd := range []*cobra.Command{c.demoCommand(), c.sandboxCommand(), c.versionCommand(), c.asRootCommand()} {
 		cmd.PreRunE = refuseConfig
 		root.AddCommand(cmd)
+	}
+	for _, command := range ofThisBuild {
+		root.AddCommand(command(c))
 	}
 	addExamples(root)
 	c.speakHelp(root)

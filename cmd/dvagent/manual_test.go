@@ -7,13 +7,22 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"dvagent/internal/manual"
 )
 
-func TestTheManualHasWhatTheDocsSay(t *testing.T) {
+// writeManual returns the directory of the pages that packaging/build would make.
+func writeManual(t *testing.T) string {
+	t.Helper()
 	dir := filepath.Join(t.TempDir(), "man")
-	if code, _, stderr := dvagent(t, "manual", dir, "../../docs"); code != exitOK {
-		t.Fatalf("exit code %d: %s", code, stderr)
+	if err := manual.Write((&cli{}).command(), version, dir, "../../docs"); err != nil {
+		t.Fatal(err)
 	}
+	return dir
+}
+
+func TestTheManualHasWhatTheDocsSay(t *testing.T) {
+	dir := writeManual(t)
 	for name, wants := range map[string][]string{
 		"dvagent.8": {".SH EXAMPLE", ".SH EXIT STATUS", ".SH FILES", "/etc/dvagent/agent.toml", "agent.toml(5)", "another agent holds the lock"},
 		"dvagent-renew.8": {".SH EXAMPLE", "dvagent renew --quiet", ".SH EXIT STATUS", "no spare instance", ".SH FILES", "order.journal",
@@ -40,10 +49,7 @@ func TestTheManualHasWhatTheDocsSay(t *testing.T) {
 
 // Each key of agent.toml.example has a place in the manual.
 func TestTheManualOfTheConfigurationHasEachKey(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "man")
-	if code, _, stderr := dvagent(t, "manual", dir, "../../docs"); code != exitOK {
-		t.Fatalf("exit code %d: %s", code, stderr)
-	}
+	dir := writeManual(t)
 	page := strings.ReplaceAll(string(must(os.ReadFile(filepath.Join(dir, "agent.toml.5")))), `\-`, "-")
 	example := must(os.ReadFile("../../agent.toml.example"))
 	for _, m := range regexp.MustCompile(`(?m)^ *#?([a-z_]+) = `).FindAllSubmatch(example, -1) {

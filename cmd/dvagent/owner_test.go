@@ -312,7 +312,7 @@ func (i *installation) add(text string) error {
 // Each command works as the user whose the state is, or does without the state.
 func TestEachCommandIsKnownToNeedTheStateOrNot(t *testing.T) {
 	without := []string{"as-root", "certs", "certs delete", "certs download", "certs list", "certs prune", "certs show",
-		"contacts", "demo", "fleet", "fleet keygen", "help", "init", "manual", "sandbox", "version"}
+		"contacts", "demo", "fleet", "fleet keygen", "help", "init", "sandbox", "version"}
 	var walk func(cmd *cobra.Command, path string)
 	walk = func(cmd *cobra.Command, path string) {
 		for _, below := range cmd.Commands() {
