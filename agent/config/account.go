@@ -22,7 +22,7 @@ func buildAccounts(config *Config, doc document) error {
 	wrong.add(err)
 	for _, name := range slices.Sorted(maps.Keys(doc.Account)) {
 		key := "account." + name
-		if !nameForm().MatchString(name) {
+		if !IsName(name) {
 			wrong.at(key, fmt.Errorf("the name %q is not made of a-z, 0-9, dots and hyphens", name))
 		}
 		account, err := buildAccount(key, doc.Account[name])

@@ -7,11 +7,9 @@ import (
 	"io/fs"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"dvagent/deploy"
 	"dvagent/internal/address"
@@ -21,13 +19,24 @@ import (
 	"dvagent/internal/users"
 )
 
-var (
-	nameForm     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,127}$`) })
-	instanceForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`) })
+const (
+	lower  = "abcdefghijklmnopqrstuvwxyz"
+	upper  = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	digits = "0123456789"
 )
 
 // IsName says that the text can be a certificate's name, and so a directory's.
-func IsName(text string) bool { return nameForm().MatchString(text) }
+func IsName(text string) bool {
+	return isMadeOf(text, lower+digits+".-") && strings.Contains(lower+digits, text[:1])
+}
+
+func isInstance(text string) bool { return isMadeOf(text, lower+upper+digits+"_-") }
+
+// isMadeOf says that a text is one of 1 to 128 of these signs, which are ASCII. A
+// regular expression takes a fifth of a millisecond until it is compiled.
+func isMadeOf(text, signs string) bool {
+	return text != "" && len(text) <= 128 && strings.Trim(text, signs) == ""
+}
 
 func buildCertificates(config *Config, contacts map[string]Contact, owners *owners, s *source) error {
 	first := len(config.Certificates)
@@ -73,7 +82,7 @@ func buildCertificate(config *Config, contacts map[string]Contact, real *realPat
 	wrong.add(checkFollow(table))
 	wrong.add(checkValidation(table, domains))
 	for _, instance := range table.Instances {
-		if !instanceForm().MatchString(instance) {
+		if !isInstance(instance) {
 			wrong.at("instances", fmt.Errorf("%q is not an instance", instance))
 		}
 	}

@@ -28,7 +28,7 @@ func checkPackage(c Certificate, account Account) error {
 		}
 	}
 	switch {
-	case !instanceForm().MatchString(c.Package):
+	case !isInstance(c.Package):
 		return at("package", fmt.Errorf("%q is not a ProductCode such as digicert-free-1-free", c.Package))
 	case len(c.Instances) > 0 || c.TestInstances:
 		return at("package", errors.New("an order is placed on an instance or from a package, not both"))

@@ -69,7 +69,7 @@ func (c *cli) command() *cobra.Command {
 		Version:       version,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetVersionTemplate(versionText())
+	root.SetVersionTemplate("{{versionText}}")
 	root.SetFlagErrorFunc(wrongFlag)
 	root.SetHelpCommand(helpCommand())
 	flags := root.PersistentFlags()

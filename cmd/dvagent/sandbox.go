@@ -161,11 +161,11 @@ func parseEach[T any](texts []string, parse func(string) (T, error)) ([]T, error
 
 func faultHelp() string {
 	var help strings.Builder
-	width := 0
-	for _, kind := range sandbox.FaultKinds() {
+	kinds, width := sandbox.FaultKinds(), 0
+	for _, kind := range kinds {
 		width = max(width, len(kind.Name))
 	}
-	for _, kind := range sandbox.FaultKinds() {
+	for _, kind := range kinds {
 		fmt.Fprintf(&help, "  %-*s %s\n", width, kind.Name, kind.Description)
 	}
 	return help.String()

@@ -34,6 +34,8 @@ func build() dashboard.Build {
 	return b
 }
 
+func init() { cobra.AddTemplateFunc("versionText", versionText) } // made when it is asked for
+
 // versionText is what version and --version print.
 func versionText() string {
 	built, sdk := build(), "unknown"

@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -40,7 +41,7 @@ type LaterError struct{ Path string }
 
 func (e *LaterError) Error() string { return e.Path + " was written by a later version of dvagent" }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+var castagnoli = sync.OnceValue(func() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) })
 
 // Log is a file of facts of one type. It is not safe for concurrent use.
 type Log[F any] struct {
@@ -155,7 +156,7 @@ func checked(line []byte) []byte {
 }
 
 func checksum(body []byte) string {
-	return hex.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.Checksum(body, castagnoli)))
+	return hex.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.Checksum(body, castagnoli())))
 }
 
 func encode(fact any) ([]byte, error) {

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 
 	"golang.org/x/text/language"
 )
@@ -56,10 +57,12 @@ func OfBrowser(header string) Language {
 }
 
 // Who writes Chinese in another way reads this one rather than English.
-var offered = language.NewMatcher([]language.Tag{language.English, language.Chinese, language.TraditionalChinese})
+var offered = sync.OnceValue(func() language.Matcher {
+	return language.NewMatcher([]language.Tag{language.English, language.Chinese, language.TraditionalChinese})
+})
 
 func nearest(tags ...language.Tag) Language {
-	if _, index, _ := offered.Match(tags...); index > 0 {
+	if _, index, _ := offered().Match(tags...); index > 0 {
 		return Chinese
 	}
 	return English

@@ -47,11 +47,9 @@ var codes = []struct {
 
 // codeKinds are faults that refuse with one of the codes, and apply nothing.
 func codeKinds() []kind {
-	var list []kind
-	for _, c := range codes {
-		list = append(list, kind{
-			name: "code-" + c.code, about: c.message, refuse: code(c.status, c.code, c.message),
-		})
+	list := make([]kind, len(codes))
+	for i, c := range codes {
+		list[i] = kind{name: "code-" + c.code, about: c.message, refuse: code(c.status, c.code, c.message)}
 	}
 	return list
 }

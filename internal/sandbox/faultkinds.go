@@ -3,7 +3,9 @@ package sandbox
 import (
 	"crypto/x509"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -22,14 +24,9 @@ var (
 )
 
 // kinds is the table of all faults.
-func kinds() []kind {
-	tables := [][]kind{connectionKinds, refusalKinds, orderKinds, answerKinds, certificateKinds, instanceKinds, proofKinds, fileKinds, codeKinds()}
-	var all []kind
-	for _, table := range tables {
-		all = append(all, table...)
-	}
-	return all
-}
+var kinds = sync.OnceValue(func() []kind {
+	return slices.Concat(connectionKinds, refusalKinds, orderKinds, answerKinds, certificateKinds, instanceKinds, proofKinds, fileKinds, codeKinds())
+})
 
 var connectionKinds = []kind{
 	{name: "refuse", about: "the API's port is closed; takes no action and no count", closesPort: true},

@@ -27,9 +27,9 @@ type FaultKind struct {
 
 // FaultKinds lists every kind, in the order of the help.
 func FaultKinds() []FaultKind {
-	var list []FaultKind
-	for _, k := range kinds() {
-		list = append(list, FaultKind{Name: k.name, Description: k.about})
+	list := make([]FaultKind, len(kinds()))
+	for i, k := range kinds() {
+		list[i] = FaultKind{Name: k.name, Description: k.about}
 	}
 	return list
 }
