@@ -113,6 +113,7 @@ func (t *tie) note(fact order.Fact) error {
 }
 
 func (t *tie) write(k Known) error {
+	k.Facts = order.WithoutRepetition(k.Facts) // a value in etcd has a bound
 	if err := t.lease.Write(context.Background(), k); err != nil {
 		return err
 	}

@@ -119,7 +119,7 @@ func (d *Desk) catchUp(s *state.Snapshot, lease Lease, there *order.Order) error
 		if err := d.host.Dir.KeepKey(s.Config.Name, known.Key); err != nil {
 			return err
 		}
-		if s.Order, err = order.Replace(dir, all); err != nil {
+		if s.Order, err = order.Replace(dir, order.WithoutRepetition(all)); err != nil {
 			return err
 		}
 	}

@@ -77,9 +77,10 @@ type Order struct {
 	Outcome Outcome
 	EndedAt time.Time
 
-	dir   string
-	log   *journal.Log[Fact]
-	share func(Fact) error // nil: this host is alone
+	dir    string
+	log    *journal.Log[Fact]
+	looked int              // lines of the log when it was looked at whether it is too long
+	share  func(Fact) error // nil: this host is alone
 }
 
 // API2018 is what the orders of an older dvagent are bound to, which knew no

@@ -120,12 +120,8 @@ func (o *Order) Wait(reason string) error { return o.record(Fact{Kind: Waiting, 
 
 // Fail records that the step failed; f.At is now.
 func (o *Order) Fail(f Failure) error {
-	err := o.record(Fact{Kind: Failed, Error: f.Text, Hint: f.Hint, Cause: f.Cause, Until: f.Until,
+	return o.record(Fact{Kind: Failed, Error: f.Text, Hint: f.Hint, Cause: f.Cause, Until: f.Until,
 		Stopped: f.Stopped, Transient: f.Transient})
-	if err == nil {
-		o.compact()
-	}
-	return err
 }
 
 // End ends the order.
@@ -144,5 +140,6 @@ func (o *Order) record(fact Fact) error {
 		return err
 	}
 	o.apply(fact)
+	o.compact()
 	return nil
 }
