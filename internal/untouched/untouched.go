@@ -71,10 +71,22 @@ func (f *Files[V]) As(path string, stat openat.Stat) (value V, known bool) {
 func (f *Files[V]) Put(path string, stat openat.Stat, value V) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if _, known := f.known[path]; f.known == nil || !known && len(f.known) >= most {
+	if f.known == nil {
 		f.known = map[string]remembered[V]{}
 	}
+	if _, known := f.known[path]; !known && len(f.known) >= most {
+		f.drop()
+	}
 	f.known[path] = remembered[V]{stat, value}
+}
+
+// drop forgets any one file: of more than are remembered, some are then found also where
+// all of them are read in turn. The mutex must be held.
+func (f *Files[V]) drop() {
+	for path := range f.known {
+		delete(f.known, path)
+		return
+	}
 }
 
 // Wrote is Put for who has just put a file of that content at path.

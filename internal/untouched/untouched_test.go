@@ -104,3 +104,21 @@ func TestTooManyFilesAreNotRemembered(t *testing.T) {
 		t.Error(len(files.known))
 	}
 }
+
+func TestOfMoreFilesThanAreRememberedSomeAreFound(t *testing.T) {
+	files, dir, n, found := Files[int]{}, t.TempDir(), most*5/4, 0
+	stats := make([]openat.Stat, n)
+	for round := range 3 {
+		for i := range n {
+			path := filepath.Join(dir, fmt.Sprint(i))
+			if _, known := files.As(path, stats[i]); known {
+				found++
+				continue
+			}
+			files.Put(path, stats[i], round)
+		}
+	}
+	if found < most/4 || len(files.known) > most {
+		t.Errorf("of %d files read three times, %d were found, and %d are remembered", n, found, len(files.known))
+	}
+}
