@@ -72,15 +72,37 @@ var wire = []string{
 	"* OK", "a OK", "remote error", "etcd %d", "# dvagent-fleet: the same on its hosts, and nowhere else", "EHLO %s", "GET %s", "PROXY %s %s %s %d %d", "2006-01-02 15:04 MST", "2006-01-02 15:04:05 MST",
 }
 
+// cobras are texts of cobra.
+var cobras = []string{
+	"Generate the autocompletion script for the specified shell",
+	"Generate the autocompletion script for %s for the specified shell.",
+	"See each sub-command's help for details on how to use the generated script.",
+	"Generate the autocompletion script for %s",
+	"Generate the autocompletion script for the %s shell.",
+	"This script depends on the 'bash-completion' package.",
+	"If it is not installed already, you can install it via your OS's package manager.",
+	"To load completions in your current shell session:",
+	"To load completions for every new session, execute once:",
+	"You will need to start a new shell for this setup to take effect.",
+	"If shell completion is not already enabled in your environment you will need",
+	"to enable it.  You can execute the following once:",
+	"To load completions for every new session, add the output of the above command",
+	"to your powershell profile.",
+	"disable completion descriptions",
+}
+
 // sourcesOfHelp are the sources with what --help says, where cmd/dvagent has a test
 // that each text is translated; and cobra's own texts.
 func sourcesOfHelp(t *testing.T) string {
 	t.Helper()
 	names, err := filepath.Glob("cmd/dvagent/*.go")
+	if kinds, _ := filepath.Glob("internal/sandbox/fault*.go"); err == nil {
+		names = append(names, kinds...)
+	}
 	if err != nil || len(names) == 0 {
 		t.Fatalf("no sources: %v", err)
 	}
-	sources := "Generate the autocompletion script for the specified shell"
+	sources := strings.Join(cobras, "\n")
 	for _, name := range names {
 		source, err := os.ReadFile(name)
 		if err != nil {

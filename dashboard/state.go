@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -71,12 +72,16 @@ func troubleOf(c *view.Seen, now time.Time) trouble {
 		if o.Stopped {
 			t.Again = "not tried again by itself"
 		}
+	case c.FollowError != "" || c.FleetError != "":
+		if t.Text = cmp.Or(c.FollowError, c.FleetError); !strings.Contains(c.Next, t.Text) {
+			t.Hint = c.Next
+		}
 	case d != nil:
 		t.Text, t.Hint, t.Again = d.Target+": "+d.Error, d.Hint, again(d.RetryAt, now)
 	case c.Upload.Failed():
 		t.Text, t.Hint, t.Again = "upload: "+c.Upload.Error, c.Upload.Hint, again(c.Upload.RetryAt, now)
 	case c.HookError != "":
-		t.Text, t.Hint = c.HookError, "mend the hook; it is run again by itself"
+		t.Text, t.Hint = c.HookError, c.HookAdvice()
 	default:
 		t.Text = c.Next
 	}

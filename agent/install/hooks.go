@@ -139,11 +139,18 @@ func (r *Rollout) run(ctx context.Context, event hooks.Event) (first error) {
 	for _, hook := range r.host.Config.Hooks {
 		err := r.runHook(ctx, hook, event)
 		if err != nil && first == nil {
-			first = hint.Add(fmt.Errorf("hook of event %s: %w", event.Name, err),
-				"mend the hook; it is run again by itself, or by dvagent renew")
+			first = hint.Add(fmt.Errorf("hook of event %s: %w", event.Name, err), mend(err))
 		}
 	}
 	return first
+}
+
+// mend says what to do about a hook that failed.
+func mend(err error) string {
+	if advice := hint.Of(err); advice != "" {
+		return advice + "; then the hook is run again by itself, or by dvagent renew"
+	}
+	return "mend the hook; it is run again by itself, or by dvagent renew"
 }
 
 // mostHung is for how many certificates a hook may hang in a pass. Then the

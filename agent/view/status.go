@@ -96,6 +96,7 @@ type CertificateStatus struct {
 	followHint string
 	fleetHint  string
 	fromFleet  bool
+	hookHint   string
 	refused    bool // what it follows, or what the fleet has published, for what does not pass by itself
 }
 
@@ -271,7 +272,9 @@ func known(s state.Snapshot, fleet config.Fleet) CertificateStatus {
 		c.FleetError, c.fleetHint, c.refused = failure.Text, failure.Hint, c.refused || !failure.Passes
 	}
 	for _, event := range []string{hooks.Issued, hooks.Deployed} {
-		c.HookError = cmp.Or(c.HookError, s.Rollout.Targets[event].Failure.Text)
+		if f := s.Rollout.Targets[event].Failure; c.HookError == "" {
+			c.HookError, c.hookHint = f.Text, f.Hint
+		}
 	}
 	c.FailedHooks = failedHooks(s.Rollout)
 	return c
@@ -331,6 +334,11 @@ func (c *CertificateStatus) warnOfHold() {
 	}
 }
 
+// HookAdvice is what to do about HookError.
+func (c CertificateStatus) HookAdvice() string {
+	return cmp.Or(c.hookHint, "mend the hook; it is run again by itself")
+}
+
 // next says, from the rest, in words what comes, or what an operator has to do.
 func (c CertificateStatus) next() string {
 	switch o := c.Order; {
@@ -372,7 +380,7 @@ func (c CertificateStatus) next() string {
 		return next
 	}
 	if c.HookError != "" {
-		return "a hook is owed; mend it, and it is run again"
+		return c.HookAdvice()
 	}
 	if c.Held {
 		return fmt.Sprintf("held at version %s; to end that: dvagent deploy --latest %s", c.Version, c.Name)

@@ -38,11 +38,10 @@ func translateHelp(cmd *cobra.Command, language message.Language) {
 	cmd.InitDefaultHelpFlag()
 	cmd.InitDefaultVersionFlag()
 	cmd.Short = language.Text(cmd.Short)
-	intro, list, listed := strings.Cut(cmd.Long, "\n\n")
-	if cmd.Long = language.Text(intro); listed {
-		heading, list, _ := strings.Cut(list, "\n")
-		cmd.Long += "\n\n" + language.Text(heading) + "\n" + list
-	}
+	cmd.Long = rows().ReplaceAllStringFunc(cmd.Long, func(row string) string {
+		lead := rows().FindStringSubmatch(row)[1]
+		return lead + language.Text(row[len(lead):])
+	})
 	cmd.Example = comments().ReplaceAllStringFunc(cmd.Example, func(comment string) string { return "# " + language.Text(comment[2:]) })
 	for _, flags := range []*pflag.FlagSet{cmd.Flags(), cmd.PersistentFlags()} {
 		flags.VisitAll(func(f *pflag.Flag) {
@@ -62,6 +61,8 @@ func translateHelp(cmd *cobra.Command, language message.Language) {
 }
 
 var (
+	// rows are lines, each perhaps with a word and a gap before its text.
+	rows     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^(  \S+ +)?\S.*$`) })
 	comments = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`# .*`) })
 	defaults = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(` \(default (.*)\)`) })
 	// headings are what cobra writes between the texts of the commands.

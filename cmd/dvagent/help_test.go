@@ -10,6 +10,9 @@ import (
 
 var han = regexp.MustCompile(`\p{Han}`)
 
+// prose is a line of words, which is neither a command to type nor a name.
+var prose = regexp.MustCompile(`^(  [a-z0-9-]+ +)?[A-Za-z0-9][A-Za-z0-9\',.;:-]* [a-z]+\b`)
+
 func TestHelpIsReadInTheLanguageOfTheEnvironment(t *testing.T) {
 	t.Setenv("LC_ALL", "zh_CN.UTF-8")
 	var look func(path ...string)
@@ -29,11 +32,14 @@ func TestHelpIsReadInTheLanguageOfTheEnvironment(t *testing.T) {
 				flags = true
 			case line == "":
 				commands, flags = false, false
-			case commands && !strings.HasPrefix(line, "  completion"):
+			case commands:
 				look(append(path[:len(path):len(path)], strings.Fields(line)[0])...)
 			}
+			if prose.MatchString(line) && !strings.HasPrefix(line, "  code-") && !strings.HasPrefix(line, "  dvagent ") && !han.MatchString(line) {
+				t.Errorf("%q: %q has no translation", path, line)
+			}
 			line = strings.Split(line, "（默认 ")[0]
-			if strings.Contains(line, "# ") && !han.MatchString(line) {
+			if strings.Contains(line, " # ") && !han.MatchString(line) {
 				t.Errorf("%q: the example %q has no translation", path, line)
 			}
 			flag := flags && strings.HasPrefix(strings.TrimSpace(line), "-")

@@ -123,6 +123,13 @@ func (s *start) write(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.writeFiles(); err != nil {
+		return errors.Join(err, s.takeBack())
+	}
+	return s.openUnit(ctx)
+}
+
+func (s *start) writeFiles() error {
 	if s.secret != "" {
 		if err := s.create(s.doc.SecretFile, s.secret+"\n", private); err != nil {
 			return err
@@ -135,10 +142,8 @@ func (s *start) write(ctx context.Context) error {
 	if err := s.create(s.c.configPath, text, private); err != nil {
 		return err
 	}
-	if _, err := config.Load(s.c.configPath); err != nil {
-		return errors.Join(err, s.takeBack())
-	}
-	return s.openUnit(ctx)
+	_, err = config.Load(s.c.configPath)
+	return err
 }
 
 // private is the mode of what holds secrets or names them: the service's group may
@@ -200,8 +205,8 @@ func (s *start) openDirectory(path string, mode fs.FileMode) (*openat.Dir, error
 	return dir, nil
 }
 
-// takeBack removes what was written: the configuration is not sound, and the next
-// init begins anew.
+// takeBack removes what was written, and says so: the configuration is not sound or not
+// whole, and the next init begins anew.
 func (s *start) takeBack() error {
 	for _, path := range slices.Backward(s.made) {
 		dir, err := openat.Open(filepath.Dir(path))
@@ -213,7 +218,9 @@ func (s *start) takeBack() error {
 		if err != nil {
 			return err
 		}
+		s.say("removed %s\n", path)
 	}
+	s.made = nil
 	return nil
 }
 
