@@ -23,7 +23,7 @@ var (
 	style string
 
 	templates   = sync.OnceValue(parsePages)
-	styleSource = "'sha256-" + hashOf(style) + "'"
+	styleSource = sync.OnceValue(func() string { return "'sha256-" + hashOf(style) + "'" })
 )
 
 // parsePages makes the pages of each language: say puts a text into it.

@@ -25,7 +25,7 @@ func guarded(settings config.Service, log *slog.Logger, next http.Handler) http.
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for name, value := range map[string]string{
-			"Content-Security-Policy": "default-src 'none'; style-src " + styleSource + "; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+			"Content-Security-Policy": "default-src 'none'; style-src " + styleSource() + "; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
 			"Cache-Control":           "no-store",
 			"Referrer-Policy":         "no-referrer",
 			"X-Content-Type-Options":  "nosniff",

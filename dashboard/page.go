@@ -144,7 +144,7 @@ func (p *page) showTotals(all []looked) {
 	for _, c := range all {
 		count[c.badge.Key]++
 	}
-	for _, s := range states {
+	for _, s := range states() {
 		if n := count[s.Key]; n > 0 || s.Key == p.State {
 			p.Totals = append(p.Totals, total{s, n, "?" + p.link(s.Key), s.Key == p.State})
 		}
@@ -165,7 +165,7 @@ func (p *page) link(state string) string {
 
 // showTroubles puts the most urgent first and, of those, the soonest.
 func (p *page) showTroubles(all []looked, now time.Time) {
-	for _, s := range states {
+	for _, s := range states() {
 		for _, c := range all {
 			if !s.Person || c.badge != s {
 				continue

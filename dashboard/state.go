@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"dvagent/agent/view"
@@ -35,7 +36,7 @@ var guiseOf = map[view.State]guise{
 }
 
 // states are all, the most urgent first.
-var states = allStates()
+var states = sync.OnceValue(allStates)
 
 func allStates() []badge {
 	var all []badge

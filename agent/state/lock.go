@@ -160,11 +160,12 @@ func (l *Lock) isAt(path string) bool {
 func (l *Lock) sign(who string) {
 	text := fmt.Appendf(nil, "pid %d (%s)\n", os.Getpid(), who)
 	last := make([]byte, len(text)+1)
-	if n, _ := l.file.ReadAt(last, 0); bytes.Equal(last[:n], text) {
+	n, _ := l.file.ReadAt(last, 0)
+	if bytes.Equal(last[:n], text) {
 		return
 	}
-	if l.file.Truncate(0) == nil {
-		_, _ = l.file.WriteAt(text, 0)
+	if _, err := l.file.WriteAt(text, 0); err == nil && n > len(text) {
+		_ = l.file.Truncate(int64(len(text))) // only the first line counts
 	}
 }
 
@@ -173,7 +174,8 @@ func holder(file *os.File) string {
 	if err != nil || len(text) == 0 {
 		return "an unknown process"
 	}
-	return strings.TrimSpace(string(text))
+	first, _, _ := strings.Cut(string(text), "\n")
+	return strings.TrimSpace(first)
 }
 
 // Unlock gives the lock back.

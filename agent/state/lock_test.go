@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -110,5 +111,29 @@ func TestALockThatWasTakenAwayWithItsDirectoryIsTakenAnew(t *testing.T) {
 	}
 	if !errors.Is(first.Stands(), ErrLost) || second.Stands() != nil || dir.Gone() {
 		t.Errorf("the first says %v, the second %v", first.Stands(), second.Stands())
+	}
+}
+
+func TestALockNamesTheLastOneWhoTookIt(t *testing.T) {
+	for _, before := range []string{"", "pid 1 (x)\n", "pid 4194304 (dvagent with a longer name than the next one)\nmore\n"} {
+		dir := Dir(t.TempDir())
+		if err := os.WriteFile(dir.LockFile(), []byte(before), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		lock, err := take(t, dir, "first")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := fmt.Sprintf("pid %d (first)", os.Getpid())
+		if text, err := os.ReadFile(dir.LockFile()); string(text) != want+"\n" || err != nil {
+			t.Errorf("after %q the file says %q, %v", before, text, err)
+		}
+		_, err = take(t, dir, "second")
+		if held, ok := errors.AsType[*HeldError](err); !ok || held.Holder != want {
+			t.Errorf("after %q the second one is told %v", before, err)
+		}
+		if err := lock.Unlock(); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 func (c *cli) speakHelp(root *cobra.Command) {
 	english := root.HelpFunc()
 	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		addFaults(root)
 		language := c.language()
 		if language != message.Chinese {
 			english(cmd, args)

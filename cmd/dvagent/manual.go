@@ -21,6 +21,7 @@ func (c *cli) manualCommand() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			addFaults(cmd.Root())
 			if err := manual.Write(cmd.Root(), version, args[0], args[1]); err != nil {
 				return fmt.Errorf("write the man pages: %w", err)
 			}

@@ -27,7 +27,7 @@ func (c *cli) sandboxCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sandbox",
 		Short: "Stand in for Alibaba Cloud on this machine",
-		Long:  "Loopback CAS (2018-07-13 and 2020-04-07), AliDNS, name servers and CA. When it is ready it prints one line of JSON, and runs until it is interrupted.\n\nFaults (--fault KIND[:ACTION[:N]], N being how often):\n" + faultHelp(),
+		Long:  "Loopback CAS (2018-07-13 and 2020-04-07), AliDNS, name servers and CA. When it is ready it prints one line of JSON, and runs until it is interrupted.",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := specs.read(&o); err != nil {
@@ -157,6 +157,16 @@ func parseEach[T any](texts []string, parse func(string) (T, error)) ([]T, error
 		values = append(values, value)
 	}
 	return values, nil
+}
+
+// addFaults adds the list of faults to the sandbox's help. To write it takes longer
+// than many a start of the program.
+func addFaults(root *cobra.Command) {
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "sandbox" {
+			cmd.Long += "\n\nFaults (--fault KIND[:ACTION[:N]], N being how often):\n" + faultHelp()
+		}
+	}
 }
 
 func faultHelp() string {
