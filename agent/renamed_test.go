@@ -193,3 +193,37 @@ func diesRenamed(t *testing.T, etcd *fleettest.Cluster, name string, word int, a
 	})
 	return died && !t.Failed()
 }
+
+// A subscription was paid for, and goes on to yield the certificates of who had it under
+// another name.
+func TestACertificateThatIsRenamedKeepsItsInstance(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		story func(w *world)
+		used  int
+	}{
+		{"renamed", func(w *world) { w.name = "renamed" }, 1},
+		{"renamed twice", func(w *world) {
+			w.isRenamed()
+			w.name = "again"
+		}, 1},
+		{"renamed and back", func(w *world) {
+			w.isRenamed()
+			w.name = "example.com"
+		}, 1},
+		{"of other names now", func(w *world) { w.name, w.domains = "renamed", `["a.b.example.com"]` }, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorldOfToday(t, sandbox.Options{})
+			w.extra = w.target()
+			w.renewed(Renewal{})
+			test.story(w)
+			w.renewed(Renewal{Force: true})
+			if used, applied := w.usedInstances(), w.sandbox.Applied(); used != test.used || applied != 2 {
+				t.Errorf("%d applications on %d instances", applied, used)
+			}
+		})
+	}
+}

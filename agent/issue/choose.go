@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"os"
-	"slices"
 	"strings"
 
 	"dvagent/agent/config"
@@ -85,13 +84,11 @@ func (s Slot) holds(domains []string) bool {
 	return !s.Counted || len(domains)-wildcards <= s.Names && wildcards <= s.Wildcards
 }
 
-// allowed says that the instance is on the certificate's own list or, when it
-// has none, on nobody's.
+// allowed is allows, for the account that the order is placed on.
 func (w *work) allowed(instance string) bool {
-	if own := w.snapshot.Config.Instances; len(own) > 0 {
-		return slices.Contains(own, instance)
-	}
-	return !w.desk.reserved[order.Instance{Account: w.order.Account, ID: instance}]
+	c := w.snapshot.Config
+	c.Account = w.order.Account
+	return w.desk.allows(c, instance)
 }
 
 // instanceError says that nothing is left to order with.

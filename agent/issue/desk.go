@@ -32,8 +32,10 @@ type Desk struct {
 	joining sync.Mutex
 	joined  bool // the ledger is one with that of the fleet
 
-	leaving sync.Mutex
-	left    *[]*order.Order // open, of certificates that are not configured; nil: not read yet
+	strangers func() ([]string, error)          // certificates that are not configured any more
+	bequests  func() (map[string]string, error) // see readBequests
+	leaving   sync.Mutex
+	left      *[]*order.Order // open, of strangers; nil: not read yet
 
 	mu      sync.Mutex
 	issuers map[Shop]Issuer
@@ -62,6 +64,7 @@ func Open(host *state.Host, scope state.Scope, tools Tools) (*Desk, error) {
 	d := &Desk{host: host, scope: scope, open: tools.Issuer, prover: tools.Prover, memory: tools.Memory, leases: map[string]Lease{},
 		issuers: map[Shop]Issuer{}, lists: map[string]*lists{}, slots: map[string][]Slot{},
 		used: map[order.Instance]bool{}, counted: map[string]map[string]time.Time{}, spares: map[string]state.Spares{}, reserved: reserved(host.Config.Certificates)}
+	d.strangers, d.bequests = sync.OnceValues(d.notConfigured), sync.OnceValues(d.readBequests)
 	if !scope.Alone {
 		d.fleet = tools.Fleet
 	}

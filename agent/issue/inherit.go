@@ -61,15 +61,12 @@ func (d *Desk) leftOrders(ctx context.Context) ([]*order.Order, error) {
 	if d.left != nil {
 		return *d.left, nil
 	}
-	names, err := d.host.Dir.Certificates()
+	names, err := d.strangers()
 	if err != nil {
 		return nil, err
 	}
 	var all []*order.Order
 	for _, name := range names {
-		if d.isConfigured(name) {
-			continue
-		}
 		o, err := order.Load(d.host.Dir.Certificate(name))
 		if o == nil && err == nil && d.fleet != nil {
 			var known Known
@@ -134,6 +131,12 @@ func (d *Desk) heir(ctx context.Context, o *order.Order) (there *order.Order, ho
 func (d *Desk) isConfigured(certificate string) bool {
 	_, is := d.host.Config.Certificate(certificate)
 	return is
+}
+
+// notConfigured names the certificates that have a directory and are not configured any more.
+func (d *Desk) notConfigured() ([]string, error) {
+	names, err := d.host.Dir.Certificates()
+	return slices.DeleteFunc(names, d.isConfigured), err
 }
 
 // takeAlong has the certificate go on with the open order of another one; nil: that has

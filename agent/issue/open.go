@@ -36,6 +36,9 @@ func (d *Desk) ready(ctx context.Context, s *state.Snapshot, forced bool) (err e
 	if s.Config.Follow {
 		return nil
 	}
+	if err := d.inheritInstance(ctx, s.Config); err != nil {
+		return err
+	}
 	reason := s.Due(state.Now())
 	if reason == "" && forced {
 		reason = state.ReasonForced
