@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"hash/fnv"
-	"os"
 	"strings"
 
 	"dvagent/agent/config"
@@ -41,9 +40,8 @@ func (w *work) claim(slots []Slot) error {
 
 // place is where this host and certificate begin among slots that are alike.
 func (w *work) place() uint64 {
-	host, _ := os.Hostname() // without one the directory tells hosts apart
 	hash := fnv.New64a()
-	fmt.Fprintln(hash, host, w.desk.host.Dir, w.name())
+	fmt.Fprintln(hash, w.desk.host.Place, w.name())
 	return hash.Sum64()
 }
 

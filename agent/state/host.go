@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,7 @@ type Host struct {
 	Observe Observer
 	Roots   *x509.CertPool // that certificates of others are trusted by; nil: this host's
 	Version string         // of this dvagent; "": it is not known
+	Place   string         // where this host's certificates begin among slots that are alike: hosts of one account have others
 
 	Nap       time.Duration // how long a service rests at most before it looks at the clock again; and 600 times as long as a pass goes without a look at its lock
 	Unwatched bool          // files of targets that someone changes are found by the next look alone
@@ -48,7 +50,8 @@ func NewHost(cfg *config.Config, log *slog.Logger, observe Observer) *Host {
 	if observe == nil {
 		observe = func(Event) {}
 	}
-	return &Host{Config: cfg, Nap: time.Minute, Dir: Dir(cfg.StateDir), Log: log, Observe: observe,
+	name, _ := os.Hostname() // without one the directory tells hosts apart
+	return &Host{Config: cfg, Nap: time.Minute, Dir: Dir(cfg.StateDir), Place: name + " " + cfg.StateDir, Log: log, Observe: observe,
 		heartbeat: heartbeat{begun: time.Now()}, damaged: map[journal.Damage]bool{}, said: map[string]bool{}}
 }
 

@@ -48,7 +48,7 @@ func (h *host) launch(do func(ctx context.Context, a *agent.Agent) error) (*proc
 	}
 	p := &process{host: h, ended: make(chan struct{}), conns: map[net.Conn]bool{}, left: -1}
 	settings := state.NewHost(cfg, slog.New(slog.NewTextHandler(logged{h}, nil)), p.observe)
-	settings.Roots, settings.Unwatched, settings.Nap = h.world.roots, true, time.Hour
+	settings.Roots, settings.Unwatched, settings.Nap, settings.Place = h.world.roots, true, time.Hour, h.name
 	a, err := agent.NewOn(settings)
 	if err != nil {
 		return nil, err

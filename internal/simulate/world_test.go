@@ -75,17 +75,19 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w.people.world = w
 	w.ctx, w.stop = context.WithCancel(context.Background())
 	time.Sleep(time.Until(time.Date(2026, 1, 1+w.dice.IntN(700), w.dice.IntN(24), w.dice.IntN(60), 0, 0, time.UTC)))
-	base := filepath.Join(memory(), fmt.Sprint("simulate-", seed)) // a name that can be repeated: instances are chosen by it
-	err := os.Mkdir(base, 0o700)
-	if err != nil {
-		base, err = os.MkdirTemp(memory(), "simulate-")
-	}
-	if err != nil {
+	w.base = directory(t)
+	return w
+}
+
+// directory makes one of its own for a world. All have names of one length, for the files
+// of a host hold paths, and so many fit on its disk.
+func directory(t *testing.T) string {
+	base := filepath.Join(memory(), fmt.Sprintf("simulate-%016x", rand.Uint64()))
+	if err := os.Mkdir(base, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(base) })
-	w.base = base
-	return w
+	return base
 }
 
 // memory is a file system in memory, where there is one.
