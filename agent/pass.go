@@ -77,6 +77,7 @@ type pass struct {
 type turn struct {
 	certificate config.Certificate
 	forced      bool
+	sighting    sighting      // the last one of its targets
 	begun       time.Time     // zero while it waits for its seat
 	joined      func()        // called when nobody needs to wait for its installation any more
 	left        func()        // called when it is no longer looked at from the disk alone
@@ -140,9 +141,6 @@ func (p *pass) run(ctx context.Context, agenda agenda) {
 			report()
 			p.tickSoon()
 		case names := <-agenda.alarms():
-			for name := range names {
-				delete(p.agent.inPlace, name)
-			}
 			agenda.wake(names)
 			p.tickSoon()
 		case <-p.tick.C:
@@ -251,7 +249,7 @@ func (p *pass) enter(begun map[string]bool, agenda agenda) {
 		if !begun[certificate.Name] {
 			continue
 		}
-		t := &turn{certificate: certificate, forced: agenda.forced(certificate.Name)}
+		t := &turn{certificate: certificate, forced: agenda.forced(certificate.Name), sighting: p.agent.inPlace[certificate.Name]}
 		p.turns[certificate.Name] = t
 		p.fresh = append(p.fresh, t)
 	}

@@ -199,9 +199,12 @@ func (s *Service) timeOf(name string) time.Time {
 }
 
 // begin is for agenda: what changes from now on is seen by the watch, what
-// changed before by the look that begins.
+// changed before by the look that begins, which looks at all that is in place.
 func (s *Service) begin(names map[string]bool) {
 	for name := range names {
+		if !s.alarmed[name].IsZero() {
+			delete(s.agent.inPlace, name)
+		}
 		s.times[name] = state.Now().Add(s.agent.host.Config.Service.Interval)
 		delete(s.alarmed, name)
 	}

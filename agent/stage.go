@@ -89,6 +89,7 @@ func (p *pass) order(ctx context.Context, t *turn, s state.Snapshot, unread erro
 		return p.rollout.NewItem(s, state.Failed(name, unread))
 	}
 	var outcome state.Outcome
+	s.SeenInPlace = t.sighting.tells(s, host.Config.Service.Interval)
 	err := host.Contained(name, func() error {
 		host.Warn(s.Damage()...)
 		p.rollout.Rehearse(ctx, s, t.forced)
@@ -134,18 +135,29 @@ type sighting struct {
 	at      time.Time
 }
 
-// isInPlace says that the targets were seen to hold and serve the current version no
-// longer ago than a service looks at them anyway. What changes a file is watched for.
-func (a *Agent) isInPlace(s state.Snapshot) bool {
-	last := a.inPlace[s.Config.Name]
-	lately := state.Now().Sub(last.at).Abs() < a.host.Config.Service.Interval
-	return last.version == s.Current && (lately || s.Current == "")
+// tells says that the targets were seen to hold and serve the current version no longer
+// ago than a service looks at them anyway. What changes a file is watched for.
+func (l sighting) tells(s state.Snapshot, interval time.Duration) bool {
+	return l.version != "" && l.version == s.Current && state.Now().Sub(l.at).Abs() < interval
+}
+
+// onlyOrders says that the certificate was seen in place lately, and that its order alone
+// waits or has failed once more.
+func (p *pass) onlyOrders(t *turn) bool {
+	inPlace := t.sighting.tells(t.item.Snapshot, p.agent.host.Config.Service.Interval)
+	switch t.item.Outcome.Class {
+	case state.Pending:
+		return !t.item.Failing() && (inPlace || t.item.Snapshot.Current == "")
+	case state.Failure, state.NoInstance:
+		return inPlace && !p.rollout.HasNews(t.item) && p.agent.host.Config.Fleet.Alone() // a fleet may have to be told still
+	}
+	return false
 }
 
 // install rolls the certificate out, beside all others. What was seen in place lately,
-// and only waits for its order, is done.
+// and only has to do with its order, is done.
 func (p *pass) install(ctx context.Context, t *turn, agenda agenda) {
-	if !t.item.Failing() && t.item.Outcome.Class == state.Pending && p.agent.isInPlace(t.item.Snapshot) {
+	if p.onlyOrders(t) {
 		t.passedOver = true
 		t.joined()
 		t.left()

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -134,6 +135,38 @@ func (w *world) quiet(server *counted) (looks int32) {
 		return time.Since(since) > 6*settled
 	})
 	return looks
+}
+
+// It was once passed over until the next look at all that is in place.
+func TestTheServiceHealsAFileAtOnceWhileAnOrderWaits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{})
+	server := w.served()
+	w.renewed(Renewal{})
+	w.faults("checking-forever")
+	if o := w.renew(Renewal{Force: true, NoWait: true}); o.Class != state.Pending {
+		t.Fatalf("%+v", o)
+	}
+	pem := filepath.Join(w.dir, "tls", "www.pem")
+	want, err := os.ReadFile(pem)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stopped := make(chan error)
+	go func() { stopped <- NewService(w.agent(), nil, tester).Run(ctx) }()
+	w.quiet(server)
+	if err := os.WriteFile(pem, []byte("another"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.within(20*time.Second, "the file is healed", func() bool {
+		data, _ := os.ReadFile(pem)
+		return bytes.Equal(data, want)
+	})
+	stop()
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
 }
 
 func TestAFightOverAFileIsLookedAtOnceInAWhile(t *testing.T) {

@@ -10,9 +10,10 @@ import (
 )
 
 // Rehearse warns, before an order is opened, of what would keep its certificate from
-// being installed. It is worth having all the same.
+// being installed. It is worth having all the same. What was rehearsed lately is not
+// rehearsed again.
 func (r *Rollout) Rehearse(ctx context.Context, s state.Snapshot, forced bool) {
-	if s.Order != nil || !forced && s.Due(state.Now()) == "" {
+	if s.Order != nil || !forced && (s.SeenInPlace || s.Due(state.Now()) == "") {
 		return
 	}
 	for _, target := range s.Config.Deploy {

@@ -28,7 +28,7 @@ func (d *Desk) ready(ctx context.Context, s *state.Snapshot, forced bool) (err e
 	if s.Order, err = d.settle(*s, forced); err != nil || s.Order != nil {
 		return err
 	}
-	if s.Newest == "" || s.Rollout.Held == "" && s.Due(state.Now()) != "" && !forced {
+	if s.Newest == "" || s.Rollout.Held == "" && s.Due(state.Now()) != "" && !forced && !s.SeenInPlace {
 		if err := d.takeOver(ctx, s); err != nil {
 			return err
 		}

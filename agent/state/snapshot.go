@@ -21,6 +21,8 @@ type Snapshot struct {
 	Broken  error             // why the newest version cannot be served
 	Order   *order.Order      // the open one, or nil
 	Rollout *rollout.Rollout
+
+	SeenInPlace bool // its targets were seen to hold and serve the current version lately; what Read returns does not know it
 }
 
 // Read looks at a certificate's directory and at nothing else. Without a hold,
