@@ -115,9 +115,10 @@ func (d *Desk) sweep(ctx context.Context, entry order.OwedRecord) state.Outcome 
 		d.host.Say(entry.Certificate, string(order.CleanUp), "removed "+named(r))
 		return state.Outcome{Certificate: entry.Certificate, Did: state.Swept}
 	}
+	again := state.Backoff(state.MostTries+d.memory.swept(r), err)
 	owed := state.Outcome{
 		Certificate: entry.Certificate, Class: state.Pending, Step: string(order.CleanUp), Retry: true,
-		Next: state.Now().Add(state.Backoff(3, err)), Err: hint.Add(fmt.Errorf("%w: %w", stillOwed(r), err), hint.Of(err)),
+		Next: state.Now().Add(again), Err: hint.Add(fmt.Errorf("%w: %w", stillOwed(r), err), hint.Of(err)),
 	}
 	d.memory.hold(r, owed)
 	return owed

@@ -169,7 +169,7 @@ func (p *pace) soon(now time.Time, most time.Duration) time.Duration {
 // withoutFleet is the outcome of a certificate that nothing is done for while the fleet
 // cannot be asked, or what it knows is of no use.
 func (d *Desk) withoutFleet(s state.Snapshot, err error) state.Outcome {
-	outcome := d.unready(s, err)
+	outcome := d.unready(s, err, 1)
 	if s.Order != nil && s.Order.Instance != "" {
 		outcome.Class = state.Pending
 	}

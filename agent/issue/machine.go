@@ -70,8 +70,9 @@ func (d *Desk) Advance(ctx context.Context, s state.Snapshot, forced bool) (stat
 		if waiting := d.waitsElsewhere(s, err); waiting != nil {
 			return s, *waiting
 		}
-		return s, d.unready(s, err)
+		return s, d.unready(s, err, d.memory.missed(s.Config.Name))
 	}
+	d.memory.opened(s.Config.Name)
 	if s.Newest != newest {
 		did = state.TookOver
 	}
@@ -88,12 +89,12 @@ func (d *Desk) Advance(ctx context.Context, s state.Snapshot, forced bool) (stat
 	return w.snapshot, outcome
 }
 
-// unready is the outcome where nothing could be opened. What passes by itself is
-// looked at again soon.
-func (d *Desk) unready(s state.Snapshot, err error) state.Outcome {
+// unready is the outcome where nothing could be opened, so often in a row. What passes by
+// itself is looked at again soon, and more and more seldom.
+func (d *Desk) unready(s state.Snapshot, err error, failures int) state.Outcome {
 	outcome := state.Failed(s.Config.Name, err)
 	if outcome.Transient = state.Transient(err); outcome.Transient {
-		outcome.Retry, outcome.Next = true, state.Now().Add(state.Backoff(state.MostTries, err))
+		outcome.Retry, outcome.Next = true, state.Now().Add(state.BeforeEmergency(state.Backoff(state.MostTries+failures-1, err), s.Leaf, state.Now()))
 		d.host.Observe(state.Progress{At: state.Now(), Certificate: s.Config.Name, Err: err})
 	}
 	return outcome

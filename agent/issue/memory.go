@@ -21,12 +21,19 @@ type Memory struct {
 	tempos  map[string]order.Tempo   // by the key of a shop
 	learned bool                     // tempos are to be kept
 
-	sweeps map[order.Record]state.Outcome // records that could not be removed
+	sweeps  map[order.Record]sweep // records that could not be removed
+	unready map[string]int         // how often in a row nothing could be opened, by certificate
+}
+
+// sweep is how the last try to remove a record ended.
+type sweep struct {
+	outcome  state.Outcome
+	failures int // in a row
 }
 
 // NewMemory remembers nothing yet.
 func NewMemory() *Memory {
-	return &Memory{orders: map[string]*pace{}, queued: map[string]map[string]bool{}, rows: map[string]int{}, boards: map[string]*board{}, answers: map[string]time.Duration{}, tempos: map[string]order.Tempo{}, sweeps: map[order.Record]state.Outcome{}}
+	return &Memory{orders: map[string]*pace{}, queued: map[string]map[string]bool{}, rows: map[string]int{}, boards: map[string]*board{}, answers: map[string]time.Duration{}, tempos: map[string]order.Tempo{}, sweeps: map[order.Record]sweep{}, unready: map[string]int{}}
 }
 
 // pace is when an order was last polled, and when the name servers were looked
@@ -69,8 +76,8 @@ func (m *Memory) forget(certificate string) {
 func (m *Memory) held(r order.Record) (state.Outcome, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	owed, known := m.sweeps[r]
-	return owed, known && state.StillHeld(owed.Next)
+	last, known := m.sweeps[r]
+	return last.outcome, known && state.StillHeld(last.outcome.Next)
 }
 
 func (m *Memory) release(r order.Record) {
@@ -79,8 +86,31 @@ func (m *Memory) release(r order.Record) {
 	delete(m.sweeps, r)
 }
 
+// hold remembers that a record could not be removed once more.
 func (m *Memory) hold(r order.Record, owed state.Outcome) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.sweeps[r] = owed
+	m.sweeps[r] = sweep{owed, m.sweeps[r].failures + 1}
+}
+
+// swept is how often in a row a record could not be removed.
+func (m *Memory) swept(r order.Record) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.sweeps[r].failures
+}
+
+// missed counts how often in a row nothing could be opened for a certificate.
+func (m *Memory) missed(certificate string) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.unready[certificate]++
+	return m.unready[certificate]
+}
+
+// opened ends such a row.
+func (m *Memory) opened(certificate string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.unready, certificate)
 }
