@@ -67,20 +67,37 @@ type recalled struct{ text, cause string }
 func (e *recalled) Error() string { return e.text }
 func (e *recalled) Cause() string { return e.cause }
 
-// Backoff grows with the failures in a row: from a second to five minutes for
-// what passes by itself, and to an hour for what an operator must mend. That
-// begins with a minute, or sooner where the next look may show something else:
-// credentials that are being rotated, a list that lacks a fresh instance.
+// Backoff grows with the failures in a row, up to an hour: from a second for what
+// passes by itself, and from a minute for what an operator must mend, or sooner where
+// the next look may show something else: credentials that are being rotated, a list
+// that lacks a fresh instance. What passes by itself comes to an hour after half a day
+// alone.
 func Backoff(failures int, err error) time.Duration {
-	first, longest := time.Minute, LongestBackoff
+	first := time.Minute
 	switch {
 	case Transient(err):
-		first, longest = time.Second, 5*time.Minute
+		first = time.Second
 	case Rejected(err):
 		first = 5 * time.Second
 	case Cause(err) == order.CauseNoInstance:
 		first = 2 * time.Second
 	}
-	delay := min(first<<min(failures, 12), longest)
+	delay := min(first<<min(failures, 12), LongestBackoff)
+	if Transient(err) {
+		delay = min(delay, outlasted(failures))
+	}
 	return delay - chance.Below(delay/5)
 }
+
+// outlasted bounds the wait while a failure that passes by itself goes on: by five
+// minutes and a tenth of the time that it has lasted, or little more.
+func outlasted(failures int) time.Duration {
+	bound := 5 * time.Minute
+	for n := soonTries; n < failures && bound < LongestBackoff; n++ {
+		bound += bound / 10
+	}
+	return min(bound, LongestBackoff)
+}
+
+// soonTries is how many tries there are until they follow each other by five minutes.
+const soonTries = 9

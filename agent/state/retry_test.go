@@ -1,6 +1,48 @@
 package state
 
-import "testing"
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+type passing struct{ error }
+
+func (passing) Transient() bool { return true }
+
+func TestWhatPassesIsTriedMoreAndMoreSeldom(t *testing.T) {
+	longest := func(failures int) (most time.Duration) {
+		for range 200 {
+			most = max(most, Backoff(failures, passing{errors.New("no answer")}))
+		}
+		return most
+	}
+	for _, tt := range []struct {
+		name     string
+		failures int
+		most     time.Duration
+	}{
+		{"a first failure", 0, time.Second},
+		{"some failures", 5, 32 * time.Second},
+		{"a quarter of an hour", 9, 5 * time.Minute},
+		{"half a day", 36, time.Hour},
+		{"a year", 9000, time.Hour},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := longest(tt.failures); got > tt.most || got < tt.most*9/10 {
+				t.Errorf("waits %s, which may be %s", got, tt.most)
+			}
+		})
+	}
+	var lasted time.Duration
+	for n := range 36 {
+		wait := longest(n)
+		if wait > 6*time.Minute+lasted/10 {
+			t.Errorf("after %d failures, which take %s, it waits %s", n, lasted, wait)
+		}
+		lasted += wait
+	}
+}
 
 func TestAFailureIsNewsByItsCause(t *testing.T) {
 	for _, tt := range []struct {

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -15,6 +17,7 @@ import (
 
 	"dvagent/agent"
 	"dvagent/internal/command"
+	"dvagent/internal/untouched"
 )
 
 // host is one machine: its disk, its web server, and the agent's process while it
@@ -37,9 +40,10 @@ type host struct {
 	full    bool             // its disk has no room
 	asleep  chan struct{}    // closed when it wakes; nil while it is awake
 
-	watch   watch // what a checker knows of it
-	sent    tally // requests to the cloud, since the last look of the checker
-	dialled tally // since the last look of the checker
+	shows   untouched.Files[bool] // whether a file of the state directory shows the secret
+	watch   watch                 // what a checker knows of it
+	sent    tally                 // requests to the cloud, since the last look of the checker
+	dialled tally                 // since the last look of the checker
 }
 
 // The programs of a host.
@@ -255,13 +259,21 @@ func (l logged) Write(text []byte) (int, error) {
 // usage is how many files the state directory has, and how many bytes, and
 // whether one of them shows the secret.
 func (h *host) usage() (files int, size int64, leaks string) {
-	for _, e := range read([]string{h.stateDir()}).entries {
-		if e.mode.IsRegular() {
-			files, size = files+1, size+int64(len(e.content))
-			if bytes.Contains(e.content, []byte(secret)) {
-				leaks = e.path
-			}
+	_ = filepath.WalkDir(h.stateDir(), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return nil
 		}
-	}
+		if info, err := d.Info(); err == nil { // else it went away meanwhile
+			files, size = files+1, size+info.Size()
+		}
+		shows, err := h.shows.Of(path, func() (bool, error) {
+			content, err := os.ReadFile(path)
+			return bytes.Contains(content, []byte(secret)), err
+		})
+		if err == nil && shows {
+			leaks = path
+		}
+		return nil
+	})
 	return files, size, leaks
 }

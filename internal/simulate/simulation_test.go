@@ -146,6 +146,60 @@ func TestARecordThatIsRefusedIsAskedForMoreAndMoreSeldom(t *testing.T) {
 	})
 }
 
+// seed 300: a record that could not be removed was asked for each eight seconds.
+func TestARecordThatCannotBeRemovedIsAskedForMoreAndMoreSeldom(t *testing.T) {
+	notUnderRace(t)
+	synctest.Test(t, func(t *testing.T) {
+		w := create(t, 7)
+		defer w.close()
+		if err := w.cloud.SetFaults(sandbox.Fault{Kind: "dns-change", Action: "DeleteDomainRecord"}); err != nil {
+			t.Fatal(err)
+		}
+		w.hosts[0].start()
+		w.live(2 * day)
+		if asked := w.asked("DeleteDomainRecord"); asked < 30 || asked > 120 {
+			t.Errorf("asked %d times in two days", asked)
+		}
+	})
+}
+
+// asked is how often an operation was called since that was checked last.
+func (w *world) asked(operation string) (n int) {
+	for _, r := range w.cloud.History() {
+		if r.Action == operation {
+			n++
+		}
+	}
+	return n
+}
+
+// While an order fails for days, the web server is looked at as often as without it.
+func TestAnOrderThatFailsLooksAtTheTargetsNoMoreOften(t *testing.T) {
+	notUnderRace(t)
+	synctest.Test(t, func(t *testing.T) {
+		w := create(t, 7)
+		defer w.close()
+		h := w.hosts[0]
+		s := h.settings
+		s.probed, s.interval = true, day
+		h.configure(s)
+		h.start()
+		w.after(2*day, func() {
+			w.fault("throttle", 10*day)
+			h.end()
+			s.names = []string{"deep.www.example.com"}
+			h.configure(s)
+			h.start()
+			w.after(day, func() { h.dialled.take() })
+		})
+		w.live(10 * day)
+		looks := h.dialled.count("tcp " + h.address)
+		if h.leaf() == nil || looks < 5 || looks > 20 || w.asked("DescribeOrderInstanceList")+w.asked("ListInstances") < 100 {
+			t.Errorf("the web server was looked at %d times in a week:\n%s", looks, strings.Join(w.story, "\n"))
+		}
+	})
+}
+
 // alone runs a test in a process of its own: the clock of the hosts is its
 // process's.
 func alone(t *testing.T, arguments ...string) {

@@ -111,6 +111,9 @@ func (h *host) isShown() bool {
 
 // checkWebroot wants no file of a proof to stay.
 func (h *host) checkWebroot(now time.Time, good time.Duration) {
+	if !h.settings.byFile {
+		return
+	}
 	var left string
 	_ = filepath.WalkDir(h.webroot(), func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() {
