@@ -10,7 +10,7 @@ import (
 
 // cyclesKept is how many of the cycles in a row stay in the journal, beside the first: no
 // wait grows with more failures than that.
-const cyclesKept = 40
+const cyclesKept = 24
 
 // longestCycle is of how many facts a cycle may be: a record is asked for and refused, a
 // package is claimed and given back, and the step fails.

@@ -58,7 +58,7 @@ func TestTheJournalOfALongOutageHasABound(t *testing.T) {
 				failing(t, o, 400, tt.amid)
 				failing(t, o, 3, tt.between)
 				path := filepath.Join(o.dir, OpenFile)
-				if info, err := os.Stat(path); err != nil || info.Size() > 32<<10 {
+				if info, err := os.Stat(path); err != nil || info.Size() > 48<<10 {
 					t.Errorf("the journal has %d bytes, %v", info.Size(), err)
 				}
 				read, err := Load(o.dir)

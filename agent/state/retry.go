@@ -70,7 +70,7 @@ func (e *recalled) Cause() string { return e.cause }
 // Backoff grows with the failures in a row, up to an hour: from a second for what
 // passes by itself, and from a minute for what an operator must mend, or sooner where
 // the next look may show something else: credentials that are being rotated, a list
-// that lacks a fresh instance. What passes by itself comes to an hour after half a day
+// that lacks a fresh instance. What passes by itself comes to an hour after five hours
 // alone.
 func Backoff(failures int, err error) time.Duration {
 	first := time.Minute
@@ -90,11 +90,11 @@ func Backoff(failures int, err error) time.Duration {
 }
 
 // outlasted bounds the wait while a failure that passes by itself goes on: by five
-// minutes and a tenth of the time that it has lasted, or little more.
+// minutes and a fifth of the time that it has lasted, or little more.
 func outlasted(failures int) time.Duration {
 	bound := 5 * time.Minute
 	for n := soonTries; n < failures && bound < LongestBackoff; n++ {
-		bound += bound / 10
+		bound += bound / 5
 	}
 	return min(bound, LongestBackoff)
 }
