@@ -36,7 +36,7 @@ func (p *Prover) checkDNSSEC(ctx context.Context, zone string) []Finding {
 		default:
 			found = append(found, Finding{
 				Blocks: true, Text: fmt.Sprintf("DNSSEC of %s is bogus, says resolver %s", zone, address),
-				Hint: "repair the DS record at the registrar, or remove it",
+				Hint: "repair the DS record at the registrar, or remove it; where the signatures of the zone have ended, have it signed anew",
 			})
 		}
 	}

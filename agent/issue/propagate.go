@@ -8,6 +8,7 @@ import (
 
 	"dvagent/agent/order"
 	"dvagent/agent/state"
+	"dvagent/internal/hint"
 )
 
 // leaveOutAfter is how long the quorum waits for the name servers that do not
@@ -68,11 +69,19 @@ func (w *work) look(ctx context.Context, r order.Record, began time.Time) (seen 
 	back()
 	switch waited := state.Now().Sub(began); {
 	case err != nil:
-		return false, err.Error()
+		return false, unasked(err)
 	case sight.Shown:
 		return true, sight.Said
 	case !sight.Enough || waited.Abs() < leaveOutAfter:
 		return false, sight.Said
 	}
 	return true, fmt.Sprintf("enough name servers show the record by the quorum; left out: %s", strings.Join(sight.LeftOut, "; "))
+}
+
+// unasked is what is waited for where the name servers cannot be asked.
+func unasked(err error) string {
+	if advice := hint.Of(err); advice != "" {
+		return fmt.Sprintf("the name servers cannot be asked: %s (hint: %s)", err, advice)
+	}
+	return fmt.Sprintf("the name servers cannot be asked: %s", err)
 }
