@@ -30,6 +30,18 @@ func (c *content[F]) add(line []byte) {
 	c.facts = append(c.facts, fact)
 }
 
+// keep remembers what was read of the file after this stat, unless somebody appended to it
+// meanwhile: who only looks has no lock, and what the file holds is no longer what the
+// stat tells of.
+func (l *Log[F]) keep(before openat.Stat, c content[F]) {
+	if after, err := openat.StatAt(l.path); err != nil || after != before {
+		return
+	}
+	if !files.Keep(l.path, before, c) {
+		l.young, l.stat = &c, before
+	}
+}
+
 // grown remembers that this process appended a line to the file, the rest of which it
 // knows. Nobody else may write there meanwhile.
 func (l *Log[F]) grown(before, after openat.Stat, line []byte) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dvagent/internal/openat"
+	"dvagent/internal/untouched"
 )
 
 // rich is a fact with all that JSON does not give back as it was.
@@ -99,4 +100,42 @@ func TestFactsThatAreTakenOutAreNotThoseThatAreRemembered(t *testing.T) {
 	facts[0].N = 5
 	_ = append(facts, fact{N: 6})
 	holds(t, path, 0, 1)
+}
+
+// Who only looks reads without the lock, also between a write and the stat after it.
+func TestWhatIsReadInTheMiddleOfAnAppendIsNotCountedTwice(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "order.journal")
+	add(t, path, 1)
+	before := settled(t, path)
+	if err := inOtherProcess(path, line(t, 2)); err != nil {
+		t.Fatal(err)
+	}
+	looks, read := &Log[fact]{path: path}, content[fact]{facts: []fact{{"counted", 1}, {"counted", 2}}}
+	looks.keep(before, read)
+	if held, known := files.As(path, before); known || looks.young != nil {
+		t.Errorf("remembered %v, %v of the file before", held, looks.young)
+	}
+	after, err := openat.StatAt(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	(&Log[fact]{path: path}).grown(before, after, line(t, 2))
+	holds(t, path, 0, 1, 2)
+}
+
+// settled waits until the next change of the file shows in its stat.
+func settled(t *testing.T, path string) openat.Stat {
+	t.Helper()
+	for range 1000 {
+		stat, err := openat.StatAt(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if new(untouched.Files[any]).Keep(path, stat, nil) {
+			return stat
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("its stat tells nothing yet")
+	return openat.Stat{}
 }

@@ -73,8 +73,8 @@ func Open[F any](path string) (*Log[F], []F, error) {
 		if c, err = read[F](path); err != nil {
 			return nil, nil, err
 		}
-		if unknown == nil && !files.Keep(path, stat, c) {
-			log.young, log.stat = &c, stat
+		if unknown == nil {
+			log.keep(stat, c)
 		}
 	}
 	log.lines, log.damage = len(c.facts), c.damage
