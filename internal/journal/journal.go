@@ -206,6 +206,7 @@ func appendTo(file *os.File, line []byte) error {
 		line = append([]byte("\n"), line...)
 	}
 	if _, err := file.Write(line); err != nil {
+		_ = file.Truncate(end) // else a full disk leaves a torn line; the first error is the one to tell
 		return err
 	}
 	if err := file.Sync(); err != nil || end > 0 {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 type fact struct {
@@ -162,4 +164,34 @@ func TestAnAppendThatCannotBeMadeSaysSo(t *testing.T) {
 	if err := log.Append(fact{}); err == nil || log.Lines() != 0 {
 		t.Errorf("%d lines, %v", log.Lines(), err)
 	}
+}
+
+// fault 50: a full disk takes a part of a line.
+func TestAnAppendThatFailsInTheMiddleLeavesNoDamage(t *testing.T) {
+	path := write(t, 2)
+	size := func() uint64 {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return uint64(info.Size())
+	}
+	log, _ := open(t, path)
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: size() + 9, Max: before.Max}); err != nil {
+		t.Fatal(err)
+	}
+	err := log.Append(fact{"counted", 2})
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if err == nil {
+		t.Fatal("it was appended")
+	}
+	holds(t, path, 0, 0, 1)
+	add(t, path, 3)
+	holds(t, path, 0, 0, 1, 3)
 }
