@@ -2,6 +2,9 @@ package agent
 
 import (
 	"maps"
+	"net/http"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,6 +45,64 @@ func TestAnOrderAsksOnceForWhatIsNoLook(t *testing.T) {
 				if !maps.Equal(calls, want) || looks < tt.least || looks > tt.least+12 {
 					t.Errorf("order %d: %d looks, %v", i+1, looks, calls)
 				}
+			}
+		})
+	}
+}
+
+// What does not hang on an answer is asked for beside it: the zones beside the instances,
+// and what stands at the names beside the certificates.
+func TestTheZonesAreReadBesideTheAccountsLists(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sandbox.Options{})
+	beside := map[string]string{"DescribeOrderInstanceList": "DescribeDomains", "DescribeUserCertificateList": "DescribeSubDomainRecords"}
+	asked := map[string]chan struct{}{}
+	for _, other := range beside {
+		asked[other] = make(chan struct{})
+	}
+	var mu sync.Mutex
+	var inVain atomic.Int64
+	api := before(t, w.sandbox.Ready().API, func(rw http.ResponseWriter, r *http.Request, parameter func(string) string, behind http.Handler) {
+		action := parameter("Action")
+		mu.Lock()
+		if first := asked[action]; first != nil {
+			close(first)
+			asked[action] = nil
+		}
+		wait := asked[beside[action]]
+		mu.Unlock()
+		if wait != nil {
+			select {
+			case <-wait:
+			case <-time.After(10 * time.Second):
+				inVain.Add(1)
+			}
+		}
+		behind.ServeHTTP(rw, r)
+	})
+	w.casEndpoint, w.dnsEndpoint = api, api
+	if w.renewed(Renewal{}); inVain.Load() > 0 {
+		t.Errorf("%d lists waited in vain", inVain.Load())
+	}
+}
+
+// Where it is not permitted, each name is listed by itself.
+func TestOrdersAtOnceListTheRecordsOfAZoneTogether(t *testing.T) {
+	const many = 20
+	for _, tt := range []struct {
+		name        string
+		faults      []sandbox.Fault
+		least, most int // names that are listed one by one
+	}{
+		{"by few calls", nil, 0, many / 2},
+		{"one by one where the list is forbidden", []sandbox.Fault{mustFault(t, "forbidden:DescribeDomainRecords")}, many, many},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, sandbox.Options{Instances: many, Faults: tt.faults})
+			calls := ofMany(t, w, many, nil)
+			if single := calls["DescribeSubDomainRecords"]; single < tt.least || single > tt.most {
+				t.Errorf("%d names were listed one by one, and lists of many read %d times", single, calls["DescribeDomainRecords"])
 			}
 		})
 	}

@@ -247,6 +247,15 @@ func (r Record) at(found aliyun.Record) bool {
 	return canonical(found.RR) == r.RR && (found.Zone == "" || canonical(found.Zone) == r.Zone)
 }
 
+// ByRR sorts the records of a zone by their names, each spelled as in Record.RR.
+func ByRR(records []aliyun.Record) map[string][]aliyun.Record {
+	by := map[string][]aliyun.Record{}
+	for _, r := range records {
+		by[canonical(r.RR)] = append(by[canonical(r.RR)], r)
+	}
+	return by
+}
+
 func enabled(found aliyun.Record) bool { return !strings.EqualFold(found.Status, "DISABLE") }
 
 func unquote(value string) string {

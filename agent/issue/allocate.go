@@ -28,6 +28,8 @@ func (w *work) allocate(ctx context.Context) (verdict, error) {
 	if w.snapshot.Config.Package != "" {
 		return advance, w.allocateOfPackage(ctx)
 	}
+	sites := w.sitesEarly(ctx)
+	defer sites.drop()
 	if w.lists == nil {
 		lists, err := w.desk.listsFor(ctx, w.snapshot.Config.Account, w.name())
 		if err != nil {
@@ -45,6 +47,8 @@ func (w *work) allocate(ctx context.Context) (verdict, error) {
 		return advance, err
 	}
 	kept := cmp.Or(claim.Instance, w.remembered())
+	foreseen := w.foreseeEarly(ctx, sites, found, kept)
+	defer foreseen.drop()
 	if !w.order.Forced && !w.forced {
 		if v, done, err := w.hosted(ctx, kept); err != nil || done {
 			return v, err
@@ -54,8 +58,7 @@ func (w *work) allocate(ctx context.Context) (verdict, error) {
 			return advance, err
 		}
 	}
-	sites, err := w.desk.prover.Sites(ctx, w.subject(), w.order.Domains)
-	if err != nil {
+	if _, err := sites.get(ctx); err != nil {
 		return advance, err
 	}
 	if slot, ours := found.ours[w.name()]; ours {
@@ -64,12 +67,48 @@ func (w *work) allocate(ctx context.Context) (verdict, error) {
 	if waited := state.Now().Sub(w.order.OpenedAt); found.undecided != "" && waited.Abs() < undecidedFor {
 		return wait(state.Now().Add(5*time.Second), "the running order of instance "+found.undecided+", which may be for these names"), nil
 	}
-	return advance, w.allocateSlot(ctx, sites, kept)
+	return advance, w.allocateSlot(ctx, foreseen, kept)
+}
+
+// sitesEarly finds the sites of the proofs beside the account's lists, but not for an
+// order that waited already, as for the account to renew by itself.
+func (w *work) sitesEarly(ctx context.Context) *early[[]proof.Site] {
+	subject, domains := w.subject(), w.order.Domains
+	sites := &early[[]proof.Site]{do: func(ctx context.Context) ([]proof.Site, error) {
+		return w.desk.prover.Sites(ctx, subject, domains)
+	}}
+	if w.order.Waiting == "" {
+		sites.begin(ctx)
+	}
+	return sites
+}
+
+// foreseeLater looks at the sites when that is wanted.
+func (w *work) foreseeLater(sites *early[[]proof.Site]) *early[[]proof.Finding] {
+	subject := w.subject()
+	return &early[[]proof.Finding]{do: func(ctx context.Context) ([]proof.Finding, error) {
+		at, err := sites.get(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return w.desk.foresee(ctx, subject, at)
+	}}
+}
+
+// foreseeEarly does it beside the list of the certificates that the account has, which is
+// read for an order that has no instance yet.
+func (w *work) foreseeEarly(ctx context.Context, sites *early[[]proof.Site], found running, kept string) *early[[]proof.Finding] {
+	foreseen := w.foreseeLater(sites)
+	_, runs := found.ours[w.name()]
+	if w.order.Waiting == "" && kept == "" && !runs && found.undecided == "" {
+		foreseen.begin(ctx)
+	}
+	return foreseen
 }
 
 // allocateSlot claims an instance once nothing stands against an order: the one
 // that is kept for the certificate, or else a spare one.
-func (w *work) allocateSlot(ctx context.Context, sites []proof.Site, kept string) error {
+func (w *work) allocateSlot(ctx context.Context, foreseen *early[[]proof.Finding], kept string) error {
 	if err := w.checkPace(); err != nil {
 		return err
 	}
@@ -77,7 +116,7 @@ func (w *work) allocateSlot(ctx context.Context, sites []proof.Site, kept string
 	if err != nil {
 		return err
 	}
-	if err := w.foresee(ctx, sites); err != nil {
+	if err := w.worthwhile(ctx, foreseen); err != nil {
 		return err
 	}
 	if err := w.stands(ctx); err != nil {
@@ -229,28 +268,38 @@ func (w *work) checkPace() error {
 		fmt.Sprintf("the next submission is possible after %s; limits.submissions_per_day sets the limit", next))
 }
 
-// foresee sees to it that the order can be proved: what would make the
+// foresee looks for what would keep the CA from seeing the proofs of a subject.
+func (d *Desk) foresee(ctx context.Context, subject proof.Subject, sites []proof.Site) (all []proof.Finding, err error) {
+	for _, site := range sites {
+		back := Away(ctx)
+		findings, err := d.prover.Foresee(ctx, subject, site)
+		back()
+		if err != nil {
+			return all, err
+		}
+		all = append(all, findings...)
+	}
+	return all, nil
+}
+
+// worthwhile sees to it that the order can be proved and installed: what would make the
 // validation fail is an error, what only may is said once.
-func (w *work) foresee(ctx context.Context, sites []proof.Site) error {
+func (w *work) worthwhile(ctx context.Context, foreseen *early[[]proof.Finding]) error {
 	if w.snapshot.Newest == "" { // a renewal is worth having in any case
 		if err := w.snapshot.CheckPlaces(); err != nil {
 			return fmt.Errorf("the certificate could not be installed: %w", err)
 		}
 	}
+	findings, err := foreseen.get(ctx)
+	if err != nil {
+		return err
+	}
 	var failures error
-	for _, site := range sites {
-		back := Away(ctx)
-		findings, err := w.desk.prover.Foresee(ctx, w.subject(), site)
-		back()
-		if err != nil {
-			return err
-		}
-		for _, finding := range findings {
-			if finding.Blocks {
-				failures = state.Also(failures, hint.Add(errors.New(finding.Text), finding.Hint))
-			} else {
-				w.caution(finding.Text)
-			}
+	for _, finding := range findings {
+		if finding.Blocks {
+			failures = state.Also(failures, hint.Add(errors.New(finding.Text), finding.Hint))
+		} else {
+			w.caution(finding.Text)
 		}
 	}
 	if failures != nil {

@@ -25,14 +25,17 @@ const soughtFor = 5 * time.Minute
 // allocateOfPackage claims a certificate of the package once nothing stands
 // against an order.
 func (w *work) allocateOfPackage(ctx context.Context) error {
-	sites, err := w.desk.prover.Sites(ctx, w.subject(), w.order.Domains)
-	if err != nil {
+	sites := w.sitesEarly(ctx)
+	defer sites.drop()
+	foreseen := w.foreseeLater(sites)
+	defer foreseen.drop()
+	if _, err := sites.get(ctx); err != nil {
 		return err
 	}
 	if err := w.checkPace(); err != nil {
 		return err
 	}
-	if err := w.foresee(ctx, sites); err != nil {
+	if err := w.worthwhile(ctx, foreseen); err != nil {
 		return err
 	}
 	return w.takeOfPackage(ctx)

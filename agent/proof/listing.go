@@ -21,6 +21,11 @@ type listings struct {
 	shared map[spot]listing
 
 	reading together.Calls[listing]
+	crowds  crowds
+}
+
+func newListings() *listings {
+	return &listings{own: map[listingKey]listing{}, shared: map[spot]listing{}, crowds: crowds{known: map[crowd]*many{}}}
 }
 
 // spot is where records stand.
@@ -86,15 +91,24 @@ func (l *listings) take(key listingKey) (seen listing, known bool) {
 }
 
 // read is a recent listing, or else one that is read once for all who want it now.
-func (l *listings) read(ctx context.Context, at spot, list func() ([]aliyun.Record, error)) (listing, error) {
+func (l *listings) read(ctx context.Context, at spot, from source) (listing, error) {
 	if known, ok := l.recent(at); ok {
 		return known, nil
 	}
 	return l.reading.Do(ctx, at.account+" "+at.zone+" "+at.name, func() (listing, error) {
+		if seen, listed := l.crowds.list(ctx, at, from); listed {
+			return seen, nil
+		}
 		asked := time.Now()
-		records, err := list()
+		records, err := from.DescribeSubDomainRecords(ctx, at.zone, at.name, "")
 		return listing{records, asked}, err
 	})
+}
+
+// source lists records; *aliyun.Client does.
+type source interface {
+	DescribeSubDomainRecords(ctx context.Context, zone, name, recordType string) ([]aliyun.Record, error)
+	DescribeDomainRecords(ctx context.Context, zone, rrKeyword, recordType string) ([]aliyun.Record, error)
 }
 
 // previewing is a client that lists by what others were shown a moment ago.
@@ -106,9 +120,7 @@ type previewing struct {
 }
 
 func (p *previewing) DescribeSubDomainRecords(ctx context.Context, zone, name, _ string) (_ []aliyun.Record, err error) {
-	p.seen, err = p.zones.listings.read(ctx, spot{p.account, zone, name}, func() ([]aliyun.Record, error) {
-		return p.Client.DescribeSubDomainRecords(ctx, zone, name, "")
-	})
+	p.seen, err = p.zones.listings.read(ctx, spot{p.account, zone, name}, p.Client)
 	return p.seen.records, err
 }
 

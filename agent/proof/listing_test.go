@@ -13,24 +13,26 @@ import (
 
 // lister lists one record after a second, and counts how often.
 type lister struct {
-	calls int
-	err   error
+	calls  int
+	err    error
+	broken bool
 }
 
-func (l *lister) list(ctx context.Context) func() ([]aliyun.Record, error) {
-	return func() ([]aliyun.Record, error) {
-		l.calls++
-		select {
-		case <-time.After(time.Second):
-			return []aliyun.Record{{Value: "theirs"}}, l.err
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+func (l *lister) DescribeSubDomainRecords(ctx context.Context, _, _, _ string) ([]aliyun.Record, error) {
+	if l.broken {
+		panic("broken")
+	}
+	l.calls++
+	select {
+	case <-time.After(time.Second):
+		return []aliyun.Record{{Value: "theirs"}}, l.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 }
 
-func newListings() *listings {
-	return &listings{own: map[listingKey]listing{}, shared: map[spot]listing{}}
+func (l *lister) DescribeDomainRecords(context.Context, string, string, string) ([]aliyun.Record, error) {
+	panic("nobody looks at many names")
 }
 
 var here = spot{"main", "example.com", "_dnsauth.example.com"}
@@ -42,7 +44,7 @@ func TestASpotIsListedOnceForAllThatLookAtItNow(t *testing.T) {
 			var looking sync.WaitGroup
 			for range 50 {
 				looking.Go(func() {
-					if got, err := l.read(t.Context(), here, source.list(t.Context())); !errors.Is(err, fails) || fails == nil && len(got.records) != 1 {
+					if got, err := l.read(t.Context(), here, source); !errors.Is(err, fails) || fails == nil && len(got.records) != 1 {
 						t.Errorf("%+v, %v", got, err)
 					}
 				})
@@ -61,13 +63,13 @@ func TestAListingThatWasGivenUpIsReadByAnotherWhoWantsIt(t *testing.T) {
 		ctx, giveUp := context.WithCancel(t.Context())
 		var looking sync.WaitGroup
 		looking.Go(func() {
-			if _, err := l.read(ctx, here, source.list(ctx)); !errors.Is(err, context.Canceled) {
+			if _, err := l.read(ctx, here, source); !errors.Is(err, context.Canceled) {
 				t.Errorf("who has given up: %v", err)
 			}
 		})
 		synctest.Wait()
 		looking.Go(func() {
-			if got, err := l.read(t.Context(), here, source.list(t.Context())); err != nil || len(got.records) != 1 {
+			if got, err := l.read(t.Context(), here, source); err != nil || len(got.records) != 1 {
 				t.Errorf("who has not: %+v, %v", got, err)
 			}
 		})
@@ -110,7 +112,7 @@ func TestAListingThatIsPassedOnStaysAsOldAsItIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, source := newListings(), &lister{}
 		for i := range 4 {
-			seen, err := l.read(t.Context(), here, source.list(t.Context()))
+			seen, err := l.read(t.Context(), here, source)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -129,5 +131,5 @@ func TestAPanicWhileListingIsThatOfWhoAsked(t *testing.T) {
 			t.Errorf("it ended with %v", came)
 		}
 	}()
-	_, _ = newListings().read(t.Context(), here, func() ([]aliyun.Record, error) { panic("broken") })
+	_, _ = newListings().read(t.Context(), here, &lister{broken: true})
 }

@@ -20,7 +20,7 @@ type Zones struct {
 	accounts clients
 	prover   *dnsvalidate.Prover
 
-	listings listings
+	listings *listings
 
 	mu     sync.Mutex
 	hosted map[string]*zoneList // by account
@@ -35,7 +35,7 @@ type clients interface {
 // NewZones asks nothing yet.
 func NewZones(host *state.Host, accounts clients) *Zones {
 	return &Zones{host: host, accounts: accounts, prover: dnsvalidate.NewProver(host.Config.DNS.Settings),
-		hosted: map[string]*zoneList{}, asked: map[string]string{}, listings: listings{own: map[listingKey]listing{}, shared: map[spot]listing{}}}
+		hosted: map[string]*zoneList{}, asked: map[string]string{}, listings: newListings()}
 }
 
 // zonesLive is how long the zones of an account are believed; a run that waits
