@@ -96,7 +96,11 @@ func (r round) run(ctx context.Context, shift *command.Shift, argv []string) com
 	defer func() { <-commands }()
 	defer r[0].Job.waitsFor(argv[0]+" to end", timeout)()
 	c := command.Command{Argv: argv, Env: command.BaseEnv(), Timeout: timeout}
-	return shift.While(func() command.Result { return asroot.Run(ctx, c) })
+	result := shift.While(func() command.Result { return asroot.Run(ctx, c) })
+	if result.Err != nil && ctx.Err() == nil && result.Duration >= timeout {
+		result.Err = hint.Add(result.Err, "see why it takes so long, or raise its timeout")
+	}
+	return result
 }
 
 // describe says whether the check or the reload failed and, if it ran, how to

@@ -170,6 +170,7 @@ func (r *Rollout) runHook(ctx context.Context, hook hooks.Hook, event hooks.Even
 	result := hooks.Run(ctx, &r.rounds.Shifts, []hooks.Hook{hook}, event)[0]
 	if result.Err != nil && result.Duration >= hook.Limit() {
 		r.hung[key] = append(r.hung[key], event.Certificate)
+		result.Err = hint.Add(result.Err, "see why it takes so long, or raise its timeout")
 	}
 	return result.Err
 }
