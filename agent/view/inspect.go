@@ -3,6 +3,7 @@ package view
 import (
 	"context"
 	"crypto/x509"
+	"fmt"
 	"slices"
 	"time"
 
@@ -62,7 +63,17 @@ func deploymentStatus(target deploy.Target, known rollout.Target, drift deploy.D
 		FailedCommand: failedCommand(f),
 	}
 	for _, listener := range drift.Served {
-		d.Probes = append(d.Probes, listener.Describe(b))
+		d.Probes = append(d.Probes, probed(listener, b))
 	}
 	return d
+}
+
+// probed says what a listener serves, and that it is another certificate where it is: a
+// date alone may be the same.
+func probed(l deploy.Listener, b *bundle.Bundle) string {
+	text := l.Describe(b)
+	if slices.ContainsFunc(l.Handshakes, func(h deploy.Handshake) bool { return h.Err != nil || h.Fingerprint == bundle.Fingerprint(b.Leaf) }) {
+		return text
+	}
+	return fmt.Sprintf("%s, and not version %s", text, b.ID())
 }
