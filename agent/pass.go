@@ -249,7 +249,7 @@ func (p *pass) enter(begun map[string]bool, agenda agenda) {
 		if !begun[certificate.Name] {
 			continue
 		}
-		t := &turn{certificate: certificate, forced: agenda.forced(certificate.Name), sighting: p.agent.inPlace[certificate.Name]}
+		t := &turn{certificate: *certificate, forced: agenda.forced(certificate.Name), sighting: p.agent.inPlace[certificate.Name]}
 		p.turns[certificate.Name] = t
 		p.fresh = append(p.fresh, t)
 	}
@@ -257,15 +257,19 @@ func (p *pass) enter(begun map[string]bool, agenda agenda) {
 
 // inOrder is the certificates of the configuration, those that were handed back
 // before all others: where many fail again and again, the last ones get a turn, too.
-func (p *pass) inOrder() []config.Certificate {
+func (p *pass) inOrder() []*config.Certificate {
 	place := map[string]int{}
 	for i, name := range p.agent.waiting {
 		place[name] = i - len(p.agent.waiting)
 	}
 	p.agent.waiting = nil
-	return slices.SortedStableFunc(slices.Values(p.agent.host.Config.Certificates), func(a, b config.Certificate) int {
-		return cmp.Compare(place[a.Name], place[b.Name])
-	})
+	certificates := p.agent.host.Config.Certificates
+	all := make([]*config.Certificate, len(certificates))
+	for i := range certificates {
+		all[i] = &certificates[i]
+	}
+	slices.SortStableFunc(all, func(a, b *config.Certificate) int { return cmp.Compare(place[a.Name], place[b.Name]) })
+	return all
 }
 
 // handBack leaves to the next pass who has not got a seat yet.

@@ -16,19 +16,29 @@ import (
 
 // The stages of a pass: each works beside the loop, and reports to it.
 
-// advance starts the turns that have begun. Those that have something to order wait
-// for a seat; the others wait for nobody.
+// advance starts the turns that have begun, a few at a time: ten thousand goroutines
+// that wait would take more memory than all else. Those that have something to order
+// wait for a seat; the others wait for nobody.
 func (p *pass) advance(ctx context.Context, agenda agenda) {
-	for _, t := range p.fresh {
-		t.joined = p.rollout.Expect()
-		go p.start(ctx, t, agenda)
+	if len(p.fresh) == 0 {
+		return
 	}
+	fresh := p.fresh
 	p.fresh = nil
+	for _, t := range fresh {
+		t.joined = p.rollout.Expect()
+	}
+	go func() {
+		for i, t := range fresh {
+			fresh[i] = nil // one that has ended is not kept by those that wait
+			p.looking <- struct{}{}
+			go p.start(ctx, t, agenda)
+		}
+	}()
 }
 
 // start takes a certificate's order as far as it goes now, once it has a seat.
 func (p *pass) start(ctx context.Context, t *turn, agenda agenda) {
-	p.looking <- struct{}{}
 	t.left = sync.OnceFunc(func() { <-p.looking })
 	t.looked, t.before = state.Now(), p.sum(ctx, t.certificate)
 	s, err := p.read(ctx, t.certificate)
