@@ -222,6 +222,10 @@ func torn(file *os.File, end int64) bool {
 	return err != nil || last[0] != '\n'
 }
 
+// Clear removes what a killed process left of a Rewrite. It is for who may write to the
+// file; an error is told by the next Rewrite, too.
+func (l *Log[F]) Clear() error { return atomicfile.DiscardAt(l.path) }
+
 // Rewrite replaces the file by one that holds just these facts, in one rename.
 func (l *Log[F]) Rewrite(facts []F) error {
 	text := []byte(header(version) + "\n")

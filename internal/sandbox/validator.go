@@ -20,12 +20,24 @@ type validator struct {
 	httpsPort  int // and where it redirects to
 	network    Network
 	every      time.Duration // between two looks
+	looked     map[asked]time.Time
 }
+
+// asked tells an order from the others that are open.
+type asked struct {
+	instance string
+	order    int64
+}
+
+// impatience is how many times as old an order is as the pause before it is looked at
+// again: what is shown late is seen a little later still, and nobody asks for a year each
+// minute after what was given up.
+const impatience = 50
 
 func (s *Sandbox) newValidator() *validator {
 	return &validator{
 		cas: s.cas, faults: s.faults, servers: s.nameServers(), issueAfter: s.options.IssueAfter, httpPort: s.options.HTTPPort, httpsPort: s.options.HTTPSPort,
-		network: s.options.Network, every: s.options.LookEvery,
+		network: s.options.Network, every: s.options.LookEvery, looked: map[asked]time.Time{},
 	}
 }
 
@@ -48,9 +60,11 @@ func (v *validator) run(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		for _, o := range v.cas.open() {
+		open := v.cas.open()
+		for _, o := range open {
 			v.advance(ctx, o)
 		}
+		v.forget(open)
 		for _, id := range v.cas.dueReissues(time.Now()) {
 			_ = v.cas.reissue(id, v.faults.newCall("ApplyCertificate")) // tried again at the next look
 		}
@@ -76,10 +90,27 @@ func (v *validator) advance(ctx context.Context, o order) {
 	case now.After(o.until):
 		v.cas.update(o, (*order).renewTokens)
 	case o.Seen.IsZero():
-		v.look(ctx, o)
+		if of := (asked{o.InstanceID, o.orderID}); now.Sub(v.looked[of]) >= now.Sub(o.Submitted)/impatience {
+			v.looked[of] = now
+			v.look(ctx, o)
+		}
 	case now.Sub(o.Seen) >= v.issueAfter:
 		_ = v.cas.issue(o) // tried again at the next look
 	}
+}
+
+// forget keeps when it looked at the orders that are open alone.
+func (v *validator) forget(open []order) {
+	if len(v.looked) <= 2*len(open) {
+		return
+	}
+	kept := map[asked]time.Time{}
+	for _, o := range open {
+		if at, looked := v.looked[asked{o.InstanceID, o.orderID}]; looked {
+			kept[asked{o.InstanceID, o.orderID}] = at
+		}
+	}
+	v.looked = kept
 }
 
 // look asks for the records or files that are still to be seen, and for the CAA records
