@@ -179,10 +179,12 @@ func (n *internet) forget(address net.Addr) {
 // cable is the way to the internet of somebody whose calls can be cut off.
 type cable struct {
 	*internet
-	cut atomic.Bool
+	cut   atomic.Bool
+	calls atomic.Int64
 }
 
 func (c *cable) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	c.calls.Add(1)
 	if c.cut.Load() {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ENETUNREACH}
 	}
