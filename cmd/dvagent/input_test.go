@@ -173,6 +173,7 @@ func TestAMistakeOnTheCommandLineIsRefused(t *testing.T) {
 		{"an unknown flag of the program", "--froce renew", "unknown flag: --froce"},
 		{"an unknown command", "renwe", `unknown command "renwe"`},
 		{"an unknown command under certs", "certs prone", `unknown command "prone"`},
+		{"a shell that there is not", "completion bsh", `unknown command "bsh" for "dvagent completion"`},
 		{"a name too many", "status one two", `dvagent status takes one NAME, and "two" is one too many`},
 		{"a name too few", "abandon", "dvagent abandon wants a NAME"},
 		{"a word where there are no names", "orders now", `dvagent orders takes no argument, and "now" is one`},

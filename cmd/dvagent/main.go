@@ -35,6 +35,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(stderr)
+	refuseUnknownShells(root, args)
 	err := root.ExecuteContext(ctx)
 	if lost := out.lost(); lost != nil { // whatever was asked for
 		c.started = true

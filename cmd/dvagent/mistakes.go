@@ -26,6 +26,17 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 	return hint.Add(err, fmt.Sprintf("%s --help lists them", cmd.CommandPath()))
 }
 
+// refuseUnknownShells makes cobra's command completion one that does not answer a shell that
+// it does not know with its help.
+func refuseUnknownShells(root *cobra.Command, args []string) {
+	root.InitDefaultCompletionCmd(args...)
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			cmd.Args, cmd.RunE = knownCommand, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
+}
+
 func subcommands(cmd *cobra.Command) []string {
 	var names []string
 	for _, below := range cmd.Commands() {
