@@ -102,6 +102,9 @@ func (p *pass) order(ctx context.Context, t *turn, s state.Snapshot, unread erro
 	s.SeenInPlace = t.sighting.tells(s, host.Config.Service.Interval)
 	err := host.Contained(name, func() error {
 		host.Warn(s.Damage()...)
+		if s.Rollout != nil {
+			s.Rollout.Clear()
+		}
 		p.rollout.Rehearse(ctx, s, t.forced)
 		taken, rests := p.share.Take(ctx, &s)
 		if outcome = taken; !rests || t.forced || s.Order != nil {

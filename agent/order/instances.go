@@ -330,10 +330,12 @@ func (l *Instances) Submissions(certificate string, now time.Time) (n int, oldes
 
 // Compact drops what says nothing any more, once the ledger has grown long:
 // the entries of instances whose claim ended without a trace, and submissions
-// older than two days, but for those that tell what is left of a package.
+// older than two days, but for those that tell what is left of a package. It clears what a
+// killed process left of that.
 func (l *Instances) Compact(now time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	_ = l.log.Clear() // Rewrite tells what is wrong with the directory
 	kept := l.worthKeeping(l.entries, now)
 	if !l.log.Long(len(kept)) {
 		return nil

@@ -147,10 +147,12 @@ func (l *Owed) Of(certificate string) []OwedRecord {
 	return slices.Clone(l.records[certificate])
 }
 
-// Compact rewrites the ledger once most of its lines say nothing any more.
+// Compact rewrites the ledger once most of its lines say nothing any more, and clears what
+// a killed process left of that.
 func (l *Owed) Compact() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	_ = l.log.Clear() // Rewrite tells what is wrong with the directory
 	records := l.all()
 	if !l.log.Long(len(records)) {
 		return nil

@@ -188,6 +188,10 @@ func (r *Rollout) apply(fact Fact) {
 	}
 }
 
+// Clear removes what a killed process left of a journal that was made shorter. It is for
+// the holder of the lock; an error is told when that is done again.
+func (r *Rollout) Clear() { _ = r.log.Clear() }
+
 // compact keeps the journal short.
 func (r *Rollout) compact() error {
 	var facts []Fact
