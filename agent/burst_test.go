@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -185,6 +186,29 @@ func TestAPassHandsBackWhatItDidNotGetTo(t *testing.T) {
 	outcomes, err := a.Renew(t.Context(), Renewal{Timeout: 5 * time.Minute, Caller: tester})
 	if err != nil || len(outcomes) != certificates || state.Worst(outcomes) != state.Served {
 		t.Errorf("%+v, %v", outcomes, err)
+	}
+}
+
+// What ten thousand goroutines have on their stacks is more than a pass needs for all else.
+func TestCertificatesThatWaitToBeLookedAtTakeNoGoroutineEach(t *testing.T) {
+	a := newWorld(t, sandbox.Options{}).agent()
+	err := a.underLock(t.Context(), tester, state.Scope{}, func(ctx context.Context, p *pass) error {
+		for range lookedAtOnce { // all places are taken, for good
+			p.looking <- struct{}{}
+		}
+		p.fresh = make([]*turn, 1000)
+		for i := range p.fresh {
+			p.fresh[i] = &turn{}
+		}
+		before := runtime.NumGoroutine()
+		p.advance(ctx, nil)
+		if more := runtime.NumGoroutine() - before; more > 100 || len(p.fresh) > 0 {
+			t.Errorf("%d goroutines more for 1000 certificates, %d not begun", more, len(p.fresh))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
