@@ -13,8 +13,10 @@ import (
 // what was refused, and how often each certificate was submitted lately. It is
 // safe for concurrent use.
 type Instances struct {
-	mu      sync.Mutex
+	writing sync.Mutex // one writes at a time; taken before mu
 	log     *journal.Log[instanceEntry]
+
+	mu      sync.Mutex // is not held while a disk or another host is waited for; who writes reads without it
 	entries []instanceEntry
 	uses    map[Instance]use
 	claims  map[[2]string]claims       // by account and certificate
@@ -102,6 +104,8 @@ func LoadInstances(path string) (*Instances, error) {
 }
 
 func (l *Instances) replay(entries []instanceEntry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.entries, l.uses, l.claims, l.stocks = entries, map[Instance]use{}, map[[2]string]claims{}, map[Instance]stock{}
 	l.sent = map[string][]instanceEntry{}
 	for _, e := range entries {
@@ -170,8 +174,8 @@ func (l *Instances) Damage() journal.Damage { return l.log.Damage() }
 // Note makes durable what happened to an instance. The certificate may be
 // empty where none is concerned.
 func (l *Instances) Note(use InstanceUse, i Instance, certificate string) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.writing.Lock()
+	defer l.writing.Unlock()
 	return l.record(instanceEntry{Kind: use, Account: i.Account, Instance: i.ID, Certificate: certificate})
 }
 
@@ -179,8 +183,8 @@ func (l *Instances) Note(use InstanceUse, i Instance, certificate string) error 
 // shows that it is placed on, or nil. It fails unless the certificate has claimed the
 // instance: another host may have taken it for another one meanwhile.
 func (l *Instances) Submit(i Instance, certificate string, stock *Stock) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.writing.Lock()
+	defer l.writing.Unlock()
 	claimed, err := l.recordWhere(instanceEntry{Kind: InstanceSubmitted, Account: i.Account, Instance: i.ID, Certificate: certificate, Stock: stock},
 		func() bool { return l.uses[i].holder == certificate })
 	if err == nil && !claimed {
@@ -232,6 +236,8 @@ func (l *Instances) recordWhere(e instanceEntry, mayBe func() bool) (bool, error
 		if err := l.log.Append(e); err != nil {
 			return false, err
 		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
 		l.entries = append(l.entries, e)
 		l.apply(e)
 		return true, nil
@@ -242,8 +248,8 @@ func (l *Instances) recordWhere(e instanceEntry, mayBe func() bool) (bool, error
 // Claim takes an instance of an account for a certificate. It answers false, and
 // writes nothing, when another certificate has it.
 func (l *Instances) Claim(account, certificate string, c Claim) (taken bool, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.writing.Lock()
+	defer l.writing.Unlock()
 	free := func() bool {
 		holder := l.uses[Instance{account, c.Instance}].holder
 		return holder == "" || holder == certificate
@@ -255,14 +261,27 @@ func (l *Instances) Claim(account, certificate string, c Claim) (taken bool, err
 // NoteEnd makes durable when the subscription of an instance ends, where it is
 // claimed and another end was known.
 func (l *Instances) NoteEnd(i Instance, until time.Time) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	holder := l.uses[i].holder
-	claim := l.claims[[2]string{i.Account, holder}].standing
-	if holder == "" || claim.Instance != i.ID || until.IsZero() || claim.Until.Equal(until) {
+	if l.endsOtherwise(i, until) == "" {
+		return nil
+	}
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	holder := l.endsOtherwise(i, until)
+	if holder == "" {
 		return nil
 	}
 	return l.record(instanceEntry{Kind: InstanceEnds, Account: i.Account, Instance: i.ID, Certificate: holder, Until: until})
+}
+
+// endsOtherwise is the certificate for which an instance is claimed whose end is another
+// one than was known, or "".
+func (l *Instances) endsOtherwise(i Instance, until time.Time) string {
+	holder := l.Holder(i)
+	claim := l.claimsOf(i.Account, holder).standing
+	if claim.Instance != i.ID || until.IsZero() || claim.Until.Equal(until) {
+		return ""
+	}
+	return holder
 }
 
 func (l *Instances) use(i Instance) use {
@@ -333,8 +352,8 @@ func (l *Instances) Submissions(certificate string, now time.Time) (n int, oldes
 // older than two days, but for those that tell what is left of a package. It clears what a
 // killed process left of that.
 func (l *Instances) Compact(now time.Time) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.writing.Lock()
+	defer l.writing.Unlock()
 	_ = l.log.Clear() // Rewrite tells what is wrong with the directory
 	kept := l.worthKeeping(l.entries, now)
 	if !l.log.Long(len(kept)) {

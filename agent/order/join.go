@@ -46,8 +46,8 @@ func (l *Instances) Join(c Common, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.writing.Lock()
+	defer l.writing.Unlock()
 	j := &joint{c, map[Instance][]told{}, map[string]error{}}
 	ours, learned := byInstance(l.entries), map[Instance][]instanceEntry{}
 	for i := range ours {
@@ -74,8 +74,8 @@ func (l *Instances) Join(c Common, now time.Time) error {
 // Barred is why nothing may be ordered of an account: other hosts of the fleet wrote
 // something of its instances that is not understood here. nil: nothing stands against it.
 func (l *Instances) Barred(account string) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.writing.Lock()
+	defer l.writing.Unlock()
 	if l.joint == nil {
 		return nil
 	}
@@ -142,7 +142,7 @@ const mostEntries = 500
 func latest(entries []told) []told { return entries[max(len(entries)-mostEntries, 0):] }
 
 // learn puts what is known of some instances now in the place of what was known here.
-// The mutex must be held.
+// The mutex writing is held.
 func (l *Instances) learn(known map[Instance][]instanceEntry) error {
 	if len(known) == 0 {
 		return nil
@@ -160,8 +160,8 @@ func (l *Instances) learn(known map[Instance][]instanceEntry) error {
 }
 
 // share writes an entry where the other hosts read it. It answers false where others
-// have written of the instance meanwhile, which is known here then. The mutex must be
-// held.
+// have written of the instance meanwhile, which is known here then. The mutex writing
+// is held.
 func (l *Instances) share(e *instanceEntry) (shared bool, err error) {
 	i, j := e.of(), l.joint
 	if err := j.barred[e.Account]; err != nil {

@@ -2,6 +2,7 @@ package order
 
 import (
 	"cmp"
+	"errors"
 	"maps"
 	"path"
 	"slices"
@@ -15,10 +16,22 @@ import (
 // Owed is the ledger of the validation records that may stand in a zone, or in a
 // webroot, because of us. It repeats what the journals say, so that a record is found
 // even when its order's journal is lost. It is safe for concurrent use.
+//
+// What many note at once is written together: a disk takes as long for one as for all.
 type Owed struct {
-	mu      sync.Mutex
+	writing sync.Mutex // one writes at a time, for all who wait; taken before mu
 	log     *journal.Log[OwedRecord]
-	records map[string][]OwedRecord // by certificate
+
+	mu      sync.Mutex              // is not held while the disk is waited for
+	records map[string][]OwedRecord // by certificate; what is durable
+	waiting []*owing
+}
+
+// owing is a line that is to be written.
+type owing struct {
+	entry OwedRecord
+	ended bool  // it was written, or failed with err
+	err   error // until then errUnwritten
 }
 
 // OwedRecord is one line of the ledger.
@@ -48,14 +61,43 @@ func (l *Owed) Damage() journal.Damage { return l.log.Damage() }
 // Note makes durable what becomes of a certificate's record: Adding, Added,
 // Kept, Removing or Removed.
 func (l *Owed) Note(kind Kind, certificate string, r Record) error {
+	n := &owing{entry: OwedRecord{At: clock.Now(), Kind: kind, Certificate: certificate, Record: r}, err: errUnwritten}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	entry := OwedRecord{At: clock.Now(), Kind: kind, Certificate: certificate, Record: r}
-	if err := l.log.Append(entry); err != nil {
-		return err
+	l.waiting = append(l.waiting, n)
+	l.mu.Unlock()
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	if !n.ended {
+		l.writeAll()
 	}
-	l.apply(entry)
-	return nil
+	return n.err
+}
+
+// errUnwritten is of a line that whoever was to write it did not.
+var errUnwritten = errors.New("it was not written")
+
+// writeAll writes all that waits. What cannot be written along with the rest, such as a
+// line that is too long, fails alone. The mutex writing must be held.
+func (l *Owed) writeAll() {
+	l.mu.Lock()
+	all := l.waiting
+	l.waiting = nil
+	l.mu.Unlock()
+	entries := make([]OwedRecord, len(all))
+	for i, n := range all {
+		entries[i] = n.entry
+	}
+	err := l.log.Append(entries...)
+	for _, n := range all {
+		if n.err = err; errors.Is(err, journal.ErrTooLong) {
+			n.err = l.log.Append(n.entry)
+		}
+		if n.ended = true; n.err == nil {
+			l.mu.Lock()
+			l.apply(n.entry)
+			l.mu.Unlock()
+		}
+	}
 }
 
 func (l *Owed) apply(entry OwedRecord) {
@@ -77,13 +119,9 @@ func (l *Owed) apply(entry OwedRecord) {
 }
 
 // All returns the records that are owed now, by certificate.
-func (l *Owed) All() []OwedRecord {
+func (l *Owed) All() (all []OwedRecord) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.all()
-}
-
-func (l *Owed) all() (all []OwedRecord) {
 	for _, certificate := range slices.Sorted(maps.Keys(l.records)) {
 		all = append(all, l.records[certificate]...)
 	}
@@ -150,10 +188,10 @@ func (l *Owed) Of(certificate string) []OwedRecord {
 // Compact rewrites the ledger once most of its lines say nothing any more, and clears what
 // a killed process left of that.
 func (l *Owed) Compact() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.writing.Lock()
+	defer l.writing.Unlock()
 	_ = l.log.Clear() // Rewrite tells what is wrong with the directory
-	records := l.all()
+	records := l.All()
 	if !l.log.Long(len(records)) {
 		return nil
 	}

@@ -42,9 +42,9 @@ func (l *Log[F]) keep(before openat.Stat, c content[F]) {
 	}
 }
 
-// grown remembers that this process appended a line to the file, the rest of which it
+// grown remembers that this process appended lines to the file, the rest of which it
 // knows. Nobody else may write there meanwhile.
-func (l *Log[F]) grown(before, after openat.Stat, line []byte) {
+func (l *Log[F]) grown(before, after openat.Stat, lines []byte) {
 	held, _ := files.As(l.path, before)
 	c, known := held.(content[F])
 	switch {
@@ -54,7 +54,9 @@ func (l *Log[F]) grown(before, after openat.Stat, line []byte) {
 	default:
 		return // the next Open reads it
 	}
-	c.add(bytes.TrimSuffix(line, []byte("\n")))
+	for line := range bytes.Lines(lines) {
+		c.add(bytes.TrimSuffix(line, []byte("\n")))
+	}
 	files.Put(l.path, after, c)
 	l.young = nil
 }

@@ -171,13 +171,17 @@ func encode(fact any) ([]byte, error) {
 	return line, nil
 }
 
-// Append writes one fact at the end of the file and fsyncs it. The file is
+// Append writes facts at the end of the file, in this order, and fsyncs it once. The file is
 // made, readable by its owner alone, when it is not there. After an error the
-// fact may or may not be there; after ErrTooLong it is not.
-func (l *Log[F]) Append(fact F) error {
-	line, err := encode(fact)
-	if err != nil {
-		return fmt.Errorf("encode fact: %w", err)
+// facts may or may not be there; after ErrTooLong none of them is.
+func (l *Log[F]) Append(facts ...F) error {
+	var lines []byte
+	for _, fact := range facts {
+		line, err := encode(fact)
+		if err != nil {
+			return fmt.Errorf("encode fact: %w", err)
+		}
+		lines = append(lines, line...)
 	}
 	file, err := os.OpenFile(l.path, os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -185,13 +189,13 @@ func (l *Log[F]) Append(fact F) error {
 	}
 	defer file.Close()
 	before, known := stat(file)
-	if err := appendTo(file, line); err != nil {
+	if err := appendTo(file, lines); err != nil {
 		return fmt.Errorf("append to journal: %w", err)
 	}
 	if after, found := stat(file); known && found {
-		l.grown(before, after, line)
+		l.grown(before, after, lines)
 	}
-	l.lines++
+	l.lines += len(facts)
 	return nil
 }
 
