@@ -74,7 +74,7 @@ func (l *Owed) Note(kind Kind, certificate string, r Record) error {
 }
 
 // errUnwritten is of a line that whoever was to write it did not.
-var errUnwritten = errors.New("it was not written")
+var errUnwritten = errors.New("the record could not be noted")
 
 // writeAll writes all that waits. What cannot be written along with the rest, such as a
 // line that is too long, fails alone. The mutex writing must be held.
