@@ -110,8 +110,8 @@ func TestSimulation(t *testing.T) {
 		outlives(t, *seedOf, length, tell)
 		return
 	}
-	const many = 100
-	seeds := 12
+	const many = 150
+	seeds := 16
 	if os.Getenv("DVAGENT_LONG_TESTS") == "1" {
 		seeds = many
 	} else {
