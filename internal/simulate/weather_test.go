@@ -83,6 +83,7 @@ var kinds = []kind{
 	{"server", 3, (*world).brokenServer},
 	{"clock", 3, (*world).clocksSet},
 	{"edit", 2, (*world).edited},
+	{"rename", 2, (*world).renamed},
 	{"force", 1, (*world).forced},
 	{"cron", 6, (*world).oneShot},
 	{"full disk", 3, (*world).fullDisk},
@@ -336,6 +337,23 @@ func (w *world) edited(h *host) {
 	h.configure(next)
 	w.excuse(1)
 	h.watch.lastBad = time.Now()
+	h.start()
+}
+
+// renamed calls the certificate otherwise, or as it was called before, and starts the
+// service anew.
+func (w *world) renamed(h *host) {
+	if h.running() == nil || h.isAsleep() {
+		return
+	}
+	name, again := strings.CutSuffix(h.certificate, "-new")
+	if !again {
+		name += "-new"
+	}
+	w.tell("people", "edit agent.toml of %s: %s is called %s", h.name, h.certificate, name)
+	h.end()
+	h.certificate = name
+	h.configure(h.settings)
 	h.start()
 }
 
