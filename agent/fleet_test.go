@@ -319,52 +319,6 @@ func TestAnOrderOfACertificateThatIsGoneHereIsNotGivenUpBesideAnotherHost(t *tes
 	}
 }
 
-// A certificate that is renamed on one host while another one works on its order leaves
-// that order to that host.
-func TestARenamedCertificateDoesNotTakeTheOrderOfAnotherHostAlong(t *testing.T) {
-	t.Parallel()
-	w := newWorldOfToday(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, "checking-forever")}})
-	h := newHosts(t, fleettest.One(t))
-	a, b := h.host(w, "a"), h.host(w, "b")
-	a.comesTo(order.Issue)
-	a.dies()
-	b.comesTo(order.Issue)
-	instance := b.claimedInstance().InstanceID
-	a.name = "renamed"
-	if out := a.renew(Renewal{NoWait: true}); out.Class != state.Pending || !strings.Contains(out.Waiting, "host b of the fleet") {
-		t.Errorf("while another host works on it: %+v", out)
-	}
-	if o, err := order.Load(a.where().Certificate("renamed")); err != nil || o != nil && o.Instance == instance {
-		t.Errorf("it takes the order along: %+v, %v", o, err)
-	}
-	if out := b.renew(Renewal{NoWait: true}); out.Class != state.Pending || b.step() != order.Issue {
-		t.Errorf("the order of the other host is at %s: %+v", b.step(), out)
-	}
-}
-
-// A host that still has the old name waits for the one that renamed it, and pays for no
-// second order meanwhile.
-func TestACertificateThatIsRenamedOnOneHostIsNotOrderedOnceMoreByAnother(t *testing.T) {
-	t.Parallel()
-	w := newWorldOfToday(t, sandbox.Options{Faults: []sandbox.Fault{mustFault(t, "checking-forever")}})
-	h := newHosts(t, fleettest.One(t))
-	a, b := h.host(w, "a"), h.host(w, "b")
-	a.comesTo(order.Issue)
-	a.name = "renamed"
-	a.renew(Renewal{NoWait: true})
-	if o, err := order.Load(a.where().Certificate("renamed")); err != nil || o == nil {
-		t.Fatalf("the order is not taken along: %+v, %v", o, err)
-	}
-	for range 2 {
-		if out := b.renew(Renewal{NoWait: true}); !strings.Contains(out.Waiting, "host a of the fleet") {
-			t.Errorf("the other host: %+v", out)
-		}
-	}
-	if applied, used := w.sandbox.Applied(), w.usedInstances(); applied != 1 || used != 1 {
-		t.Errorf("%d applications on %d instances", applied, used)
-	}
-}
-
 // fault 122: hosts whose configurations of one name differ do not go on with each other's
 // orders, and pay for no second one.
 func TestAnOrderForOtherNamesIsNotGoneOnWith(t *testing.T) {

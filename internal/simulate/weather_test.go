@@ -322,41 +322,6 @@ func (w *world) brokenServer(h *host) {
 	w.begin(h, w.between(time.Minute, 3*day), "the web server cannot reload", func() { h.set(func() { h.broken = false }) })
 }
 
-// edited changes the configuration, and starts the service anew.
-func (w *world) edited(h *host) {
-	if h.running() == nil || h.isAsleep() {
-		return
-	}
-	next := h.settings
-	if choice := w.dice.IntN(3); next.choices != nil {
-		next.names = next.choices[choice]
-	}
-	next.key = []string{"ec256", "rsa2048"}[w.dice.IntN(20)/19]
-	w.tell("people", "edit agent.toml of %s: names %s, key %s", h.name, strings.Join(next.names, " "), next.key)
-	h.end()
-	h.configure(next)
-	w.excuse(1)
-	h.watch.lastBad = time.Now()
-	h.start()
-}
-
-// renamed calls the certificate otherwise, or as it was called before, and starts the
-// service anew.
-func (w *world) renamed(h *host) {
-	if h.running() == nil || h.isAsleep() {
-		return
-	}
-	name, again := strings.CutSuffix(h.certificate, "-new")
-	if !again {
-		name += "-new"
-	}
-	w.tell("people", "edit agent.toml of %s: %s is called %s", h.name, h.certificate, name)
-	h.end()
-	h.certificate = name
-	h.configure(h.settings)
-	h.start()
-}
-
 func (w *world) forced(h *host) {
 	if !h.isUp() {
 		return
