@@ -121,7 +121,7 @@ func TestOnlyInstancesThatSomebodyMayUseAreSpare(t *testing.T) {
 	for _, finding := range w.check().Online(t.Context()) {
 		said += fmt.Sprintf("%s%v\n", finding.OK, finding.Err)
 	}
-	if !strings.Contains(said, "0 spare DV instances for the 1 renewals") {
+	if !strings.Contains(said, "0 spare DV instances for 1 renewal before") {
 		t.Errorf("said: %s", said)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"dvagent/agent/state"
 	"dvagent/agent/view"
 	"dvagent/internal/sandbox"
+	"dvagent/internal/words"
 )
 
 // left is what is known to be left of the package, or -1.
@@ -50,7 +51,7 @@ func TestWhatIsLeftOfAPackageIsSeenAndTold(t *testing.T) {
 	// While the other order still runs, it has its certificate, and one renewal comes;
 	// once it has ended, two do. It is told as soon as it is noticed.
 	told := func(renewals int) string {
-		return fmt.Sprintf("had 0 certificates left on %s for the %d renewals before %s; to do: %s", today, renewals, until.Format(time.DateOnly), state.PackageHint)
+		return fmt.Sprintf("had 0 certificates left on %s for %s before %s; to do: %s", today, words.Count(renewals, "renewal"), until.Format(time.DateOnly), state.PackageHint)
 	}
 	if text := r.texts[0]; text != told(1) && text != told(2) {
 		t.Errorf("told %q, not %q", text, told(1))

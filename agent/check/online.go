@@ -108,10 +108,10 @@ func (c *Check) spare(account string, slots []issue.Slot) Finding {
 		renewals = append(renewals, s.Renewal(now, claim))
 	}
 	spare, forecast := issue.Spare(c.whole, ledger, account, slots), state.Foresee(renewals, "", now, until)
-	coming, unmet := forecast.Coming(), forecast.Unmet(spare)
-	text := fmt.Sprintf("%d spare DV instances for the %d renewals before %s", spare.Count(), coming, words.Date(until))
-	if unmet > 0 && spare.Count() >= coming {
-		text = fmt.Sprintf("%d spare DV instances for the %d renewals before %s, of which none lasts for %d", spare.Count(), coming, words.Date(until), unmet)
+	free, coming, unmet := spare.Count(), forecast.Coming(), forecast.Unmet(spare)
+	text := fmt.Sprintf("%s for %s before %s", words.Count(free, "spare DV instance"), words.Count(coming, "renewal"), words.Date(until))
+	if unmet > 0 && free >= coming {
+		text += fmt.Sprintf(", of which none lasts for %d", unmet)
 	}
 	if unmet > 0 {
 		return Finding{Subject: subject, Warning: true, Err: hint.Add(errors.New(text), "buy more DV instances in time")}

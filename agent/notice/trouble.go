@@ -153,13 +153,22 @@ func (a Account) noteInstances(b *Book, renewals []state.Renewal, now, until tim
 	if !seen {
 		return
 	}
-	text := fmt.Sprintf("%d certificates want an instance before %s, and %d paid DV instances were spare on %s; to do: buy more DV instances",
-		coming, words.Date(until), spare.Instances, words.Date(spare.At))
+	wanting, before, on := number(coming, "1 certificate wants", "%d certificates want"), words.Date(until), words.Date(spare.At)
+	text := fmt.Sprintf("%s an instance before %s, and %s spare on %s; to do: buy more DV instances",
+		wanting, before, number(spare.Instances, "1 paid DV instance was", "%d paid DV instances were"), on)
 	if spare.Instances >= coming {
-		text = fmt.Sprintf("%d certificates want an instance before %s, and of the %d paid DV instances that were spare on %s none lasts for %d of them; to do: buy more DV instances",
-			coming, words.Date(until), spare.Instances, words.Date(spare.At), unmet)
+		text = fmt.Sprintf("%s an instance before %s, and of %s spare on %s none lasts for %d of them; to do: buy more DV instances",
+			wanting, before, number(spare.Instances, "1 paid DV instance that was", "%d paid DV instances that were"), on, unmet)
 	}
 	noteForecast(b, accountSubject+a.Name, forecast, unmet, now, text)
+}
+
+// number is one, or many with their number.
+func number(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return fmt.Sprintf(many, n)
 }
 
 func (a Account) notePackages(b *Book, renewals []state.Renewal, now, until time.Time) {
@@ -169,8 +178,8 @@ func (a Account) notePackages(b *Book, renewals []state.Renewal, now, until time
 		}
 		forecast := state.Foresee(renewals, r.Package, now, until)
 		noteForecast(b, packageSubject(r.Package, a.Name), forecast, forecast.Coming()-r.Left.Certificates, now, fmt.Sprintf(
-			"had %d certificates left on %s for the %d renewals before %s; to do: %s",
-			r.Left.Certificates, words.Date(r.Left.At), forecast.Coming(), words.Date(until), state.PackageHint))
+			"had %s left on %s for %s before %s; to do: %s",
+			words.Count(r.Left.Certificates, "certificate"), words.Date(r.Left.At), words.Count(forecast.Coming(), "renewal"), words.Date(until), state.PackageHint))
 	}
 }
 

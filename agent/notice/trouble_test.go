@@ -94,7 +94,7 @@ func TestAPackageWithLessThanIsWantedIsToldUntilItHasEnough(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	host := state.NewHost(&config.Config{Limits: config.Limits{Forecast: 30 * 24 * time.Hour}}, nil, nil)
 	const subject = "package p of account main"
-	const told = "had 1 certificates left on 2026-02-01 for the 2 renewals before 2026-03-31; to do: " + state.PackageHint
+	const told = "had 1 certificate left on 2026-02-01 for 2 renewals before 2026-03-31; to do: " + state.PackageHint
 	for _, tt := range []struct {
 		name string
 		left int   // -1: not known
