@@ -4,13 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"dvagent/agent/config"
 	"dvagent/agent/fleet"
 	"dvagent/agent/state"
-	"dvagent/internal/bundle"
-	"dvagent/internal/hint"
 	"dvagent/internal/words"
 )
 
@@ -47,30 +44,6 @@ func (c *Check) fleet(ctx context.Context) []Finding {
 	}
 	return findings
 }
-
-// shown looks at the certificate by which etcd knows this host: one that has ended is
-// refused, in words that do not say so.
-func (c *Check) shown(now time.Time) []Finding {
-	const subject = "fleet.cert_file"
-	path := c.host.Config.Fleet.CertFile
-	if path == "" {
-		return nil
-	}
-	leaf, err := leafIn(path)
-	switch {
-	case err != nil:
-		return []Finding{{Subject: subject, Err: err}}
-	case now.After(leaf.NotAfter):
-		return []Finding{{Subject: subject, Err: hint.Add(fmt.Errorf("%s expired on %s", path, words.Date(leaf.NotAfter)), newClient)}}
-	case now.Before(leaf.NotBefore):
-		return []Finding{{Subject: subject, Err: hint.Add(fmt.Errorf("%s is not valid before %s", path, words.Minute(leaf.NotBefore)), "see whether the clock of this host is right")}}
-	case !now.Before(bundle.LastTenth(leaf.NotBefore, leaf.NotAfter)):
-		return []Finding{{Subject: subject, Warning: true, Err: hint.Add(fmt.Errorf("%s ends on %s", path, words.Date(leaf.NotAfter)), newClient)}}
-	}
-	return []Finding{{Subject: subject, OK: fmt.Sprintf("%s is valid until %s", path, words.Date(leaf.NotAfter))}}
-}
-
-const newClient = "get another one of the CA of etcd: without it this host takes no part in the fleet"
 
 // permitted asks etcd whether it would take what this host has to write: one certificate
 // stands for all, for roles are given by prefix.

@@ -12,7 +12,7 @@ import (
 	"dvagent/internal/bundle/bundletest"
 )
 
-func TestTheCertificateThatIsShownToEtcdIsLookedAt(t *testing.T) {
+func TestTheCertificatesThatAreShownAreLookedAt(t *testing.T) {
 	now := time.Now()
 	ca := bundletest.NewCA(t, "etcd")
 	const day = 24 * time.Hour
@@ -33,14 +33,16 @@ func TestTheCertificateThatIsShownToEtcdIsLookedAt(t *testing.T) {
 			if err := os.WriteFile(path, b.CertPEM(), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			c := &Check{host: &state.Host{Config: &config.Config{Fleet: config.Fleet{CertFile: path}}}}
-			findings := c.shown(now)
-			if len(findings) != 1 {
+			cfg := &config.Config{Fleet: config.Fleet{CertFile: path}, Service: config.Service{TLSCert: path}}
+			findings := (&Check{host: &state.Host{Config: cfg}}).shown(now)
+			if len(findings) != 2 {
 				t.Fatalf("got %v", findings)
 			}
-			f := findings[0]
-			if (f.Err == nil) != (tt.says == "") || f.Err != nil && !strings.Contains(f.Err.Error(), tt.says) || f.Warning != tt.warning {
-				t.Errorf("got %+v", f)
+			for _, f := range findings {
+				warning := tt.warning || f.Subject == "service.tls_cert" && tt.says != ""
+				if (f.Err == nil) != (tt.says == "") || f.Err != nil && !strings.Contains(f.Err.Error(), tt.says) || f.Warning != warning {
+					t.Errorf("got %+v", f)
+				}
 			}
 		})
 	}
