@@ -26,8 +26,11 @@ func (d *Desk) inheritInstance(ctx context.Context, c config.Certificate) error 
 		return nil
 	}
 	if d.fleet != nil {
+		if d.lease(c.Name) == nil { // the ledger is not one with the fleet's
+			return nil
+		}
 		other, err := d.fleet.Serves(ctx, old)
-		if err != nil || other != "" || d.lease(c.Name) == nil { // it has the old name yet, and renews
+		if err != nil || other != "" { // it has the old name yet, and renews
 			return err
 		}
 	}
