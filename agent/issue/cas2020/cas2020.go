@@ -209,8 +209,13 @@ func (i *Issuer) listedFor(ctx context.Context, t issue.Ticket) (issue.Report, b
 	return issue.Report{State: issue.Issued, Said: "issued", Chain: []byte(found.Cert), Key: []byte(found.Key)}, ours
 }
 
+// said is what the server calls the state of an instance, in one or two of its words.
 func said(d aliyun.InstanceDetail) string {
-	return strings.ToLower(strings.TrimSpace(string(d.Status) + " " + d.PendingResult))
+	status, result := strings.ToLower(string(d.Status)), strings.ToLower(d.PendingResult)
+	if result == status { // as while the CA has said nothing yet
+		return status
+	}
+	return strings.TrimSpace(status + " " + result)
 }
 
 // ours says that the instance holds our certificate request, or none that is
