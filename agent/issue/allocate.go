@@ -71,13 +71,14 @@ func (w *work) allocate(ctx context.Context) (verdict, error) {
 }
 
 // sitesEarly finds the sites of the proofs beside the account's lists, but not for an
-// order that waited already, as for the account to renew by itself.
+// order that waited already, or has an instance that the account may renew by itself: its
+// looks cost one list.
 func (w *work) sitesEarly(ctx context.Context) *early[[]proof.Site] {
 	subject, domains := w.subject(), w.order.Domains
 	sites := &early[[]proof.Site]{do: func(ctx context.Context) ([]proof.Site, error) {
 		return w.desk.prover.Sites(ctx, subject, domains)
 	}}
-	if w.order.Waiting == "" {
+	if kept := w.desk.Claim(w.snapshot.Config).Instance; w.order.Waiting == "" && kept == "" {
 		sites.begin(ctx)
 	}
 	return sites
