@@ -152,7 +152,7 @@ func TestAHostThatDiesWhileItIsRenamedLosesNoOrder(t *testing.T) {
 				word := 1
 				for ; word < 100 && diesRenamed(t, etcd, name, word, arrives); word++ {
 				}
-				if word < 10 || word == 100 {
+				if word < 6 || word == 100 {
 					t.Errorf("it was renamed with %d words", word-1)
 				}
 			})

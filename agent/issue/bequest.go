@@ -34,16 +34,11 @@ func (d *Desk) inheritInstance(ctx context.Context, c config.Certificate) error 
 			return err
 		}
 	}
-	instance := order.Instance{Account: c.Account, ID: claim.Instance}
-	if err := d.ledger.Note(order.InstanceReleased, instance, old); err != nil {
-		return err
-	}
-	taken, err := d.ledger.Claim(c.Account, c.Name, claim)
-	if err != nil || !taken {
+	if err := d.ledger.Pass(order.Instance{Account: c.Account, ID: claim.Instance}, old, c.Name); err != nil {
 		return err
 	}
 	d.host.Say(c.Name, "", "keeps instance "+claim.Instance+" for the renewals, as "+old+" did, which is not configured any more")
-	return d.ledger.Note(order.InstanceKept, instance, c.Name)
+	return nil
 }
 
 // allows says that the instance is on the certificate's own list or, when it has none, on

@@ -213,18 +213,9 @@ func (d *Desk) move(o *order.Order, name string) error {
 			return err
 		}
 	}
-	claim, submitted := d.ledger.ClaimOf(o.Account, o.Certificate)
-	if claim.Instance == o.Instance {
-		if err := d.ledger.Note(order.InstanceReleased, instanceOf(o), o.Certificate); err != nil {
+	if claim, _ := d.ledger.ClaimOf(o.Account, o.Certificate); claim.Instance == o.Instance {
+		if err := d.ledger.Pass(instanceOf(o), o.Certificate, name); err != nil {
 			return err
-		}
-		if _, err := d.ledger.Claim(o.Account, name, claim); err != nil {
-			return err
-		}
-		if submitted {
-			if err := d.ledger.Submit(instanceOf(o), name, claim.Stock); err != nil {
-				return err
-			}
 		}
 	}
 	for _, owed := range d.records.Of(o.Certificate) {

@@ -185,8 +185,8 @@ func (l *Instances) Note(use InstanceUse, i Instance, certificate string) error 
 func (l *Instances) Submit(i Instance, certificate string, stock *Stock) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
-	claimed, err := l.recordWhere(instanceEntry{Kind: InstanceSubmitted, Account: i.Account, Instance: i.ID, Certificate: certificate, Stock: stock},
-		func() bool { return l.uses[i].holder == certificate })
+	claimed, err := l.recordWhere(func() bool { return l.uses[i].holder == certificate },
+		instanceEntry{Kind: InstanceSubmitted, Account: i.Account, Instance: i.ID, Certificate: certificate, Stock: stock})
 	if err == nil && !claimed {
 		err = &unclaimedError{i, l.uses[i].holder}
 	}
@@ -211,21 +211,20 @@ func (e *unclaimedError) Error() string {
 func (e *unclaimedError) Transient() bool { return true }
 
 func (l *Instances) record(e instanceEntry) error {
-	_, err := l.recordWhere(e, func() bool { return true })
+	_, err := l.recordWhere(func() bool { return true }, e)
 	return err
 }
 
-// recordWhere records an entry if it may be. That is asked anew where other hosts have
-// written of the instance in the meantime.
-func (l *Instances) recordWhere(e instanceEntry, mayBe func() bool) (bool, error) {
+// recordWhere records entries of one instance, by one write, if they may be. That is asked
+// anew where other hosts have written of the instance in the meantime.
+func (l *Instances) recordWhere(mayBe func() bool, entries ...instanceEntry) (bool, error) {
 	for range mostConflicts {
 		if !mayBe() {
 			return false, nil
 		}
-		e.At = clock.Now()
+		l.date(entries)
 		if l.joint != nil {
-			e.At = l.after(e.of())
-			shared, err := l.share(&e)
+			shared, err := l.share(entries)
 			if err != nil {
 				return false, err
 			}
@@ -233,16 +232,29 @@ func (l *Instances) recordWhere(e instanceEntry, mayBe func() bool) (bool, error
 				continue
 			}
 		}
-		if err := l.log.Append(e); err != nil {
+		if err := l.log.Append(entries...); err != nil {
 			return false, err
 		}
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.entries = append(l.entries, e)
-		l.apply(e)
+		l.entries = append(l.entries, entries...)
+		for _, e := range entries {
+			l.apply(e)
+		}
 		return true, nil
 	}
 	return false, errConflict
+}
+
+// date dates entries of one instance now, one after the other.
+func (l *Instances) date(entries []instanceEntry) {
+	at := clock.Now()
+	if l.joint != nil {
+		at = l.after(entries[0].of())
+	}
+	for i := range entries {
+		entries[i].At = at.Add(time.Duration(i))
+	}
 }
 
 // Claim takes an instance of an account for a certificate. It answers false, and
@@ -254,8 +266,12 @@ func (l *Instances) Claim(account, certificate string, c Claim) (taken bool, err
 		holder := l.uses[Instance{account, c.Instance}].holder
 		return holder == "" || holder == certificate
 	}
-	return l.recordWhere(instanceEntry{Kind: InstanceClaimed, Account: account, Instance: c.Instance, Certificate: certificate,
-		Until: c.Until, Adopted: c.Adopted, Package: c.Package, Bare: c.Bare, Before: c.Before}, free)
+	return l.recordWhere(free, claimed(account, certificate, c))
+}
+
+func claimed(account, certificate string, c Claim) instanceEntry {
+	return instanceEntry{Kind: InstanceClaimed, Account: account, Instance: c.Instance, Certificate: certificate,
+		Until: c.Until, Adopted: c.Adopted, Package: c.Package, Bare: c.Bare, Before: c.Before}
 }
 
 // NoteEnd makes durable when the subscription of an instance ends, where it is

@@ -159,24 +159,28 @@ func (l *Instances) learn(known map[Instance][]instanceEntry) error {
 	return nil
 }
 
-// share writes an entry where the other hosts read it. It answers false where others
-// have written of the instance meanwhile, which is known here then. The mutex writing
-// is held.
-func (l *Instances) share(e *instanceEntry) (shared bool, err error) {
-	i, j := e.of(), l.joint
-	if err := j.barred[e.Account]; err != nil {
+// share writes entries of one instance where the other hosts read them. It answers false
+// where others have written of the instance meanwhile, which is known here then. The mutex
+// writing is held.
+func (l *Instances) share(entries []instanceEntry) (shared bool, err error) {
+	i, j := entries[0].of(), l.joint
+	if err := j.barred[i.Account]; err != nil {
 		return false, err
 	}
-	e.By = j.Author()
-	written, meanwhile, err := j.write(i, append(slices.Clip(j.told[i]), told{instanceEntry: *e}))
+	all := slices.Clone(j.told[i])
+	for n := range entries {
+		entries[n].By = j.Author()
+		all = append(all, told{instanceEntry: entries[n]})
+	}
+	written, meanwhile, err := j.write(i, all)
 	if written || err != nil {
 		return err == nil, err
 	}
-	all, err := j.reconcile(i, byInstance(l.entries)[i], meanwhile)
+	known, err := j.reconcile(i, byInstance(l.entries)[i], meanwhile)
 	if err != nil {
 		return false, err
 	}
-	return false, l.learn(map[Instance][]instanceEntry{i: all})
+	return false, l.learn(map[Instance][]instanceEntry{i: known})
 }
 
 func (e instanceEntry) of() Instance { return Instance{e.Account, e.Instance} }

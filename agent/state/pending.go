@@ -191,22 +191,26 @@ func (d Dir) HasKeys(certificate string) bool {
 }
 
 // MoveOrder puts the open order of a certificate, with its key, under another
-// name. The journal moves last, so that a cut move can be made again.
+// name. The key is under both names while the journal moves, so that a cut move loses
+// neither, whichever name is configured then.
 func (d Dir) MoveOrder(from, to string) error {
 	if err := os.MkdirAll(d.Certificate(to), 0o700); err != nil {
 		return err
 	}
-	if err := d.moveKeys(from, to); err != nil {
+	if err := d.copyKeys(from, to); err != nil {
 		return err
 	}
 	if err := os.Rename(d.OrderJournal(from), d.OrderJournal(to)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return errors.Join(atomicfile.SyncDir(d.Certificate(to)), atomicfile.SyncDir(d.Certificate(from)))
+	if err := errors.Join(atomicfile.SyncDir(d.Certificate(to)), atomicfile.SyncDir(d.Certificate(from))); err != nil {
+		return err
+	}
+	return d.DropKeys(from)
 }
 
-// moveKeys puts the pending keys of a certificate beside those that another one has.
-func (d Dir) moveKeys(from, to string) error {
+// copyKeys puts the pending keys of a certificate beside those that another one has.
+func (d Dir) copyKeys(from, to string) error {
 	entries, err := os.ReadDir(d.pending(from))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -215,10 +219,19 @@ func (d Dir) moveKeys(from, to string) error {
 		err = atomicfile.MkdirAll(d.pending(to), 0o700)
 	}
 	for _, entry := range entries {
-		err = errors.Join(err, os.Rename(filepath.Join(d.pending(from), entry.Name()), filepath.Join(d.pending(to), entry.Name())))
+		if err != nil {
+			break
+		}
+		if !strings.HasSuffix(entry.Name(), keySuffix) {
+			continue // what a kill left half-made
+		}
+		var key []byte
+		if key, err = bundle.ReadFile(filepath.Join(d.pending(from), entry.Name())); err == nil {
+			err = atomicfile.Write(atomicfile.File{Path: filepath.Join(d.pending(to), entry.Name()), Data: key, Mode: 0o600, UID: atomicfile.Keep, GID: atomicfile.Keep})
+		}
 	}
-	if err = errors.Join(err, atomicfile.SyncDir(d.pending(to))); err != nil {
-		return err
+	if err != nil {
+		return fmt.Errorf("move the key of an order: %w", err)
 	}
-	return os.Remove(d.pending(from))
+	return nil
 }
