@@ -199,10 +199,10 @@ func (d *Desk) moveInFleet(ctx context.Context, o *order.Order, s state.Snapshot
 	return before.Write(ctx, Known{Facts: with(t.known.Facts, over)})
 }
 
-// with are the facts and one more, of now.
+// with are the facts and one more, of now, as etcd has room for them.
 func with(facts []order.Fact, fact order.Fact) []order.Fact {
 	fact.At = state.Now()
-	return append(slices.Clone(facts), fact)
+	return append(slices.Clone(order.WithoutRepetition(facts)), fact)
 }
 
 // move puts all that belongs to an open order here under another certificate's name. The

@@ -73,23 +73,6 @@ func (w *world) edited(h *host) {
 	h.start()
 }
 
-// renamed calls the certificate otherwise, or as it was called before, and starts the
-// service anew.
-func (w *world) renamed(h *host) {
-	if h.running() == nil || h.isAsleep() {
-		return
-	}
-	name, again := strings.CutSuffix(h.certificate, "-new")
-	if !again {
-		name += "-new"
-	}
-	w.tell("people", "edit agent.toml of %s: %s is called %s", h.name, h.certificate, name)
-	h.end()
-	h.certificate = name
-	h.configure(h.settings)
-	h.start()
-}
-
 func quoted(words []string) string {
 	all := make([]string, len(words))
 	for i, word := range words {

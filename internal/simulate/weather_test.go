@@ -83,7 +83,6 @@ var kinds = []kind{
 	{"server", 3, (*world).brokenServer},
 	{"clock", 3, (*world).clocksSet},
 	{"edit", 2, (*world).edited},
-	{"rename", 2, (*world).renamed},
 	{"force", 1, (*world).forced},
 	{"cron", 6, (*world).oneShot},
 	{"full disk", 3, (*world).fullDisk},
