@@ -117,8 +117,14 @@ func (d *Desk) otherHost(ctx context.Context, certificate string) (string, error
 	return host, err
 }
 
-// letInstancesGo ends the claims of a certificate.
+// letInstancesGo ends the claims of a certificate. In a fleet, another host may have taken
+// them over for another certificate since this one has looked.
 func (d *Desk) letInstancesGo(certificate string) error {
+	if d.fleet != nil {
+		if err := d.join(); err != nil {
+			return err
+		}
+	}
 	for account := range d.host.Config.Accounts {
 		claim, submitted := d.ledger.ClaimOf(account, certificate)
 		use := order.InstanceReleased
